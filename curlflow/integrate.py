@@ -1,0 +1,189 @@
+"""Integration of flows by diffrax: adaptive steps (the reference and the default) or fixed ones.
+
+Both integrate over one *block* of time and hand on a `Clock`, which holds all that the next block needs, so
+that many short blocks cost hardly more than a long one and a run can be continued exactly.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from .status import Status
+
+SOLVERS = {
+    "tsit5": diffrax.Tsit5,
+    "dopri5": diffrax.Dopri5,
+    "dopri8": diffrax.Dopri8,
+    "bosh3": diffrax.Bosh3,
+    "kvaerno3": diffrax.Kvaerno3,
+    "kvaerno5": diffrax.Kvaerno5,
+}
+"""Explicit solvers, and for stiff systems the implicit `kvaerno3` and `kvaerno5`."""
+
+IMPLICIT = ("kvaerno3", "kvaerno5")
+IMPLICIT_LIMIT = 1000
+"""Largest number of unknowns for implicit solvers: diffrax factorises their dense Jacobian."""
+
+
+class Clock(NamedTuple):
+    """Where a run stands: its time (for a map, the index of the iteration) and the next step of the solver."""
+
+    position: Float[Array, ""] | float
+    step: Float[Array, ""] | float
+
+
+class Adaptive(eqx.Module):
+    """Steps adapted to a tolerance.
+
+    **Arguments:**
+
+    - `solver`: a name in `SOLVERS`.
+    - `rtol`, `atol`: relative and absolute tolerance of one step.
+    - `max_steps`: the most steps in one block; then the status is `max_steps_reached`.
+    """
+
+    rtol: Float[Array, ""] | float = 1e-6
+    atol: Float[Array, ""] | float = 1e-9
+    solver: str = eqx.field(static=True, default="tsit5")
+    max_steps: int = eqx.field(static=True, default=16384)
+
+    def __check_init__(self):
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver: got {self.solver!r}, allowed are {', '.join(SOLVERS)}.")
+
+
+class FixedSteps(eqx.Module):
+    """Classical Runge–Kutta steps of fourth order, all of one length within a block.
+
+    **Arguments:**
+
+    - `step`: the longest step, in units of time; a block of length Δ is cut into ⌈Δ/step⌉ equal ones.
+    """
+
+    step: Float[Array, ""] | float
+
+
+class _Remember(diffrax.AbstractAdaptiveStepSizeController):
+    """A PID controller whose state is the step that it would take next.
+
+    diffrax clips the last step to the end of the interval; without a memory the next block would start with
+    the clipped one. (A controller's own state holds no step size.)
+    """
+
+    pid: diffrax.PIDController
+    rtol: Any
+    atol: Any
+    norm: Callable = eqx.field(static=True)
+
+    def wrap(self, direction):
+        return _Remember(self.pid.wrap(direction), self.rtol, self.atol, self.norm)
+
+    def init(self, terms, t0, t1, y0, dt0, args, func, error_order):
+        end, state = self.pid.init(terms, t0, t1, y0, dt0, args, func, error_order)
+        return end, (state, end - t0)
+
+    def adapt_step_size(self, t0, t1, y0, y1_candidate, args, y_error, error_order, controller_state):
+        state, proposed = controller_state
+        keep, start, end, jump, state, result = self.pid.adapt_step_size(
+            t0, t1, y0, y1_candidate, args, y_error, error_order, state
+        )
+        clipped = keep & (t1 - t0 < (1 - 1e-9) * proposed)
+        proposed = jnp.where(clipped, jnp.maximum(end - start, proposed), end - start)
+        return keep, start, end, jump, (state, proposed), result
+
+
+def adaptive(
+    field: Callable, y: PyTree, span: Float[Array, ""], clock: Clock, integrator: Adaptive, norm: Callable
+) -> tuple[PyTree, Clock, Array]:
+    """Integrate dy/dt = field(t, y) over `span` with adaptive steps.
+
+    **Arguments:**
+
+    - `field`: the right-hand side, a function of time and state.
+    - `norm`: the norm of the scaled error, a function of a pytree like `y`.
+
+    **Returns:** the state at the end, the clock there and a status.
+    """
+    # Time runs from 0 within a block, so that the smallest step does not depend on how long the run is.
+    start = clock.position
+
+    def shifted(t, y, args):
+        return field(start + t, y)
+
+    first = jax.lax.cond(
+        clock.step > 0,
+        lambda: jnp.asarray(clock.step, dtype=float),
+        lambda: _first_step(shifted(0.0, y, None), y, integrator, norm),
+    )
+    pid = diffrax.PIDController(
+        integrator.rtol, integrator.atol, norm=norm, dtmin=1e-11 * span, force_dtmin=False
+    )
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(shifted),
+        SOLVERS[integrator.solver](),
+        t0=0.0,
+        t1=span,
+        dt0=jnp.minimum(first, span),
+        y0=y,
+        saveat=diffrax.SaveAt(t1=True, controller_state=True),
+        stepsize_controller=_Remember(pid, integrator.rtol, integrator.atol, norm),
+        adjoint=diffrax.ForwardMode(),
+        max_steps=integrator.max_steps,
+        throw=False,
+    )
+    end = jax.tree.map(lambda leaf: leaf[-1], solution.ys)
+    status = _status(solution.result, shifted(span, end, None), end, y)
+    return end, Clock(start + span, solution.controller_state[1]), status
+
+
+def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callable) -> Float[Array, ""]:
+    """A hundredth of ‖y‖/‖F‖ in the norm of the error: the first guess of Hairer, Nørsett & Wanner, II.4."""
+    scale = jax.tree.map(lambda leaf: integrator.atol + integrator.rtol * jnp.abs(leaf), y)
+    size = norm(jax.tree.map(jnp.divide, y, scale))
+    speed = norm(jax.tree.map(jnp.divide, velocity, scale))
+    guess = 0.01 * size / speed
+    return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, 1e-6)
+
+
+def _status(result: diffrax.RESULTS, velocity: PyTree, end: PyTree, start: PyTree) -> Array:
+    """Translate diffrax's result; a step that shrank to nothing on the way to infinity is a divergence."""
+    results = diffrax.RESULTS
+    escaped = ~(all_finite(end) & all_finite(velocity)) | (largest(end) > 1e8 * (1 + largest(start)))
+    status = jnp.where(result == results.dt_min_reached, Status.step_size_underflow, Status.diverged)
+    status = jnp.where(result == results.max_steps_reached, Status.max_steps_reached, status)
+    status = jnp.where(escaped, Status.diverged, status)
+    return jnp.where(result == results.successful, jnp.where(all_finite(end), Status.completed, status), status)
+
+
+def all_finite(tree: PyTree) -> Array:
+    """Whether every number in `tree` is finite."""
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def largest(tree: PyTree) -> Array:
+    """The largest absolute value in `tree`."""
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def rms(tree: PyTree) -> Float[Array, ""]:
+    """Root mean square over all entries of `tree`."""
+    leaves = jax.tree.leaves(tree)
+    return jnp.sqrt(sum(jnp.sum(leaf * leaf) for leaf in leaves) / sum(leaf.size for leaf in leaves))
+
+
+def runge_kutta_4(field: Callable, t: Float[Array, ""], y: PyTree, h: Float[Array, ""]) -> PyTree:
+    """One step of the classical method of Kutta (1901) from time `t` with length `h`."""
+
+    def moved(factor, k):
+        return jax.tree.map(lambda a, b: a + factor * b, y, k)
+
+    k1 = field(t, y)
+    k2 = field(t + h / 2, moved(h / 2, k1))
+    k3 = field(t + h / 2, moved(h / 2, k2))
+    k4 = field(t + h, moved(h, k3))
+    return jax.tree.map(lambda a, b, c, d, e: a + h / 6 * (b + 2 * c + 2 * d + e), y, k1, k2, k3, k4)

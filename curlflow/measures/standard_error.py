@@ -1,0 +1,68 @@
+"""Standard errors of time averages by batch means.
+
+A series of T correlated values is cut into m long batches; the means of the batches are nearly independent,
+so that s/√m, with s their standard deviation, is the standard error of the mean of the whole series, and
+quantiles of Student's t with m − 1 degrees of freedom belong to it. Batches must be long: many short ones
+overstate the error of anti-correlated series and understate that of correlated ones. The error with batches
+of twice the length shows whether they are long enough.
+
+Source: Flegal & Jones, Ann. Stat. 38 (2010) 1034; Law & Kelton, Simulation Modeling and Analysis, ch. 9.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from ..variable import Variable
+
+BATCHES = 24
+"""Number of batches; even, so that pairs of them are the batches of twice the length."""
+
+VARIABLES = (
+    Variable("lyapunov_exponent_se", ("realization", "exponent"), "standard error of the Lyapunov exponent"),
+    Variable(
+        "se_ratio",
+        ("realization", "exponent"),
+        "standard error from batches of twice the length over that used; near 1 if batches are long enough",
+    ),
+    Variable("converged", ("realization",), "whether the estimate has converged; see the attribute criterion"),
+)
+
+
+def batch_means_error(series: Float[np.ndarray, "length *rest"], batches: int = BATCHES) -> Float[np.ndarray, "*rest"]:
+    """The standard error of the mean of `series` along its first axis; NaN for fewer than two values.
+
+    What does not fill the batches is left out at the start. Series shorter than two values per batch get
+    as many batches as there are values.
+    """
+    series = np.asarray(series, dtype=float)
+    batches = min(batches, len(series))
+    if batches < 2:
+        return np.full(series.shape[1:], np.nan)
+    length = len(series) // batches
+    used = series[len(series) - batches * length :]
+    means = used.reshape(batches, length, *series.shape[1:]).mean(axis=1)
+    return means.std(axis=0, ddof=1) / np.sqrt(batches)
+
+
+def error_ratio(series: Float[np.ndarray, "length *rest"]) -> Float[np.ndarray, "*rest"]:
+    """The standard error from batches of twice the length, over that of `batch_means_error`."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return batch_means_error(series, BATCHES // 2) / batch_means_error(series)
+
+
+def halves_agree(series: Float[np.ndarray, "length *rest"]) -> bool:
+    """Whether the means of the two halves of `series` differ by no more than two standard errors allow.
+
+    Their difference has twice the standard error of the mean of all, so that a gap of 2 · t · SE is allowed,
+    where t is Student's two-sided 95 % quantile (2 for many batches). Differences at the level of rounding
+    always agree.
+    """
+    series = np.asarray(series, dtype=float)
+    if len(series) < 4:
+        return False
+    half = len(series) // 2
+    gap = np.abs(series[:half].mean(axis=0) - series[len(series) - half :].mean(axis=0))
+    t = stats.t.ppf(0.975, min(BATCHES, len(series)) - 1)
+    rounding = 1e-9 * np.maximum(1.0, np.abs(series).max(axis=0))
+    return bool(np.all(gap <= 2 * t * batch_means_error(series) + rounding))

@@ -1,0 +1,60 @@
+"""Double precision without touching the user's program.
+
+Public objects hold NumPy float64 arrays. Everything that computes enters `jax.enable_x64` in its own
+thread; outside it JAX would quietly turn the same arrays into float32.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def double_precision(function: F) -> F:
+    """Decorate `function` so that JAX computes in float64 while it runs, in this thread only."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with jax.enable_x64(True):
+            return function(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def to_float64(tree: Any, field: str) -> Any:
+    """Return `tree` with every number as a NumPy float64 array.
+
+    Arrays of lower precision are refused rather than widened, because their digits are lost already.
+
+    **Arguments:**
+
+    - `tree`: any pytree. Leaves that are no real numbers (functions, strings, PRNG keys) stay as they are.
+    - `field`: what to call it in an error.
+
+    **Raises:** `ValueError` for a leaf in single or half precision, or a complex one.
+    """
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: _leaf(path, leaf, field), tree)
+
+
+def _leaf(path: Any, leaf: Any, field: str) -> Any:
+    if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, NUMERIC):
+        return leaf
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return leaf
+    array = np.asarray(leaf)
+    if array.dtype == np.float64 or array.dtype.kind in "iub":
+        return array.astype(np.float64)
+    where = field + jax.tree_util.keystr(path)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{where}: real numbers are required, got {array.dtype}; pass real and imaginary parts.")
+    raise ValueError(
+        f"{where}: double precision is required, got {array.dtype}. Pass a NumPy float64 array "
+        "(np.asarray(x, dtype=np.float64)), or make JAX arrays inside `with jax.enable_x64(True):`."
+    )
+
+
+NUMERIC = (bool, int, float, complex, np.generic, np.ndarray, jax.Array)

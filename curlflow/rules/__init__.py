@@ -1,0 +1,24 @@
+"""Learning rules as vector fields: an error signal times a sign pattern.
+
+- gradient descent is `Gradient()`: the error travels back through the weights themselves;
+- feedback alignment is `FeedbackAlignment(matrices)`: it travels back through fixed matrices;
+- curl descent is `SignFlipped(Gradient(), gains)`: the same signal, but some neurons learn with the other sign.
+
+The three parts combine freely (`SignFlipped(FeedbackAlignment(matrices), gains)`), and a rule of your own is a
+class with one method:
+
+```python
+class Hebbian(curlflow.rules.AbstractLearningRule):
+    def velocity(self, network, task):
+        x, _ = task.residuals(network)
+        a, h = network.forward(x)
+        return network.with_weights(h[l + 1] @ h[l].T / x.shape[1] for l in range(len(network.weights)))
+```
+"""
+
+from .base import AbstractErrorDrivenRule, AbstractLearningRule
+from .feedback_alignment import FeedbackAlignment
+from .gradient import Gradient
+from .sign_flipped import SignFlipped
+
+__all__ = ["AbstractErrorDrivenRule", "AbstractLearningRule", "FeedbackAlignment", "Gradient", "SignFlipped"]

@@ -1,0 +1,33 @@
+"""How a computation ended: a result, never an exception.
+
+Kept free of JAX and xarray, so that the code that computes and the code that labels share one list.
+"""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """How one realization ended. The number is what files store (`flag_values`), the name what they say."""
+
+    completed = 0
+    interrupted = 1
+    not_run = 2
+    diverged = 3
+    max_steps_reached = 4
+    step_size_underflow = 5
+
+
+MEANINGS = {
+    Status.completed: "ran to the end",
+    Status.interrupted: "stopped by the user; what was finished is here",
+    Status.not_run: "not started",
+    Status.diverged: "the state or its tangents stopped being finite numbers",
+    Status.max_steps_reached: (
+        "the solver used up max_steps within one block; the problem may be stiff (try an implicit solver), "
+        "the tolerances too tight or the block too long"
+    ),
+    Status.step_size_underflow: (
+        "the solver's step shrank below its minimum; the solution may blow up in finite time, "
+        "or the vector field may not be smooth"
+    ),
+}

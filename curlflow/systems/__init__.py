@@ -1,0 +1,17 @@
+"""Systems: anything with a state that moves and tangent vectors that move with it."""
+
+from .base import AbstractSystem, Flow, Map
+from .classical import henon, linear, logistic, lorenz63, lorenz96, rossler, standard_map
+
+__all__ = [
+    "AbstractSystem",
+    "Flow",
+    "Map",
+    "henon",
+    "linear",
+    "logistic",
+    "lorenz63",
+    "lorenz96",
+    "rossler",
+    "standard_map",
+]

@@ -1,0 +1,88 @@
+"""Learning as a dynamical system: a rule and a task make a flow, or a map with one epoch per iteration."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ..constraints import AbstractConstraint
+from ..integrate import Adaptive, FixedSteps
+from ..networks import Feedforward
+from ..rules import AbstractLearningRule
+from ..tasks import AbstractTask, Samples
+from .base import Flow, Map
+
+
+def learning_flow(
+    student: Feedforward,
+    rule: AbstractLearningRule,
+    task: AbstractTask,
+    constraint: AbstractConstraint,
+    integrator: Adaptive | FixedSteps | None = None,
+) -> Flow:
+    """dW/dt = F(W), projected onto the constraint."""
+    return Flow(_velocity, student, (rule, task), constraint=constraint, integrator=integrator)
+
+
+def _velocity(t, network, args):
+    rule, task = args
+    return rule.velocity(network, task)
+
+
+def full_batch_updates(
+    student: Feedforward,
+    rule: AbstractLearningRule,
+    task: AbstractTask,
+    constraint: AbstractConstraint,
+    learning_rate: float,
+) -> Map:
+    """W → retract(W + η F(W)), one update per epoch; an epoch is η units of time."""
+    return Map(_full_batch, student, learning_rate, (rule, task, learning_rate), constraint=constraint)
+
+
+def _full_batch(epoch, network, args):
+    rule, task, rate = args
+    return _stepped(network, rule, task, rate)
+
+
+def minibatch_updates(
+    student: Feedforward,
+    rule: AbstractLearningRule,
+    task: Samples,
+    constraint: AbstractConstraint,
+    learning_rate: float,
+    batch: int,
+    key: Array,
+) -> Map:
+    """An epoch of updates W → retract(W + (η b/n) F_batch(W)) over consecutive slices of shuffled samples.
+
+    The samples are shuffled anew every epoch, by `batches`; an epoch is η units of time.
+    """
+    epoch = _MinibatchEpoch(batch, constraint)
+    return Map(epoch, student, learning_rate, (rule, task, learning_rate, key), constraint=constraint)
+
+
+class _MinibatchEpoch(eqx.Module):
+    batch: int = eqx.field(static=True)
+    constraint: AbstractConstraint
+
+    def __call__(self, epoch, network, args):
+        rule, task, rate, key = args
+        indices = batches(key, epoch, task.x.shape[1], self.batch)
+
+        def update(network, slice_):
+            step = _stepped(network, rule, task.batch(slice_), rate / indices.shape[0])
+            return self.constraint.retract(step), None
+
+        return jax.lax.scan(update, network, indices)[0]
+
+
+def batches(key: Array, epoch: int | Int[Array, ""], samples: int, batch: int) -> Int[Array, "slices batch"]:
+    """The batches of an epoch: consecutive slices of a permutation that depends on the key and the epoch."""
+    permutation = jax.random.permutation(jax.random.fold_in(key, epoch), samples)
+    return permutation.reshape(samples // batch, batch)
+
+
+def _stepped(network: Feedforward, rule, task, rate: Float[Array, ""]) -> Feedforward:
+    velocity = rule.velocity(network, task)
+    return jax.tree.map(lambda w, f: jnp.asarray(w) + rate * f, network, velocity)

@@ -1,0 +1,74 @@
+"""What a student learns from: samples of a teacher, or the second moments that are enough for linear networks.
+
+A rule that is driven by the error needs no more of a task than a pair (X, E): presynaptic inputs
+(inputs × samples) and errors (outputs × samples) whose products, summed over the samples, are the means of
+equation (2) of docs/model.md. For samples that is X and (ŷ − y)/n. For a linear network every such mean
+contains ⟨e xᵀ⟩ = (W_L…W_1 − V) Σ and nothing else of the data, so that one *virtual sample* per output does
+the same: X = Σ (W_L…W_1 − V)ᵀ with the errors I; equation (3). A step then costs the same for any n.
+"""
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .networks import Feedforward
+from .precision import double_precision
+
+Matrix = Float[Array, "rows columns"] | Float[np.ndarray, "rows columns"]
+
+
+class Residuals(NamedTuple):
+    """Inputs (inputs × samples) and errors (outputs × samples), weighted so that sums over samples are means."""
+
+    inputs: Matrix
+    errors: Matrix
+
+
+class AbstractTask(eqx.Module):
+    """A regression task: what drives learning, and how large the error is."""
+
+    @abstractmethod
+    def residuals(self, network: Feedforward) -> Residuals:
+        """The pair that drives learning at these weights."""
+
+    @abstractmethod
+    def error(self, network: Feedforward) -> Float[Array, ""]:
+        """½ · mean over samples of |ŷ − y|², summed over the outputs."""
+
+
+class Samples(AbstractTask):
+    """Inputs `x` (inputs × samples) with targets `y` (outputs × samples)."""
+
+    x: Matrix
+    y: Matrix
+
+    def residuals(self, network: Feedforward) -> Residuals:
+        return Residuals(self.x, (network.forward(self.x).activities[-1] - self.y) / self.x.shape[1])
+
+    @double_precision
+    def error(self, network: Feedforward) -> Float[Array, ""]:
+        return 0.5 * jnp.sum((network.forward(self.x).activities[-1] - self.y) ** 2) / self.x.shape[1]
+
+    def batch(self, indices) -> "Samples":
+        """The samples with these indices."""
+        return Samples(self.x[:, indices], self.y[:, indices])
+
+
+class SecondMoments(AbstractTask):
+    """The covariance Σ = ⟨x xᵀ⟩ (inputs × inputs) and a linear teacher V (outputs × inputs)."""
+
+    covariance: Matrix
+    teacher: Matrix
+
+    def residuals(self, network: Feedforward) -> Residuals:
+        discrepancy = network.product() - self.teacher
+        return Residuals(self.covariance @ discrepancy.T, jnp.eye(discrepancy.shape[0]))
+
+    @double_precision
+    def error(self, network: Feedforward) -> Float[Array, ""]:
+        discrepancy = network.product() - self.teacher
+        return 0.5 * jnp.sum((discrepancy @ self.covariance) * discrepancy)
