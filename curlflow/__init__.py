@@ -1,0 +1,82 @@
+"""curlflow: a dynamical-systems analysis toolkit for learning rules.
+
+```python
+import curlflow
+
+ds = curlflow.lyapunov(curlflow.preset("hidden_chaos"))
+curlflow.save(ds, "hidden_chaos.nc")
+curlflow.plot.lyapunov(ds)
+```
+
+Importing curlflow loads none of its dependencies; each public name loads what it needs on first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Flow": "curlflow.systems",
+    "Interrupted": "curlflow.studies.workers",
+    "Map": "curlflow.systems",
+    "Problem": "curlflow.problem",
+    "Spec": "curlflow.spec",
+    "Status": "curlflow.status",
+    "load": "curlflow.results",
+    "lyapunov": "curlflow.studies.exponents",
+    "preset": "curlflow.spec",
+    "presets": "curlflow.spec",
+    "save": "curlflow.results",
+    "simulate": "curlflow.studies.simulation",
+}
+_MODULES = ("constraints", "integrate", "measures", "networks", "plot", "rules", "systems", "tasks")
+
+__all__ = [
+    "Flow",
+    "Interrupted",
+    "Map",
+    "Problem",
+    "Spec",
+    "Status",
+    "constraints",
+    "integrate",
+    "load",
+    "lyapunov",
+    "measures",
+    "networks",
+    "plot",
+    "preset",
+    "presets",
+    "rules",
+    "save",
+    "simulate",
+    "systems",
+    "tasks",
+]
+
+if TYPE_CHECKING:
+    from . import constraints, integrate, measures, networks, plot, rules, systems, tasks
+    from .problem import Problem
+    from .results import load, save
+    from .spec import Spec, preset, presets
+    from .status import Status
+    from .studies.exponents import lyapunov
+    from .studies.simulation import simulate
+    from .studies.workers import Interrupted
+    from .systems import Flow, Map
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"curlflow.{name}")
+    else:
+        raise AttributeError(f"module 'curlflow' has no attribute {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

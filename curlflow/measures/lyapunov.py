@@ -35,6 +35,7 @@ VARIABLES = (
         attributes={"ancillary_variables": "lyapunov_exponent_se status converged"},
     ),
     Variable("local_exponent", ("realization", "block", "exponent"), "exponent of one block, per unit of time"),
+    Variable("local_divergence", ("realization", "block"), "divergence averaged over one block"),
     Variable("mean_divergence", ("realization",), "mean of tr J (flow) or ln|det J| per unit of time (map)"),
     Variable("divergence_residual", ("realization",), "sum of all exponents less the mean divergence"),
 )

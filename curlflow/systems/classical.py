@@ -86,12 +86,13 @@ def linear(matrix: Float[np.ndarray, "n n"], state=None) -> Flow:
     **Arguments:**
 
     - `matrix`: A.
-    - `state`: the start, by default ones. (The exponents do not depend on it.)
+    - `state`: the start, by default the fixed point 0. (The exponents do not depend on it; other starts of an
+      unstable system grow until they overflow.)
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"matrix: a square matrix is required, got shape {matrix.shape}.")
-    return Flow(_linear, np.ones(matrix.shape[0]) if state is None else np.asarray(state, dtype=float), matrix)
+    return Flow(_linear, np.zeros(matrix.shape[0]) if state is None else np.asarray(state, dtype=float), matrix)
 
 
 def _linear(t, x, matrix):

@@ -1,0 +1,1 @@
+"""Studies: a spec or a system goes in, one labelled dataset comes out."""

@@ -1,0 +1,83 @@
+"""The arguments of `curlflow.lyapunov`, checked and completed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..integrate import FixedSteps
+from ..systems import AbstractSystem, Flow
+from .options import one_of, positive, whole
+
+DURATION, TRANSIENT, ALIGNMENT = 1000.0, 1000.0, 100.0
+"""Default lengths in units of time, for flows."""
+ITERATIONS_PER_UNIT = 10
+"""A map takes this many iterations in place of each of those units."""
+LONGER = 10
+"""With a tolerance, the default duration is this many times as long."""
+MOST_EXPONENTS = 5
+"""Default number of exponents, where the system has as many."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Lengths are in units of time; `block` is None until a pilot run has chosen it."""
+
+    exponents: int
+    duration: float
+    transient: float
+    alignment: float
+    block: float | None
+    tolerance: float | None
+    rtol: float | None
+    atol: float | None
+    stepping: str
+    seed: int
+
+    @classmethod
+    def checked(cls, given: Mapping[str, Any], system: AbstractSystem) -> "Options":
+        """Check what was `given` for `system`, and fill in the defaults.
+
+        **Raises:** `ValueError` for arguments out of range.
+        """
+        flow = isinstance(system, Flow)
+        given = {name: value for name, value in given.items() if value is not None}
+        unit = 1.0 if flow else ITERATIONS_PER_UNIT * float(system.time(1))
+        defaults = {
+            "exponents": min(MOST_EXPONENTS, system.dimension),
+            "duration": DURATION * unit * (LONGER if "tolerance" in given else 1),
+            "transient": TRANSIENT * unit,
+            "alignment": ALIGNMENT * unit,
+            "block": None,
+            "tolerance": None,
+            "rtol": None,
+            "atol": None,
+            "stepping": "fixed" if flow and isinstance(system.integrator, FixedSteps) else "adaptive",
+            "seed": 0,
+        }
+        full = {**defaults, **given}
+        dimension = f", the dimension of the {'state' if system.constraint.codimension(system.state) == 0 else 'constraint'}"
+        one_of("stepping", full["stepping"], ("adaptive", "fixed"))
+        if not flow and "stepping" in given:
+            raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")
+        return cls(
+            exponents=whole("exponents", full["exponents"], 1, system.dimension, dimension),
+            duration=positive("duration", full["duration"]),
+            transient=positive("transient", full["transient"], zero=True),
+            alignment=positive("alignment", full["alignment"], zero=True),
+            block=_block(system, full["block"]),
+            tolerance=None if full["tolerance"] is None else positive("tolerance", full["tolerance"]),
+            rtol=full["rtol"],
+            atol=full["atol"],
+            stepping=full["stepping"],
+            seed=whole("seed", full["seed"], 0),
+        )
+
+
+def _block(system: AbstractSystem, block: float | None) -> float | None:
+    if block is None:
+        return None
+    block = positive("block", block)
+    length = float(system.time(system.span(block)))
+    if length <= 0:
+        raise ValueError(f"block: got {block}, shorter than an iteration of the map, {float(system.time(1))}.")
+    return length

@@ -1,0 +1,197 @@
+"""The runs behind `curlflow.lyapunov`: transient, alignment and averaging of several realizations at once."""
+
+import dataclasses
+import math
+import threading
+from dataclasses import dataclass, field
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from ..integrate import FixedSteps
+from ..measures.lyapunov import CAPACITY, Run, lyapunov_blocks, random_tangents, transient_blocks
+from ..measures.standard_error import BATCHES, batch_means_error, error_ratio
+from ..status import Status
+from ..systems import AbstractSystem, Flow
+from .calibration import block_length, fixed_step, initial_span
+from .exponent_options import Options
+from .workers import Pace, Progress, in_threads
+
+LONG_ENOUGH = 1.5
+"""A run may stop early only where batches of twice the length give no more than this times the standard error."""
+
+
+@dataclass
+class Realization:
+    """One run and what it has measured so far."""
+
+    index: int
+    system: AbstractSystem
+    run: Run
+    tangent_key: Array
+    started: bool = False
+    done: int = 0
+    reached: bool = False
+    local_exponents: list[np.ndarray] = field(default_factory=list)
+    local_divergences: list[np.ndarray] = field(default_factory=list)
+
+    @classmethod
+    def fresh(cls, index: int, system: AbstractSystem, options: Options) -> "Realization":
+        """A realization that has not begun. Its tangents depend on `seed` and its index alone."""
+        key = jax.random.fold_in(jax.random.key(options.seed), index)
+        run = Run(system.state, np.zeros((options.exponents, 0)), system.clock(), Status.not_run.value)
+        return cls(index, system, as_numpy(run), key)
+
+    @property
+    def status(self) -> Status:
+        """How it went so far."""
+        return Status(int(self.run.status))
+
+    @property
+    def series(self) -> Float[np.ndarray, "blocks vectors"]:
+        """Local exponents of every block, in the order of the tangent vectors."""
+        vectors = jax.tree.leaves(self.run.tangents)[0].shape[0]
+        return np.concatenate([np.empty((0, vectors)), *self.local_exponents])
+
+    @property
+    def divergences(self) -> Float[np.ndarray, " blocks"]:
+        """Mean divergence of every block."""
+        return np.concatenate([np.empty(0), *self.local_divergences])
+
+    def set_status(self, status: Status) -> None:
+        """Note how it goes."""
+        self.run = self.run._replace(status=np.asarray(status.value))
+
+
+def as_numpy(tree: PyTree) -> PyTree:
+    """All leaves as NumPy arrays, so that every call with the same shapes finds the same compiled code."""
+    return jax.tree.map(np.asarray, tree)
+
+
+def prepare(
+    realizations: list[Realization], options: Options, stop: threading.Event, report: Progress
+) -> tuple[Options, bool]:
+    """Run the transients of what has not begun, and choose the length of a block if nobody has.
+
+    **Returns:** the options with a block, and whether the user interrupted.
+    """
+    fresh = [r for r in realizations if not r.started]
+    for r in fresh:
+        r.set_status(Status.completed)
+    if fresh:
+        _compile(transient_blocks, fresh[0], fresh[0].system.span(0.0))
+    interrupted = in_threads(lambda r: _transient(r, options, stop, report), fresh, stop)
+    _mark_unfinished(fresh, interrupted, Status.not_run)
+    ready = [r for r in fresh if r.status == Status.completed]
+    if interrupted or options.block is not None or not ready:
+        return options, interrupted
+    first = ready[0]
+    span = block_length(first.system, first.run, options.exponents, key=first.tangent_key)
+    return dataclasses.replace(options, block=float(first.system.time(span))), False
+
+
+def average(realizations: list[Realization], options: Options, stop: threading.Event, report: Progress) -> bool:
+    """Align the tangents of what has not begun, then average all that can go on for `duration` more.
+
+    **Returns:** whether the user interrupted.
+    """
+    able = [r for r in realizations if r.status in (Status.completed, Status.interrupted)]
+    if not able or options.block is None:
+        return False
+    target = max(r.done for r in realizations) + math.ceil(options.duration / options.block - 1e-9)
+    for r in able:
+        r.set_status(Status.completed)
+        r.reached = False
+    try:
+        for r in able:
+            if not r.started:
+                _begin(r, options)
+        _compile(lyapunov_blocks, able[0], able[0].system.span(options.block))
+        interrupted = in_threads(lambda r: _average(r, options, target, stop, report), able, stop)
+    except KeyboardInterrupt:
+        interrupted = True
+    _mark_unfinished([r for r in able if r.done < target and not r.reached], interrupted, Status.interrupted)
+    return interrupted
+
+
+def _compile(function, realization: Realization, span) -> None:
+    """Compile once, before threads that would all compile the same."""
+    jax.block_until_ready(function(realization.system, realization.run, np.asarray(span), np.asarray(0)))
+
+
+def _mark_unfinished(realizations: list[Realization], interrupted: bool, status: Status) -> None:
+    if interrupted:
+        for r in realizations:
+            if r.status == Status.completed:
+                r.set_status(status)
+
+
+def _transient(r: Realization, options: Options, stop: threading.Event, report: Progress) -> None:
+    """The state alone, in blocks of about one unit of time."""
+    span = initial_span(r.system)
+    number = math.ceil(options.transient / float(r.system.time(span)) - 1e-9)
+    pace, done = Pace(10**6), 0
+    while done < number and r.status == Status.completed and not stop.is_set():
+        take = min(pace.number, number - done)
+        with pace.timed(take):
+            r.run = as_numpy(transient_blocks(r.system, r.run, np.asarray(span), np.asarray(take)))
+        done += take
+        report(r.index, "transient", done / number)
+
+
+def _begin(r: Realization, options: Options) -> None:
+    """Random tangents, and the fixed step if one is asked for."""
+    tangents = random_tangents(r.system, r.run.state, options.exponents, key=r.tangent_key)
+    r.run = as_numpy(r.run._replace(tangents=tangents))
+    if options.stepping == "fixed" and isinstance(r.system, Flow) and not isinstance(r.system.integrator, FixedSteps):
+        step, status = fixed_step(r.system, r.run, r.system.span(options.block))
+        r.system = with_fixed_steps(r.system, step)
+        r.set_status(status)
+
+
+def with_fixed_steps(system: Flow, step: float) -> Flow:
+    """`system` integrated with fixed steps."""
+    return eqx.tree_at(lambda s: s.integrator, system, FixedSteps(np.asarray(step)))
+
+
+def _average(r: Realization, options: Options, target: int, stop: threading.Event, report: Progress) -> None:
+    """Alignment, whose blocks are thrown away, then blocks up to `target` or the tolerance."""
+    span = np.asarray(r.system.span(options.block))
+    pace = Pace(CAPACITY)
+    if not r.started:
+        number, done = math.ceil(options.alignment / options.block - 1e-9), 0
+        while done < number and r.status == Status.completed and not stop.is_set():
+            done += len(_blocks(r, span, min(pace.number, number - done), pace)[0])
+            report(r.index, "alignment", done / number)
+        r.started = done == number
+    while r.started and r.done < target and r.status == Status.completed and not r.reached and not stop.is_set():
+        goal = target if options.tolerance is None else min(target, _next_check(r.done))
+        stretch, volume = _blocks(r, span, min(pace.number, goal - r.done), pace)
+        r.local_exponents.append(stretch / options.block)
+        r.local_divergences.append(volume / options.block)
+        r.done += len(stretch)
+        r.reached = options.tolerance is not None and r.done == goal and _precise(r, options)
+        report(r.index, "exponents", r.done / target)
+
+
+def _blocks(r: Realization, span, number: int, pace: Pace) -> tuple[np.ndarray, np.ndarray]:
+    with pace.timed(number):
+        blocks = as_numpy(lyapunov_blocks(r.system, r.run, span, np.asarray(number)))
+    r.run = blocks.run
+    return blocks.log_stretch[: int(blocks.number)], blocks.log_volume[: int(blocks.number)]
+
+
+def _next_check(done: int) -> int:
+    """When the tolerance is next looked at: at counts that grow by a quarter, whatever the pace of the machine."""
+    check = 4 * BATCHES
+    while check <= done:
+        check += check // 4
+    return check
+
+
+def _precise(r: Realization, options: Options) -> bool:
+    """Whether every standard error is small enough and can be trusted."""
+    small = batch_means_error(r.series) <= options.tolerance
+    return bool(np.all(small & ~(error_ratio(r.series) > LONG_ENOUGH)))

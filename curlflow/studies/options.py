@@ -1,0 +1,42 @@
+"""Checks of the arguments of studies: one sentence that names the argument, what was given, what is allowed."""
+
+import math
+from typing import Any
+
+from ..spec import Spec
+from ..systems import AbstractSystem
+
+
+def check_subject(subject: Any, rule: Any) -> None:
+    """Refuse anything that is neither a spec nor a system."""
+    if not isinstance(subject, Spec | AbstractSystem):
+        raise ValueError(
+            f"spec_or_system: got {type(subject).__name__}, required is a curlflow.Spec, a Flow or a Map; "
+            "curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs."
+        )
+    if rule is not None and not isinstance(subject, Spec):
+        raise ValueError("rule: a rule object goes with a spec; the system that was given has its own dynamics.")
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None, why: str = "") -> int:
+    """A whole number in a range."""
+    if isinstance(value, bool) or int(value) != value or value < least or (most is not None and value > most):
+        allowed = f"from {least} to {most}" if most is not None else f"of at least {least}"
+        raise ValueError(f"{name}: got {value!r}, allowed are whole numbers {allowed}{why}.")
+    return int(value)
+
+
+def positive(name: str, value: Any, zero: bool = False) -> float:
+    """A finite number above zero, or not below it."""
+    if isinstance(value, bool) or not isinstance(value, int | float) and not hasattr(value, "__float__"):
+        raise ValueError(f"{name}: got {value!r}, a number is required.")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise ValueError(f"{name}: got {value}, allowed are finite numbers {'from 0' if zero else 'above 0'}.")
+    return float(value)
+
+
+def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """A word out of a few."""
+    if value not in allowed:
+        raise ValueError(f"{name}: got {value!r}, allowed are {', '.join(allowed)}.")
+    return value
