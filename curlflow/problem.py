@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -218,9 +217,7 @@ def _rule(spec: "Spec", key: Any) -> AbstractLearningRule:
     if all(selection == 0.0 for selection in _selections(spec)):
         return base
     names = _selected(spec)
-    return SignFlipped(
-        base, gains(spec.widths, rule.side, _selections(spec), rule.gain, names, key=key(FLIPS))
-    )
+    return SignFlipped(base, gains(spec.widths, rule.side, _selections(spec), rule.gain, names, key=key(FLIPS)))
 
 
 def _selected(spec: "Spec") -> list[str]:

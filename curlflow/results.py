@@ -43,10 +43,21 @@ def labelled(
     assert not unknown, f"data without declaration: {unknown}"
     return xr.Dataset(
         {
-            name: (declared[name].dims, values, {"long_name": declared[name].long_name, "units": declared[name].units, **declared[name].attributes})
+            name: (
+                declared[name].dims,
+                values,
+                {
+                    "long_name": declared[name].long_name,
+                    "units": declared[name].units,
+                    **declared[name].attributes,
+                },
+            )
             for name, values in data.items()
         },
-        {name: (dims, values, {"long_name": text, "units": "1"}) for name, (dims, values, text) in coordinates.items()},
+        {
+            name: (dims, values, {"long_name": text, "units": "1"})
+            for name, (dims, values, text) in coordinates.items()
+        },
         {name: _attribute(value) for name, value in attributes.items() if value is not None},
     )
 
@@ -191,4 +202,14 @@ def load(path: str | Path) -> xr.Dataset:
         raise ValueError(f"{path}: cannot be read as NetCDF: {error}.") from None
 
 
-__all__ = ["check_output", "commit", "describe_status", "flag_variable", "labelled", "load", "provenance", "save", "status_variable"]
+__all__ = [
+    "check_output",
+    "commit",
+    "describe_status",
+    "flag_variable",
+    "labelled",
+    "load",
+    "provenance",
+    "save",
+    "status_variable",
+]

@@ -48,7 +48,12 @@ Widths = Annotated[
     PlainValidator(_widths),
     PlainSerializer(lambda w: list(w) if isinstance(w, tuple) else w),
     WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 1}}]}
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "array", "items": {"type": "integer", "minimum": 1}},
+            ]
+        }
     ),
 ]
 
@@ -69,7 +74,7 @@ def _selection(value: Any) -> float | dict:
     if _is_fraction(value):
         return float(value)
     if isinstance(value, Mapping) and len(value) == 1:
-        (kind, given), = value.items()
+        ((kind, given),) = value.items()
         if kind == "random" and _is_fraction(given):
             return {"random": float(given)}
         if kind == "count" and _is_index(given):
@@ -138,7 +143,8 @@ class Data(Table):
     """Training and test sets, shared by all realizations."""
 
     samples: Positive | Literal["population"] = Field(
-        250, description='n, number of training samples; or "population", for linear networks with full batches'
+        250,
+        description='n, number of training samples; or "population", for linear networks with full batches',
     )
     test_samples: Positive = Field(100, description="number of test samples")
     input_std: PositiveFloat = Field(0.5**0.5, description="standard deviation of every component of the inputs")
@@ -166,7 +172,8 @@ class CurlRule(Table):
 
     kind: Literal["curl"] = "curl"
     side: Literal["presynaptic", "postsynaptic", "synapse"] = Field(
-        "presynaptic", description="whether a sign belongs to the neuron before or behind a synapse, or to the synapse"
+        "presynaptic",
+        description="whether a sign belongs to the neuron before or behind a synapse, or to the synapse",
     )
     gain: float = Field(-1.0, description="gain of what is flipped; all others have gain 1")
     flipped: Flipped = Field(default_factory=Flipped, description="what is flipped")
@@ -473,7 +480,9 @@ def _sentence(entry: Any) -> str:
     if not path:
         return message
     # Alternatives of a plain union add the type to the path; drop it.
-    name = ".".join(p for p in path if not p.startswith(("constrained", "literal", "int", "float", "function")) or p == "inputs")
+    name = ".".join(
+        p for p in path if not p.startswith(("constrained", "literal", "int", "float", "function")) or p == "inputs"
+    )
     return f"{name}: got {given!r}; {message[0].lower() + message[1:]}."
 
 

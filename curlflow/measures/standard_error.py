@@ -29,7 +29,9 @@ VARIABLES = (
 )
 
 
-def batch_means_error(series: Float[np.ndarray, "length *rest"], batches: int = BATCHES) -> Float[np.ndarray, "*rest"]:
+def batch_means_error(
+    series: Float[np.ndarray, "length *rest"], batches: int = BATCHES
+) -> Float[np.ndarray, "*rest"]:
     """The standard error of the mean of `series` along its first axis; NaN for fewer than two values.
 
     What does not fill the batches is left out at the start. Series shorter than two values per batch get

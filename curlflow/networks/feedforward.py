@@ -39,9 +39,7 @@ class Feedforward(eqx.Module):
     activation: str = eqx.field(static=True)
     output_activation: str = eqx.field(static=True)
 
-    def __init__(
-        self, weights: Iterable[Matrix], activation: str = "linear", output_activation: str = "linear"
-    ):
+    def __init__(self, weights: Iterable[Matrix], activation: str = "linear", output_activation: str = "linear"):
         self.weights = tuple(to_float64(list(weights), "weights"))
         self.activation = activation
         self.output_activation = output_activation

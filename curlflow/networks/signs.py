@@ -49,7 +49,13 @@ def flipped_indices(selection: Selection, size: int, field: str, *, key) -> Int[
 
 
 def gains(
-    widths: Sequence[int], side: str, selections: Sequence[Selection], gain: float, fields: Sequence[str], *, key
+    widths: Sequence[int],
+    side: str,
+    selections: Sequence[Selection],
+    gain: float,
+    fields: Sequence[str],
+    *,
+    key,
 ) -> tuple[Float[np.ndarray, "post_or_1 pre_or_1"], ...]:
     """One array of gains per layer.
 

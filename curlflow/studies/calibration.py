@@ -22,7 +22,9 @@ SAFETY = 0.7
 
 def initial_span(system: AbstractSystem):
     """About one unit of time, at least one iteration."""
-    return max(system.span(BLOCK), type(system.span(BLOCK))(1)) if not isinstance(system, Flow) else system.span(BLOCK)
+    return (
+        max(system.span(BLOCK), type(system.span(BLOCK))(1)) if not isinstance(system, Flow) else system.span(BLOCK)
+    )
 
 
 def block_length(system: AbstractSystem, run: Run, vectors: int, *, key):
@@ -64,7 +66,9 @@ def fixed_step(flow: Flow, run: Run, span) -> tuple[float, Status]:
     number = max(1, int(np.ceil(span / max(float(start.clock.step) for start in starts[1:]))))
     for _ in range(20):
         fixed = eqx.tree_at(lambda s: s.integrator, flow, FixedSteps(np.asarray(span / number)))
-        if all(_close(_one_block(fixed, start, span), end, allowed) for start, end in zip(starts, ends, strict=False)):
+        if all(
+            _close(_one_block(fixed, start, span), end, allowed) for start, end in zip(starts, ends, strict=False)
+        ):
             return SAFETY * float(span) / number, Status.completed
         number = int(np.ceil(1.4 * number))
     return float("nan"), Status.step_size_underflow
@@ -77,5 +81,9 @@ def _one_block(system, run, span):
 def _close(a, b, allowed: float) -> bool:
     if int(a.number) == 0:
         return False
-    pairs = zip(jax.tree.leaves((a.run.state, a.run.tangents)), jax.tree.leaves((b.run.state, b.run.tangents)), strict=True)
+    pairs = zip(
+        jax.tree.leaves((a.run.state, a.run.tangents)),
+        jax.tree.leaves((b.run.state, b.run.tangents)),
+        strict=True,
+    )
     return all(np.linalg.norm(np.asarray(x) - np.asarray(y)) <= allowed * np.linalg.norm(y) for x, y in pairs)

@@ -59,11 +59,20 @@ def assemble(
     coordinates = {
         "realization": (R, np.arange(len(realizations)), "realization: teacher, start and tangents"),
         "exponent": (("exponent",), np.arange(1, options.exponents + 1), "rank of the exponent"),
-        "time": (("block",), block * np.arange(1, length + 1), "time at the end of a block since averaging began"),
+        "time": (
+            ("block",),
+            block * np.arange(1, length + 1),
+            "time at the end of a block since averaging began",
+        ),
     }
     device = jax.devices()[0]
     method, tolerances = _method(system, options)
-    settings = {**dataclasses.asdict(options), **tolerances, "duration": float(block * length), "method": method}
+    settings = {
+        **dataclasses.asdict(options),
+        **tolerances,
+        "duration": float(block * length),
+        "method": method,
+    }
     attributes = {
         **results.provenance("lyapunov", settings, f"{device.platform}: {device.device_kind}"),
         **subject,
@@ -178,7 +187,9 @@ def _check_subject(previous: xr.Dataset, subject: Mapping[str, str], number: int
         if before != now:
             raise ValueError(f"resume: the dataset is about another {name}: {_difference(before, now)}.")
     if previous.sizes["realization"] != number:
-        raise ValueError(f"resume: the dataset has {previous.sizes['realization']} realizations, required are {number}.")
+        raise ValueError(
+            f"resume: the dataset has {previous.sizes['realization']} realizations, required are {number}."
+        )
 
 
 def _difference(before: str, now: str) -> str:

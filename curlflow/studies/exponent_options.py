@@ -55,7 +55,9 @@ class Options:
             "seed": 0,
         }
         full = {**defaults, **given}
-        dimension = f", the dimension of the {'state' if system.constraint.codimension(system.state) == 0 else 'constraint'}"
+        dimension = (
+            f", the dimension of the {'state' if system.constraint.codimension(system.state) == 0 else 'constraint'}"
+        )
         one_of("stepping", full["stepping"], ("adaptive", "fixed"))
         if not flow and "stepping" in given:
             raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import equinox as eqx
@@ -17,7 +17,7 @@ from ..status import Status
 from ..systems import AbstractSystem, Flow
 from .calibration import block_length, fixed_step, initial_span
 from .exponent_options import Options
-from .workers import Pace, Progress, in_threads
+from .workers import Pace, Progress, in_turns
 
 LONG_ENOUGH = 1.5
 """A run may stop early only where batches of twice the length give no more than this times the standard error."""
@@ -34,6 +34,7 @@ class Realization:
     started: bool = False
     done: int = 0
     reached: bool = False
+    finished: bool = False
     local_exponents: list[np.ndarray] = field(default_factory=list)
     local_divergences: list[np.ndarray] = field(default_factory=list)
 
@@ -70,50 +71,46 @@ def as_numpy(tree: PyTree) -> PyTree:
     return jax.tree.map(np.asarray, tree)
 
 
-def prepare(
-    realizations: list[Realization], options: Options, stop: threading.Event, report: Progress
-) -> tuple[Options, bool]:
+def prepare(realizations: list[Realization], options: Options, report: Progress) -> Options:
     """Run the transients of what has not begun, and choose the length of a block if nobody has.
 
-    **Returns:** the options with a block, and whether the user interrupted.
+    **Returns:** the options with a block, unless no realization got through its transient.
     """
     fresh = [r for r in realizations if not r.started]
     for r in fresh:
         r.set_status(Status.completed)
     if fresh:
         _compile(transient_blocks, fresh[0], fresh[0].system.span(0.0))
-    interrupted = in_threads(lambda r: _transient(r, options, stop, report), fresh, stop)
-    _mark_unfinished(fresh, interrupted, Status.not_run)
+    in_turns(lambda r: _transient(r, options, report), fresh)
     ready = [r for r in fresh if r.status == Status.completed]
-    if interrupted or options.block is not None or not ready:
-        return options, interrupted
+    if options.block is not None or not ready:
+        return options
     first = ready[0]
     span = block_length(first.system, first.run, options.exponents, key=first.tangent_key)
-    return dataclasses.replace(options, block=float(first.system.time(span))), False
+    return dataclasses.replace(options, block=float(first.system.time(span)))
 
 
-def average(realizations: list[Realization], options: Options, stop: threading.Event, report: Progress) -> bool:
-    """Align the tangents of what has not begun, then average all that can go on for `duration` more.
-
-    **Returns:** whether the user interrupted.
-    """
+def average(realizations: list[Realization], options: Options, report: Progress) -> None:
+    """Align the tangents of what has not begun, then average all that can go on for `duration` more."""
     able = [r for r in realizations if r.status in (Status.completed, Status.interrupted)]
     if not able or options.block is None:
-        return False
+        return
     target = max(r.done for r in realizations) + math.ceil(options.duration / options.block - 1e-9)
     for r in able:
         r.set_status(Status.completed)
-        r.reached = False
-    try:
-        for r in able:
-            if not r.started:
-                _begin(r, options)
-        _compile(lyapunov_blocks, able[0], able[0].system.span(options.block))
-        interrupted = in_threads(lambda r: _average(r, options, target, stop, report), able, stop)
-    except KeyboardInterrupt:
-        interrupted = True
-    _mark_unfinished([r for r in able if r.done < target and not r.reached], interrupted, Status.interrupted)
-    return interrupted
+        r.reached = r.finished = False
+    for r in able:
+        if not r.started:
+            _begin(r, options)
+    _compile(lyapunov_blocks, able[0], able[0].system.span(options.block))
+    in_turns(lambda r: _average(r, options, target, report), able)
+
+
+def note_interrupt(realizations: list[Realization]) -> None:
+    """Set the status of what an interrupt left unfinished."""
+    for r in realizations:
+        if r.status == Status.completed and not r.finished:
+            r.set_status(Status.interrupted if r.done else Status.not_run)
 
 
 def _compile(function, realization: Realization, span) -> None:
@@ -121,24 +118,18 @@ def _compile(function, realization: Realization, span) -> None:
     jax.block_until_ready(function(realization.system, realization.run, np.asarray(span), np.asarray(0)))
 
 
-def _mark_unfinished(realizations: list[Realization], interrupted: bool, status: Status) -> None:
-    if interrupted:
-        for r in realizations:
-            if r.status == Status.completed:
-                r.set_status(status)
-
-
-def _transient(r: Realization, options: Options, stop: threading.Event, report: Progress) -> None:
+def _transient(r: Realization, options: Options, report: Progress) -> Iterator[None]:
     """The state alone, in blocks of about one unit of time."""
     span = initial_span(r.system)
     number = math.ceil(options.transient / float(r.system.time(span)) - 1e-9)
     pace, done = Pace(10**6), 0
-    while done < number and r.status == Status.completed and not stop.is_set():
+    while done < number and r.status == Status.completed:
         take = min(pace.number, number - done)
         with pace.timed(take):
             r.run = as_numpy(transient_blocks(r.system, r.run, np.asarray(span), np.asarray(take)))
         done += take
         report(r.index, "transient", done / number)
+        yield
 
 
 def _begin(r: Realization, options: Options) -> None:
@@ -156,17 +147,18 @@ def with_fixed_steps(system: Flow, step: float) -> Flow:
     return eqx.tree_at(lambda s: s.integrator, system, FixedSteps(np.asarray(step)))
 
 
-def _average(r: Realization, options: Options, target: int, stop: threading.Event, report: Progress) -> None:
+def _average(r: Realization, options: Options, target: int, report: Progress) -> Iterator[None]:
     """Alignment, whose blocks are thrown away, then blocks up to `target` or the tolerance."""
     span = np.asarray(r.system.span(options.block))
     pace = Pace(CAPACITY)
     if not r.started:
         number, done = math.ceil(options.alignment / options.block - 1e-9), 0
-        while done < number and r.status == Status.completed and not stop.is_set():
+        while done < number and r.status == Status.completed:
             done += len(_blocks(r, span, min(pace.number, number - done), pace)[0])
             report(r.index, "alignment", done / number)
+            yield
         r.started = done == number
-    while r.started and r.done < target and r.status == Status.completed and not r.reached and not stop.is_set():
+    while r.started and r.done < target and r.status == Status.completed and not r.reached:
         goal = target if options.tolerance is None else min(target, _next_check(r.done))
         stretch, volume = _blocks(r, span, min(pace.number, goal - r.done), pace)
         r.local_exponents.append(stretch / options.block)
@@ -174,6 +166,8 @@ def _average(r: Realization, options: Options, target: int, stop: threading.Even
         r.done += len(stretch)
         r.reached = options.tolerance is not None and r.done == goal and _precise(r, options)
         report(r.index, "exponents", r.done / target)
+        yield
+    r.finished = True
 
 
 def _blocks(r: Realization, span, number: int, pace: Pace) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
 """Lyapunov exponents with error bars, of a spec or of any system: `lyapunov`."""
 
-import threading
 from typing import Any
 
 import xarray as xr
@@ -10,7 +9,7 @@ from ..spec import Spec
 from ..systems import AbstractSystem
 from .exponent_dataset import assemble, restored
 from .exponent_options import Options
-from .exponent_runs import Realization, average, prepare
+from .exponent_runs import Realization, average, note_interrupt, prepare
 from .options import check_subject
 from .subjects import subject_attributes, systems_of
 from .workers import Interrupted, Progress, reporting
@@ -91,10 +90,14 @@ def lyapunov(
         realizations = [Realization.fresh(i, system, options) for i, system in enumerate(systems)]
     else:
         options, realizations = restored(resume, given, systems, subject)
-    stop = threading.Event()
+    interrupted = False
     with reporting(progress, len(systems)) as report:
-        options, interrupted = prepare(realizations, options, stop, report)
-        interrupted = interrupted or average(realizations, options, stop, report)
+        try:
+            options = prepare(realizations, options, report)
+            average(realizations, options, report)
+        except KeyboardInterrupt:
+            interrupted = True
+            note_interrupt(realizations)
     dataset = assemble(realizations, options, subject, systems[0])
     if interrupted:
         raise Interrupted(dataset)

@@ -28,7 +28,7 @@ def whole(name: str, value: Any, least: int, most: int | None = None, why: str =
 
 def positive(name: str, value: Any, zero: bool = False) -> float:
     """A finite number above zero, or not below it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) and not hasattr(value, "__float__"):
+    if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "__float__")):
         raise ValueError(f"{name}: got {value!r}, a number is required.")
     if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
         raise ValueError(f"{name}: got {value}, allowed are finite numbers {'from 0' if zero else 'above 0'}.")

@@ -15,7 +15,9 @@ from ..tangents import size
 from .options import positive
 
 
-def systems_of(subject: Spec | AbstractSystem, *, rule: Any, rtol: float | None, atol: float | None) -> list[AbstractSystem]:
+def systems_of(
+    subject: Spec | AbstractSystem, *, rule: Any, rtol: float | None, atol: float | None
+) -> list[AbstractSystem]:
     """The system of every realization, with other tolerances where they are given."""
     tolerances = {"rtol": rtol, "atol": atol}
     tolerances = {name: positive(name, value) for name, value in tolerances.items() if value is not None}

@@ -5,6 +5,7 @@ JAX releases Python's lock while it computes, so threads use all cores, and one 
 
 import contextlib
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +47,15 @@ def reporting(progress: bool | Progress | None, realizations: int) -> Iterator[P
         yield progress
     else:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress as Bars, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import (
+            Progress as Bars,
+        )
 
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
@@ -77,33 +86,44 @@ class Pace:
         start = time.perf_counter()
         yield
         seconds = max(time.perf_counter() - start, 1e-6)
-        self.number = int(min(self.capacity, max(1, 4 * self.number, 1) if seconds < SECONDS / 4 else max(1, number * SECONDS / seconds)))
+        self.number = int(min(self.capacity, max(1, min(4.0, SECONDS / seconds) * number)))
 
 
-def in_threads(work: Callable[[Item], None], items: Sequence[Item], stop: threading.Event) -> bool:
-    """Run `work` on every item, on as many threads as there are cores.
+def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> None:
+    """Run the generator `work` on every item, on as many threads as there are cores.
 
-    `work` should look at `stop` often and return early if it is set. It is set by Ctrl-C.
+    The items take turns, from one `yield` to the next, so that all cores stay busy until the last one is done,
+    and Ctrl-C takes effect at the next `yield`.
 
-    **Returns:** whether the user interrupted. An exception in a thread stops the others and is raised here.
+    **Raises:** `KeyboardInterrupt` once the threads have stopped; likewise whatever `work` raised.
     """
-    if not items:
-        return False
-    interrupted = False
-    with ThreadPoolExecutor(min(len(items), os.cpu_count() or 1)) as pool:
-        futures = [pool.submit(double_precision(work), item) for item in items]
+    turns: queue.SimpleQueue[Iterator[None]] = queue.SimpleQueue()
+    for item in items:
+        turns.put(work(item))
+    stop = threading.Event()
+
+    @double_precision
+    def thread() -> None:
+        while not stop.is_set():
+            try:
+                turn = turns.get_nowait()
+            except queue.Empty:
+                return
+            if next(turn, DONE) is not DONE:
+                turns.put(turn)
+
+    threads = max(1, min(len(items), os.cpu_count() or 1))
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(thread) for _ in range(threads)]
         try:
             # Wait in short stretches: a signal is only noticed between them.
             pending = set(futures)
             while pending:
                 done, pending = wait(pending, timeout=0.1, return_when=FIRST_EXCEPTION)
-                if any(f.exception() for f in done):
-                    break
-        except KeyboardInterrupt:
-            interrupted = True
+                for future in done:
+                    future.result()
         finally:
-            if interrupted or any(f.done() and f.exception() for f in futures):
-                stop.set()
-    for future in futures:
-        future.result()
-    return interrupted
+            stop.set()
+
+
+DONE = object()

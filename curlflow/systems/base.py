@@ -267,9 +267,7 @@ def _iterate(system, step, state, tangents, first, number):
 
 def _iterate_pairs(step, state, first, number):
     """Take `number` steps, two at a time: XLA then saves a copy of the state at every step."""
-    state = jax.lax.fori_loop(
-        0, number // 2, lambda j, x: step(first + 2 * j + 1, step(first + 2 * j, x)), state
-    )
+    state = jax.lax.fori_loop(0, number // 2, lambda j, x: step(first + 2 * j + 1, step(first + 2 * j, x)), state)
     return jax.lax.cond(number % 2 == 1, lambda x: step(first + number - 1, x), lambda x: x, state)
 
 
@@ -310,9 +308,7 @@ def _check_function(function, field, signature, index, state, args):
         result = eqx.filter_eval_shape(function, index, state, args)
         shape = eqx.filter_eval_shape(lambda x: x, state)
     if not eqx.tree_equal(_shapes(result), _shapes(shape)):
-        raise ValueError(
-            f"{field}: the result must be like the state, {_shapes(shape)}, got {_shapes(result)}."
-        )
+        raise ValueError(f"{field}: the result must be like the state, {_shapes(shape)}, got {_shapes(result)}.")
 
 
 def _shapes(tree):
