@@ -468,8 +468,13 @@ def _sentence(entry: Any) -> str:
         siblings = [n for n in _field_names() if n.rpartition(".")[0] == name.rpartition(".")[0]]
         allowed = ", ".join(n.rpartition(".")[2] for n in siblings)
         known = name in siblings
-        hint = f"; this kind has no use for it (got {given!r})" if known else _nearest(name, _field_names())
-        return f"{name}: unknown field{hint}{'' if known or not allowed else f' (fields here: {allowed})'}."
+        if known:
+            return (
+                f"{name}: got {given!r}, but the kind of {path[0]} that was chosen has no use for it; leave it out."
+            )
+        return (
+            f"{name}: unknown field{_nearest(name, _field_names())}{f' (fields here: {allowed})' if allowed else ''}."
+        )
     if kind == "missing":
         return f"{name}: required, but not given."
     if kind in ("union_tag_invalid", "union_tag_not_found"):

@@ -1,0 +1,370 @@
+"""The command line: `curlflow lyapunov | simulate | presets | preset | schema | plot | info`."""
+
+import contextlib
+import json
+import math
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import __version__
+
+OK, BAD_INPUT, SOME_FAILED, INTERRUPTED = 0, 2, 3, 130
+
+app = typer.Typer(
+    name="curlflow",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Dynamical-systems analysis of learning rules.\n\n"
+    "Start with [bold]curlflow presets[/bold], then [bold]curlflow lyapunov hidden_chaos[/bold]. "
+    "Exit codes: 0 ok, 2 bad input, 3 ran but some realizations failed, 130 interrupted.",
+    rich_markup_mode="rich",
+)
+out = Console()
+err = Console(stderr=True)
+
+SpecArgument = Annotated[str, typer.Argument(help="Name of a preset, or path of a TOML file.", metavar="SPEC")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Replace a field, e.g. rule.flipped.inputs=0.6; may be repeated.", metavar="FIELD=VALUE"
+    ),
+]
+RealizationsOption = Annotated[int | None, typer.Option(help="Number of realizations, in place of the spec's.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
+PictureOption = Annotated[bool, typer.Option(help="Draw a PNG beside the output.")]
+
+
+def main() -> None:
+    """Run the command line; errors are one line on stderr."""
+    try:
+        code = app(standalone_mode=False)
+    except ValueError as error:
+        code = _fail(str(error))
+    except Exception as error:
+        # What the parser of the command line finds wrong; its classes are private to typer.
+        if not hasattr(error, "format_message"):
+            raise
+        code = _fail(error.format_message())
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"curlflow: {message}\n")
+    return BAD_INPUT
+
+
+@app.command()
+def lyapunov(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    exponents: Annotated[int | None, typer.Option(help="How many, the largest first. Default: 5.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Time that is averaged over. Default: 1000.")] = None,
+    transient: Annotated[float | None, typer.Option(help="Time that the state runs before. Default: 1000.")] = None,
+    alignment: Annotated[float | None, typer.Option(help="Time that the tangents run before. Default: 100.")] = None,
+    block: Annotated[
+        float | None, typer.Option(help="Time between QR factorisations. Default: by a pilot run.")
+    ] = None,
+    tolerance: Annotated[float | None, typer.Option(help="Stop when every standard error is below this.")] = None,
+    rtol: Annotated[float | None, typer.Option(help="Relative tolerance, in place of the spec's.")] = None,
+    atol: Annotated[float | None, typer.Option(help="Absolute tolerance, in place of the spec's.")] = None,
+    stepping: Annotated[str | None, typer.Option(help="adaptive (default) or fixed; not for updates.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the initial tangents (the spec's own: --set seed=1).")
+    ] = None,
+    realizations: RealizationsOption = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the runs in this file, exactly.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: lyapunov_NAME.nc.")
+    ] = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """Lyapunov exponents with standard errors, as a table, a NetCDF file and a picture.
+
+    All lengths are in units of time; an epoch of updates is learning_rate units.
+
+    Examples:
+
+    curlflow lyapunov hidden_chaos
+
+    curlflow lyapunov hidden_chaos --set rule.flipped.inputs=0.6 --exponents 3 -o chaos.nc
+
+    curlflow lyapunov hidden_chaos --resume chaos.nc --set rule.flipped.inputs=0.6 --duration 2000 -o longer.nc
+    """
+    from . import results
+
+    settings, path = _spec(spec, set_, realizations), _output(output, "lyapunov", spec)
+    previous = None if resume is None else results.load(resume)
+    _agg()
+    from .studies.exponents import lyapunov
+
+    options = {
+        "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment, "block": block,
+        "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed, "resume": previous,
+    }  # fmt: skip
+    with _kept(path) as keep:
+        dataset = keep(lambda: lyapunov(settings, progress=not quiet, **options))
+    return _finish(dataset, path, picture, quiet)
+
+
+@app.command()
+def simulate(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    until: Annotated[float | None, typer.Option(help="Last time, or epoch. Default: 1000, or 10000 epochs.")] = None,
+    records: Annotated[int, typer.Option(help="How many records, besides the start.")] = 100,
+    spacing: Annotated[str, typer.Option(help="log or linear.")] = "log",
+    weights: Annotated[str, typer.Option(help="none, all, or how many weights to record.")] = "none",
+    realizations: RealizationsOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: simulate_NAME.nc.")
+    ] = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """Learning curves: errors and norms along the dynamics, as a NetCDF file and a picture.
+
+    Examples:
+
+    curlflow simulate fig5c --until 1000 --realizations 2
+
+    curlflow simulate hidden_chaos --spacing linear --until 500 --weights 10
+    """
+    settings, path = _spec(spec, set_, realizations), _output(output, "simulate", spec)
+    times = _times(until, records, spacing, settings.dynamics.kind == "flow")
+    _agg()
+    from .studies.simulation import simulate
+
+    chosen = int(weights) if weights.lstrip("-").isdigit() else weights
+    with _kept(path) as keep:
+        dataset = keep(lambda: simulate(settings, times=times, weights=chosen, progress=not quiet))
+    return _finish(dataset, path, picture, quiet)
+
+
+@app.command()
+def presets() -> None:
+    """List the presets: published settings, by name."""
+    from .spec import presets
+
+    table = Table("preset", "what it is", box=None)
+    for name, line in presets().items():
+        table.add_row(name, line)
+    out.print(table)
+
+
+@app.command()
+def preset(name: Annotated[str, typer.Argument(help="Name of a preset.")]) -> None:
+    """Print a preset as TOML, to start a spec of your own: curlflow preset hidden_chaos > my.toml."""
+    from .spec import preset_text
+
+    typer.echo(preset_text(name), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of specs, for editors and checks."""
+    from .spec import Spec
+
+    typer.echo(json.dumps(Spec.model_json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def plot(
+    file: Annotated[Path, typer.Argument(help="NetCDF file that curlflow wrote.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Picture. Default: FILE.png.")] = None,
+) -> None:
+    """Draw the picture of a dataset again."""
+    from . import results
+
+    path = file.with_suffix(".png") if output is None else results.check_output(output)
+    _agg()
+    out.print(f"picture: {_draw(results.load(file), path)}", soft_wrap=True)
+
+
+@app.command()
+def info(file: Annotated[Path, typer.Argument(help="NetCDF file that curlflow wrote.")]) -> None:
+    """Say what a dataset holds, how it was made and how its realizations ended."""
+    from . import results
+
+    dataset = results.load(file)
+    _show(dataset)
+    for name, value in dataset.attrs.items():
+        out.print(f"[bold]{name}[/bold]: ", end="")
+        out.print(str(value), markup=False, highlight=False, soft_wrap=True)
+    sizes = ", ".join(f"{name} {size}" for name, size in dataset.sizes.items())
+    out.print(f"[bold]dimensions[/bold]: {sizes}", soft_wrap=True)
+    out.print(f"[bold]variables[/bold]: {', '.join(dataset.data_vars)}", soft_wrap=True)
+
+
+@app.callback()
+def _version(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"curlflow {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _spec(name: str, changes: list[str] | None, realizations: int | None) -> Any:
+    """The spec that a preset's name or a path means, with its fields replaced."""
+    from .spec import Spec, preset, presets
+
+    is_path = name.endswith(".toml") or "/" in name or (Path(name).is_file() and name not in presets())
+    spec = Spec.from_toml(name) if is_path else preset(name)
+    replaced = dict(_change(change) for change in changes or [])
+    if realizations is not None:
+        replaced["realizations"] = realizations
+    return spec.replace(replaced) if replaced else spec
+
+
+def _change(text: str) -> tuple[str, Any]:
+    field, equals, value = text.partition("=")
+    if not equals or not field:
+        raise ValueError(f"--set: got {text!r}, required is FIELD=VALUE, for example rule.flipped.inputs=0.6.")
+    try:
+        return field.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return field.strip(), value
+
+
+def _output(path: Path | None, study: str, spec: str) -> Path:
+    from . import results
+
+    return results.check_output(Path(f"{study}_{Path(spec).stem}.nc") if path is None else path)
+
+
+def _times(until: float | None, records: int, spacing: str, flow: bool) -> Any:
+    import numpy as np
+
+    if spacing not in ("log", "linear"):
+        raise ValueError(f"--spacing: got {spacing!r}, allowed are log and linear.")
+    if records < 1:
+        raise ValueError(f"--records: got {records}, at least 1 is required.")
+    until = until if until is not None else 1e3 if flow else 1e4
+    first = min(0.1 if flow else 1.0, until)
+    if not until > 0:
+        raise ValueError(f"--until: got {until}, it must be positive.")
+    times = np.geomspace(first, until, records) if spacing == "log" else np.linspace(0, until, records + 1)[1:]
+    return np.concatenate([[0.0], np.unique(times if flow else np.round(times))])
+
+
+@contextlib.contextmanager
+def _kept(path: Path) -> Iterator[Any]:
+    """Save the partial dataset if the study is interrupted."""
+    from . import results
+    from .studies.workers import Interrupted
+
+    def keep(study: Any) -> Any:
+        try:
+            return study()
+        except Interrupted as interrupt:
+            results.save(interrupt.dataset, path)
+            _show(interrupt.dataset)
+            err.print(f"interrupted; what was finished is in {path}", soft_wrap=True)
+            sys.exit(INTERRUPTED)
+
+    yield keep
+
+
+def _finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
+    from . import results
+
+    results.save(dataset, path)
+    if not quiet:
+        _show(dataset)
+    out.print(f"dataset: {path}", soft_wrap=True)
+    if picture:
+        out.print(f"picture: {_draw(dataset, path.with_suffix('.png'))}", soft_wrap=True)
+    failed = [i for i, status in enumerate(dataset.status.to_numpy().ravel()) if status != 0]
+    for i in failed:
+        err.print(f"realization {i}: {results.describe_status(dataset.status.to_numpy().ravel()[i])}", soft_wrap=True)
+    return SOME_FAILED if failed else OK
+
+
+def _agg() -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+
+
+def _draw(dataset: Any, path: Path) -> Path:
+    from . import plot
+
+    draw = {"lyapunov": plot.lyapunov, "simulate": plot.learning_curves}.get(dataset.attrs.get("study", ""))
+    if draw is None:
+        raise ValueError(
+            f"{path.stem}: no picture for a dataset of {dataset.attrs.get('study', 'an unknown study')!r}."
+        )
+    draw(dataset).savefig(path)
+    return path
+
+
+def _show(dataset: Any) -> None:
+    """Print the numbers of a dataset as a table."""
+    if "lyapunov_exponent" in dataset:
+        out.print(_exponent_table(dataset))
+    elif "test_error" in dataset:
+        out.print(_error_table(dataset))
+
+
+def _exponent_table(dataset: Any) -> Table:
+    from .status import Status
+
+    table = Table(title="Lyapunov exponents per unit of time", title_justify="left")
+    for name in ("realization", "exponent", "value", "standard error"):
+        table.add_column(name, justify="right")
+    for name in ("sign", "converged", "status"):
+        table.add_column(name)
+    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+        ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", Status(int(run.status)).name]
+        for number, value, error in zip(*_rows(run), strict=True):
+            table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error), *ends[1:])
+            ends = ["", "", ""]
+        table.add_section()
+    return table
+
+
+def _rows(run: Any) -> tuple[Any, Any, Any]:
+    return run.exponent.to_numpy(), run.lyapunov_exponent.to_numpy(), run.lyapunov_exponent_se.to_numpy()
+
+
+def _rounded(value: float, error: float) -> tuple[str, str]:
+    """`value` and its standard error, both to two digits of the error."""
+    if value != value:
+        return "–", "–"
+    if not error > 1e-12:
+        return f"{value:.6g}", f"{error:.1g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f}", f"{error:.{digits}f}"
+
+
+def _sign(value: float, error: float) -> str:
+    """The sign, if it is resolved: if the exponent is at least twice its standard error."""
+    return "unresolved" if not abs(value) > 2 * error else "+" if value > 0 else "−"
+
+
+def _error_table(dataset: Any) -> Table:
+    from .status import Status
+
+    table = Table(
+        "realization", "training error", "test error", "status", title="Errors at the end", title_justify="left"
+    )
+    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+        last = [f"{float(run[name].to_numpy()[-1]):.4g}" for name in ("train_error", "test_error")]
+        table.add_row(str(int(run.realization)), *last, Status(int(run.status)).name)
+    return table
+
+
+if __name__ == "__main__":
+    main()
