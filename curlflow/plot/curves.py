@@ -1,5 +1,6 @@
 """Learning curves: errors against time."""
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -34,9 +35,10 @@ def _curves(axes: Axes, x: np.ndarray, errors: np.ndarray) -> None:
         axes.set_xscale("log")
         x, errors = x[x > 0], errors[:, x > 0]
     axes.set_yscale("log")
-    axes.plot(x, errors.T, color="C0", alpha=0.35, linewidth=0.8)
+    color = mpl.rcParams["axes.prop_cycle"].by_key()["color"][0]
+    axes.plot(x, errors.T, color=color, alpha=0.35, linewidth=0.8)
     if len(errors) > 1 and not np.isnan(errors).all():
         median = np.full(len(x), np.nan)
         known = ~np.isnan(errors).all(axis=0)
         median[known] = np.nanmedian(errors[:, known], axis=0)
-        axes.plot(x, median, color="C0", linewidth=2)
+        axes.plot(x, median, color=color, linewidth=2)

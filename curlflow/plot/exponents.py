@@ -60,16 +60,14 @@ def _panel(axes: Axes, run: xr.Dataset) -> None:
     mean = np.cumsum(local, axis=0) / np.arange(1, len(local) + 1)[:, None]
     ends = np.unique(np.linspace(min(2 * BATCHES, len(local)), len(local), BANDS).astype(int))
     error = np.stack([batch_means_error(local[:end]) for end in ends])
-    for i, name in enumerate(run.exponent.to_numpy()):
+    final = zip(run.lyapunov_exponent.to_numpy(), run.lyapunov_exponent_se.to_numpy(), strict=True)
+    for i, (name, (value, se)) in enumerate(zip(run.exponent.to_numpy(), final, strict=True)):
         (line,) = axes.plot(time, mean[:, i], label=f"{name}")
         low, high = mean[ends - 1, i] - 2 * error[:, i], mean[ends - 1, i] + 2 * error[:, i]
-        axes.fill_between(time[ends - 1], low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.errorbar(
-        np.full(mean.shape[1], 1.02 * time[-1]),
-        run.lyapunov_exponent,
-        2 * run.lyapunov_exponent_se,
-        fmt="none", ecolor="0.25", elinewidth=1.0, capsize=2,
-    )  # fmt: skip
+        axes.fill_between(time[ends - 1], low, high, color=line.get_color(), alpha=0.13, linewidth=0)
+        axes.errorbar(
+            (1.03 + 0.025 * i) * time[-1], value, 2 * se, fmt="o", color=line.get_color(), markersize=3, capsize=2
+        )
 
 
 def _limits(axes: Axes, dataset: xr.Dataset) -> None:

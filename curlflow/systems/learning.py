@@ -11,6 +11,7 @@ from ..networks import Feedforward
 from ..rules import AbstractLearningRule
 from ..tasks import AbstractTask, Samples
 from .base import Flow, Map
+from .rank_one import RankOneUpdates
 
 
 def learning_flow(
@@ -37,7 +38,10 @@ def full_batch_updates(
     learning_rate: float,
 ) -> Map:
     """W → retract(W + η F(W)), one update per epoch; an epoch is η units of time."""
-    return Map(_full_batch, student, learning_rate, (rule, task, learning_rate), constraint=constraint)
+    fast = RankOneUpdates.applicable(student, rule, task, constraint)
+    iterate = RankOneUpdates(constraint.radii) if fast else None
+    args = (rule, task, learning_rate)
+    return Map(_full_batch, student, learning_rate, args, constraint=constraint, iterate=iterate)
 
 
 def _full_batch(epoch, network, args):
