@@ -11,7 +11,8 @@ from typing import TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+
+from .precision import Scalar
 
 State = TypeVar("State")
 
@@ -56,7 +57,7 @@ class FrobeniusSpheres(AbstractConstraint):
     - `radii`: one radius per leaf, as `FrobeniusSpheres.through(state)` reads them off a state.
     """
 
-    radii: tuple[Float[Array, ""] | float, ...]
+    radii: tuple[Scalar, ...]
 
     @classmethod
     def through(cls, state: State) -> "FrobeniusSpheres":

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from .precision import Scalar
 from .status import Status
 
 SOLVERS = {
@@ -33,8 +34,8 @@ IMPLICIT_LIMIT = 1000
 class Clock(NamedTuple):
     """Where a run stands: its time (for a map, the index of the iteration) and the next step of the solver."""
 
-    position: Float[Array, ""] | float
-    step: Float[Array, ""] | float
+    position: Scalar
+    step: Scalar
 
 
 class Adaptive(eqx.Module):
@@ -47,8 +48,8 @@ class Adaptive(eqx.Module):
     - `max_steps`: the most steps in one block; then the status is `max_steps_reached`.
     """
 
-    rtol: Float[Array, ""] | float = 1e-6
-    atol: Float[Array, ""] | float = 1e-9
+    rtol: Scalar = 1e-6
+    atol: Scalar = 1e-9
     solver: str = eqx.field(static=True, default="tsit5")
     max_steps: int = eqx.field(static=True, default=16384)
 
@@ -65,7 +66,7 @@ class FixedSteps(eqx.Module):
     - `step`: the longest step, in units of time; a block of length Δ is cut into ⌈Δ/step⌉ equal ones.
     """
 
-    step: Float[Array, ""] | float
+    step: Scalar
 
 
 class _Remember(diffrax.AbstractAdaptiveStepSizeController):
@@ -98,7 +99,7 @@ class _Remember(diffrax.AbstractAdaptiveStepSizeController):
 
 
 def adaptive(
-    field: Callable, y: PyTree, span: Float[Array, ""], clock: Clock, integrator: Adaptive, norm: Callable
+    field: Callable, y: PyTree, span: Scalar, clock: Clock, integrator: Adaptive, norm: Callable
 ) -> tuple[PyTree, Clock, Array]:
     """Integrate dy/dt = field(t, y) over `span` with adaptive steps.
 
@@ -184,7 +185,7 @@ def rms(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(sum(jnp.sum(leaf * leaf) for leaf in leaves) / sum(leaf.size for leaf in leaves))
 
 
-def runge_kutta_4(field: Callable, t: Float[Array, ""], y: PyTree, h: Float[Array, ""]) -> PyTree:
+def runge_kutta_4(field: Callable, t: Scalar, y: PyTree, h: Scalar) -> PyTree:
     """One step of the classical method of Kutta (1901) from time `t` with length `h`."""
 
     def moved(factor, k):

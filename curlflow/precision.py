@@ -10,8 +10,12 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jaxtyping import Array, Float
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Scalar = Float[Array, ""] | Float[np.ndarray, ""] | float
+"""A real number: traced, an array without dimensions, or plain."""
 
 
 def double_precision(function: F) -> F:
@@ -47,7 +51,7 @@ def _leaf(path: Any, leaf: Any, field: str) -> Any:
         return leaf
     array = np.asarray(leaf)
     if array.dtype == np.float64 or array.dtype.kind in "iub":
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=False)
     where = field + jax.tree_util.keystr(path)
     if array.dtype.kind == "c":
         raise ValueError(f"{where}: real numbers are required, got {array.dtype}; pass real and imaginary parts.")

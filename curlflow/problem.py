@@ -97,7 +97,7 @@ class Problem:
 
     @double_precision
     def flow(self, *, solver: str | None = None, rtol: float | None = None, atol: float | None = None) -> Flow:
-        """The rule as a flow. What is not given comes from the spec if its dynamics is a flow, else from the defaults."""
+        """The rule as a flow. What is not given comes from the spec if its dynamics is a flow, or from defaults."""
         settings = self._settings("flow", solver=solver, rtol=rtol, atol=atol)
         return learning_flow(self.student, self.rule, self.task, self.constraint, Adaptive(**settings))
 
@@ -202,7 +202,7 @@ def _student(spec: "Spec", teacher: Feedforward, key: Array) -> Feedforward:
 def _constraint(spec: "Spec", student: Feedforward) -> AbstractConstraint:
     if spec.constraint.kind == "none":
         return Free()
-    return FrobeniusSpheres(tuple(np.linalg.norm(w) for w in student.weights))
+    return FrobeniusSpheres(tuple(np.asarray(np.linalg.norm(w)) for w in student.weights))
 
 
 def _rule(spec: "Spec", key: Any) -> AbstractLearningRule:

@@ -18,14 +18,15 @@ from jaxtyping import Array, Float
 from .networks import Feedforward
 from .precision import double_precision
 
-Matrix = Float[Array, "rows columns"] | Float[np.ndarray, "rows columns"]
+Inputs = Float[Array, "inputs samples"] | Float[np.ndarray, "inputs samples"]
+Outputs = Float[Array, "outputs samples"] | Float[np.ndarray, "outputs samples"]
 
 
 class Residuals(NamedTuple):
     """Inputs (inputs × samples) and errors (outputs × samples), weighted so that sums over samples are means."""
 
-    inputs: Matrix
-    errors: Matrix
+    inputs: Inputs
+    errors: Outputs
 
 
 class AbstractTask(eqx.Module):
@@ -43,8 +44,8 @@ class AbstractTask(eqx.Module):
 class Samples(AbstractTask):
     """Inputs `x` (inputs × samples) with targets `y` (outputs × samples)."""
 
-    x: Matrix
-    y: Matrix
+    x: Inputs
+    y: Outputs
 
     def residuals(self, network: Feedforward) -> Residuals:
         return Residuals(self.x, (network.forward(self.x).activities[-1] - self.y) / self.x.shape[1])
@@ -61,8 +62,8 @@ class Samples(AbstractTask):
 class SecondMoments(AbstractTask):
     """The covariance Σ = ⟨x xᵀ⟩ (inputs × inputs) and a linear teacher V (outputs × inputs)."""
 
-    covariance: Matrix
-    teacher: Matrix
+    covariance: Float[Array, "inputs inputs"] | Float[np.ndarray, "inputs inputs"]
+    teacher: Float[Array, "outputs inputs"] | Float[np.ndarray, "outputs inputs"]
 
     def residuals(self, network: Feedforward) -> Residuals:
         discrepancy = network.product() - self.teacher

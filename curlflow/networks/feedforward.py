@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 from ..precision import double_precision, to_float64
 from .activations import ACTIVATIONS
 
-Matrix = Float[Array, "post pre"] | Float[np.ndarray, "post pre"]
+Matrix = Float[Array, "_ _"] | Float[np.ndarray, "_ _"]
+"""Weights of one layer, post × pre. (The anonymous axes let one call take layers of different shapes.)"""
 
 
 class Activities(NamedTuple):

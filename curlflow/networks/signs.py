@@ -16,7 +16,7 @@ Selection = float | dict
 """A fraction (the first ⌊αn⌋), `{"count": m}`, `{"indices": [...]}` or `{"random": α}`."""
 
 
-def flipped_count(fraction: float, size: int) -> int:
+def flipped_count(fraction: float | int, size: int) -> int:
     """⌊αn + 10⁻⁹⌋: the guard makes 0.7 · 90 give 63 although 0.7 is a little less than 7/10."""
     return math.floor(fraction * size + 1e-9)
 

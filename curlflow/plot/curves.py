@@ -13,7 +13,7 @@ ERRORS = {"train_error": "training error", "test_error": "test error"}
 
 
 def learning_curves(dataset: xr.Dataset) -> Figure:
-    """Draw the errors of `curlflow.simulate` against time, or epochs: thin lines are realizations, thick their median.
+    """Draw the errors of `curlflow.simulate` against time or epochs: realizations thin, median thick.
 
     **Raises:** `ValueError` for a dataset without errors.
     """

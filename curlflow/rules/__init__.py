@@ -11,8 +11,8 @@ class with one method:
 class Hebbian(curlflow.rules.AbstractLearningRule):
     def velocity(self, network, task):
         x, _ = task.residuals(network)
-        a, h = network.forward(x)
-        return network.with_weights(h[l + 1] @ h[l].T / x.shape[1] for l in range(len(network.weights)))
+        h = network.forward(x).activities
+        return network.with_weights(after @ before.T / x.shape[1] for before, after in zip(h, h[1:]))
 ```
 """
 

@@ -5,8 +5,6 @@ Source: Ninou, Kadmon & Cayco-Gajic, "Curl Descent", arXiv:2510.02765.
 
 from collections.abc import Iterable
 
-from jaxtyping import Array, Float
-
 from ..networks import Feedforward
 from ..networks.feedforward import Matrix
 from ..precision import double_precision, to_float64
@@ -46,7 +44,7 @@ class SignFlipped(AbstractLearningRule):
         )
 
 
-def _scaled(gain: Matrix, velocity: Matrix, layer: int) -> Float[Array, "post pre"]:
+def _scaled(gain: Matrix, velocity: Matrix, layer: int) -> Matrix:
     if any(g not in (1, f) for g, f in zip(gain.shape, velocity.shape, strict=True)):
         raise ValueError(
             f"gains: layer {layer} has shape {tuple(gain.shape)}, required is {tuple(velocity.shape)} "

@@ -33,17 +33,18 @@ class KaplanYorke(IntEnum):
 
 
 R = ("realization",)
+KY_STATUS = "kaplan_yorke_status"
 VARIABLES = (
     *lyapunov.VARIABLES,
     *standard_error.VARIABLES,
     results.status_variable(),
-    Variable("kaplan_yorke_dimension", R, "Kaplan–Yorke dimension", attributes={"ancillary_variables": "kaplan_yorke_status"}),
-    results.flag_variable("kaplan_yorke_status", R, "why the Kaplan–Yorke dimension is known or not", KaplanYorke),
+    Variable("kaplan_yorke_dimension", R, "Kaplan–Yorke dimension", "1", {"ancillary_variables": KY_STATUS}),
+    results.flag_variable(KY_STATUS, R, "why the Kaplan–Yorke dimension is known or not", KaplanYorke),
     Variable("blocks", R, "number of blocks that were averaged"),
     Variable("step", R, "step of the solver in units of time: the fixed one, or the next adaptive one; 0 for a map"),
     Variable("tangent_of_exponent", ("realization", "exponent"), "which tangent vector measured this exponent"),
     Variable("final_state", ("realization", "state_variable"), "state at the end, to resume from"),
-    Variable("final_tangent", ("realization", "tangent", "state_variable"), "orthonormal tangents at the end, to resume from"),
+    Variable("final_tangent", ("realization", "tangent", "state_variable"), "tangents at the end, to resume from"),
     Variable("final_position", R, "time of a flow, or iteration of a map, at the end, to resume from"),
 )  # fmt: skip
 

@@ -60,8 +60,8 @@ def lyapunov(
       number of a block stays below about 1e6, and at most 1 (for a map the nearest number of iterations).
     - `tolerance`: stop when every standard error is at most this.
     - `rtol`, `atol`: tolerances of the solver, in place of those of the spec or the flow.
-    - `stepping`: `"adaptive"` (default) or `"fixed"`: classical Runge–Kutta with a step calibrated against the adaptive
-      solver for every realization. Maps have no steps to choose.
+    - `stepping`: `"adaptive"` (default) or `"fixed"`: classical Runge–Kutta with a step calibrated against the
+      adaptive solver for every realization. Maps have no steps to choose.
     - `seed`: of the random initial tangents, and of nothing else. Default: 0.
     - `resume`: the dataset of an earlier call with the same spec or system: its runs go on for `duration` more,
       exactly as if they had not stopped. What is not given is taken from it.
@@ -71,10 +71,11 @@ def lyapunov(
     **Description:** discrete QR (Householder) over blocks; the standard error comes from 24 batches of the local
     exponents, checked by `se_ratio` against batches of twice the length. Without `tolerance`, `converged` means
     that the two halves of the run agree within two standard errors of their difference. A sign that is smaller
-    than its error is not resolved, and is a correct answer. Under a constraint, exponents are those of its tangent space.
+    than its error is not resolved, and is a correct answer. Under a constraint, exponents are those of its tangent
+    space.
 
-    **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in its
-    attribute `dataset`. A run that diverges or stalls is no error: it has a `status`, and the others go on.
+    **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
+    its attribute `dataset`. A run that diverges or stalls is no error: it has a `status`, and the others go on.
 
     **Sources:** docs/model.md, section on Lyapunov exponents.
     """

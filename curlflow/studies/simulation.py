@@ -77,8 +77,8 @@ def simulate(
     ds = curlflow.simulate(curlflow.preset("fig5c"), times=np.geomspace(0.1, 1000, 100))
     ```
 
-    **Returns:** a dataset with `train_error`, `test_error` (½ · mean over samples of |ŷ − y|²), `layer_norm`, if asked
-    for `weights`, and `status`, over `realization` and `time`. For updates the dimension is `epoch`, with the coordinate
+    **Returns:** a dataset with `train_error`, `test_error` (½ · mean over samples of |ŷ − y|²), `layer_norm`,
+    `weights` if asked for, and `status`, over `realization` and `time`. For updates the dimension is `epoch`, with
     `time` along it; an epoch counts the passes through the data that are complete, so that 0 is the start.
 
     **Arguments:**

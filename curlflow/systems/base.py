@@ -30,7 +30,7 @@ from ..integrate import (
     rms,
     runge_kutta_4,
 )
-from ..precision import double_precision, to_float64
+from ..precision import Scalar, double_precision, to_float64
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
 
@@ -45,7 +45,7 @@ class Advanced(NamedTuple):
     state: PyTree
     tangents: PyTree
     clock: Clock
-    log_volume: Float[Array, ""]
+    log_volume: Scalar
     status: Array
 
 
@@ -203,7 +203,7 @@ class Map(AbstractSystem):
 
     step: Callable
     state: PyTree
-    time_per_step: Float[Array, ""] | Float[np.ndarray, ""] = 1.0
+    time_per_step: Scalar = 1.0
     args: PyTree = None
     constraint: AbstractConstraint = Free()
     iterate: Callable | None = None

@@ -3,11 +3,12 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from ..constraints import AbstractConstraint
 from ..integrate import Adaptive, FixedSteps
 from ..networks import Feedforward
+from ..precision import Scalar
 from ..rules import AbstractLearningRule
 from ..tasks import AbstractTask, Samples
 from .base import Flow, Map
@@ -35,7 +36,7 @@ def full_batch_updates(
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,
-    learning_rate: float,
+    learning_rate: Scalar,
 ) -> Map:
     """W → retract(W + η F(W)), one update per epoch; an epoch is η units of time."""
     fast = RankOneUpdates.applicable(student, rule, task, constraint)
@@ -54,7 +55,7 @@ def minibatch_updates(
     rule: AbstractLearningRule,
     task: Samples,
     constraint: AbstractConstraint,
-    learning_rate: float,
+    learning_rate: Scalar,
     batch: int,
     key: Array,
 ) -> Map:
@@ -87,6 +88,6 @@ def batches(key: Array, epoch: int | Int[Array, ""], samples: int, batch: int) -
     return permutation.reshape(samples // batch, batch)
 
 
-def _stepped(network: Feedforward, rule, task, rate: Float[Array, ""]) -> Feedforward:
+def _stepped(network: Feedforward, rule, task, rate: Scalar) -> Feedforward:
     velocity = rule.velocity(network, task)
     return jax.tree.map(lambda w, f: jnp.asarray(w) + rate * f, network, velocity)

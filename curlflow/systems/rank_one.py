@@ -12,10 +12,10 @@ That saves two passes over W1 out of five. Taken alone the closed form lets ‖W
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from ..constraints import AbstractConstraint, FrobeniusSpheres
 from ..networks import Feedforward
+from ..precision import Scalar
 from ..rules import AbstractLearningRule, Gradient, SignFlipped
 from ..tasks import AbstractTask, SecondMoments
 
@@ -31,7 +31,7 @@ class RankOneUpdates(eqx.Module):
     - `radii`: of the spheres of W1 and W2.
     """
 
-    radii: tuple[Float[Array, ""] | float, ...]
+    radii: tuple[Scalar, ...]
 
     @classmethod
     def applicable(
