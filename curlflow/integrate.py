@@ -137,7 +137,7 @@ def adaptive(
         SOLVERS[integrator.solver](),
         t0=0.0,
         t1=span,
-        dt0=jnp.minimum(first, span),
+        dt0=first,
         y0=y,
         saveat=diffrax.SaveAt(t1=True, controller_state=True),
         stepsize_controller=_Remember(pid, integrator.rtol, integrator.atol, norm),

@@ -56,7 +56,7 @@ class Samples(AbstractTask):
 
     def batch(self, indices) -> "Samples":
         """The samples with these indices."""
-        return Samples(self.x[:, indices], self.y[:, indices])
+        return Samples(jnp.take(self.x, indices, axis=1), jnp.take(self.y, indices, axis=1))
 
 
 class SecondMoments(AbstractTask):

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ..precision import double_precision
 
@@ -27,6 +27,7 @@ class Interrupted(KeyboardInterrupt):
         self.dataset = dataset
 
 
+@runtime_checkable
 class Progress(Protocol):
     """What a study tells of its progress: called often, from several threads."""
 

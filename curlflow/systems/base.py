@@ -90,7 +90,7 @@ class Flow(AbstractSystem):
     **Arguments:**
 
     - `vector_field`: a function of (t, x, args) that JAX can trace; it returns a pytree like x.
-    - `state`: where the flow starts: numbers or float64 arrays in any pytree.
+    - `state`: where the flow starts: float64 arrays in any pytree. A list of plain numbers means a vector.
     - `args`: parameters, handed to `vector_field`. Their values may change without compiling again.
     - `constraint`: a set that the flow stays on; the vector field is projected onto its tangent space.
     - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
@@ -187,7 +187,7 @@ class Map(AbstractSystem):
 
     - `step`: a function of (i, x, args) that JAX can trace; it receives the index of the iteration, starting
       at 0, and returns a pytree like x.
-    - `state`: where the map starts: numbers or float64 arrays in any pytree.
+    - `state`: where the map starts: float64 arrays in any pytree. A list of plain numbers means a vector.
     - `time_per_step`: how much time one iteration stands for; exponents are per unit of this time.
     - `args`: parameters, handed to `step`. Their values may change without compiling again.
     - `constraint`: a set onto which every iterate is retracted.
@@ -287,6 +287,8 @@ def _with_divergence(status, state, tangents):
 
 
 def _checked_state(state):
+    if isinstance(state, list | tuple) and all(isinstance(leaf, int | float) for leaf in state):
+        state = np.asarray(state, dtype=float)
     state = to_float64(state, "state")
     if size(state) == 0:
         raise ValueError("state: got no numbers, at least one is required.")

@@ -80,7 +80,7 @@ def _standard_map(i, u, k):
     return jnp.stack([theta + p, p]) % (2 * jnp.pi)
 
 
-def linear(matrix: Float[np.ndarray, "n n"], state=None) -> Flow:
+def linear(matrix: Float[np.ndarray, "rows columns"] | list, state=None) -> Flow:
     """x′ = Ax: the exponents are the real parts of the eigenvalues of A.
 
     **Arguments:**
