@@ -26,6 +26,9 @@ SOLVERS = {
 }
 """Explicit solvers, and for stiff systems the implicit `kvaerno3` and `kvaerno5`."""
 
+HUGE = 1e100
+"""Beyond this a solver that gives up has been carried off: squares of such numbers overflow."""
+
 IMPLICIT = ("kvaerno3", "kvaerno5")
 IMPLICIT_LIMIT = 1000
 """Largest number of unknowns for implicit solvers: diffrax factorises their dense Jacobian."""
@@ -162,7 +165,8 @@ def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callabl
 def _status(result: diffrax.RESULTS, velocity: PyTree, end: PyTree, start: PyTree) -> Array:
     """Translate diffrax's result; a step that shrank to nothing on the way to infinity is a divergence."""
     results = diffrax.RESULTS
-    escaped = ~(all_finite(end) & all_finite(velocity)) | (largest(end) > 1e8 * (1 + largest(start)))
+    far = jnp.minimum(1e8 * (1 + largest(start)), HUGE)
+    escaped = ~(all_finite(end) & all_finite(velocity)) | (largest(end) > far)
     status = jnp.where(result == results.dt_min_reached, Status.step_size_underflow, Status.diverged)
     status = jnp.where(result == results.max_steps_reached, Status.max_steps_reached, status)
     status = jnp.where(escaped, Status.diverged, status)

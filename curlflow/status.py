@@ -21,7 +21,7 @@ MEANINGS = {
     Status.completed: "ran to the end",
     Status.interrupted: "stopped by the user; what was finished is here",
     Status.not_run: "not started",
-    Status.diverged: "the state or its tangents stopped being finite numbers",
+    Status.diverged: "the state or its tangents grew beyond all bounds or stopped being finite numbers",
     Status.max_steps_reached: (
         "the solver used up max_steps within one block; the problem may be stiff (try an implicit solver), "
         "the tolerances too tight or the block too long"

@@ -22,6 +22,12 @@ def systems_of(
     tolerances = {"rtol": rtol, "atol": atol}
     tolerances = {name: positive(name, value) for name, value in tolerances.items() if value is not None}
     if isinstance(subject, Spec):
+        batch = getattr(subject.dynamics, "batch", "full")
+        if batch != "full":
+            raise ValueError(
+                f"dynamics.batch: got {batch}; exponents of minibatch updates are not defined here yet. "
+                'Set it to "full", or dynamics.kind to "flow".'
+            )
         systems = [subject.build(realization=i, rule=rule).system() for i in range(subject.realizations)]
     else:
         systems = [subject]

@@ -66,7 +66,7 @@ def _logistic(i, x, r):
     return r * x * (1 - x)
 
 
-def standard_map(k: float = 1.0, state=(0.5, 3.0)) -> Map:
+def standard_map(k: float = 1.0, state=(0.1, 0.0)) -> Map:
     """p → p + k sin θ, θ → θ + p, both modulo 2π; the state is (θ, p). Chirikov, Phys. Rep. 52 (1979) 263.
 
     It keeps areas: the exponents are ±λ. At k = 1 and the default start λ = 0.105.
