@@ -44,13 +44,13 @@ def batch_means_error(
     length = len(series) // batches
     used = series[len(series) - batches * length :]
     means = used.reshape(batches, length, *series.shape[1:]).mean(axis=1)
-    return means.std(axis=0, ddof=1) / np.sqrt(batches)
+    return np.asarray(means.std(axis=0, ddof=1) / np.sqrt(batches))
 
 
 def error_ratio(series: Float[np.ndarray, "length *rest"]) -> Float[np.ndarray, "*rest"]:
     """The standard error from batches of twice the length, over that of `batch_means_error`."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return batch_means_error(series, BATCHES // 2) / batch_means_error(series)
+        return np.asarray(batch_means_error(series, BATCHES // 2) / batch_means_error(series))
 
 
 def halves_agree(series: Float[np.ndarray, "length *rest"]) -> bool:

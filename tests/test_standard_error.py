@@ -1,0 +1,130 @@
+"""Standard errors: hand-computed cases, and their calibration on series whose error is known."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import curlflow
+from curlflow import Map, systems
+from curlflow.measures.standard_error import BATCHES, batch_means_error, error_ratio, halves_agree
+
+
+def test_by_hand():
+    assert np.isnan(batch_means_error(np.array([1.0])))
+    np.testing.assert_allclose(batch_means_error(np.array([1.0, 3.0])), 1.0)
+    np.testing.assert_array_equal(batch_means_error(np.ones((100, 2))), [0.0, 0.0])
+    # 24 batches of two: the first value of 49 is left out.
+    series = np.concatenate([[1e9], np.repeat(np.arange(24.0), 2)])
+    np.testing.assert_allclose(batch_means_error(series), np.arange(24.0).std(ddof=1) / np.sqrt(24))
+
+
+def test_it_does_not_matter_how_a_series_is_scaled_or_shifted():
+    series = np.random.default_rng(0).normal(size=(480, 3))
+    np.testing.assert_allclose(batch_means_error(5 * series + 2), 5 * batch_means_error(series))
+    np.testing.assert_allclose(error_ratio(5 * series + 2), error_ratio(series))
+
+
+def test_halves():
+    rng = np.random.default_rng(1)
+    # Halves of white noise agree as often as a test at the level of 5 % says.
+    assert 0.92 < np.mean([halves_agree(rng.normal(size=(480, 1))) for _ in range(500)]) < 0.98
+    assert halves_agree(np.full((100, 1), 0.3))
+    drift = rng.normal(size=(1000, 1)) + np.linspace(0, 2, 1000)[:, None]
+    assert not halves_agree(drift)
+    assert not halves_agree(np.zeros((3, 1)))
+    # Convergence up to rounding is convergence.
+    assert halves_agree(0.5 + 1e-12 * np.linspace(0, 1, 1000)[:, None])
+
+
+def autoregressive(runs, length, coefficient, rng):
+    x = rng.normal(size=runs) / np.sqrt(1 - coefficient**2)
+    series = np.empty((length, runs))
+    for t in range(length):
+        series[t] = x
+        x = coefficient * x + rng.normal(size=runs)
+    return series
+
+
+@pytest.mark.parametrize("coefficient", [0.9, 0.0, -0.6])
+def test_calibration_on_autoregressive_series(coefficient):
+    # The mean of x' = a x + ξ over T steps has the standard deviation 1/((1 − a)√T).
+    series = autoregressive(400, 4800, coefficient, np.random.default_rng(2))
+    error = batch_means_error(series)
+    exact = 1 / ((1 - coefficient) * np.sqrt(4800))
+    assert 0.9 < np.sqrt(np.mean(error**2)) / exact < 1.1
+    coverage = np.mean(np.abs(series.mean(axis=0)) < 2 * error)
+    assert 0.91 < coverage < 0.975
+
+
+def test_the_ratio_shows_batches_that_are_too_short():
+    rng = np.random.default_rng(3)
+    long = np.mean(error_ratio(autoregressive(200, 24 * 400, 0.9, rng)))
+    short = np.mean(error_ratio(autoregressive(200, 24 * 4, 0.9, rng)))
+    assert abs(long - 1) < 0.1
+    assert short > 1.2
+
+
+def skew_tent(i, x, a):
+    """x/a below a, (1 − x)/(1 − a) above."""
+    return jnp.where(x < a, x / a, (1 - x) / (1 - a))
+
+
+def growth(i, x, s):
+    """Growth by a factor that depends on the iteration."""
+    return x * jnp.exp(jnp.asarray(s)[i])
+
+
+@pytest.mark.slow
+def test_calibration_of_exponents_on_the_skew_tent_map():
+    # λ = −a ln a − (1−a) ln(1−a); local exponents are independent with variance a(1−a) ln²(a/(1−a)).
+    a, length = 0.3, 2400
+    exact = -a * np.log(a) - (1 - a) * np.log(1 - a)
+    spread = np.sqrt(a * (1 - a)) * abs(np.log(a / (1 - a))) / np.sqrt(length)
+    values, errors = [], []
+    for state in np.random.default_rng(4).uniform(0.05, 0.95, 100):
+        ds = curlflow.lyapunov(Map(skew_tent, state, args=a), duration=length, transient=100, alignment=1)
+        values.append(float(ds.lyapunov_exponent[0, 0]))
+        errors.append(float(ds.lyapunov_exponent_se[0, 0]))
+    values, errors = np.array(values), np.array(errors)
+    assert abs(values.mean() - exact) < 4 * spread / 10
+    assert 0.8 < np.mean(errors) / np.std(values, ddof=1) < 1.3
+    assert 0.8 < np.mean(errors) / spread < 1.3
+    assert 0.88 <= np.mean(np.abs(values - exact) < 2 * errors) <= 0.99
+
+
+@pytest.mark.slow
+def test_calibration_of_exponents_on_a_correlated_series():
+    # x' = e^{s} x with s a hidden AR(1) process: the exponent is its mean, the error that of its mean.
+    a, length = 0.8, 4800
+    exact_error = 1 / ((1 - a) * np.sqrt(length))
+    values, errors = [], []
+    for seed in range(100):
+        s = autoregressive(1, length + 200, a, np.random.default_rng(seed))[:, 0]
+        ds = curlflow.lyapunov(Map(growth, 0.0, args=s), duration=length, transient=100, alignment=100)
+        values.append(float(ds.lyapunov_exponent[0, 0]))
+        errors.append(float(ds.lyapunov_exponent_se[0, 0]))
+    values, errors = np.array(values), np.array(errors)
+    assert 0.8 < np.mean(errors) / np.std(values, ddof=1) < 1.3
+    assert 0.8 < np.mean(errors) / exact_error < 1.3
+    assert 0.88 <= np.mean(np.abs(values) < 2 * errors) <= 0.99
+
+
+@pytest.mark.slow
+def test_errors_on_lorenz_are_not_far_too_large():
+    # Its local exponents are anti-correlated; short batches would overstate the error tenfold.
+    values, errors = [], []
+    for x in np.linspace(0.5, 5, 40):
+        ds = curlflow.lyapunov(
+            systems.lorenz63(state=(x, 1.0, 20.0)),
+            stepping="fixed",
+            exponents=1,
+            duration=400,
+            transient=50,
+            alignment=20,
+        )
+        values.append(float(ds.lyapunov_exponent[0, 0]))
+        errors.append(float(ds.lyapunov_exponent_se[0, 0]))
+    ratio = np.mean(errors) / np.std(values, ddof=1)
+    assert 0.7 < ratio < 4
+    assert np.mean(np.abs(np.array(values) - 0.9056) < 2 * np.array(errors)) > 0.9
+    assert BATCHES in range(20, 31)
