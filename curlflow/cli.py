@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import math
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import __version__
+from .arguments import output_from, spec_from, times_from
 
 OK, BAD_INPUT, SOME_FAILED, INTERRUPTED = 0, 2, 3, 130
 
@@ -101,7 +100,7 @@ def lyapunov(
     """
     from . import results
 
-    settings, path = _spec(spec, set_, realizations), _output(output, "lyapunov", spec)
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "lyapunov", spec)
     previous = None if resume is None else results.load(resume)
     _agg()
     from .studies.exponents import lyapunov
@@ -138,8 +137,8 @@ def simulate(
 
     curlflow simulate hidden_chaos --spacing linear --until 500 --weights 10
     """
-    settings, path = _spec(spec, set_, realizations), _output(output, "simulate", spec)
-    times = _times(until, records, spacing, settings.dynamics.kind == "flow")
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "simulate", spec)
+    times = times_from(until, records, spacing, settings.dynamics.kind == "flow")
     _agg()
     from .studies.simulation import simulate
 
@@ -216,49 +215,6 @@ def _version(
         typer.echo(context.get_help())
 
 
-def _spec(name: str, changes: list[str] | None, realizations: int | None) -> Any:
-    """The spec that a preset's name or a path means, with its fields replaced."""
-    from .spec import Spec, preset, presets
-
-    is_path = name.endswith(".toml") or "/" in name or (Path(name).is_file() and name not in presets())
-    spec = Spec.from_toml(name) if is_path else preset(name)
-    replaced = dict(_change(change) for change in changes or [])
-    if realizations is not None:
-        replaced["realizations"] = realizations
-    return spec.replace(replaced) if replaced else spec
-
-
-def _change(text: str) -> tuple[str, Any]:
-    field, equals, value = text.partition("=")
-    if not equals or not field:
-        raise ValueError(f"--set: got {text!r}, required is FIELD=VALUE, for example rule.flipped.inputs=0.6.")
-    try:
-        return field.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return field.strip(), value
-
-
-def _output(path: Path | None, study: str, spec: str) -> Path:
-    from . import results
-
-    return results.check_output(Path(f"{study}_{Path(spec).stem}.nc") if path is None else path)
-
-
-def _times(until: float | None, records: int, spacing: str, flow: bool) -> Any:
-    import numpy as np
-
-    if spacing not in ("log", "linear"):
-        raise ValueError(f"--spacing: got {spacing!r}, allowed are log and linear.")
-    if records < 1:
-        raise ValueError(f"--records: got {records}, at least 1 is required.")
-    until = until if until is not None else 1e3 if flow else 1e4
-    first = min(0.1 if flow else 1.0, until)
-    if not until > 0:
-        raise ValueError(f"--until: got {until}, it must be positive.")
-    times = np.geomspace(first, until, records) if spacing == "log" else np.linspace(0, until, records + 1)[1:]
-    return np.concatenate([[0.0], np.unique(times if flow else np.round(times))])
-
-
 @contextlib.contextmanager
 def _kept(path: Path) -> Iterator[Any]:
     """Save the partial dataset if the study is interrupted."""
@@ -292,6 +248,14 @@ def _finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
     return SOME_FAILED if failed else OK
 
 
+def _show(dataset: Any) -> None:
+    from .terminal import table
+
+    shown = table(dataset)
+    if shown is not None:
+        out.print(shown)
+
+
 def _agg() -> None:
     import matplotlib
 
@@ -308,62 +272,6 @@ def _draw(dataset: Any, path: Path) -> Path:
         )
     draw(dataset).savefig(path)
     return path
-
-
-def _show(dataset: Any) -> None:
-    """Print the numbers of a dataset as a table."""
-    if "lyapunov_exponent" in dataset:
-        out.print(_exponent_table(dataset))
-    elif "test_error" in dataset:
-        out.print(_error_table(dataset))
-
-
-def _exponent_table(dataset: Any) -> Table:
-    from .status import Status
-
-    table = Table(title="Lyapunov exponents per unit of time", title_justify="left")
-    for name in ("realization", "exponent", "value", "standard error"):
-        table.add_column(name, justify="right")
-    for name in ("sign", "converged", "status"):
-        table.add_column(name)
-    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
-        ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", Status(int(run.status)).name]
-        for number, value, error in zip(*_rows(run), strict=True):
-            table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error), *ends[1:])
-            ends = ["", "", ""]
-        table.add_section()
-    return table
-
-
-def _rows(run: Any) -> tuple[Any, Any, Any]:
-    return run.exponent.to_numpy(), run.lyapunov_exponent.to_numpy(), run.lyapunov_exponent_se.to_numpy()
-
-
-def _rounded(value: float, error: float) -> tuple[str, str]:
-    """`value` and its standard error, both to two digits of the error."""
-    if value != value:
-        return "–", "–"
-    if not error > 1e-12:
-        return f"{value:.6g}", f"{error:.1g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{digits}f}", f"{error:.{digits}f}"
-
-
-def _sign(value: float, error: float) -> str:
-    """The sign, if it is resolved: if the exponent is at least twice its standard error."""
-    return "unresolved" if not abs(value) > 2 * error else "+" if value > 0 else "−"
-
-
-def _error_table(dataset: Any) -> Table:
-    from .status import Status
-
-    table = Table(
-        "realization", "training error", "test error", "status", title="Errors at the end", title_justify="left"
-    )
-    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
-        last = [f"{float(run[name].to_numpy()[-1]):.4g}" for name in ("train_error", "test_error")]
-        table.add_row(str(int(run.realization)), *last, Status(int(run.status)).name)
-    return table
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ SOLVERS = {
 }
 """Explicit solvers, and for stiff systems the implicit `kvaerno3` and `kvaerno5`."""
 
+CARRIED_OFF = 100.0
+"""A solver whose step shrank to nothing while the state grew by this factor in one block met a singularity."""
 HUGE = 1e100
 """Beyond this a solver that gives up has been carried off: squares of such numbers overflow."""
 
@@ -165,7 +167,7 @@ def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callabl
 def _status(result: diffrax.RESULTS, velocity: PyTree, end: PyTree, start: PyTree) -> Array:
     """Translate diffrax's result; a step that shrank to nothing on the way to infinity is a divergence."""
     results = diffrax.RESULTS
-    far = jnp.minimum(1e8 * (1 + largest(start)), HUGE)
+    far = jnp.minimum(CARRIED_OFF * (1 + largest(start)), HUGE)
     escaped = ~(all_finite(end) & all_finite(velocity)) | (largest(end) > far)
     status = jnp.where(result == results.dt_min_reached, Status.step_size_underflow, Status.diverged)
     status = jnp.where(result == results.max_steps_reached, Status.max_steps_reached, status)

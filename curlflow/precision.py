@@ -30,7 +30,7 @@ def double_precision(function: F) -> F:
 
 
 def to_float64(tree: Any, field: str) -> Any:
-    """Return `tree` with every number as a NumPy float64 array.
+    """Return `tree` with every real number as a NumPy float64 array, and whole numbers as int64 arrays.
 
     Arrays of lower precision are refused rather than widened, because their digits are lost already.
 
@@ -51,7 +51,7 @@ def _leaf(path: Any, leaf: Any, field: str) -> Any:
         return leaf
     array = np.asarray(leaf)
     if array.dtype == np.float64 or array.dtype.kind in "iub":
-        return array.astype(np.float64, copy=False)
+        return array
     where = field + jax.tree_util.keystr(path)
     if array.dtype.kind == "c":
         raise ValueError(f"{where}: real numbers are required, got {array.dtype}; pass real and imaginary parts.")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from ..status import Status
 
@@ -30,8 +30,8 @@ def record(
     observe: Callable[[PyTree], Float[Array, " observables"]],
     state: PyTree,
     clock: PyTree,
-    spans: Float[Array, " capacity"],
-    pieces: Float[Array, " capacity"],
+    spans: Float[Array, " capacity"] | Int[Array, " capacity"],
+    pieces: Int[Array, " capacity"],
     number: Any,
 ) -> Recorded:
     """Advance and observe `number` ≤ `CAPACITY` times.

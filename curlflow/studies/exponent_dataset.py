@@ -77,7 +77,7 @@ def assemble(
     attributes = {
         **results.provenance("lyapunov", settings, f"{device.platform}: {device.device_kind}"),
         **subject,
-        "stepping": "iteration" if not isinstance(system, Flow) else options.stepping,
+        "stepping": options.stepping,
         "method": method,
         "criterion": _criterion(options),
     }

@@ -51,15 +51,16 @@ class Options:
             "tolerance": None,
             "rtol": None,
             "atol": None,
-            "stepping": "fixed" if flow and isinstance(system.integrator, FixedSteps) else "adaptive",
+            "stepping": _own_stepping(system),
             "seed": 0,
         }
         full = {**defaults, **given}
         dimension = (
             f", the dimension of the {'state' if system.constraint.codimension(system.state) == 0 else 'constraint'}"
         )
-        one_of("stepping", full["stepping"], ("adaptive", "fixed"))
-        if not flow and "stepping" in given:
+        if flow:
+            one_of("stepping", full["stepping"], ("adaptive", "fixed"))
+        elif "stepping" in given:
             raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")
         return cls(
             exponents=whole("exponents", full["exponents"], 1, system.dimension, dimension),
@@ -73,6 +74,12 @@ class Options:
             stepping=full["stepping"],
             seed=whole("seed", full["seed"], 0),
         )
+
+
+def _own_stepping(system: AbstractSystem) -> str:
+    if not isinstance(system, Flow):
+        return "iteration"
+    return "fixed" if isinstance(system.integrator, FixedSteps) else "adaptive"
 
 
 def _block(system: AbstractSystem, block: float | None) -> float | None:

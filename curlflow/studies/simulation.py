@@ -66,7 +66,7 @@ class Trajectory:
 def simulate(
     spec: Spec,
     *,
-    times: Sequence[float] | Float[np.ndarray, " times"] | None = None,
+    times: Sequence[float] | np.ndarray | None = None,
     weights: str | int = "none",
     progress: bool | Progress | None = None,
     rule: Any = None,
@@ -74,7 +74,7 @@ def simulate(
     """Errors, norms and weights along the dynamics of a spec, for all its realizations.
 
     ```python
-    ds = curlflow.simulate(curlflow.preset("fig5c"), times=np.geomspace(0.1, 1000, 100))
+    ds = curlflow.simulate(curlflow.preset("hidden_chaos"), times=np.linspace(0, 500, 101))
     ```
 
     **Returns:** a dataset with `train_error`, `test_error` (½ · mean over samples of |ŷ − y|²), `layer_norm`,

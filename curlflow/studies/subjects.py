@@ -47,16 +47,22 @@ def system_name(system: AbstractSystem) -> str:
     """A line that tells one system from another: its kind, function, dimension and a digest of its parameters."""
     function = system.vector_field if isinstance(system, Flow) else getattr(system, "step", system)
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    return f"{type(system).__name__} {name}, {size(system.state)} dimensions, parameters {_digest(system.args)}"
+
+
+def _digest(parameters: Any) -> str:
+    """A short hash of all numbers in a pytree."""
     digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(system.args):
+    for leaf in jax.tree.leaves(parameters):
         digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else repr(leaf).encode())
-    return f"{type(system).__name__} {name}, {size(system.state)} dimensions, parameters {digest.hexdigest()[:12]}"
+    return digest.hexdigest()[:12]
 
 
 def subject_attributes(subject: Spec | AbstractSystem, rule: Any) -> dict[str, str]:
     """Attributes that say what a dataset is about: the spec as JSON, or the name of the system."""
     if not isinstance(subject, Spec):
         return {"system": system_name(subject)}
-    if rule is not None:
-        subject = subject.replace("rule", {"kind": "custom", "name": qualified_name(rule)})
-    return {"spec": subject.to_json()}
+    if rule is None:
+        return {"spec": subject.to_json()}
+    subject = subject.replace("rule", {"kind": "custom", "name": qualified_name(rule)})
+    return {"spec": subject.to_json(), "rule_parameters": _digest(rule)}

@@ -7,7 +7,6 @@ Both advance a state together with tangent vectors,
 and that one method is all that a measure knows of a system, so that Lyapunov exponents have one code path.
 """
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,20 +18,11 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..constraints import AbstractConstraint, Free
-from ..integrate import (
-    IMPLICIT,
-    IMPLICIT_LIMIT,
-    Adaptive,
-    Clock,
-    FixedSteps,
-    adaptive,
-    all_finite,
-    rms,
-    runge_kutta_4,
-)
+from ..integrate import Adaptive, Clock, FixedSteps, adaptive, all_finite, rms, runge_kutta_4
 from ..precision import Scalar, double_precision, to_float64
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
+from .checks import check_function, check_implicit, checked_state
 
 
 class Advanced(NamedTuple):
@@ -112,11 +102,11 @@ class Flow(AbstractSystem):
 
     def __init__(self, vector_field, state, args=None, *, constraint=None, integrator=None):
         self.vector_field = vector_field
-        self.state = _checked_state(state)
+        self.state = checked_state(state)
         self.args = to_float64(args, "args")
         self.constraint = Free() if constraint is None else constraint
         self.integrator = to_float64(Adaptive() if integrator is None else integrator, "integrator")
-        _check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
+        check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
 
     def velocity(self, t: Any, state: PyTree) -> PyTree:
         """The vector field at time `t`, projected onto the constraint."""
@@ -148,7 +138,7 @@ class Flow(AbstractSystem):
         return self._retracted(state, tangents, Clock(clock.position + span, clock.step), log_volume)
 
     def _advance_adaptive(self, state, tangents, span, clock):
-        _check_implicit(self.integrator, state, tangents)
+        check_implicit(self.integrator, state, tangents)
         full = tangents is not None and count(tangents) == self.dimension
 
         def field(t, y):
@@ -212,12 +202,12 @@ class Map(AbstractSystem):
         if not isinstance(time_per_step, jax.core.Tracer) and not time_per_step > 0:
             raise ValueError(f"time_per_step: got {time_per_step}, it must be positive.")
         self.step = step
-        self.state = _checked_state(state)
+        self.state = checked_state(state)
         self.time_per_step = to_float64(time_per_step, "time_per_step")
         self.args = to_float64(args, "args")
         self.constraint = Free() if constraint is None else constraint
         self.iterate = iterate
-        _check_function(self.step, "step", "i, x, args", 0, self.state, self.args)
+        check_function(self.step, "step", "i, x, args", 0, self.state, self.args)
 
     def clock(self) -> Clock:
         return Clock(np.int64(0), np.float64(0.0))
@@ -284,43 +274,3 @@ def _tangent_basis(system: AbstractSystem, state: PyTree) -> Float[Array, "dimen
 def _with_divergence(status, state, tangents):
     """`status`, unless something stopped being finite."""
     return jnp.where(all_finite((state, tangents)), jnp.asarray(status), int(Status.diverged))
-
-
-def _checked_state(state):
-    if isinstance(state, list | tuple) and all(isinstance(leaf, int | float) for leaf in state):
-        state = np.asarray(state, dtype=float)
-    state = to_float64(state, "state")
-    if size(state) == 0:
-        raise ValueError("state: got no numbers, at least one is required.")
-    return state
-
-
-def _check_function(function, field, signature, index, state, args):
-    """Refuse a function that cannot be called, or whose result is not like the state."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
-        return
-    try:
-        inspect.signature(function).bind(index, state, args)
-    except TypeError:
-        raise ValueError(
-            f"{field}: a function of ({signature}) is required, got one of "
-            f"{inspect.signature(function)}; arguments that it does not need may be ignored."
-        ) from None
-    with jax.enable_x64(True):
-        result = eqx.filter_eval_shape(function, index, state, args)
-        shape = eqx.filter_eval_shape(lambda x: x, state)
-    if not eqx.tree_equal(_shapes(result), _shapes(shape)):
-        raise ValueError(f"{field}: the result must be like the state, {_shapes(shape)}, got {_shapes(result)}.")
-
-
-def _shapes(tree):
-    return jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "shape") else leaf, tree)
-
-
-def _check_implicit(integrator, state, tangents):
-    unknowns = size(state) + (0 if tangents is None else sum(leaf.size for leaf in jax.tree.leaves(tangents)))
-    if integrator.solver in IMPLICIT and unknowns > IMPLICIT_LIMIT:
-        raise ValueError(
-            f"solver: {integrator.solver} factorises a dense Jacobian of the state with its tangents, here "
-            f"{unknowns} unknowns; allowed are {IMPLICIT_LIMIT}. Use an explicit solver, or fewer exponents."
-        )

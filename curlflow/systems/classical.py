@@ -15,7 +15,12 @@ def lorenz63(sigma: float = 10.0, rho: float = 28.0, beta: float = 8 / 3, state=
 
     At the default parameters the exponents are 0.9056, 0 and −14.5723; their sum is −(σ + 1 + β) exactly.
     """
-    return Flow(_lorenz63, np.asarray(state, dtype=float), (sigma, rho, beta))
+    return Flow(_lorenz63, np.asarray(state, dtype=float), _floats(sigma, rho, beta))
+
+
+def _floats(*parameters: float) -> tuple[float, ...]:
+    """Parameters as floats, so that 28 and 28.0 are the same program."""
+    return tuple(map(float, parameters))
 
 
 def _lorenz63(t, u, args):
@@ -28,7 +33,7 @@ def rossler(a: float = 0.2, b: float = 0.2, c: float = 5.7, state=(1.0, 1.0, 0.0
 
     At the default parameters the exponents are 0.0714, 0 and −5.3943.
     """
-    return Flow(_rossler, np.asarray(state, dtype=float), (a, b, c))
+    return Flow(_rossler, np.asarray(state, dtype=float), _floats(a, b, c))
 
 
 def _rossler(t, u, args):
@@ -40,7 +45,7 @@ def lorenz96(n: int = 40, forcing: float = 8.0) -> Flow:
     """xᵢ′ = (xᵢ₊₁ − xᵢ₋₂) xᵢ₋₁ − xᵢ + F on a ring of n ≥ 4 sites. Lorenz (1996). Σλ = −n exactly."""
     if n < 4:
         raise ValueError(f"n: got {n}, at least 4 sites are required.")
-    return Flow(_lorenz96, forcing + 0.01 * np.eye(n)[0], forcing)
+    return Flow(_lorenz96, forcing + 0.01 * np.eye(n)[0], float(forcing))
 
 
 def _lorenz96(t, x, forcing):
@@ -49,7 +54,7 @@ def _lorenz96(t, x, forcing):
 
 def henon(a: float = 1.4, b: float = 0.3, state=(0.1, 0.1)) -> Map:
     """x → 1 − ax² + y, y → bx. Hénon, Commun. Math. Phys. 50 (1976) 69. λ = 0.41922, −1.62319; Σλ = ln b."""
-    return Map(_henon, np.asarray(state, dtype=float), args=(a, b))
+    return Map(_henon, np.asarray(state, dtype=float), args=_floats(a, b))
 
 
 def _henon(i, u, args):
@@ -59,7 +64,7 @@ def _henon(i, u, args):
 
 def logistic(r: float = 4.0, state: float = 0.3) -> Map:
     """x → rx(1 − x). May, Nature 261 (1976) 459. At r = 4 the exponent is ln 2 exactly."""
-    return Map(_logistic, state, args=r)
+    return Map(_logistic, state, args=float(r))
 
 
 def _logistic(i, x, r):
@@ -71,7 +76,7 @@ def standard_map(k: float = 1.0, state=(0.1, 0.0)) -> Map:
 
     It keeps areas: the exponents are ±λ. At k = 1 and the default start λ = 0.105.
     """
-    return Map(_standard_map, np.asarray(state, dtype=float), args=k)
+    return Map(_standard_map, np.asarray(state, dtype=float), args=float(k))
 
 
 def _standard_map(i, u, k):
@@ -89,7 +94,7 @@ def linear(matrix: Float[np.ndarray, "rows columns"] | list, state=None) -> Flow
     - `state`: the start, by default the fixed point 0. (The exponents do not depend on it; other starts of an
       unstable system grow until they overflow.)
     """
-    matrix = np.asarray(matrix)
+    matrix = np.asarray(matrix, dtype=float)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"matrix: a square matrix is required, got shape {matrix.shape}.")
     return Flow(_linear, np.zeros(matrix.shape[0]) if state is None else np.asarray(state, dtype=float), matrix)

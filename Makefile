@@ -1,0 +1,45 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: help run test lint docs bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+run: $(VENV)/installed ## install, and compute the Lyapunov exponents of the preset hidden_chaos
+	@mkdir -p results
+	$(BIN)/curlflow lyapunov hidden_chaos --output results/hidden_chaos.nc
+
+test: $(VENV)/installed-test ## install, and run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test ## style, imports, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/installed-docs ## build the site into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/installed-test ## measure speed (see benchmarks/README.md)
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc -q
+
+clean: ## remove the environment and everything that was built
+	rm -rf $(VENV) site dist results
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[docs]'
+	@touch $@ $(VENV)/installed

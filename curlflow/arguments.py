@@ -1,0 +1,51 @@
+"""From words on the command line to what they mean."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+
+def spec_from(name: str, changes: list[str] | None, realizations: int | None) -> Any:
+    """The spec that a preset's name or a path means, with its fields replaced."""
+    from .spec import Spec, preset, presets
+
+    is_path = name.endswith(".toml") or "/" in name or (Path(name).is_file() and name not in presets())
+    spec = Spec.from_toml(name) if is_path else preset(name)
+    replaced = dict(change_from(change) for change in changes or [])
+    if realizations is not None:
+        replaced["realizations"] = realizations
+    return spec.replace(replaced) if replaced else spec
+
+
+def change_from(text: str) -> tuple[str, Any]:
+    """A field and its value, read as TOML where it is TOML and as a word otherwise."""
+    field, equals, value = text.partition("=")
+    if not equals or not field:
+        raise ValueError(f"--set: got {text!r}, required is FIELD=VALUE, for example rule.flipped.inputs=0.6.")
+    try:
+        return field.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return field.strip(), value
+
+
+def output_from(path: Path | None, study: str, spec: str) -> Path:
+    """Where the dataset goes, checked before anything is computed."""
+    from . import results
+
+    return results.check_output(Path(f"{study}_{Path(spec).stem}.nc") if path is None else path)
+
+
+def times_from(until: float | None, records: int, spacing: str, flow: bool) -> Any:
+    """The start and `records` times (epochs for updates) up to `until`."""
+    import numpy as np
+
+    if spacing not in ("log", "linear"):
+        raise ValueError(f"--spacing: got {spacing!r}, allowed are log and linear.")
+    if records < 1:
+        raise ValueError(f"--records: got {records}, at least 1 is required.")
+    until = until if until is not None else 1e3 if flow else 1e4
+    first = min(0.1 if flow else 1.0, until)
+    if not until > 0:
+        raise ValueError(f"--until: got {until}, it must be positive.")
+    times = np.geomspace(first, until, records) if spacing == "log" else np.linspace(0, until, records + 1)[1:]
+    return np.concatenate([[0.0], np.unique(times if flow else np.round(times))])

@@ -1,0 +1,114 @@
+"""What is wrong with a spec, in sentences: the field's name, what was given, what is allowed."""
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from .tables import CurlRule, TeacherStart, UpdateDynamics
+
+
+def inconsistencies(spec: Any) -> Iterator[str]:
+    """Sentences about fields that are right by themselves but do not fit together."""
+    layers, samples, dynamics = len(spec.widths) - 1, spec.data.samples, spec.dynamics
+    linear = spec.network.output_activation == "linear" and (layers == 1 or spec.network.activation == "linear")
+    full = not isinstance(dynamics, UpdateDynamics) or dynamics.batch == "full"
+    if samples == "population" and not (linear and full):
+        yield (
+            'data.samples: got "population", which needs linear activations and full batches; '
+            "give a number of samples."
+        )
+    if not full and samples != "population" and samples % dynamics.batch:
+        yield (
+            f"dynamics.batch: got {dynamics.batch}, allowed is a divisor of data.samples = {samples}, "
+            'or "full"; what is left over would be lost.'
+        )
+    if isinstance(spec.start, TeacherStart):
+        if spec.teacher_widths != spec.widths:
+            yield (
+                f"teacher.width: got hidden widths {list(spec.teacher_widths[1:-1])}; a start at the teacher's "
+                f"weights needs those of the student, {list(spec.widths[1:-1])}."
+            )
+        if spec.start.offset and spec.start.offset.layer > layers:
+            yield f"start.offset.layer: got {spec.start.offset.layer}, allowed is 1 to {layers}."
+    if isinstance(spec.rule, CurlRule):
+        yield from _flip_inconsistencies(spec.rule, layers)
+
+
+def _flip_inconsistencies(rule: CurlRule, layers: int) -> Iterator[str]:
+    hidden = rule.flipped.hidden
+    if isinstance(hidden, list) and len(hidden) != layers - 1:
+        yield (
+            f"rule.flipped.hidden: got a list of {len(hidden)}, required is one selection for each of the "
+            f"{layers - 1} hidden layers."
+        )
+    useless = "inputs" if rule.side == "postsynaptic" else "outputs"
+    if getattr(rule.flipped, useless) != 0.0:
+        yield (
+            f"rule.flipped.{useless}: got {getattr(rule.flipped, useless)}, but {useless} are on no synapse's "
+            f"{'postsynaptic' if useless == 'inputs' else 'presynaptic'} side, and rule.side is {rule.side}."
+        )
+
+
+def kinds(spec: type[BaseModel], table: str) -> dict[str, type[BaseModel]]:
+    """The models of a table of `spec` with a `kind`, by kind."""
+    union = spec.model_fields[table].annotation if table in spec.model_fields else None
+    return {m.model_fields["kind"].default: m for m in typing.get_args(union)}
+
+
+def field_names(spec: type[BaseModel]) -> list[str]:
+    """Dotted names of all fields of all kinds."""
+    names: set[str] = set()
+
+    def walk(model: type[BaseModel], prefix: str):
+        for name, info in model.model_fields.items():
+            names.add(prefix + name)
+            for inner in (info.annotation, *typing.get_args(info.annotation)):
+                if isinstance(inner, type) and issubclass(inner, BaseModel):
+                    walk(inner, f"{prefix}{name}.")
+
+    walk(spec, "")
+    return sorted(names)
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """A hint at the name that was probably meant, or nothing."""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def sentences(error: ValidationError, spec: type[BaseModel]) -> str:
+    """What pydantic found, one sentence per field: its name, what was given, what is allowed."""
+    return "\n".join(dict.fromkeys(_sentence(entry, spec) for entry in error.errors()))
+
+
+def _sentence(entry: Any, spec: type[BaseModel]) -> str:
+    # The tag of a union stands in pydantic's path after the table; a reader does not write it.
+    tags = kinds(spec, str(entry["loc"][0])) if entry["loc"] else {}
+    path = [str(p) for i, p in enumerate(entry["loc"]) if not (i == 1 and p in tags)]
+    name, given, kind = ".".join(path), entry["input"], entry["type"]
+    if kind == "extra_forbidden":
+        names = field_names(spec)
+        if name in names:
+            return (
+                f"{name}: got {given!r}, but the kind of {path[0]} that was chosen has no use for it; leave it out."
+            )
+        siblings = [n.rpartition(".")[2] for n in names if n.rpartition(".")[0] == name.rpartition(".")[0]]
+        here = f" (fields here: {', '.join(siblings)})" if siblings else ""
+        return f"{name}: unknown field{nearest(name, names)}{here}."
+    if kind == "missing":
+        return f"{name}: required, but not given."
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        allowed = ", ".join(k for k in kinds(spec, path[0]) if k != "custom")
+        got = given.get("kind") if isinstance(given, Mapping) else given
+        return f"{name}.kind: got {got!r}, allowed are {allowed}."
+    message = entry["msg"].removeprefix("Value error, ")
+    if not path:
+        return message
+    # Alternatives of a plain union add the type to the path; drop it.
+    name = ".".join(
+        p for p in path if not p.startswith(("constrained", "literal", "int", "float", "function")) or p == "inputs"
+    )
+    return f"{name}: got {given!r}; {message[0].lower() + message[1:]}."

@@ -1,0 +1,172 @@
+"""`Spec`: the tables together, replacement of fields, TOML in and out."""
+
+import copy
+import json
+import tomllib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import Field, ValidationError, model_validator
+
+from .sentences import field_names, inconsistencies, kinds, nearest, sentences
+from .tables import (
+    CurlRule,
+    CustomRule,
+    Data,
+    FeedbackAlignmentRule,
+    FlowDynamics,
+    FrobeniusConstraint,
+    GradientRule,
+    Network,
+    NoConstraint,
+    Positive,
+    RandomStart,
+    Table,
+    Teacher,
+    TeacherStart,
+    UpdateDynamics,
+)
+
+if typing.TYPE_CHECKING:
+    from ..problem import Problem
+
+
+def _tagged(*kinds: type[Table]) -> Any:
+    return Annotated[typing.Union[kinds], Field(discriminator="kind")]  # noqa: UP007
+
+
+class Spec(Table):
+    """An experiment.
+
+    ```python
+    spec = curlflow.Spec(network={"inputs": 73, "hidden": 146}, rule={"kind": "curl", "flipped": {"inputs": 0.3}})
+    spec = spec.replace("rule.flipped.inputs", 0.6)
+    ```
+
+    **Raises:** `ValueError` with a sentence for every field that is unknown or out of range.
+    """
+
+    seed: int = Field(0, ge=0, description="seed of teachers, starts, feedback and batches")
+    realizations: Positive = Field(1, description="number of teachers and starts")
+    network: Network = Field(description="the student")
+    teacher: Teacher = Field(default_factory=Teacher, description="the network that gives the targets")
+    data: Data = Field(default_factory=Data, description="training and test sets")
+    rule: _tagged(GradientRule, CurlRule, FeedbackAlignmentRule, CustomRule) = Field(
+        default_factory=GradientRule, description="the learning rule"
+    )
+    constraint: _tagged(NoConstraint, FrobeniusConstraint) = Field(
+        default_factory=NoConstraint, description="what the weights must keep"
+    )
+    start: _tagged(RandomStart, TeacherStart) = Field(
+        default_factory=RandomStart, description="the weights to start from"
+    )
+    dynamics: _tagged(FlowDynamics, UpdateDynamics) = Field(
+        default_factory=FlowDynamics, description="continuous flow or discrete updates"
+    )
+
+    def __init__(self, **fields: Any):
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise ValueError(sentences(error, Spec)) from None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Spec":
+        for problem in inconsistencies(self):
+            raise ValueError(problem)
+        return self
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The student's numbers of units from the inputs to the outputs."""
+        return (self.network.inputs, *self.network.hidden_widths, self.network.outputs)
+
+    @property
+    def teacher_widths(self) -> tuple[int, ...]:
+        """The teacher's numbers of units from the inputs to the outputs."""
+        width = self.teacher.width
+        hidden = self.network.hidden_widths if width is None else width if isinstance(width, tuple) else (width,)
+        return (self.network.inputs, *hidden, self.network.outputs)
+
+    def replace(self, field: str | Mapping[str, Any], value: Any = None) -> "Spec":
+        """A copy with another value of `field`, a dotted name such as `"rule.flipped.inputs"`.
+
+        Several fields are replaced together by a mapping. Replacing a `kind` keeps what the new kind has and
+        takes defaults for the rest.
+
+        **Raises:** `ValueError` for unknown fields and values out of range.
+        """
+        tables = self.model_dump()
+        changes = dict(field) if isinstance(field, Mapping) else {field: value}
+        for name in sorted(changes, key=lambda name: not name.endswith("kind")):
+            _set(tables, name, copy.deepcopy(changes[name]))
+        return Spec(**tables)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "Spec":
+        """Read a spec from a TOML file.
+
+        **Raises:** `ValueError` for a missing or malformed file, as for the spec itself.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise ValueError(f"{path}: cannot be read as a spec: {reason}.") from None
+        return cls.from_toml_string(text, str(path))
+
+    @classmethod
+    def from_toml_string(cls, text: str, name: str = "TOML") -> "Spec":
+        """Read a spec from TOML text; `name` is what to call it in an error."""
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{name}: no valid TOML: {error}.") from None
+        return cls(**tables)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Spec":
+        """Read a spec from JSON, as datasets carry it in the attribute `spec`."""
+        return cls(**json.loads(text))
+
+    def to_toml(self) -> str:
+        """This spec as TOML text, every field written out."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+    def to_json(self) -> str:
+        """This spec as one line of JSON."""
+        return json.dumps(self.model_dump(exclude_none=True), ensure_ascii=False)
+
+    def build(self, *, realization: int = 0, rule: Any = None) -> "Problem":
+        """Draw the arrays of one realization.
+
+        **Arguments:**
+
+        - `realization`: which one; any number ≥ 0, also beyond `realizations`.
+        - `rule`: a rule object of your own, in place of the one that the spec names.
+
+        **Returns:** a `curlflow.problem.Problem`.
+        """
+        from ..problem import build
+
+        return build(self, realization=realization, rule=rule)
+
+
+def _set(tables: dict, name: str, value: Any) -> None:
+    """Set the field with the dotted `name` in nested dictionaries."""
+    *path, last = name.split(".")
+    table = tables
+    for depth, part in enumerate(path):
+        inner = table.get(part) if part in table else {} if depth else None
+        if not isinstance(inner, dict):
+            raise ValueError(f"{name}: unknown field{nearest('.'.join(path[: depth + 1]), field_names(Spec))}.")
+        table[part] = inner
+        table = inner
+    if last == "kind" and path and value in kinds(Spec, path[0]):
+        known = kinds(Spec, path[0])[value].model_fields
+        for stale in [key for key in table if key not in known]:
+            del table[stale]
+    table[last] = value

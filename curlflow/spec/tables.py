@@ -1,0 +1,224 @@
+"""The tables of a spec: every field with its unit and meaning."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+Positive = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Nonnegative = Annotated[float, Field(ge=0)]
+Law = Literal["uniform", "normal"]
+ActivationName = Literal["linear", "tanh", "relu", "sigmoid"]
+
+
+def _widths(value: Any) -> int | tuple[int, ...]:
+    many = isinstance(value, list | tuple)
+    if any(isinstance(w, bool) or not isinstance(w, int) or w < 1 for w in (value if many else [value])):
+        raise ValueError("allowed is a whole number of at least 1, or a list of them, one width per hidden layer")
+    return tuple(value) if many else value
+
+
+Widths = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_widths),
+    PlainSerializer(lambda w: list(w) if isinstance(w, tuple) else w),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "array", "items": {"type": "integer", "minimum": 1}},
+            ]
+        }
+    ),
+]
+
+SELECTION = (
+    "allowed is a fraction from 0 to 1 (the first ones), { count = 21 }, { indices = [0, 3] } or { random = 0.3 }"
+)
+
+
+def _is_fraction(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _selection(value: Any) -> float | dict:
+    if _is_fraction(value):
+        return float(value)
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((kind, given),) = value.items()
+        if kind == "random" and _is_fraction(given):
+            return {"random": float(given)}
+        if kind == "count" and _is_index(given):
+            return {"count": given}
+        if kind == "indices" and isinstance(given, list | tuple) and all(map(_is_index, given)):
+            return {"indices": list(given)}
+    raise ValueError(SELECTION)
+
+
+def _selections(value: Any) -> float | dict | list:
+    return [_selection(v) for v in value] if isinstance(value, list | tuple) else _selection(value)
+
+
+_SELECTION_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 1},
+        *(
+            {"type": "object", "properties": {k: v}, "required": [k], "additionalProperties": False}
+            for k, v in {
+                "count": {"type": "integer", "minimum": 0},
+                "indices": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "random": {"type": "number", "minimum": 0, "maximum": 1},
+            }.items()
+        ),
+    ]
+}
+Selection = Annotated[float | dict, PlainValidator(_selection), WithJsonSchema(_SELECTION_SCHEMA)]
+Selections = Annotated[
+    float | dict | list,
+    PlainValidator(_selections),
+    WithJsonSchema({"anyOf": [*_SELECTION_SCHEMA["anyOf"], {"type": "array", "items": _SELECTION_SCHEMA}]}),
+]
+
+
+class Table(BaseModel):
+    """A table of the spec: frozen, with no fields but those it names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Network(Table):
+    """The student."""
+
+    inputs: Positive = Field(description="M, number of input units")
+    hidden: Widths = Field(description="N, number of hidden units; or a list, one width per hidden layer")
+    outputs: Positive = Field(1, description="K, number of output units")
+    activation: ActivationName = Field("linear", description="φ of the hidden units")
+    output_activation: ActivationName = Field("linear", description="φ_out of the outputs")
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        """One width per hidden layer."""
+        return self.hidden if isinstance(self.hidden, tuple) else (self.hidden,)
+
+
+class Teacher(Table):
+    """The network that gives the targets; same depth of description and activations as the student."""
+
+    width: Widths | None = Field(None, description="its hidden width or widths; by default those of the student")
+    law: Law = Field("uniform", description="law of its weights: U(±s/√fan-in), or normal with std s/√fan-in")
+    scale: PositiveFloat = Field(1.0, description="s of that law")
+    rescaled: bool = Field(False, description="rescale each layer to ‖W‖² = its number of rows")
+
+
+class Data(Table):
+    """Training and test sets, shared by all realizations."""
+
+    samples: Positive | Literal["population"] = Field(
+        250,
+        description='n, number of training samples; or "population", for linear networks with full batches',
+    )
+    test_samples: Positive = Field(100, description="number of test samples")
+    input_std: PositiveFloat = Field(0.5**0.5, description="standard deviation of every component of the inputs")
+    seed: int = Field(0, ge=0, description="seed of the training and test inputs alone")
+
+
+class Flipped(Table):
+    """Which neurons or synapses learn with the other gain."""
+
+    inputs: Selection = Field(0.0, description="of the inputs (presynaptic), or of the synapses that leave them")
+    hidden: Selections = Field(
+        0.0, description="of the hidden units, or of the synapses that leave them; a list for several layers"
+    )
+    outputs: Selection = Field(0.0, description="of the outputs; for side = postsynaptic only")
+
+
+class GradientRule(Table):
+    """Gradient descent."""
+
+    kind: Literal["gradient"] = "gradient"
+
+
+class CurlRule(Table):
+    """Curl descent: gradient descent with some gains of another sign."""
+
+    kind: Literal["curl"] = "curl"
+    side: Literal["presynaptic", "postsynaptic", "synapse"] = Field(
+        "presynaptic",
+        description="whether a sign belongs to the neuron before or behind a synapse, or to the synapse",
+    )
+    gain: float = Field(-1.0, description="gain of what is flipped; all others have gain 1")
+    flipped: Flipped = Field(default_factory=Flipped, description="what is flipped")
+
+
+class FeedbackAlignmentRule(CurlRule):
+    """Feedback alignment, optionally with flips."""
+
+    kind: Literal["feedback_alignment"] = "feedback_alignment"  # type: ignore[assignment]
+    scale: PositiveFloat = Field(1.0, description="s of the fixed feedback weights, U(±s/√fan-in)")
+
+
+class CustomRule(Table):
+    """A rule object that was given to `build` or a study by `rule=`; TOML never imports code."""
+
+    kind: Literal["custom"] = "custom"
+    name: str = Field(description="the qualified name of its class")
+
+
+class NoConstraint(Table):
+    """Weights move freely."""
+
+    kind: Literal["none"] = "none"
+
+
+class FrobeniusConstraint(Table):
+    """Every layer keeps the Frobenius norm that it starts with."""
+
+    kind: Literal["frobenius"] = "frobenius"
+
+
+class RandomStart(Table):
+    """Random starting weights."""
+
+    kind: Literal["random"] = "random"
+    law: Law = Field("uniform", description="U(±s/√fan-in), or normal with standard deviation s/√fan-in")
+    scale: PositiveFloat = Field(1.0, description="s of that law")
+
+
+class Offset(Table):
+    """A number added to every weight of one layer."""
+
+    layer: Positive = Field(description="which layer, counted from 1")
+    value: float = Field(description="what is added to each of its weights")
+
+
+class TeacherStart(Table):
+    """The teacher's weights, optionally with a small offset."""
+
+    kind: Literal["teacher"] = "teacher"
+    offset: Offset | None = Field(None, description="a number added to every weight of one layer")
+
+
+class FlowDynamics(Table):
+    """Continuous time."""
+
+    kind: Literal["flow"] = "flow"
+    solver: Literal["tsit5", "dopri5", "dopri8", "bosh3", "kvaerno3", "kvaerno5"] = Field(
+        "tsit5", description="diffrax solver; kvaerno3 and kvaerno5 are implicit, for small stiff systems"
+    )
+    rtol: PositiveFloat = Field(1e-6, description="relative tolerance of a step")
+    atol: PositiveFloat = Field(1e-9, description="absolute tolerance of a step")
+
+
+class UpdateDynamics(Table):
+    """Discrete updates."""
+
+    kind: Literal["updates"] = "updates"
+    learning_rate: PositiveFloat = Field(
+        0.1, description="η: an epoch is η units of time; a minibatch step is η · batch/samples"
+    )
+    batch: Positive | Literal["full"] = Field("full", description="samples per update, a divisor of data.samples")

@@ -1,0 +1,58 @@
+"""Checks of what a system is built from: sentences in place of errors from deep inside a solver."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from ..integrate import IMPLICIT, IMPLICIT_LIMIT, Adaptive
+from ..precision import to_float64
+from ..tangents import size
+
+
+def checked_state(state: Any) -> PyTree:
+    """`state` as float64 arrays; a list of plain numbers becomes a vector."""
+    if isinstance(state, list | tuple) and all(isinstance(leaf, int | float) for leaf in state):
+        state = np.asarray(state, dtype=float)
+    state = jax.tree.map(
+        lambda leaf: leaf.astype(float) if leaf.dtype.kind in "iub" else leaf, to_float64(state, "state")
+    )
+    if size(state) == 0:
+        raise ValueError("state: got no numbers, at least one is required.")
+    return state
+
+
+def check_function(function: Callable, field: str, signature: str, index: Any, state: PyTree, args: PyTree) -> None:
+    """Refuse a function that cannot be called, or whose result is not like the state."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
+        return
+    try:
+        inspect.signature(function).bind(index, state, args)
+    except TypeError:
+        raise ValueError(
+            f"{field}: a function of ({signature}) is required, got one of "
+            f"{inspect.signature(function)}; arguments that it does not need may be ignored."
+        ) from None
+    with jax.enable_x64(True):
+        result = eqx.filter_eval_shape(function, index, state, args)
+        shape = eqx.filter_eval_shape(lambda x: x, state)
+    if not eqx.tree_equal(_shapes(result), _shapes(shape)):
+        raise ValueError(f"{field}: the result must be like the state, {_shapes(shape)}, got {_shapes(result)}.")
+
+
+def _shapes(tree):
+    return jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "shape") else leaf, tree)
+
+
+def check_implicit(integrator: Adaptive, state: PyTree, tangents: PyTree | None) -> None:
+    """Refuse a system that is too large for the dense Jacobian of an implicit solver."""
+    unknowns = size(state) + (0 if tangents is None else sum(leaf.size for leaf in jax.tree.leaves(tangents)))
+    if integrator.solver in IMPLICIT and unknowns > IMPLICIT_LIMIT:
+        raise ValueError(
+            f"solver: {integrator.solver} factorises a dense Jacobian of the state with its tangents, here "
+            f"{unknowns} unknowns; allowed are {IMPLICIT_LIMIT}. Use an explicit solver, or fewer exponents."
+        )

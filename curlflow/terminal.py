@@ -1,0 +1,62 @@
+"""How datasets look in a terminal."""
+
+import math
+from typing import Any
+
+import xarray as xr
+from rich.table import Table
+
+from .status import Status
+
+
+def table(dataset: xr.Dataset) -> Table | None:
+    """The numbers of a dataset as a table, if there is one for it."""
+    if "lyapunov_exponent" in dataset:
+        return _exponent_table(dataset)
+    if "test_error" in dataset:
+        return _error_table(dataset)
+    return None
+
+
+def _exponent_table(dataset: xr.Dataset) -> Table:
+    table = Table(title="Lyapunov exponents per unit of time", title_justify="left")
+    for name in ("realization", "exponent", "value", "standard error"):
+        table.add_column(name, justify="right")
+    for name in ("sign", "converged", "status"):
+        table.add_column(name)
+    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+        ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", Status(int(run.status)).name]
+        for number, value, error in zip(*_rows(run), strict=True):
+            table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error), *ends[1:])
+            ends = ["", "", ""]
+        table.add_section()
+    return table
+
+
+def _rows(run: xr.Dataset) -> tuple[Any, Any, Any]:
+    return run.exponent.to_numpy(), run.lyapunov_exponent.to_numpy(), run.lyapunov_exponent_se.to_numpy()
+
+
+def _rounded(value: float, error: float) -> tuple[str, str]:
+    """`value` and its standard error, both to two digits of the error."""
+    if value != value:
+        return "–", "–"
+    if not error > 1e-12:
+        return f"{value:.6g}", f"{error:.1g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f}", f"{error:.{digits}f}"
+
+
+def _sign(value: float, error: float) -> str:
+    """The sign, if it is resolved: if the exponent is at least twice its standard error."""
+    return "unresolved" if not abs(value) > 2 * error else "+" if value > 0 else "−"
+
+
+def _error_table(dataset: xr.Dataset) -> Table:
+    table = Table(
+        "realization", "training error", "test error", "status", title="Errors at the end", title_justify="left"
+    )
+    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+        last = [f"{float(run[name].to_numpy()[-1]):.4g}" for name in ("train_error", "test_error")]
+        table.add_row(str(int(run.realization)), *last, Status(int(run.status)).name)
+    return table

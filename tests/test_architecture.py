@@ -1,0 +1,79 @@
+"""The design, checked: who imports whom, abstract or final, names, laziness, and that shapes are checked at all."""
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jaxtyping
+import numpy as np
+import pytest
+
+import curlflow
+from curlflow.networks import Feedforward
+from curlflow.networks.signs import gains
+
+ROOT = Path(curlflow.__file__).parent
+MODULES = [importlib.import_module(m.name) for m in pkgutil.walk_packages([str(ROOT)], "curlflow.")]
+
+
+def classes():
+    return {
+        c for m in MODULES for c in vars(m).values() if inspect.isclass(c) and c.__module__.startswith("curlflow.")
+    }
+
+
+def test_import_contracts():
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint, "--no-cache"], cwd=ROOT.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_classes_are_abstract_or_final():
+    # Abstract: named so, never instantiated. Final: no subclass.
+    for c in (c for c in classes() if issubclass(c, eqx.Module)):
+        if c.__name__.startswith("Abstract"):
+            assert inspect.isabstract(c) or getattr(c, "__abstractvars__", None), c
+        else:
+            assert not c.__subclasses__(), f"{c} is final, but {c.__subclasses__()} extend it"
+            assert not inspect.isabstract(c), c
+
+
+def test_no_public_function_shares_its_name_with_a_module_of_its_package():
+    for package in [curlflow, *(m for m in MODULES if hasattr(m, "__path__"))]:
+        modules = {m.name for m in pkgutil.iter_modules(package.__path__)}
+        for name in getattr(package, "__all__", ()):
+            value = getattr(package, name)
+            assert not (name in modules and callable(value)), f"{package.__name__}.{name} hides a module"
+
+
+def test_public_names_exist_and_have_docstrings():
+    for name in curlflow.__all__:
+        assert getattr(curlflow, name).__doc__, name
+    assert set(curlflow.__all__) <= set(dir(curlflow))
+    with pytest.raises(AttributeError, match="no attribute 'lyapnov'"):
+        curlflow.lyapnov  # noqa: B018
+
+
+def test_importing_loads_nothing():
+    heavy = ["jax", "diffrax", "equinox", "xarray", "matplotlib", "numpy", "pydantic"]
+    code = f"import sys, curlflow; sys.exit(' '.join(m for m in {heavy} if m in sys.modules) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_shapes_are_checked_in_this_run():
+    # The canary: if this passes silently, annotations are not checked and may be lies.
+    with pytest.raises(jaxtyping.TypeCheckError):
+        Feedforward([np.ones((2, 3))])(np.ones(3))
+    with pytest.raises(jaxtyping.TypeCheckError):
+        gains("not widths", 3, 4, 5, 6, key=None)
+
+
+def test_every_module_says_what_it_is():
+    for module in MODULES:
+        assert module.__doc__, module.__name__
+        assert len(inspect.getsource(module).splitlines()) <= 300, module.__name__

@@ -1,0 +1,152 @@
+"""The command line as a user meets it: output, exit codes, one line per mistake, interrupts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import curlflow
+from curlflow import Status
+
+SMALL = """
+realizations = 2
+[network]
+inputs = 4
+hidden = 3
+[constraint]
+kind = "frobenius"
+[rule]
+kind = "curl"
+flipped = { inputs = 0.5 }
+"""
+SHORT = ["--duration", "20", "--transient", "5", "--alignment", "5", "--exponents", "2"]
+
+
+def run(*words, cwd, **kwargs):
+    command = [sys.executable, "-m", "curlflow.cli", *words]
+    environment = {**os.environ, "COLUMNS": "120"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False, **kwargs)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+    return tmp_path
+
+
+def test_lyapunov_writes_table_file_and_picture(folder):
+    done = run("lyapunov", "small.toml", *SHORT, "--set", "rule.gain=-0.5", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "standard error" in done.stdout
+    assert "completed" in done.stdout
+    ds = curlflow.load(folder / "lyapunov_small.nc")
+    assert dict(ds.sizes)["realization"] == 2
+    assert json.loads(ds.attrs["spec"])["rule"]["gain"] == -0.5
+    assert (folder / "lyapunov_small.png").stat().st_size > 10_000
+    info = run("info", "lyapunov_small.nc", cwd=folder)
+    assert "kaplan_yorke_dimension" in info.stdout
+    again = run("plot", "lyapunov_small.nc", "-o", "again.png", cwd=folder)
+    assert again.returncode == 0
+    assert (folder / "again.png").exists()
+    longer = run(
+        "lyapunov", "small.toml", "--set", "rule.gain=-0.5", "--resume", "lyapunov_small.nc", "--duration", "10",
+        "-o", "longer.nc", "--no-picture", "--quiet", cwd=folder,
+    )  # fmt: skip
+    assert longer.returncode == 0, longer.stderr
+    assert curlflow.load(folder / "longer.nc").blocks.to_numpy().tolist() == [30, 30]
+    assert not (folder / "longer.png").exists()
+
+
+def test_simulate(folder):
+    done = run("simulate", "small.toml", "--until", "5", "--records", "10", "--realizations", "1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    ds = curlflow.load(folder / "simulate_small.nc")
+    assert dict(ds.sizes) == {"realization": 1, "time": 11, "layer": 2}
+    assert (folder / "simulate_small.png").exists()
+
+
+def test_presets_and_schema(folder):
+    listing = run("presets", cwd=folder)
+    assert "hidden_chaos" in listing.stdout
+    (folder / "my.toml").write_text(run("preset", "hidden_chaos", cwd=folder).stdout)
+    assert curlflow.Spec.from_toml(folder / "my.toml") == curlflow.preset("hidden_chaos")
+    schema = json.loads(run("schema", cwd=folder).stdout)
+    assert schema["properties"]["network"]
+
+
+def test_help_teaches(folder):
+    for words in ((), ("--help",), ("lyapunov", "--help")):
+        done = run(*words, cwd=folder)
+        assert done.returncode == 0
+        assert "lyapunov" in done.stdout
+    assert run("--version", cwd=folder).stdout == f"curlflow {curlflow.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lyapunov", "hiden_chaos"], "did you mean hidden_chaos?"),
+        (["lyapunov", "none.toml"], "none.toml: cannot be read as a spec"),
+        (["lyapunov", "small.toml", "--set", "rule.flipped.inputs=1.5"], "rule.flipped.inputs: got 1.5; allowed"),
+        (["lyapunov", "small.toml", "--set", "rule.gain"], "--set: got 'rule.gain', required is FIELD=VALUE"),
+        (["lyapunov", "small.toml", "--set", "network.hidden=0"], "network.hidden: got 0"),
+        (
+            ["lyapunov", "small.toml", "--exponents", "99"],
+            "exponents: got 99, allowed are whole numbers from 1 to",
+        ),
+        (["lyapunov", "small.toml", "--exponents", "many"], "'--exponents'"),
+        (["lyapunov", "small.toml", "--duration", "-1"], "duration: got -1.0"),
+        (["lyapunov", "small.toml", "-o", "none/a.nc"], "output: the folder none does not exist"),
+        (["lyapunov", "small.toml", "--resume", "none.nc"], "none.nc: no such file"),
+        (["lyapunov", "small.toml", "--colour"], "--colour"),
+        (["lyapunov"], "SPEC"),
+        (["simulate", "small.toml", "--spacing", "cubic"], "--spacing: got 'cubic'"),
+        (["plot", "small.toml"], "cannot be read as NetCDF"),
+        (["analyse"], "analyse"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_two(folder, words, message):
+    done = run(*words, cwd=folder)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.startswith("curlflow: ")
+    assert done.stderr.count("\n") == 1
+    assert not list(folder.glob("*.nc"))
+
+
+def test_failed_realizations_exit_three(folder):
+    (folder / "wild.toml").write_text(
+        SMALL.replace('"frobenius"', '"none"').replace("0.5", "1.0, hidden = 1.0")
+        + "[start]\nkind='random'\nscale=3.0\n"
+    )
+    done = run("lyapunov", "wild.toml", "--duration", "500", "--transient", "5", cwd=folder)
+    assert done.returncode == 3, done.stderr
+    assert "diverged" in done.stderr
+    assert (curlflow.load(folder / "lyapunov_wild.nc").status == Status.diverged).any()
+
+
+def test_interrupts_write_what_was_finished(folder):
+    command = [
+        sys.executable,
+        "-m",
+        "curlflow.cli",
+        "lyapunov",
+        "small.toml",
+        "--duration",
+        "1e7",
+        "--transient",
+        "1",
+    ]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    time.sleep(20)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    ds = curlflow.load(folder / "lyapunov_small.nc")
+    assert (ds.status == Status.interrupted).all()
+    assert (ds.blocks > 0).all()

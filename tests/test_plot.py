@@ -1,0 +1,53 @@
+"""Pictures from datasets alone; that they show the numbers, and leave the user's settings alone."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xarray as xr
+
+import curlflow
+from curlflow import systems
+
+mpl.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def exponents():
+    return curlflow.lyapunov(systems.lorenz63(), duration=100, transient=10)
+
+
+def test_running_means_end_at_the_exponents(exponents, tmp_path):
+    before = dict(mpl.rcParams)
+    figure = curlflow.plot.lyapunov(curlflow.load(curlflow.save(exponents, tmp_path / "a.nc")))
+    assert dict(mpl.rcParams) == before
+    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    for rank, value in enumerate(exponents.lyapunov_exponent.to_numpy()[0], start=1):
+        np.testing.assert_allclose(lines[str(rank)][-1], value, rtol=1e-9)
+    figure.savefig(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
+def test_realizations_without_blocks_are_drawn_as_such(exponents):
+    failed = exponents.copy(deep=True)
+    failed["local_exponent"][:] = np.nan
+    failed["lyapunov_exponent"][:] = np.nan
+    failed["lyapunov_exponent_se"][:] = np.nan
+    failed["status"][:] = curlflow.Status.diverged
+    figure = curlflow.plot.lyapunov(xr.concat([exponents, failed], "realization"))
+    assert figure.axes[1].get_title() == "realization 0, diverged"
+
+
+def test_learning_curves_show_the_errors():
+    spec = curlflow.Spec(network={"inputs": 4, "hidden": 3}, realizations=3)
+    ds = curlflow.simulate(spec, times=np.geomspace(0.1, 10, 20))
+    figure = curlflow.plot.learning_curves(ds)
+    assert figure.axes[0].get_xscale() == "log"
+    np.testing.assert_array_equal(figure.axes[1].lines[2].get_ydata(), ds.test_error[2])
+    np.testing.assert_allclose(figure.axes[1].lines[3].get_ydata(), ds.test_error.median("realization"))
+    linear = curlflow.simulate(spec.replace("dynamics.kind", "updates"), times=np.arange(0, 50, 5))
+    assert curlflow.plot.learning_curves(linear).axes[0].get_xscale() == "linear"
+
+
+def test_other_datasets_are_refused(exponents):
+    with pytest.raises(ValueError, match="dataset: train_error, test_error required for this picture"):
+        curlflow.plot.learning_curves(exponents)
