@@ -24,7 +24,7 @@ docs: $(VENV)/installed-docs ## build the site into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/installed-test ## measure speed (see benchmarks/README.md)
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc -q
+	$(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only -q -s
 
 clean: ## remove the environment and everything that was built
 	rm -rf $(VENV) site dist results

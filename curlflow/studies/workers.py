@@ -65,8 +65,13 @@ def reporting(progress: bool | Progress | None, realizations: int) -> Iterator[P
         with Bars(*columns, console=Console(stderr=True)) as bars:
             tasks = [bars.add_task(f"realization {i}", total=1.0) for i in range(realizations)]
 
+            phases = [""] * realizations
+
             def show(realization: int, phase: str, fraction: float) -> None:
-                bars.update(tasks[realization], completed=fraction, description=f"realization {realization}: {phase}")
+                if phase != phases[realization]:
+                    phases[realization] = phase
+                    bars.reset(tasks[realization], description=f"realization {realization}: {phase}")
+                bars.update(tasks[realization], completed=fraction)
 
             yield show
 
