@@ -131,7 +131,10 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None) -> Problem:
     """Draw the arrays of one realization of `spec`; see `Spec.build`."""
     if isinstance(realization, bool) or not isinstance(realization, int | np.integer) or realization < 0:
         raise ValueError(f"realization: got {realization!r}, allowed are whole numbers from 0.")
-    key = functools.partial(_key, spec.seed, realization=int(realization))
+
+    def key(role: int) -> Array:
+        return _key(spec.seed, role, int(realization))
+
     teacher = _teacher(spec, key(TEACHER))
     student = _student(spec, teacher, key(START))
     m, n = spec.network.inputs, spec.data.samples
@@ -158,7 +161,8 @@ def qualified_name(rule: Any) -> str:
     return f"{type(rule).__module__}.{type(rule).__qualname__}"
 
 
-def _key(seed: int, role: int, *, realization: int) -> Array:
+@jax.jit
+def _key(seed: int | Int[Array, ""], role: int | Int[Array, ""], realization: int | Int[Array, ""]) -> Array:
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), role), realization)
 
 
@@ -178,7 +182,7 @@ def _weights(widths: tuple[int, ...], law: str, scale: float, key: Array) -> lis
 
 
 def _inputs(spec: "Spec", role: int, samples: int) -> Float[np.ndarray, "inputs samples"]:
-    key = _key(spec.data.seed, role, realization=0)
+    key = _key(spec.data.seed, role, 0)
     draws = _unit_draws(key, "normal", (spec.network.inputs, samples))
     return spec.data.input_std * np.asarray(draws)
 

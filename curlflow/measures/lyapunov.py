@@ -63,6 +63,7 @@ class Blocks(NamedTuple):
     number: Array
 
 
+@eqx.filter_jit
 def random_tangents(system: Any, state: PyTree, vectors: int, *, key: Array) -> PyTree:
     """Orthonormal random tangent vectors at `state`, a pytree like it with a leading axis."""
     rows = jax.random.normal(key, (vectors, sum(leaf.size for leaf in jax.tree.leaves(state))))

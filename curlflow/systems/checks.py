@@ -1,5 +1,6 @@
 """Checks of what a system is built from: sentences in place of errors from deep inside a solver."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -37,11 +38,28 @@ def check_function(function: Callable, field: str, signature: str, index: Any, s
             f"{field}: a function of ({signature}) is required, got one of "
             f"{inspect.signature(function)}; arguments that it does not need may be ignored."
         ) from None
+    leaves, structure = jax.tree.flatten((state, args))
+    if all(isinstance(leaf, np.ndarray) for leaf in leaves) and _is_hashable((function, structure)):
+        _check_result(function, field, index, structure, tuple((leaf.shape, leaf.dtype.name) for leaf in leaves))
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=256)
+def _check_result(function: Callable, field: str, index: Any, structure: Any, shapes: tuple) -> None:
+    """Trace `function` once for each kind of state and parameters, and compare its result with the state."""
     with jax.enable_x64(True):
+        leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
+        state, args = jax.tree.unflatten(structure, leaves)
         result = eqx.filter_eval_shape(function, index, state, args)
-        shape = eqx.filter_eval_shape(lambda x: x, state)
-    if not eqx.tree_equal(_shapes(result), _shapes(shape)):
-        raise ValueError(f"{field}: the result must be like the state, {_shapes(shape)}, got {_shapes(result)}.")
+    if not eqx.tree_equal(_shapes(result), _shapes(state)):
+        raise ValueError(f"{field}: the result must be like the state, {_shapes(state)}, got {_shapes(result)}.")
 
 
 def _shapes(tree):
