@@ -5,7 +5,7 @@ import pytest
 from reference import two_layer_updates
 
 import curlflow
-from curlflow import Spec, Status
+from curlflow import Spec, Status, systems
 
 SPEC = Spec(
     network={"inputs": 6, "hidden": 5}, data={"samples": 40}, realizations=2,
@@ -118,3 +118,19 @@ def test_bad_input(arguments, message):
 def test_epochs_are_whole():
     with pytest.raises(ValueError, match=r"times: got .*; for updates they are epochs, whole numbers"):
         curlflow.simulate(SPEC.replace("dynamics.kind", "updates"), times=[0.5])
+
+
+def test_systems_record_their_states():
+    oscillator = systems.linear([[0.0, 1.0], [-1.0, 0.0]], state=[1.0, 0.0])
+    times = np.linspace(0, 30, 7)
+    ds = curlflow.simulate(oscillator, times=times)
+    assert ds.state.dims == ("realization", "time", "state_variable")
+    np.testing.assert_allclose(ds.state[0], np.stack([np.cos(times), -np.sin(times)], axis=1), atol=2e-5)
+    halving = curlflow.simulate(curlflow.Map(lambda i, x, args: x / 2, np.ones(2), 0.25), times=[0, 1, 4])
+    assert halving.state.dims == ("realization", "iteration", "state_variable")
+    np.testing.assert_array_equal(halving.state[0, :, 1], [1, 0.5, 1 / 16])
+    np.testing.assert_array_equal(halving.time, [0, 0.25, 1.0])
+    with pytest.raises(ValueError, match="for maps they are iterations, whole numbers"):
+        curlflow.simulate(systems.henon(), times=[0.5])
+    with pytest.raises(ValueError, match="weights: got 'all'; a system's whole state is recorded"):
+        curlflow.simulate(systems.henon(), weights="all")

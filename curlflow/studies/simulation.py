@@ -1,6 +1,6 @@
-"""Learning curves: errors, norms and weights along a run of a spec, `simulate`."""
+"""Learning curves of specs, trajectories of systems: `simulate`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
-from .. import results
 from ..measures.recording import CAPACITY, record
 from ..networks import Feedforward
 from ..precision import double_precision
@@ -21,9 +20,9 @@ from ..status import Status
 from ..systems import AbstractSystem, Flow
 from ..tangents import size
 from ..tasks import AbstractTask
-from ..variable import Variable
 from .exponent_runs import as_numpy
 from .options import check_subject, whole
+from .simulation_dataset import learning_dataset, state_dataset
 from .subjects import subject_attributes
 from .workers import Interrupted, Pace, Progress, in_turns, reporting
 
@@ -47,13 +46,20 @@ class Observer(eqx.Module):
         return jnp.concatenate([jnp.stack([*errors, *norms]), flat[self.indices]])
 
 
+class FlatState(eqx.Module):
+    """The state of any system, as one vector."""
+
+    def __call__(self, state: PyTree) -> Float[Array, " observables"]:
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(state)])
+
+
 @dataclass
 class Trajectory:
     """One realization, and what was recorded so far."""
 
     index: int
     system: AbstractSystem
-    observer: Observer
+    observer: Callable
     state: Any
     clock: Any
     status: Status = Status.completed
@@ -64,61 +70,93 @@ class Trajectory:
 
 @double_precision
 def simulate(
-    spec: Spec,
+    spec_or_system: Spec | AbstractSystem,
     *,
     times: Sequence[float] | np.ndarray | None = None,
     weights: str | int = "none",
     progress: bool | Progress | None = None,
     rule: Any = None,
 ) -> xr.Dataset:
-    """Errors, norms and weights along the dynamics of a spec, for all its realizations.
+    """Errors, norms and weights along the dynamics of a spec, for all its realizations; or states of any system.
 
     ```python
     ds = curlflow.simulate(curlflow.preset("hidden_chaos"), times=np.linspace(0, 500, 101))
+    ds = curlflow.simulate(curlflow.systems.lorenz63(), times=np.linspace(0, 20, 2001))
     ```
 
-    **Returns:** a dataset with `train_error`, `test_error` (½ · mean over samples of |ŷ − y|²), `layer_norm`,
-    `weights` if asked for, and `status`, over `realization` and `time`. For updates the dimension is `epoch`, with
-    `time` along it; an epoch counts the passes through the data that are complete, so that 0 is the start.
+    **Returns:** a dataset over `realization` and `time`, with `status`. For a spec: `train_error`, `test_error`
+    (½ · mean over samples of |ŷ − y|²), `layer_norm` and, if asked for, `weights`. For a system: `state`. For
+    updates the second dimension is `epoch`, with `time` along it; an epoch counts the passes through the data that
+    are complete, so that 0 is the start. For other maps it is `iteration`.
 
     **Arguments:**
 
-    - `spec`: what to run.
-    - `times`: when to record, increasing, from 0: times for a flow, whole epochs for updates. Default: 0 and 100
-      logarithmically spaced times from 0.1 to 1,000, or epochs from 1 to 10,000.
-    - `weights`: `"none"`, `"all"`, or how many, drawn at random and the same for all realizations.
+    - `spec_or_system`: a `curlflow.Spec`, or a `Flow` or `Map`.
+    - `times`: when to record, increasing, from 0: times for a flow, whole epochs for updates, whole iterations for
+      other maps. Default: 0 and 100 logarithmically spaced times from 0.1 to 1,000, or numbers from 1 to 10,000.
+    - `weights`: of a spec: `"none"`, `"all"`, or how many, drawn at random and the same for all realizations.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges has a `status` and NaN from there on.
     """
-    check_subject(spec, rule)
-    if not isinstance(spec, Spec):
-        raise ValueError("spec: a curlflow.Spec is required; systems have no errors to record.")
-    flow = spec.dynamics.kind == "flow"
-    times = _times(times, flow)
-    problems = [spec.build(realization=i, rule=rule) for i in range(spec.realizations)]
-    indices = _chosen(weights, size(problems[0].student))
-    trajectories = [_trajectory(i, problem, indices) for i, problem in enumerate(problems)]
-    spans, pieces = _spans(trajectories[0].system, times, flow)
-    interrupted = False
-    with reporting(progress, len(trajectories)) as report:
-        try:
-            _compile(trajectories[0], spans, pieces)
-            in_turns(lambda t: _run(t, spans, pieces, report), trajectories)
-        except KeyboardInterrupt:
-            interrupted = True
-            for t in trajectories:
-                if t.status == Status.completed and not t.finished:
-                    t.status = Status.interrupted if t.done else Status.not_run
-    dataset = _dataset(trajectories, times, indices, problems[0], subject_attributes(spec, rule))
+    check_subject(spec_or_system, rule)
+    learning = isinstance(spec_or_system, Spec)
+    if not learning and weights != "none":
+        raise ValueError(f"weights: got {weights!r}; a system's whole state is recorded, leave it out.")
+    problems = _problems(spec_or_system, rule) if learning else []
+    systems = [p.system() for p in problems] if learning else [spec_or_system]
+    times = _times(times, systems[0], learning)
+    indices = _chosen(weights, size(systems[0].state))
+    observers = [Observer(p.training_error, p.test, indices) for p in problems] if learning else [FlatState()]
+    trajectories = [
+        Trajectory(i, system, observer, system.state, system.clock())
+        for i, (system, observer) in enumerate(zip(systems, observers, strict=True))
+    ]
+    interrupted = _run_all(trajectories, times, progress)
+    values, status = _values(trajectories, times.size), [t.status for t in trajectories]
+    subject = subject_attributes(spec_or_system, rule)
+    if learning:
+        dataset = learning_dataset(values, status, times, indices, systems[0], problems[0], subject)
+    else:
+        dataset = state_dataset(values, status, times, systems[0], subject)
     if interrupted:
         raise Interrupted(dataset)
     return dataset
 
 
-def _times(times: Any, flow: bool) -> Float[np.ndarray, " times"]:
+def _problems(spec: Spec, rule: Any) -> list[Problem]:
+    return [spec.build(realization=i, rule=rule) for i in range(spec.realizations)]
+
+
+def _run_all(trajectories: list[Trajectory], times: np.ndarray, progress: bool | Progress | None) -> bool:
+    """Run all trajectories side by side; whether the user interrupted."""
+    spans, pieces = _spans(trajectories[0].system, times)
+    with reporting(progress, len(trajectories)) as report:
+        try:
+            _compile(trajectories[0], spans, pieces)
+            in_turns(lambda t: _run(t, spans, pieces, report), trajectories)
+        except KeyboardInterrupt:
+            for t in trajectories:
+                if t.status == Status.completed and not t.finished:
+                    t.status = Status.interrupted if t.done else Status.not_run
+            return True
+    return False
+
+
+def _values(trajectories: list[Trajectory], length: int) -> Float[np.ndarray, "realization times observables"]:
+    """All records, with NaN where there are none."""
+    width = eqx.filter_eval_shape(trajectories[0].observer, trajectories[0].state).shape[0]
+    values = np.full((len(trajectories), length, width), np.nan)
+    for i, t in enumerate(trajectories):
+        if t.records:
+            values[i, : t.done] = np.concatenate(t.records)
+    return values
+
+
+def _times(times: Any, system: AbstractSystem, learning: bool) -> Float[np.ndarray, " times"]:
+    flow = isinstance(system, Flow)
     if times is None:
         spaced = np.geomspace(0.1, 1e3, 100) if flow else np.unique(np.round(np.geomspace(1, 1e4, 100)))
         return np.concatenate([[0.0], spaced])
@@ -132,7 +170,8 @@ def _times(times: Any, flow: bool) -> Float[np.ndarray, " times"]:
     ):
         raise ValueError(f"times: got {_short(times)}, allowed are finite increasing numbers from 0.")
     if not flow and (times != np.round(times)).any():
-        raise ValueError(f"times: got {_short(times)}; for updates they are epochs, whole numbers.")
+        what = "for updates they are epochs" if learning else "for maps they are iterations"
+        raise ValueError(f"times: got {_short(times)}; {what}, whole numbers.")
     return times
 
 
@@ -151,16 +190,10 @@ def _chosen(weights: str | int, total: int) -> Int[np.ndarray, " weights"]:
     return np.sort(np.random.default_rng(WEIGHT_KEY).choice(total, number, replace=False))
 
 
-def _trajectory(index: int, problem: Problem, indices: np.ndarray) -> Trajectory:
-    system = problem.system()
-    observer = Observer(problem.training_error, problem.test, indices)
-    return Trajectory(index, system, observer, system.state, system.clock())
-
-
-def _spans(system: AbstractSystem, times: np.ndarray, flow: bool) -> tuple[np.ndarray, np.ndarray]:
+def _spans(system: AbstractSystem, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far to go before each record, and in how many pieces of that length."""
     gaps = np.diff(times, prepend=0.0)
-    if not flow:
+    if not isinstance(system, Flow):
         return gaps.astype(np.int64), (gaps > 0).astype(np.int64)
     pieces = np.ceil(gaps / LONGEST_PIECE).astype(np.int64)
     return gaps / np.maximum(pieces, 1), pieces
@@ -189,63 +222,3 @@ def _run(t: Trajectory, spans: np.ndarray, pieces: np.ndarray, report: Progress)
         report(t.index, "learning", t.done / spans.size)
         yield
     t.finished = True
-
-
-def _dataset(
-    trajectories: list[Trajectory], times: np.ndarray, indices: np.ndarray, problem: Problem, subject: dict[str, str]
-) -> xr.Dataset:
-    shapes = [w.shape for w in problem.student.weights]
-    layers, system = len(shapes), trajectories[0].system
-    values = np.full((len(trajectories), times.size, 2 + layers + indices.size), np.nan)
-    for i, t in enumerate(trajectories):
-        if t.records:
-            values[i, : t.done] = np.concatenate(t.records)
-    flow = isinstance(system, Flow)
-    along = "time" if flow else "epoch"
-    data = {
-        "train_error": values[:, :, 0],
-        "test_error": values[:, :, 1],
-        "layer_norm": values[:, :, 2 : 2 + layers],
-        "status": np.array([t.status for t in trajectories], dtype=np.int8),
-    }
-    coordinates = {
-        "realization": (("realization",), np.arange(len(trajectories)), "realization: teacher and start"),
-        "layer": (("layer",), np.arange(1, layers + 1), "layer of weights"),
-        "time": ((along,), times if flow else times * float(system.time(1)), "time"),
-    }
-    if not flow:
-        coordinates["epoch"] = (("epoch",), times.astype(np.int64), "complete passes through the training data")
-    if indices.size:
-        data["weights"] = values[:, :, 2 + layers :]
-        coordinates |= _weight_coordinates(shapes, indices)
-    device = jax.devices()[0]
-    settings = {"weights": int(indices.size), "times": f"{times.size} from {times[0]:g} to {times[-1]:g}"}
-    attributes = results.provenance("simulate", settings, f"{device.platform}: {device.device_kind}") | subject
-    return results.labelled(_variables(along), data, coordinates, attributes)
-
-
-def _variables(along: str) -> tuple[Variable, ...]:
-    dims = ("realization", along)
-    status = {"ancillary_variables": "status"}
-    return (
-        Variable("train_error", dims, "training error, half the mean squared error", attributes=status),
-        Variable("test_error", dims, "test error, half the mean squared error", attributes=status),
-        Variable("layer_norm", (*dims, "layer"), "Frobenius norm of the weights of a layer"),
-        Variable("weights", (*dims, "weight"), "synaptic weights"),
-        results.status_variable(),
-    )
-
-
-def _weight_coordinates(shapes: list[tuple[int, int]], indices: np.ndarray) -> dict[str, Any]:
-    """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit."""
-    table = np.concatenate(
-        [
-            np.stack([np.full(post * pre, layer), *(c.ravel() for c in np.indices((post, pre)))])
-            for layer, (post, pre) in enumerate(shapes, start=1)
-        ],
-        axis=1,
-    )[:, indices]
-    names = ("weight_layer", "post", "pre")
-    texts = ("layer of the weight", "postsynaptic unit", "presynaptic unit")
-    coordinates = {n: (("weight",), row, text) for n, row, text in zip(names, table, texts, strict=True)}
-    return {"weight": (("weight",), indices, "place among all weights, row by row"), **coordinates}
