@@ -118,6 +118,22 @@ def test_maps_of_the_textbooks():
     assert float(standard.kaplan_yorke_dimension[0]) == 2.0
 
 
+def test_directions_squeezed_to_nothing_have_minus_infinity():
+    ds = curlflow.lyapunov(Map(lambda i, x, args: jnp.stack([0 * x[0], x[1] / 2]), np.ones(2)), **SHORT)
+    np.testing.assert_array_equal(exponents(ds), [np.log(0.5), -np.inf])
+    assert errors(ds)[0] == 0
+    assert np.isnan(errors(ds)[1])
+    assert bool(ds.converged[0])
+    assert int(ds.status[0]) == Status.completed
+
+
+def test_nothing_moves_nothing_grows():
+    for dull in (Map(lambda i, x, args: x, np.ones(2)), Flow(lambda t, x, args: 0 * x, np.ones(2))):
+        ds = curlflow.lyapunov(dull, **SHORT)
+        np.testing.assert_array_equal(exponents(ds), [0, 0])
+        assert bool(ds.converged[0])
+
+
 def test_a_periodic_logistic_map_is_negative():
     # r = 3.2: period two, multiplier 4 + 2r − r² over two steps.
     ds = curlflow.lyapunov(systems.logistic(3.2), duration=1000, transient=500)
@@ -404,6 +420,8 @@ def test_kaplan_yorke_by_hand(values, complete, dimension, reason):
         ({"rtol": -1e-3}, "rtol: got -0.001"),
         ({"stepping": "euler"}, "stepping: got 'euler', allowed are adaptive, fixed"),
         ({"seed": -1}, "seed: got -1"),
+        ({"seed": 0.5}, "seed: got 0.5"),
+        ({"progress": 3}, "progress: got 3, allowed are True"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
@@ -420,6 +438,12 @@ def test_bad_combinations_are_named():
         curlflow.lyapunov(systems.henon(), block=0.2)
     with pytest.raises(ValueError, match=r"dynamics.batch: got 5; exponents of minibatch updates"):
         curlflow.lyapunov(solution_spec("none").replace({"dynamics.kind": "updates", "dynamics.batch": 5}))
+
+
+def test_no_freedom_is_no_exponent():
+    spec = Spec(network={"inputs": 1, "hidden": 1}, constraint={"kind": "frobenius"})
+    with pytest.raises(ValueError, match="its constraint leaves the state no freedom to move"):
+        curlflow.lyapunov(spec)
 
 
 def test_a_flow_with_fixed_steps_of_its_own_keeps_them():

@@ -74,7 +74,8 @@ def orthonormalized(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Arra
     """Orthonormal vectors with the same span, flag by flag, and ln Rᵢᵢ."""
     q, r = jnp.linalg.qr(as_rows(tangents).T)
     diagonal = jnp.diagonal(r)
-    return from_rows((q * jnp.sign(diagonal)).T, state), jnp.log(jnp.abs(diagonal))
+    # A direction that was squeezed to nothing has ln 0 = −∞; its column of Q is as good as any.
+    return from_rows((q * jnp.where(diagonal < 0, -1.0, 1.0)).T, state), jnp.log(jnp.abs(diagonal))
 
 
 @eqx.filter_jit

@@ -134,7 +134,7 @@ def _columns(r: Realization, options: Options) -> dict[str, Any]:
         columns |= {
             "local_divergence": r.divergences,
             "mean_divergence": divergence,
-            "divergence_residual": mean.sum() - divergence,
+            "divergence_residual": mean.sum() - divergence if np.isfinite(divergence) else np.nan,
         }
     return columns
 

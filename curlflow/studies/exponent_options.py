@@ -39,6 +39,10 @@ class Options:
 
         **Raises:** `ValueError` for arguments out of range.
         """
+        if system.dimension == 0:
+            raise ValueError(
+                "spec_or_system: its constraint leaves the state no freedom to move; there are no exponents."
+            )
         flow = isinstance(system, Flow)
         given = {name: value for name, value in given.items() if value is not None}
         unit = 1.0 if flow else ITERATIONS_PER_UNIT * float(system.time(1))

@@ -1,6 +1,7 @@
 """Checks of the arguments of studies: one sentence that names the argument, what was given, what is allowed."""
 
 import math
+import numbers
 from typing import Any
 
 from ..spec import Spec
@@ -20,7 +21,7 @@ def check_subject(subject: Any, rule: Any) -> None:
 
 def whole(name: str, value: Any, least: int, most: int | None = None, why: str = "") -> int:
     """A whole number in a range."""
-    if isinstance(value, bool) or int(value) != value or value < least or (most is not None and value > most):
+    if not _is_number(value) or value != value // 1 or value < least or (most is not None and value > most):
         allowed = f"from {least} to {most}" if most is not None else f"of at least {least}"
         raise ValueError(f"{name}: got {value!r}, allowed are whole numbers {allowed}{why}.")
     return int(value)
@@ -33,6 +34,10 @@ def positive(name: str, value: Any, zero: bool = False) -> float:
     if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
         raise ValueError(f"{name}: got {value}, allowed are finite numbers {'from 0' if zero else 'above 0'}.")
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:

@@ -160,7 +160,10 @@ def _times(times: Any, system: AbstractSystem, learning: bool) -> Float[np.ndarr
     if times is None:
         spaced = np.geomspace(0.1, 1e3, 100) if flow else np.unique(np.round(np.geomspace(1, 1e4, 100)))
         return np.concatenate([[0.0], spaced])
-    times = np.atleast_1d(np.asarray(times, dtype=float))
+    try:
+        times = np.atleast_1d(np.asarray(times, dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"times: got {times!r}, allowed are finite increasing numbers from 0.") from None
     if (
         times.ndim != 1
         or times.size == 0
@@ -184,7 +187,7 @@ def _chosen(weights: str | int, total: int) -> Int[np.ndarray, " weights"]:
         return np.arange(0)
     if weights == "all":
         return np.arange(total)
-    if isinstance(weights, str):
+    if weights is None or isinstance(weights, str):
         raise ValueError(f'weights: got {weights!r}, allowed are "none", "all" or a number.')
     number = whole("weights", weights, 0, total, ", the number of weights")
     return np.sort(np.random.default_rng(WEIGHT_KEY).choice(total, number, replace=False))

@@ -46,6 +46,8 @@ def reporting(progress: bool | Progress | None, realizations: int) -> Iterator[P
         yield silent
     elif callable(progress):
         yield progress
+    elif progress is not True:
+        raise ValueError(f"progress: got {progress!r}, allowed are True, False and a function.")
     else:
         from rich.console import Console
         from rich.progress import (
