@@ -44,8 +44,8 @@ def times_from(until: float | None, records: int, spacing: str, flow: bool) -> A
     if records < 1:
         raise ValueError(f"--records: got {records}, at least 1 is required.")
     until = until if until is not None else 1e3 if flow else 1e4
+    if not 0 < until < np.inf:
+        raise ValueError(f"--until: got {until}, it must be positive and finite.")
     first = min(0.1 if flow else 1.0, until)
-    if not until > 0:
-        raise ValueError(f"--until: got {until}, it must be positive.")
     times = np.geomspace(first, until, records) if spacing == "log" else np.linspace(0, until, records + 1)[1:]
     return np.concatenate([[0.0], np.unique(times if flow else np.round(times))])

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,7 +46,7 @@ def main() -> None:
     """Run the command line; errors are one line on stderr."""
     try:
         code = app(standalone_mode=False)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         code = _fail(str(error))
     except Exception as error:
         # What the parser of the command line finds wrong; its classes are private to typer.
@@ -218,25 +219,36 @@ def _version(
 @contextlib.contextmanager
 def _kept(path: Path) -> Iterator[Any]:
     """Save the partial dataset if the study is interrupted."""
-    from . import results
     from .studies.workers import Interrupted
 
     def keep(study: Any) -> Any:
         try:
             return study()
         except Interrupted as interrupt:
-            results.save(interrupt.dataset, path)
+            saved = _save(interrupt.dataset, path)
             _show(interrupt.dataset)
-            err.print(f"interrupted; what was finished is in {path}", soft_wrap=True)
+            err.print(f"interrupted; what was finished is in {saved}", soft_wrap=True)
             sys.exit(INTERRUPTED)
 
     yield keep
 
 
+def _save(dataset: Any, path: Path) -> Path:
+    """Save; if the disk fails by then, save elsewhere rather than lose what was computed."""
+    from . import results
+
+    try:
+        return results.save(dataset, path)
+    except OSError as error:
+        elsewhere = results.save(dataset, Path(tempfile.mkdtemp(prefix="curlflow-")) / path.name)
+        err.print(f"{path} could not be written ({error}); the dataset is in {elsewhere}", soft_wrap=True)
+        return elsewhere
+
+
 def _finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
     from . import results
 
-    results.save(dataset, path)
+    path = _save(dataset, path)
     if not quiet:
         _show(dataset)
     out.print(f"dataset: {path}", soft_wrap=True)

@@ -4,6 +4,7 @@ Both integrate over one *block* of time and hand on a `Clock`, which holds all t
 that many short blocks cost hardly more than a long one and a run can be continued exactly.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from .precision import Scalar
@@ -61,6 +63,10 @@ class Adaptive(eqx.Module):
     def __check_init__(self):
         if self.solver not in SOLVERS:
             raise ValueError(f"solver: got {self.solver!r}, allowed are {', '.join(SOLVERS)}.")
+        for name in ("rtol", "atol"):
+            _check_between(name, getattr(self, name), 1.0)
+        if isinstance(self.max_steps, bool) or not isinstance(self.max_steps, int) or self.max_steps < 1:
+            raise ValueError(f"max_steps: got {self.max_steps!r}, allowed are whole numbers from 1.")
 
 
 class FixedSteps(eqx.Module):
@@ -72,6 +78,20 @@ class FixedSteps(eqx.Module):
     """
 
     step: Scalar
+
+    def __check_init__(self):
+        _check_between("step", self.step, math.inf)
+
+
+def _check_between(name: str, value: Any, limit: float) -> None:
+    """Refuse a number that is not above 0 and below `limit`; what is traced has been checked before."""
+    if isinstance(value, jax.Array | np.ndarray | int | float) and not isinstance(value, jax.core.Tracer | bool):
+        if np.ndim(value) == 0 and 0 < float(value) < limit:
+            return
+    elif isinstance(value, jax.core.Tracer):
+        return
+    below = "" if limit == math.inf else f" and below {limit:g}"
+    raise ValueError(f"{name}: got {value!r}, allowed are finite numbers above 0{below}.")
 
 
 class _Remember(diffrax.AbstractAdaptiveStepSizeController):

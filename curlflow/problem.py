@@ -115,6 +115,8 @@ class Problem:
         """The indices of the samples in every batch of an epoch (counted from 0), in order."""
         if self.x_train is None:
             raise ValueError('data.samples: got "population", which has no batches; give a number of samples.')
+        if isinstance(epoch, bool) or not isinstance(epoch, int | np.integer) or epoch < 0:
+            raise ValueError(f"epoch: got {epoch!r}, allowed are whole numbers from 0.")
         samples = self.x_train.shape[1]
         batch = self._settings("updates", batch=batch)["batch"]
         return np.asarray(batches(self.batch_key, epoch, samples, samples if batch == "full" else batch))

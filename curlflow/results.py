@@ -151,12 +151,14 @@ def check_output(path: str | Path) -> Path:
         raise ValueError(f"output: {path} is a folder; give the name of a file.")
     if not path.parent.is_dir():
         raise ValueError(f"output: the folder {path.parent} does not exist; make it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"output: the folder {path.parent} is not writable.")
-    return path
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except OSError as error:
+        raise ValueError(f"output: the folder {path.parent} cannot be written to: {error.strerror}.") from None
 
 
-def save(dataset: xr.Dataset, path: str | Path) -> Path:
+def save(dataset: Any, path: str | Path) -> Path:
     """Write `dataset` to the NetCDF file `path`, whole or not at all.
 
     It is written under a temporary name in the same folder, flushed to the disk and renamed. Variables of
@@ -164,6 +166,8 @@ def save(dataset: xr.Dataset, path: str | Path) -> Path:
 
     **Raises:** `ValueError` where `path` cannot be written.
     """
+    if not isinstance(dataset, xr.Dataset):
+        raise ValueError(f"dataset: got {type(dataset).__name__}, required is an xarray.Dataset.")
     path = check_output(path)
     encoding = {
         name: {"zlib": True, "complevel": 4, "shuffle": True}

@@ -20,14 +20,15 @@ def table(dataset: xr.Dataset) -> Table | None:
 
 def _exponent_table(dataset: xr.Dataset) -> Table:
     table = Table(title="Lyapunov exponents per unit of time", title_justify="left")
-    for name in ("realization", "exponent", "value", "standard error"):
-        table.add_column(name, justify="right")
+    for name in ("run", "", "λ", "± SE"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name in ("sign", "converged", "status"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
+    resolution = float(dataset.attrs.get("resolution", 0.0))
     for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
         ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", Status(int(run.status)).name]
         for number, value, error in zip(*_rows(run), strict=True):
-            table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error), *ends[1:])
+            table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error, resolution), *ends[1:])
             ends = ["", "", ""]
         table.add_section()
     return table
@@ -47,9 +48,10 @@ def _rounded(value: float, error: float) -> tuple[str, str]:
     return f"{value:.{digits}f}", f"{error:.{digits}f}"
 
 
-def _sign(value: float, error: float) -> str:
-    """The sign, if it is resolved: if the exponent is at least twice its standard error."""
-    return "unresolved" if not abs(value) > 2 * error else "+" if value > 0 else "−"
+def _sign(value: float, error: float, resolution: float) -> str:
+    """The sign, if it is resolved: beyond twice the standard error and beyond what the solver can tell from zero."""
+    error = 0.0 if math.isnan(error) and math.isinf(value) else error
+    return "unresolved" if not (abs(value) > 2 * error and abs(value) > resolution) else "+" if value > 0 else "−"
 
 
 def _error_table(dataset: xr.Dataset) -> Table:

@@ -41,7 +41,7 @@ def folder(tmp_path):
 def test_lyapunov_writes_table_file_and_picture(folder):
     done = run("lyapunov", "small.toml", *SHORT, "--set", "rule.gain=-0.5", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert "standard error" in done.stdout
+    assert "± SE" in done.stdout
     assert "completed" in done.stdout
     ds = curlflow.load(folder / "lyapunov_small.nc")
     assert dict(ds.sizes)["realization"] == 2
@@ -116,6 +116,12 @@ def test_mistakes_are_one_line_and_exit_two(folder, words, message):
     assert done.stderr.startswith("curlflow: ")
     assert done.stderr.count("\n") == 1
     assert not list(folder.glob("*.nc"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_computing(folder):
+    done = run("lyapunov", "small.toml", "-o", "/proc/a.nc", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("curlflow: output: the folder /proc cannot be written to")
 
 
 def test_failed_realizations_exit_three(folder):

@@ -10,6 +10,7 @@ import curlflow
 from curlflow import Flow, Map, Spec, Status, systems
 from curlflow.integrate import Adaptive, FixedSteps
 from curlflow.measures.lyapunov import kaplan_yorke_dimension
+from curlflow.studies.options import positive, whole
 
 SHORT = {"duration": 40, "transient": 20, "alignment": 20}
 
@@ -120,8 +121,8 @@ def test_maps_of_the_textbooks():
 
 def test_directions_squeezed_to_nothing_have_minus_infinity():
     ds = curlflow.lyapunov(Map(lambda i, x, args: jnp.stack([0 * x[0], x[1] / 2]), np.ones(2)), **SHORT)
-    np.testing.assert_array_equal(exponents(ds), [np.log(0.5), -np.inf])
-    assert errors(ds)[0] == 0
+    np.testing.assert_allclose(exponents(ds), [np.log(0.5), -np.inf], rtol=1e-14)
+    assert errors(ds)[0] < 1e-15
     assert np.isnan(errors(ds)[1])
     assert bool(ds.converged[0])
     assert int(ds.status[0]) == Status.completed
@@ -229,6 +230,27 @@ def test_the_block_keeps_the_condition_number_small():
     assert float(slow.time[0]) == 1.0
 
 
+def test_blocks_that_are_too_long_are_never_converged():
+    fine = curlflow.lyapunov(systems.lorenz63(), duration=300, transient=20, block=0.5)
+    long = curlflow.lyapunov(systems.lorenz63(), duration=300, transient=20, block=5.0)
+    assert float(fine.largest_condition[0]) < 1e8
+    assert float(long.largest_condition[0]) > 1e10
+    assert not bool(long.converged[0])
+
+
+def test_signs_below_the_resolution_of_the_solver_are_not_resolved():
+    from curlflow.terminal import _sign
+
+    oscillator = curlflow.lyapunov(systems.linear([[0.0, 1.0], [-1.0, 0.0]], state=[1.0, 0.0]), duration=200)
+    resolution = oscillator.attrs["resolution"]
+    assert resolution == 1e-6
+    for value, error in zip(exponents(oscillator), errors(oscillator), strict=True):
+        assert _sign(value, error, resolution) == "unresolved"
+    assert _sign(1e-3, 1e-4, resolution) == "+"
+    assert _sign(-np.inf, np.nan, resolution) == "−"
+    assert np.isnan(curlflow.lyapunov(systems.linear([[-1.0]]), **SHORT).se_ratio[0, 0])
+
+
 def test_labels_units_and_order():
     ds = curlflow.lyapunov(systems.lorenz63(), duration=20, transient=5)
     assert dict(ds.sizes) == {"realization": 1, "exponent": 3, "block": 40, "state_variable": 3, "tangent": 3}
@@ -263,6 +285,15 @@ def test_two_runs_joined_are_one_run_bit_for_bit(stepping, tmp_path):
     np.testing.assert_array_equal(once.time, joined.time)
 
 
+def test_pieces_add_up_whatever_their_length():
+    options = {"block": 0.3, "transient": 5, "alignment": 5}
+    once = curlflow.lyapunov(systems.lorenz63(), duration=30, **options)
+    ds = curlflow.lyapunov(systems.lorenz63(), duration=10, **options)
+    for piece in (7, 13):
+        ds = curlflow.lyapunov(systems.lorenz63(), resume=ds, duration=piece)
+    xr.testing.assert_identical(ds.drop_attrs(), once.drop_attrs())
+
+
 def test_maps_and_full_spectra_resume_exactly():
     once = curlflow.lyapunov(systems.henon(), duration=300, transient=10, alignment=10)
     half = curlflow.lyapunov(systems.henon(), duration=100, transient=10, alignment=10)
@@ -279,6 +310,12 @@ def test_resume_refuses_what_is_not_the_same():
         curlflow.lyapunov(systems.lorenz63(), resume=ds, exponents=2)
     with pytest.raises(ValueError, match=r"resume: a dataset of curlflow.lyapunov is required"):
         curlflow.lyapunov(systems.lorenz63(), resume=xr.Dataset())
+    with pytest.raises(ValueError, match=r"resume: got 'a.nc', required is a dataset; curlflow.load"):
+        curlflow.lyapunov(systems.lorenz63(), resume="a.nc")
+    with pytest.raises(
+        ValueError, match=r"resume: the dataset has \[4\] blocks of local_exponent, required are \[10\]"
+    ):
+        curlflow.lyapunov(systems.lorenz63(), resume=ds.isel(block=slice(4)))
     spec = solution_spec("none").replace("start", {"kind": "random"})
     learned = curlflow.lyapunov(spec, duration=2, transient=1, alignment=1)
     with pytest.raises(ValueError, match=r"another spec: rule.gain = -1.0, not -0.5"):
@@ -398,6 +435,8 @@ def test_a_second_call_compiles_nothing(compilations):
         ([1.0, 0.5], False, np.nan, "too_few_exponents"),
         ([0.5, -1.0], False, 1.5, ""),
         ([np.nan, 1.0], True, np.nan, "exponents_missing"),
+        ([-np.inf, -np.inf], True, 0.0, ""),
+        ([0.7, -np.inf, -np.inf], True, 1.0, ""),
     ],
 )
 def test_kaplan_yorke_by_hand(values, complete, dimension, reason):
@@ -418,15 +457,28 @@ def test_kaplan_yorke_by_hand(values, complete, dimension, reason):
         ({"block": 0.0}, "block: got 0.0"),
         ({"tolerance": 0.0}, "tolerance: got 0.0"),
         ({"rtol": -1e-3}, "rtol: got -0.001"),
+        ({"rtol": 1.5}, "rtol: got 1.5, allowed are numbers above 0 and below 1"),
+        ({"duration": 10**400}, "duration: got inf"),
+        ({"duration": 1e300, "transient": 1, "alignment": 0}, "duration: 1e.300 units of time are"),
         ({"stepping": "euler"}, "stepping: got 'euler', allowed are adaptive, fixed"),
         ({"seed": -1}, "seed: got -1"),
-        ({"seed": 0.5}, "seed: got 0.5"),
-        ({"progress": 3}, "progress: got 3, allowed are True"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         curlflow.lyapunov(systems.lorenz63(), **arguments)
+
+
+@pytest.mark.parametrize("value", [0.5, True, "3", [1], None, float("nan"), float("inf"), 1j, np.array([1, 2])])
+def test_what_is_no_whole_number_is_named(value):
+    with pytest.raises(ValueError, match="seed: got .*, allowed are whole numbers of at least 0"):
+        whole("seed", value, 0)
+
+
+@pytest.mark.parametrize("value", [True, "3", [1], None, 1j, np.array([1.0, 2.0])])
+def test_what_is_no_number_is_named(value):
+    with pytest.raises(ValueError, match="duration: got .*, a number is required"):
+        positive("duration", value)
 
 
 def test_bad_combinations_are_named():

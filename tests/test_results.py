@@ -74,6 +74,11 @@ def test_bad_paths_are_named(dataset, tmp_path):
         curlflow.load(tmp_path / "text.nc")
 
 
+def test_what_is_no_dataset_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"dataset: got int, required is an xarray.Dataset"):
+        curlflow.save(3, tmp_path / "a.nc")
+
+
 def test_files_have_ordinary_permissions(dataset, tmp_path):
     ordinary = tmp_path / "ordinary"
     ordinary.write_text("")

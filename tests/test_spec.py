@@ -51,7 +51,7 @@ def test_files(tmp_path):
     with pytest.raises(ValueError, match=r"my.toml: no valid TOML: Invalid value \(at line 1"):
         Spec.from_toml(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match="not UTF-8"):
+    with pytest.raises(ValueError, match="UTF-8 text is required"):
         Spec.from_toml(path)
 
 
@@ -68,6 +68,12 @@ def test_replace_keeps_what_the_new_kind_has():
     assert spec.rule.flipped.inputs == 0.3
     with pytest.raises(ValueError, match="frozen"):
         spec.seed = 3
+
+
+def test_numbers_of_numpy_are_numbers():
+    spec = Spec(network={"inputs": np.int64(6), "hidden": np.array([4, 3])}, seed=np.int32(2))
+    assert spec == Spec(network={"inputs": 6, "hidden": [4, 3]}, seed=2)
+    assert spec.replace("data.input_std", np.float64(0.5)).data.input_std == 0.5
 
 
 def test_schema_describes_every_field():

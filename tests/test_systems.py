@@ -124,12 +124,33 @@ def test_bad_input_is_named():
         Map(lambda x, r: x, [1.0])
     with pytest.raises(ValueError, match="vector_field: the result must be like the state"):
         Flow(lambda t, x, args: jnp.stack([x, x]), np.ones(2))
-    with pytest.raises(ValueError, match="time_per_step: got 0, it must be positive"):
+    with pytest.raises(ValueError, match="time_per_step: got 0, it must be a positive number"):
         Map(lambda i, x, args: x, 1.0, 0)
     with pytest.raises(ValueError, match="state: got no numbers"):
         Flow(lambda t, x, args: x, [])
     with pytest.raises(ValueError, match="solver: got 'rk45', allowed are tsit5"):
         Adaptive(solver="rk45")
+    for step in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="step: got .*, allowed are finite numbers above 0"):
+            FixedSteps(step)
+    with pytest.raises(ValueError, match="rtol: got -1, allowed are finite numbers above 0 and below 1"):
+        Adaptive(rtol=-1)
+    with pytest.raises(ValueError, match="max_steps: got 0, allowed are whole numbers from 1"):
+        Adaptive(max_steps=0)
+    with pytest.raises(ValueError, match="integrator: got 'tsit5', required is"):
+        Flow(lambda t, x, args: x, [1.0], integrator="tsit5")
+    with pytest.raises(ValueError, match="constraint: got 'frobenius', required is"):
+        Map(lambda i, x, args: x, [1.0], constraint="frobenius")
+    with pytest.raises(ValueError, match="state: got 'a', numbers are required"):
+        Flow(lambda t, x, args: x, "a")
+    with pytest.raises(ValueError, match="state: got numbers that are not finite"):
+        Flow(lambda t, x, args: x, [float("nan")])
+    with pytest.raises(ValueError, match="vector_field: got 3, a function of"):
+        Flow(3, [1.0])
+    with pytest.raises(ValueError, match=r"vector_field: JAX cannot trace it; use jax.numpy"):
+        Flow(lambda t, x, args: x if x[0] > 0 else -x, [1.0])
+    with pytest.raises(ValueError, match="matrix: double precision is required"):
+        linear(np.ones((2, 2), np.float32))
     with pytest.raises(ValueError, match="n: got 3, at least 4"):
         lorenz96(3)
     with pytest.raises(ValueError, match="matrix: a square matrix is required"):

@@ -12,6 +12,7 @@ Phys. 61 (1979) 1605; von Bremen, Udwadia & Proskurowski, Physica D 101 (1997) 1
 Lauterborn, Prog. Theor. Phys. 83 (1990) 875.
 """
 
+import warnings
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -35,6 +36,7 @@ VARIABLES = (
         attributes={"ancillary_variables": "lyapunov_exponent_se status converged"},
     ),
     Variable("local_exponent", ("realization", "block", "exponent"), "exponent of one block, per unit of time"),
+    Variable("largest_condition", ("realization",), "largest condition number of the tangents of one block"),
     Variable("local_divergence", ("realization", "block"), "divergence averaged over one block"),
     Variable("mean_divergence", ("realization",), "mean of tr J (flow) or ln|det J| per unit of time (map)"),
     Variable("divergence_residual", ("realization",), "sum of all exponents less the mean divergence"),
@@ -133,6 +135,20 @@ def transient_blocks(system: Any, run: Run, span: Any, number: Any) -> Run:
     return after._replace(tangents=run.tangents)
 
 
+ILL_CONDITIONED = 1e10
+"""From here on rounding reaches the last exponents of a block: the block is too long for its spread."""
+
+
+def largest_condition(local: Float[np.ndarray, "blocks vectors"], block: float) -> float:
+    """The largest ratio of the Rᵢᵢ of one block. Directions squeezed to exactly nothing do not count."""
+    finite = np.where(np.isneginf(local), np.nan, local)
+    if len(local) == 0 or np.isnan(finite).all():
+        return np.nan
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # blocks without a finite exponent
+        return float(np.exp(np.nanmax((np.nanmax(finite, axis=1) - np.nanmin(finite, axis=1)) * block)))
+
+
 def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: bool) -> tuple[float, str]:
     """The Kaplan–Yorke dimension j + (λ₁ + … + λⱼ)/|λⱼ₊₁|, where j is the last with a sum ≥ 0.
 
@@ -151,7 +167,7 @@ def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: b
         return np.nan, "exponents_missing"
     sums = np.cumsum(exponents)
     # A sum that is zero up to rounding (an area-preserving map) counts as zero.
-    nonnegative = sums >= -1e-9 * np.maximum(1.0, np.cumsum(np.abs(exponents)))
+    nonnegative = sums >= -1e-9 * np.maximum(1.0, np.cumsum(np.abs(np.where(np.isinf(exponents), 0.0, exponents))))
     below = np.flatnonzero(~nonnegative)
     if below.size == 0:
         return (float(exponents.size), "") if complete else (np.nan, "too_few_exponents")

@@ -49,9 +49,15 @@ def batch_means_error(
 
 
 def error_ratio(series: Float[np.ndarray, "length *rest"]) -> Float[np.ndarray, "*rest"]:
-    """The standard error from batches of twice the length, over that of `batch_means_error`."""
+    """The standard error from batches of twice the length, over that of `batch_means_error`.
+
+    NaN for series that are constant up to rounding.
+    """
+    series = np.asarray(series, dtype=float)
+    error = batch_means_error(series)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(batch_means_error(series, BATCHES // 2) / batch_means_error(series))
+        constant = error <= 1e-12 * np.maximum(1.0, np.abs(series).max(axis=0, initial=0.0))
+        return np.where(constant, np.nan, batch_means_error(series, BATCHES // 2) / error)
 
 
 def halves_agree(series: Float[np.ndarray, "length *rest"]) -> bool:

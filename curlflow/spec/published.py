@@ -18,7 +18,7 @@ def preset_text(name: str) -> str:
     """The TOML text of the preset `name`, with its comments."""
     names = presets()
     if name not in names:
-        raise ValueError(f"preset: got {name!r}{nearest(name, list(names))}; allowed are {', '.join(names)}.")
+        raise ValueError(f"preset: got {name!r}{nearest(str(name), list(names))} Allowed are {', '.join(names)}.")
     return (_PRESETS / f"{name}.toml").read_text("utf-8")
 
 

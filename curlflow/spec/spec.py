@@ -49,7 +49,7 @@ class Spec(Table):
     **Raises:** `ValueError` with a sentence for every field that is unknown or out of range.
     """
 
-    seed: int = Field(0, ge=0, description="seed of teachers, starts, feedback and batches")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of teachers, starts, feedback and batches")
     realizations: Positive = Field(1, description="number of teachers and starts")
     network: Network = Field(description="the student")
     teacher: Teacher = Field(default_factory=Teacher, description="the network that gives the targets")
@@ -69,7 +69,7 @@ class Spec(Table):
 
     def __init__(self, **fields: Any):
         try:
-            super().__init__(**fields)
+            super().__init__(**_plain(fields))
         except ValidationError as error:
             raise ValueError(sentences(error, Spec)) from None
 
@@ -101,6 +101,8 @@ class Spec(Table):
         """
         tables = self.model_dump()
         changes = dict(field) if isinstance(field, Mapping) else {field: value}
+        if not all(isinstance(name, str) for name in changes):
+            raise ValueError(f"field: got {field!r}, required is a dotted name, or a mapping of such names.")
         for name in sorted(changes, key=lambda name: not name.endswith("kind")):
             _set(tables, name, copy.deepcopy(changes[name]))
         return Spec(**tables)
@@ -113,8 +115,8 @@ class Spec(Table):
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        except (OSError, UnicodeDecodeError, TypeError) as error:
+            reason = getattr(error, "strerror", None) or "a path of UTF-8 text is required"
             raise ValueError(f"{path}: cannot be read as a spec: {reason}.") from None
         return cls.from_toml_string(text, str(path))
 
@@ -153,6 +155,15 @@ class Spec(Table):
         from ..problem import build
 
         return build(self, realization=realization, rule=rule)
+
+
+def _plain(value: Any) -> Any:
+    """`value` with NumPy numbers and arrays as plain ones."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _set(tables: dict, name: str, value: Any) -> None:

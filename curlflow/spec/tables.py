@@ -124,7 +124,7 @@ class Data(Table):
     )
     test_samples: Positive = Field(100, description="number of test samples")
     input_std: PositiveFloat = Field(0.5**0.5, description="standard deviation of every component of the inputs")
-    seed: int = Field(0, ge=0, description="seed of the training and test inputs alone")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of the training and test inputs alone")
 
 
 class Flipped(Table):
@@ -210,8 +210,8 @@ class FlowDynamics(Table):
     solver: Literal["tsit5", "dopri5", "dopri8", "bosh3", "kvaerno3", "kvaerno5"] = Field(
         "tsit5", description="diffrax solver; kvaerno3 and kvaerno5 are implicit, for small stiff systems"
     )
-    rtol: PositiveFloat = Field(1e-6, description="relative tolerance of a step")
-    atol: PositiveFloat = Field(1e-9, description="absolute tolerance of a step")
+    rtol: PositiveFloat = Field(1e-6, lt=1, description="relative tolerance of a step")
+    atol: PositiveFloat = Field(1e-9, lt=1, description="absolute tolerance of a step")
 
 
 class UpdateDynamics(Table):

@@ -5,7 +5,7 @@ import jax
 import numpy as np
 
 from ..integrate import FixedSteps
-from ..measures.lyapunov import Run, lyapunov_blocks, random_tangents
+from ..measures.lyapunov import Run, largest_condition, lyapunov_blocks, random_tangents
 from ..status import Status
 from ..systems import AbstractSystem, Flow
 
@@ -38,9 +38,9 @@ def block_length(system: AbstractSystem, run: Run, vectors: int, *, key):
     for k in range(1, 40):
         blocks = lyapunov_blocks(system, run, np.asarray(span), np.asarray(PILOT_BLOCKS))
         stretch = np.asarray(blocks.log_stretch)[: int(blocks.number)]
-        spread = np.max(stretch.max(axis=1) - stretch.min(axis=1)) if len(stretch) == PILOT_BLOCKS else np.inf
+        condition = largest_condition(stretch, 1.0) if len(stretch) == PILOT_BLOCKS else np.inf
         shorter = system.span(BLOCK * (1, 0.5, 0.2)[k % 3] * 10.0 ** -(k // 3))
-        if spread < np.log(CONDITION) or (not isinstance(system, Flow) and (span == 1 or shorter < 1)):
+        if not condition > CONDITION or (not isinstance(system, Flow) and (span == 1 or shorter < 1)):
             break
         span = shorter
     return span

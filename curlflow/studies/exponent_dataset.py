@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
@@ -14,7 +15,7 @@ from jax.flatten_util import ravel_pytree
 from .. import results
 from ..integrate import Adaptive, Clock, FixedSteps
 from ..measures import lyapunov, standard_error
-from ..measures.lyapunov import Run, kaplan_yorke_dimension
+from ..measures.lyapunov import ILL_CONDITIONED, Run, kaplan_yorke_dimension, largest_condition
 from ..measures.standard_error import batch_means_error, error_ratio, halves_agree
 from ..status import Status
 from ..systems import AbstractSystem, Flow
@@ -32,6 +33,8 @@ class KaplanYorke(IntEnum):
     exponents_missing = 2
 
 
+ROUNDING = 1e-12
+"""Exponents closer to zero than this, or than the solver's relative tolerance, have no sign that means anything."""
 R = ("realization",)
 KY_STATUS = "kaplan_yorke_status"
 VARIABLES = (
@@ -71,15 +74,17 @@ def assemble(
     settings = {
         **dataclasses.asdict(options),
         **tolerances,
-        "duration": float(block * length),
+        "duration": _averaged(realizations, options),
         "method": method,
     }
+    del settings["before"]
     attributes = {
         **results.provenance("lyapunov", settings, f"{device.platform}: {device.device_kind}"),
         **subject,
         "stepping": options.stepping,
         "method": method,
         "criterion": _criterion(options),
+        "resolution": max(ROUNDING, tolerances.get("rtol", 0.0)),
     }
     return results.labelled(VARIABLES, data, coordinates, attributes)
 
@@ -89,6 +94,14 @@ def _padded(name: str, values: Any, length: int) -> Any:
     if not name.startswith("local_"):
         return values
     return np.concatenate([values, np.full((length - len(values), *values.shape[1:]), np.nan)])
+
+
+def _averaged(realizations: list[Realization], options: Options) -> float:
+    """The duration that was asked for in all calls together, or what was done of it where all stopped before."""
+    asked, done = options.before + options.duration, max(r.done for r in realizations)
+    if options.block is None or done == math.ceil(asked / options.block - 1e-9):
+        return asked
+    return done * options.block
 
 
 def _method(system: AbstractSystem, options: Options) -> tuple[str, dict[str, float]]:
@@ -101,9 +114,10 @@ def _method(system: AbstractSystem, options: Options) -> tuple[str, dict[str, fl
 
 
 def _criterion(options: Options) -> str:
+    block = f"no block has a condition number above {ILL_CONDITIONED:g}"
     if options.tolerance is not None:
-        return f"every standard error is at most {options.tolerance:g}"
-    return "the means of both halves of the run agree within two standard errors of their difference"
+        return f"every standard error is at most {options.tolerance:g}, and {block}"
+    return f"the means of both halves of the run agree within two standard errors of their difference, and {block}"
 
 
 def _columns(r: Realization, options: Options) -> dict[str, Any]:
@@ -114,6 +128,7 @@ def _columns(r: Realization, options: Options) -> dict[str, Any]:
     local, mean = local[:, order], mean[order]
     complete = options.exponents == r.system.dimension
     dimension, reason = kaplan_yorke_dimension(mean, complete)
+    condition = np.nan if options.block is None else largest_condition(local, options.block)
     agreed = r.reached if options.tolerance is not None else halves_agree(local)
     columns = {
         "lyapunov_exponent": mean,
@@ -124,7 +139,8 @@ def _columns(r: Realization, options: Options) -> dict[str, Any]:
         "kaplan_yorke_dimension": dimension,
         "kaplan_yorke_status": np.int8(KaplanYorke[reason or "known"]),
         "status": np.int8(r.status),
-        "converged": bool(agreed and r.status == Status.completed),
+        "largest_condition": condition,
+        "converged": bool(agreed and r.status == Status.completed and not condition > ILL_CONDITIONED),
         "blocks": r.done,
         "step": _step(r),
         **_final(r),
@@ -154,7 +170,7 @@ def _final(r: Realization) -> dict[str, Any]:
 
 
 def restored(
-    previous: xr.Dataset, given: Mapping[str, Any], systems: list[AbstractSystem], subject: Mapping[str, str]
+    previous: Any, given: Mapping[str, Any], systems: list[AbstractSystem], subject: Mapping[str, str]
 ) -> tuple[Options, list[Realization]]:
     """The options and runs with which `previous` goes on.
 
@@ -165,9 +181,19 @@ def restored(
     return options, [_realization(previous, i, system, options) for i, system in enumerate(systems)]
 
 
-def _options(previous: xr.Dataset, given: Mapping[str, Any], system: AbstractSystem) -> Options:
+def _options(previous: Any, given: Mapping[str, Any], system: AbstractSystem) -> Options:
+    if not isinstance(previous, xr.Dataset):
+        raise ValueError(
+            f"resume: got {previous!r}, required is a dataset; curlflow.load(PATH) reads one from a file."
+        )
     if previous.attrs.get("study") != "lyapunov" or "final_tangent" not in previous:
         raise ValueError("resume: a dataset of curlflow.lyapunov is required, with all its variables.")
+    rows = previous.local_exponent.notnull().any("exponent").sum("block")
+    if (rows != previous.blocks).any():
+        raise ValueError(
+            f"resume: the dataset has {rows.to_numpy().tolist()} blocks of local_exponent, required are "
+            f"{previous.blocks.to_numpy().tolist()}; give it as it was saved, whole."
+        )
     used = json.loads(previous.attrs["settings"])
     for name, value in given.items():
         if name not in ("duration", "tolerance") and value is not None and value != used.get(name):
@@ -177,6 +203,7 @@ def _options(previous: xr.Dataset, given: Mapping[str, Any], system: AbstractSys
             )
     keep = ("exponents", "transient", "alignment", "block", "seed")
     options = {name: used.get(name) for name in keep} | {name: given[name] for name in ("duration", "tolerance")}
+    options["before"] = used["duration"] if used.get("block") is not None else 0.0
     if isinstance(system, Flow):
         options |= {name: used.get(name) for name in ("stepping", "rtol", "atol")}
     return Options.checked(options, system)
@@ -189,7 +216,7 @@ def _check_subject(previous: xr.Dataset, subject: Mapping[str, str], number: int
             raise ValueError(f"resume: the dataset is about another {name}: {_difference(before, now)}.")
     if previous.sizes["realization"] != number:
         raise ValueError(
-            f"resume: the dataset has {previous.sizes['realization']} realizations, required are {number}."
+            f"resume: realizations: the dataset has {previous.sizes['realization']}, required: {number}."
         )
 
 

@@ -20,10 +20,14 @@ MOST_EXPONENTS = 5
 
 @dataclass(frozen=True)
 class Options:
-    """Lengths are in units of time; `block` is None until a pilot run has chosen it."""
+    """Lengths are in units of time; `block` is None until a pilot run has chosen it.
+
+    `before` is what earlier calls averaged over, as asked for, so that pieces add up to one run exactly.
+    """
 
     exponents: int
     duration: float
+    before: float
     transient: float
     alignment: float
     block: float | None
@@ -59,9 +63,8 @@ class Options:
             "seed": 0,
         }
         full = {**defaults, **given}
-        dimension = (
-            f", the dimension of the {'state' if system.constraint.codimension(system.state) == 0 else 'constraint'}"
-        )
+        free = system.constraint.codimension(system.state) == 0
+        dimension = f", the dimension of the {'state' if free else 'tangent space of the constraint'}"
         if flow:
             one_of("stepping", full["stepping"], ("adaptive", "fixed"))
         elif "stepping" in given:
@@ -69,6 +72,7 @@ class Options:
         return cls(
             exponents=whole("exponents", full["exponents"], 1, system.dimension, dimension),
             duration=positive("duration", full["duration"]),
+            before=full.get("before", 0.0),
             transient=positive("transient", full["transient"], zero=True),
             alignment=positive("alignment", full["alignment"], zero=True),
             block=_block(system, full["block"]),
@@ -76,7 +80,7 @@ class Options:
             rtol=full["rtol"],
             atol=full["atol"],
             stepping=full["stepping"],
-            seed=whole("seed", full["seed"], 0),
+            seed=whole("seed", full["seed"], 0, 2**63 - 1),
         )
 
 

@@ -19,6 +19,8 @@ from .calibration import block_length, fixed_step, initial_span
 from .exponent_options import Options
 from .workers import Pace, Progress, in_turns
 
+MOST_BLOCKS = 10**8
+"""More local exponents than this would not fit into memory."""
 LONG_ENOUGH = 1.5
 """A run may stop early only where batches of twice the length give no more than this times the standard error."""
 
@@ -95,7 +97,7 @@ def average(realizations: list[Realization], options: Options, report: Progress)
     able = [r for r in realizations if r.status in (Status.completed, Status.interrupted)]
     if not able or options.block is None:
         return
-    target = max(r.done for r in realizations) + math.ceil(options.duration / options.block - 1e-9)
+    target = _blocks_of(options.before + options.duration, options.block)
     for r in able:
         r.set_status(Status.completed)
         r.reached = r.finished = False
@@ -104,6 +106,17 @@ def average(realizations: list[Realization], options: Options, report: Progress)
             _begin(r, options)
     _compile(lyapunov_blocks, able[0], able[0].system.span(options.block))
     in_turns(lambda r: _average(r, options, target, report), able)
+
+
+def _blocks_of(time: float, block: float) -> int:
+    """How many blocks cover `time`."""
+    number = math.ceil(time / block - 1e-9)
+    if number > MOST_BLOCKS:
+        raise ValueError(
+            f"duration: {time:g} units of time are {number:.3g} blocks of {block:g}, allowed are {MOST_BLOCKS:g}; "
+            "shorten it, or give a longer block."
+        )
+    return number
 
 
 def note_interrupt(realizations: list[Realization]) -> None:

@@ -29,7 +29,7 @@ def lyapunov(
     atol: float | None = None,
     stepping: str | None = None,
     seed: int | None = None,
-    resume: xr.Dataset | None = None,
+    resume: Any = None,
     progress: bool | Progress | None = None,
     rule: Any = None,
 ) -> xr.Dataset:
@@ -57,21 +57,24 @@ def lyapunov(
       hundred units of time belong to the escape.
     - `alignment`: how long the tangents run after that before averaging begins. Default: 100 (1,000 iterations).
     - `block`: time between two QR factorisations. By default a pilot run chooses it such that the condition
-      number of a block stays below about 1e6, and at most 1 (for a map the nearest number of iterations).
+      number of a block stays below about 1e6, and at most 1. Durations are rounded up to whole blocks, blocks of a
+      map to whole iterations. Systems with widely spread exponents need short blocks: ask for fewer exponents.
     - `tolerance`: stop when every standard error is at most this.
     - `rtol`, `atol`: tolerances of the solver, in place of those of the spec or the flow.
     - `stepping`: `"adaptive"` (default) or `"fixed"`: classical Runge–Kutta with a step calibrated against the
       adaptive solver for every realization. Maps have no steps to choose.
     - `seed`: of the random initial tangents, and of nothing else. Default: 0.
     - `resume`: the dataset of an earlier call with the same spec or system: its runs go on for `duration` more,
-      exactly as if they had not stopped. What is not given is taken from it.
+      exactly as if they had not stopped. `duration` and `tolerance` are those of this call, all else that of the
+      earlier one.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
 
     **Description:** discrete QR (Householder) over blocks; the standard error comes from 24 batches of the local
     exponents, checked by `se_ratio` against batches of twice the length. Without `tolerance`, `converged` means
-    that the two halves of the run agree within two standard errors of their difference. A sign that is smaller
-    than its error is not resolved, and is a correct answer. Under a constraint, exponents are those of its tangent
+    that the two halves of the run agree within two standard errors of their difference; in any case no block may have
+    been so long that rounding reached its last exponents (`largest_condition`). A sign that is smaller than its
+    error is not resolved, and is a correct answer. Under a constraint, exponents are those of its tangent
     space.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in

@@ -29,10 +29,21 @@ def whole(name: str, value: Any, least: int, most: int | None = None, why: str =
 
 def positive(name: str, value: Any, zero: bool = False) -> float:
     """A finite number above zero, or not below it."""
-    if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "__float__")):
+    if not _is_number(value):
         raise ValueError(f"{name}: got {value!r}, a number is required.")
+    try:
+        value = float(value)
+    except OverflowError:
+        value = math.inf
     if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
         raise ValueError(f"{name}: got {value}, allowed are finite numbers {'from 0' if zero else 'above 0'}.")
+    return float(value)
+
+
+def below_one(name: str, value: Any) -> float:
+    """A tolerance: a number above zero and below one."""
+    if not positive(name, value) < 1:
+        raise ValueError(f"{name}: got {value}, allowed are numbers above 0 and below 1.")
     return float(value)
 
 
@@ -42,6 +53,6 @@ def _is_number(value: Any) -> bool:
 
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """A word out of a few."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name}: got {value!r}, allowed are {', '.join(allowed)}.")
     return value

@@ -12,7 +12,7 @@ from ..problem import qualified_name
 from ..spec import Spec
 from ..systems import AbstractSystem, Flow
 from ..tangents import size
-from .options import positive
+from .options import below_one
 
 
 def systems_of(
@@ -20,7 +20,7 @@ def systems_of(
 ) -> list[AbstractSystem]:
     """The system of every realization, with other tolerances where they are given."""
     tolerances = {"rtol": rtol, "atol": atol}
-    tolerances = {name: positive(name, value) for name, value in tolerances.items() if value is not None}
+    tolerances = {name: below_one(name, value) for name, value in tolerances.items() if value is not None}
     if isinstance(subject, Spec):
         batch = getattr(subject.dynamics, "batch", "full")
         if batch != "full":

@@ -22,7 +22,7 @@ from ..integrate import Adaptive, Clock, FixedSteps, adaptive, all_finite, rms, 
 from ..precision import Scalar, double_precision, to_float64
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
-from .checks import check_function, check_implicit, checked_state
+from .checks import check_function, check_implicit, check_kind, check_positive, checked_state
 
 
 class Advanced(NamedTuple):
@@ -106,6 +106,8 @@ class Flow(AbstractSystem):
         self.args = to_float64(args, "args")
         self.constraint = Free() if constraint is None else constraint
         self.integrator = to_float64(Adaptive() if integrator is None else integrator, "integrator")
+        check_kind("integrator", self.integrator, Adaptive | FixedSteps, "curlflow.integrate.Adaptive or FixedSteps")
+        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
         check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
 
     def velocity(self, t: Any, state: PyTree) -> PyTree:
@@ -199,14 +201,14 @@ class Map(AbstractSystem):
     iterate: Callable | None = None
 
     def __init__(self, step, state, time_per_step=1.0, args=None, *, constraint=None, iterate=None):
-        if not isinstance(time_per_step, jax.core.Tracer) and not time_per_step > 0:
-            raise ValueError(f"time_per_step: got {time_per_step}, it must be positive.")
+        check_positive("time_per_step", time_per_step)
         self.step = step
         self.state = checked_state(state)
         self.time_per_step = to_float64(time_per_step, "time_per_step")
         self.args = to_float64(args, "args")
         self.constraint = Free() if constraint is None else constraint
         self.iterate = iterate
+        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
         check_function(self.step, "step", "i, x, args", 0, self.state, self.args)
 
     def clock(self) -> Clock:

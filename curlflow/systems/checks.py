@@ -19,18 +19,40 @@ def checked_state(state: Any) -> PyTree:
     """`state` as float64 arrays; a list of plain numbers becomes a vector."""
     if isinstance(state, list | tuple) and all(isinstance(leaf, int | float) for leaf in state):
         state = np.asarray(state, dtype=float)
-    state = jax.tree.map(
-        lambda leaf: leaf.astype(float) if leaf.dtype.kind in "iub" else leaf, to_float64(state, "state")
-    )
+    state = jax.tree.map(_as_real, to_float64(state, "state"))
     if size(state) == 0:
         raise ValueError("state: got no numbers, at least one is required.")
+    if not all(isinstance(leaf, jax.core.Tracer) or np.isfinite(leaf).all() for leaf in jax.tree.leaves(state)):
+        raise ValueError("state: got numbers that are not finite; a run cannot start there.")
     return state
+
+
+def check_kind(field: str, value: Any, kind: Any, allowed: str) -> None:
+    """Refuse an object of another kind."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{field}: got {value!r}, required is {allowed}.")
+
+
+def check_positive(field: str, value: Any) -> None:
+    """Refuse what is not a finite number above zero."""
+    if isinstance(value, jax.core.Tracer):
+        return
+    if isinstance(value, bool | str | None) or np.ndim(value) != 0 or not 0 < float(value) < np.inf:
+        raise ValueError(f"{field}: got {value}, it must be a positive number.")
+
+
+def _as_real(leaf: Any) -> Any:
+    if not hasattr(leaf, "dtype"):
+        raise ValueError(f"state: got {leaf!r}, numbers are required.")
+    return leaf.astype(float) if leaf.dtype.kind in "iub" else leaf
 
 
 def check_function(function: Callable, field: str, signature: str, index: Any, state: PyTree, args: PyTree) -> None:
     """Refuse a function that cannot be called, or whose result is not like the state."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
         return
+    if not callable(function):
+        raise ValueError(f"{field}: got {function!r}, a function of ({signature}) is required.")
     try:
         inspect.signature(function).bind(index, state, args)
     except TypeError:
@@ -57,7 +79,13 @@ def _check_result(function: Callable, field: str, index: Any, structure: Any, sh
     with jax.enable_x64(True):
         leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
         state, args = jax.tree.unflatten(structure, leaves)
-        result = eqx.filter_eval_shape(function, index, state, args)
+        try:
+            result = eqx.filter_eval_shape(function, index, state, args)
+        except jax.errors.JAXTypeError as error:
+            raise ValueError(
+                f"{field}: JAX cannot trace it; use jax.numpy in place of numpy, and jnp.where or jax.lax.cond in "
+                f"place of if. ({str(error).splitlines()[0]})"
+            ) from error
     if not eqx.tree_equal(_shapes(result), _shapes(state)):
         raise ValueError(f"{field}: the result must be like the state, {_shapes(state)}, got {_shapes(result)}.")
 

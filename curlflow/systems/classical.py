@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from ..precision import to_float64
 from .base import Flow, Map
 
 
@@ -94,7 +95,7 @@ def linear(matrix: Float[np.ndarray, "rows columns"] | list, state=None) -> Flow
     - `state`: the start, by default the fixed point 0. (The exponents do not depend on it; other starts of an
       unstable system grow until they overflow.)
     """
-    matrix = np.asarray(matrix, dtype=float)
+    matrix = to_float64(np.asarray(matrix), "matrix").astype(float)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"matrix: a square matrix is required, got shape {matrix.shape}.")
     return Flow(_linear, np.zeros(matrix.shape[0]) if state is None else np.asarray(state, dtype=float), matrix)
