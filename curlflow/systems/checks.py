@@ -47,7 +47,7 @@ def _as_real(leaf: Any) -> Any:
     return leaf.astype(float) if leaf.dtype.kind in "iub" else leaf
 
 
-def check_function(function: Callable, field: str, signature: str, index: Any, state: PyTree, args: PyTree) -> None:
+def check_function(function: Any, field: str, signature: str, index: Any, state: PyTree, args: PyTree) -> None:
     """Refuse a function that cannot be called, or whose result is not like the state."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
         return
