@@ -1,10 +1,10 @@
 """The command line: `curlflow lyapunov | simulate | presets | preset | schema | plot | info`."""
 
-import contextlib
 import json
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,8 +110,7 @@ def lyapunov(
         "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment, "block": block,
         "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed, "resume": previous,
     }  # fmt: skip
-    with _kept(path) as keep:
-        dataset = keep(lambda: lyapunov(settings, progress=not quiet, **options))
+    dataset = _run(lambda: lyapunov(settings, progress=not quiet, **options), path)
     return _finish(dataset, path, picture, quiet)
 
 
@@ -144,8 +143,7 @@ def simulate(
     from .studies.simulation import simulate
 
     chosen = int(weights) if weights.lstrip("-").isdigit() else weights
-    with _kept(path) as keep:
-        dataset = keep(lambda: simulate(settings, times=times, weights=chosen, progress=not quiet))
+    dataset = _run(lambda: simulate(settings, times=times, weights=chosen, progress=not quiet), path)
     return _finish(dataset, path, picture, quiet)
 
 
@@ -216,21 +214,22 @@ def _version(
         typer.echo(context.get_help())
 
 
-@contextlib.contextmanager
-def _kept(path: Path) -> Iterator[Any]:
-    """Save the partial dataset if the study is interrupted."""
+def _run(study: Callable[[], Any], path: Path) -> Any:
+    """Run a study; if it is interrupted, save what was finished. A second Ctrl-C does not stop the saving."""
     from .studies.workers import Interrupted
 
-    def keep(study: Any) -> Any:
-        try:
-            return study()
-        except Interrupted as interrupt:
-            saved = _save(interrupt.dataset, path)
-            _show(interrupt.dataset)
-            err.print(f"interrupted; what was finished is in {saved}", soft_wrap=True)
-            sys.exit(INTERRUPTED)
+    def once(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
 
-    yield keep
+    signal.signal(signal.SIGINT, once)
+    try:
+        return study()
+    except Interrupted as interrupt:
+        saved = _save(interrupt.dataset, path)
+        _show(interrupt.dataset)
+        err.print(f"interrupted; what was finished is in {saved}", soft_wrap=True)
+        sys.exit(INTERRUPTED)
 
 
 def _save(dataset: Any, path: Path) -> Path:
