@@ -255,5 +255,5 @@ def _realization(previous: xr.Dataset, index: int, system: AbstractSystem, optio
     r.local_exponents = [saved.local_exponent.to_numpy()[:done, order]]
     if "local_divergence" in saved:
         r.local_divergences = [saved.local_divergence.to_numpy()[:done]]
-    r.done, r.started = done, True
+    r.started = True
     return r

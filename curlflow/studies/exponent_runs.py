@@ -34,7 +34,6 @@ class Realization:
     run: Run
     tangent_key: Array
     started: bool = False
-    done: int = 0
     reached: bool = False
     finished: bool = False
     local_exponents: list[np.ndarray] = field(default_factory=list)
@@ -51,6 +50,11 @@ class Realization:
     def status(self) -> Status:
         """How it went so far."""
         return Status(int(self.run.status))
+
+    @property
+    def done(self) -> int:
+        """How many blocks were averaged so far."""
+        return sum(len(part) for part in self.local_exponents)
 
     @property
     def series(self) -> Float[np.ndarray, "blocks vectors"]:
@@ -176,7 +180,6 @@ def _average(r: Realization, options: Options, target: int, report: Progress) ->
         stretch, volume = _blocks(r, span, min(pace.number, goal - r.done), pace)
         r.local_exponents.append(stretch / options.block)
         r.local_divergences.append(volume / options.block)
-        r.done += len(stretch)
         r.reached = options.tolerance is not None and r.done == goal and _precise(r, options)
         report(r.index, "exponents", r.done / target)
         yield
