@@ -29,6 +29,7 @@ _HOMES = {
     "presets": "curlflow.spec",
     "save": "curlflow.results",
     "simulate": "curlflow.studies.simulation",
+    "stability": "curlflow.studies.stability",
 }
 _MODULES = ("constraints", "integrate", "measures", "networks", "plot", "rules", "systems", "tasks")
 
@@ -51,6 +52,7 @@ __all__ = [
     "rules",
     "save",
     "simulate",
+    "stability",
     "systems",
     "tasks",
 ]
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from .status import Status
     from .studies.exponents import lyapunov
     from .studies.simulation import simulate
+    from .studies.stability import stability
     from .studies.workers import Interrupted
     from .systems import Flow, Map
 

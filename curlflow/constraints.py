@@ -6,11 +6,14 @@ that of the weights less the `codimension`.
 """
 
 from abc import abstractmethod
-from typing import TypeVar
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool
 
 from .precision import Scalar
 
@@ -74,3 +77,69 @@ class FrobeniusSpheres(AbstractConstraint):
         leaves, structure = jax.tree.flatten(state)
         scaled = [w * (r / jnp.sqrt(jnp.sum(w * w))) for w, r in zip(leaves, self.radii, strict=True)]
         return jax.tree.unflatten(structure, scaled)
+
+
+class Masked(AbstractConstraint):
+    """wᵢⱼ = 0 for every missing synapse, within another constraint: P ∘ (inner constraint), P = the mask.
+
+    tangent: P T P v, with T the inner projection at P w. retraction: the inner one of P w. codimension: the number
+    of missing synapses more than the inner one.
+
+    P T P is the orthogonal projection onto the intersection of both tangent spaces, because P and T commute. On the
+    spheres T = 1 − Σₗ wₗ wₗᵀ/‖wₗ‖², and P wₗ = wₗ makes P T = P − Σₗ wₗ wₗᵀ/‖wₗ‖² = T P; without a constraint
+    T = 1. (A constraint whose T does not commute with P may not be given as `within`.) Missing synapses are cut out
+    rather than multiplied by zero, so that they stay exactly 0 even where a rule gives them an infinite velocity.
+
+    ```python
+    constraint = Masked([np.array([[True, False], [True, True]]), np.ones((1, 2), bool)], Free())
+    ```
+
+    **Arguments:**
+
+    - `masks`: one boolean array per leaf of the state, of its shape (for a network: per layer, post × pre); False
+      where a synapse is missing.
+    - `within`: `Free()`, or `FrobeniusSpheres(radii)`, with the radii of the masked layers.
+
+    **Raises:** `ValueError` for masks that are not boolean arrays, a constraint within that is masked itself, and,
+    on use, for a state of other shapes.
+    """
+
+    masks: tuple[Bool[Array, "..."] | Bool[np.ndarray, "..."], ...]
+    within: AbstractConstraint
+    missing: int = eqx.field(static=True)
+
+    def __init__(self, masks: Iterable[Any], within: Any = None):
+        masks, within = tuple(np.asarray(m) for m in masks), Free() if within is None else within
+        for number, mask in enumerate(masks):
+            if mask.dtype != bool:
+                raise ValueError(f"masks[{number}]: got an array of {mask.dtype}, required is one of bool.")
+        if not isinstance(within, AbstractConstraint) or isinstance(within, Masked):
+            raise ValueError(
+                f"within: got {type(within).__name__}, required is another constraint; combine masks by &."
+            )
+        self.masks, self.within = masks, within
+        # Counted here, because the dimension of a system must be known when it is compiled.
+        self.missing = sum(int((~m).sum()) for m in masks)
+
+    def codimension(self, state: State) -> int:
+        self._check(state)
+        return self.missing + self.within.codimension(state)
+
+    def tangent(self, state: State, velocity: State) -> State:
+        return self._cut(self.within.tangent(self._cut(state), self._cut(velocity)))
+
+    def retract(self, state: State) -> State:
+        return self.within.retract(self._cut(state))
+
+    def _cut(self, state: State) -> State:
+        """`state` with zeros for the missing synapses."""
+        self._check(state)
+        leaves, structure = jax.tree.flatten(state)
+        cut = [jnp.where(m, leaf, 0.0) for m, leaf in zip(self.masks, leaves, strict=True)]
+        return jax.tree.unflatten(structure, cut)
+
+    def _check(self, state: State) -> None:
+        required = [np.shape(leaf) for leaf in jax.tree.leaves(state)]
+        given = [m.shape for m in self.masks]
+        if given != required:
+            raise ValueError(f"masks: got shapes {given}, required are those of the state: {required}.")

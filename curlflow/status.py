@@ -15,6 +15,10 @@ class Status(IntEnum):
     diverged = 3
     max_steps_reached = 4
     step_size_underflow = 5
+    not_a_fixed_point = 6
+    not_differentiable = 7
+    excluded_by_constraint = 8
+    not_converged = 9
 
 
 MEANINGS = {
@@ -30,4 +34,10 @@ MEANINGS = {
         "the solver's step shrank below its minimum; the solution may blow up in finite time, "
         "or the vector field may not be smooth"
     ),
+    Status.not_a_fixed_point: (
+        "the velocity does not vanish there; the eigenvalues are those of the Jacobian at that point"
+    ),
+    Status.not_differentiable: "the vector field has a kink there, and so no Jacobian",
+    Status.excluded_by_constraint: "no point of the constraint: a layer of zeros lies on no sphere",
+    Status.not_converged: "the iteration for the eigenvalues did not converge; those that did are here",
 }

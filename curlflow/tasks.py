@@ -73,3 +73,20 @@ class SecondMoments(AbstractTask):
     def error(self, network: Feedforward) -> Float[Array, ""]:
         discrepancy = network.product() - self.teacher
         return 0.5 * jnp.sum((discrepancy @ self.covariance) * discrepancy)
+
+
+class GivenErrors(AbstractTask):
+    """Prescribed errors (outputs × samples) on `inputs`, whatever the weights are; weighted as `Residuals` are.
+
+    With these a rule's velocity is a function of the errors alone, at fixed weights: the factor G of F = −G e.
+    """
+
+    inputs: Inputs
+    errors: Outputs
+
+    def residuals(self, network: Feedforward) -> Residuals:
+        return Residuals(self.inputs, self.errors)
+
+    @double_precision
+    def error(self, network: Feedforward) -> Float[Array, ""]:
+        return 0.5 * jnp.sum(self.errors**2)

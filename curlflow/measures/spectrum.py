@@ -1,0 +1,144 @@
+"""Eigenvalues of Jacobians: dense, of matrices given by their factors, or of products alone.
+
+A Jacobian J of a learning rule at a solution has many zero eigenvalues, one for every direction along which nothing
+changes. They are *neutral* and told apart by a threshold: |μ| ≤ tolerance · max|μ|.
+
+The *numerical abscissa* ω(J) = λ_max((J + Jᵀ)/2) is the largest rate at which any perturbation grows at first:
+d|x|/dt ≤ ω |x|, with equality for the best x. Where it exceeds the spectral abscissa max Re μ there is transient
+growth although the point may be stable. Source: L. N. Trefethen, M. Embree, Spectra and Pseudospectra (2005), §14
+and §17.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse.linalg
+from jaxtyping import Complex, Float
+
+NEUTRAL = 1e-10
+"""Eigenvalues below this fraction of the largest in modulus count as zero: some hundred times the rounding of a
+matrix of a thousand rows."""
+SYMMETRIC = 1e-12
+"""A matrix that is symmetric to this fraction of its norm is treated as symmetric, with real eigenvalues."""
+LANCZOS = 600
+"""Symmetric matrices above this size: the largest eigenvalue by Lanczos' method in place of all of them."""
+
+Product = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]
+
+
+class Leading(NamedTuple):
+    """Eigenvalues of largest real part, in decreasing order, and whether all that were asked for converged."""
+
+    values: Complex[np.ndarray, " k"]
+    converged: bool
+
+
+def eigenvalues(matrix: Float[np.ndarray, "n n"]) -> Complex[np.ndarray, " n"]:
+    """All eigenvalues in decreasing order of the real part; exactly real for a symmetric matrix."""
+    scale = np.abs(matrix).max(initial=0.0)
+    if np.abs(matrix - matrix.T).max(initial=0.0) <= SYMMETRIC * scale:
+        return np.linalg.eigvalsh((matrix + matrix.T) / 2)[::-1].astype(complex)
+    return in_order(np.linalg.eigvals(matrix).astype(complex))
+
+
+def in_order(values: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
+    """Decreasing real parts; of a conjugate pair first the one above the real axis."""
+    return values[np.lexsort((-values.imag, -values.real))]
+
+
+def without_neutral(
+    values: Complex[np.ndarray, " n"], tolerance: float = NEUTRAL
+) -> tuple[Complex[np.ndarray, " k"], float]:
+    """The eigenvalues above the threshold, and the threshold `tolerance` · max|μ|."""
+    threshold = tolerance * float(np.abs(values).max(initial=0.0))
+    return values[np.abs(values) > threshold], threshold
+
+
+def leading_eigenvalues(product: Product, size: int, number: int, *, seed: int = 0) -> Leading:
+    """The `number` eigenvalues of largest real part of a matrix that is known by its products only.
+
+    **Returns:** `Leading`, with what converged.
+
+    **Arguments:**
+
+    - `product`: v → J v on vectors of length `size`.
+    - `number`: at most `size` − 2.
+    - `seed`: of the vector that the iteration starts with.
+
+    Implicitly restarted Arnoldi iteration (ARPACK): R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide
+    (1998).
+    """
+    number = min(number, size - 2)
+    operator = scipy.sparse.linalg.LinearOperator((size, size), matvec=product, dtype=float)
+    start = np.random.default_rng(seed).standard_normal(size)
+    width = min(size, max(4 * number, 40))
+    try:
+        values = scipy.sparse.linalg.eigs(
+            operator, number, which="LR", v0=start, ncv=width, maxiter=60, tol=1e-8, return_eigenvectors=False
+        )
+    except scipy.sparse.linalg.ArpackNoConvergence as stopped:
+        return Leading(in_order(np.asarray(stopped.eigenvalues, dtype=complex)), False)
+    return Leading(in_order(values.astype(complex)), True)
+
+
+def largest_modulus(product: Product, size: int, *, seed: int = 0) -> float:
+    """max|μ| of a matrix that is known by its products only, to a few per cent: twenty power iterations."""
+    v = np.random.default_rng(seed).standard_normal(size)
+    growth = 0.0
+    for _ in range(20):
+        image = product(v / np.linalg.norm(v))
+        growth = float(np.linalg.norm(image))
+        if growth == 0.0:
+            break
+        v = image
+    return growth
+
+
+def largest_symmetric(product: Product, size: int, *, seed: int = 0) -> float:
+    """The largest eigenvalue of a symmetric matrix known by its products only (Lanczos); NaN without success."""
+    operator = scipy.sparse.linalg.LinearOperator((size, size), matvec=product, dtype=float)
+    start = np.random.default_rng(seed).standard_normal(size)
+    try:
+        return float(
+            scipy.sparse.linalg.eigsh(operator, 1, which="LA", v0=start, tol=1e-9, return_eigenvectors=False)[0]
+        )
+    except scipy.sparse.linalg.ArpackNoConvergence:
+        return float("nan")
+
+
+def numerical_abscissa(matrix: Float[np.ndarray, "n n"]) -> float:
+    """ω of a dense matrix."""
+    symmetric = (matrix + matrix.T) / 2
+    if len(symmetric) > LANCZOS:
+        return largest_symmetric(lambda v: symmetric @ v, len(symmetric))
+    return float(np.linalg.eigvalsh(symmetric)[-1])
+
+
+def abscissa_of_product(
+    kernel: Float[np.ndarray, "m m"],
+    rows: Float[np.ndarray, "m m"],
+    columns: Float[np.ndarray, "m m"],
+    dimension: int,
+) -> float:
+    """ω of J = −G U (n × n, n = `dimension`) from products of its factors.
+
+    These are `kernel` = −U G, `rows` = U Uᵀ and `columns` = Gᵀ G.
+    With B = (G, Uᵀ) the symmetric part is B C Bᵀ, C = −½ (0 1; 1 0), and with a factor L of BᵀB = L Lᵀ its nonzero
+    eigenvalues are those of Lᵀ C L. If these do not fill the whole space the others are zero.
+    """
+    gram = np.block([[columns, -kernel.T], [-kernel, rows]])
+    factor = _pivoted_cholesky((gram + gram.T) / 2)
+    m = len(kernel)
+    middle = -factor[:m].T @ factor[m:]
+    largest = numerical_abscissa(middle) if middle.size else 0.0
+    return largest if factor.shape[1] >= dimension else max(0.0, largest)
+
+
+def _pivoted_cholesky(gram: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m r"]:
+    """L with L Lᵀ = `gram`, for a positive semidefinite matrix of any rank."""
+    packed, pivots, rank, _ = scipy.linalg.lapack.dpstrf(gram, lower=1)
+    factor = np.zeros((len(gram), rank))
+    factor[pivots - 1] = np.tril(packed)[:, :rank]
+    return factor

@@ -1,0 +1,157 @@
+"""Will a rule stay at a point, and why? Eigenvalues at solutions, at the origin and anywhere else: `stability`."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..networks import Feedforward
+from ..precision import double_precision
+from ..problem import Problem
+from ..spec import Spec
+from ..status import Status
+from ..systems import AbstractSystem, linearisation
+from ..systems.learning import learning_flow
+from ..tangents import size
+from .options import check_subject, whole
+from .points import points_of, state_of
+from .stability_dataset import Verdict, assemble, judged
+from .stability_routes import at_origin, at_solution, of_jacobian
+from .subjects import subject_attributes
+from .workers import Interrupted, Progress, reporting
+
+SOLUTION = 1e-16
+"""Weights are a solution if the training error is below this fraction of that of the output zero."""
+FIXED = 1e-9
+"""A point is fixed if the velocity is below this fraction of the norm of the state plus one."""
+
+
+@double_precision
+def stability(
+    spec_or_system: Spec | AbstractSystem,
+    *,
+    at: Any = None,
+    eigenvalues: int = 10,
+    progress: bool | Progress | None = None,
+    rule: Any = None,
+    graph: Any = None,
+) -> xr.Dataset:
+    """The linear stability of a point: eigenvalues of the dynamics there, and the verdict.
+
+    ```python
+    ds = curlflow.stability(curlflow.preset("fig3a").replace("rule.flipped.inputs", 0.3))
+    ds = curlflow.stability(spec, at="origin")
+    ds = curlflow.stability(spec, at=trained_network)
+    ```
+
+    **Returns:** a dataset over `realization`: `eigenvalue_real` and `eigenvalue_imag` (with `eigenvalue`; those that
+    are not zero, by decreasing real part), `leading_real_part`, `stable`, `numerical_abscissa`, `neutral_dimension`
+    with its parts `neutral_part`, `critical_learning_rate`, `training_error`, `speed`, `method` and `status`; at the
+    origin also `origin_type`, `frequency` and `growth_rate` of every hidden unit.
+
+    **Arguments:**
+
+    - `spec_or_system`: a `curlflow.Spec`, all of whose realizations are looked at, or a `Flow` or `Map`.
+    - `at`: of a spec `"solution"` (default), the teacher's weights; `"origin"`; `"start"`; or weights: a
+      `curlflow.networks.Feedforward`, a list of arrays (post, pre), or a list of networks, one for each realization. Of
+      a system: a state like its own, by default that.
+    - `eigenvalues`: how many of the leading ones to ask for where not all can be computed.
+    - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a network drawn as a graph, see docs/graphs.md.
+
+    **Description:** eigenvalues are rates per unit of time, of the flow of the rule, on the tangent space of the
+    constraint. Of all matrices with these eigenvalues the smallest is taken, see `curlflow.systems.kernels`; `method`
+    says which. *Neutral* are eigenvalues below 10⁻¹⁰ of the largest in modulus. `stable` says that all others have
+    negative real parts, for a spec with updates that |1 + ημ| < 1, with the step η of a batch and the mean over all
+    samples; where all are neutral nothing is decided and `stable` is false. `critical_learning_rate` is the largest
+    such η. `numerical_abscissa` is the largest rate at which a perturbation can grow at first. For a map μ is
+    ln(multiplier) per unit of time.
+
+    Kernels hold at solutions only (training error below 10⁻¹⁶ of that of the output zero). Elsewhere the
+    Jacobian is taken, and if the velocity does not vanish a warning says so, with the status `not_a_fixed_point`.
+
+    **Raises:** `ValueError` for arguments out of range, weights of other shapes and weights that are not finite.
+
+    **Sources:** docs/model.md, (4), (4′), (5); docs/stability.md.
+    """
+    check_subject(spec_or_system, rule)
+    number = whole("eigenvalues", eigenvalues, 1)
+    learning = isinstance(spec_or_system, Spec)
+    if learning:
+        problems, points = points_of(spec_or_system, at, rule, graph)
+    else:
+        problems, points = [None], [state_of(spec_or_system, at)]
+    verdicts: list[Verdict] = []
+    interrupted = False
+    with reporting(progress, len(points)) as report:
+        try:
+            for i, (problem, point) in enumerate(zip(problems, points, strict=True)):
+                report(i, "eigenvalues", 0.0)
+                verdicts.append(
+                    _learning_verdict(problem, point, at, number)
+                    if learning
+                    else _system_verdict(spec_or_system, point, number)
+                )
+                report(i, "eigenvalues", 1.0)
+        except KeyboardInterrupt:
+            interrupted = True
+    _warn(verdicts, at)
+    subject = subject_attributes(spec_or_system, rule)
+    name = (
+        at if isinstance(at, str) else "solution" if at is None and learning else "weights" if learning else "state"
+    )
+    dataset = assemble(verdicts, len(points), name, number, subject)
+    if interrupted:
+        raise Interrupted(dataset)
+    return dataset
+
+
+def _learning_verdict(problem: Problem, network: Feedforward, at: Any, number: int) -> Verdict:
+    flow = learning_flow(network, problem.rule, problem.task, problem.constraint)
+    error = float(problem.training_error.error(network))
+    speed = float(np.linalg.norm(linearisation.velocity(flow, network)))
+    fixed = _is_fixed(speed, network)
+    if isinstance(at, str) and at == "origin":
+        found = at_origin(problem, network, flow, number)
+    elif error <= SOLUTION * _silent_error(problem, network):
+        found, fixed = at_solution(problem, network, flow, number), True
+    else:
+        found = of_jacobian(flow, network, number)
+    return judged(found, fixed, speed, size(network), problem=problem, network=network, error=error)
+
+
+def _system_verdict(system: AbstractSystem, state: Any, number: int) -> Verdict:
+    speed = float(np.linalg.norm(linearisation.velocity(system, state)))
+    found = of_jacobian(system, state, number)
+    return judged(found, _is_fixed(speed, state), speed, size(state), system=system)
+
+
+def _is_fixed(speed: float, state: Any) -> bool:
+    import jax
+
+    norm = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(state)))
+    return bool(speed <= FIXED * (1 + norm))
+
+
+def _silent_error(problem: Problem, network: Feedforward) -> float:
+    """The training error of the output zero."""
+    if network.is_linear:
+        return float(problem.training_error.error(network.with_weights(0 * np.asarray(w) for w in network.weights)))
+    return float(np.mean(np.sum(np.square(problem.y_train), axis=0)) / 2)
+
+
+def _warn(verdicts: Sequence[Verdict], at: Any) -> None:
+    away = [v for v in verdicts if v.status == Status.not_a_fixed_point]
+    if not away:
+        return
+    worst = max(away, key=lambda v: v.speed)
+    error = "" if np.isnan(worst.error) else f"their training error is {worst.error:.3g}, not zero, and "
+    where = "this state is" if np.isnan(worst.error) else "these weights are"
+    warnings.warn(
+        f"at: {where} neither a solution nor another fixed point in {len(away)} of {len(verdicts)} realizations; "
+        f"{error}the speed is {worst.speed:.3g}. The eigenvalues are those of the Jacobian at that point.",
+        stacklevel=4,
+    )

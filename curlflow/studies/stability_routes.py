@@ -1,0 +1,172 @@
+"""Which matrix the eigenvalues at a point are taken of: the smallest exact one.
+
+At a solution all nonzero eigenvalues of the Jacobian of an error-driven rule are those of its signed tangent kernel
+(`curlflow.systems.kernels`), whose size is outputs · inputs for a linear network and outputs · samples for others.
+If the number of weights is smaller, the Jacobian itself is; and where both are too large for a dense matrix, Arnoldi
+iteration on products with the smaller finds the leading ones. Anywhere else only the Jacobian holds.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from jaxtyping import Complex
+
+from ..measures import spectrum
+from ..networks import Feedforward
+from ..problem import Problem
+from ..rules import Gradient, SignFlipped
+from ..rules.signals import error_signal
+from ..status import Status
+from ..systems import AbstractSystem, Flow, linearisation
+from ..systems.kernels import VirtualSamples, geometry, tangent_kernel, virtual_samples
+from ..systems.origin import origin_abscissa, origin_eigenvalues, origin_squares
+from ..tangents import size
+from ..tasks import SecondMoments
+
+DENSE = 2000
+"""Matrices of at most this many rows are made and all their eigenvalues computed."""
+
+
+class Method(IntEnum):
+    """What the eigenvalues were computed from."""
+
+    product_kernel = 0
+    sample_kernel = 1
+    jacobian = 2
+    arnoldi_kernel = 3
+    arnoldi_jacobian = 4
+    closed_form = 5
+    none = 6
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """The linearisation at one point.
+
+    **Attributes:**
+
+    - `eigenvalues`: all that are not neutral, or the leading ones for Arnoldi's method.
+    - `threshold`: below it, in modulus, an eigenvalue is neutral.
+    - `abscissa`: numerical abscissa of the full Jacobian.
+    - `neutral`: number of zero directions among all degrees of freedom; None where it is not known.
+    - `squares`: at the origin, the squares of the eigenvalues of each hidden unit.
+    """
+
+    eigenvalues: Complex[np.ndarray, " nonzero"]
+    threshold: float
+    abscissa: float
+    neutral: int | None
+    method: Method
+    status: Status = Status.completed
+    squares: Any = None
+
+
+NOTHING = Linearised(np.zeros(0, complex), float("nan"), float("nan"), None, Method.none)
+
+
+def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
+    """The linearisation where the errors vanish."""
+    task = problem.task
+    samples = virtual_samples(network, task)
+    rows, n = samples.inputs.shape[1] * network.widths[-1], size(network)
+    signal, shape = error_signal(problem.rule, network), geometry(flow.constraint)
+    structured = signal is not None and shape is not None
+    if not structured and not linearisation.is_driven_by_errors(
+        network, problem.rule, flow.constraint, flow, samples.inputs, samples.weight
+    ):
+        return of_jacobian(flow, network, number)
+    if min(rows, n) > DENSE and rows <= n:
+        return _arnoldi_kernel(problem, network, flow, samples, number)
+    if rows > n:
+        return of_jacobian(flow, network, number)
+    method = Method.product_kernel if isinstance(task, SecondMoments) else Method.sample_kernel
+    if structured:
+        return _of_kernel(tangent_kernel(network, signal, samples, shape), flow.dimension, n, method)
+    kernel = _probed(problem, network, flow, samples, rows)
+    abscissa = _abscissa_of_products(flow, network)
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(kernel))
+    return Linearised(values, threshold, abscissa, n - len(values), method)
+
+
+def _of_kernel(parts: Any, dimension: int, n: int, method: Method) -> Linearised:
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel))
+    abscissa = spectrum.abscissa_of_product(*parts, dimension)
+    return Linearised(values, threshold, abscissa, n - len(values), method)
+
+
+def _probed(problem: Problem, network: Feedforward, flow: Flow, samples: VirtualSamples, rows: int) -> np.ndarray:
+    """The kernel of a rule of any make, column by column."""
+    product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
+    return np.stack([product(column) for column in np.eye(rows)], axis=1)
+
+
+def _arnoldi_kernel(
+    problem: Problem, network: Feedforward, flow: Flow, samples: VirtualSamples, number: int
+) -> Linearised:
+    product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
+    rows = samples.inputs.shape[1] * network.widths[-1]
+    return _leading(product, rows, number, flow, network, Method.arnoldi_kernel)
+
+
+def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
+    """The linearisation of any system at any point."""
+    n = size(state)
+    if n > DENSE:
+        product = linearisation.products(system, state).forward
+        return _leading(product, n, number, system, state, Method.arnoldi_jacobian)
+    matrix = linearisation.jacobian(system, state)
+    if not np.isfinite(matrix).all():
+        return replace(NOTHING, status=Status.not_differentiable)
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(matrix))
+    return Linearised(values, threshold, spectrum.numerical_abscissa(matrix), n - len(values), Method.jacobian)
+
+
+def _leading(product: Any, rows: int, number: int, system: AbstractSystem, state: Any, method: Method) -> Linearised:
+    found = spectrum.leading_eigenvalues(product, rows, number)
+    largest = spectrum.largest_modulus(product, rows)
+    values = found.values[np.abs(found.values) > spectrum.NEUTRAL * largest]
+    return Linearised(
+        values,
+        spectrum.NEUTRAL * largest,
+        _abscissa_of_products(system, state),
+        None,
+        method,
+        Status.completed if found.converged else Status.not_converged,
+    )
+
+
+def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:
+    forward, transposed = linearisation.products(system, state)
+    return spectrum.largest_symmetric(lambda v: (forward(v) + transposed(v)) / 2, size(state))
+
+
+def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
+    """The linearisation at zero weights; `network` is that zero."""
+    shape = geometry(flow.constraint)
+    if shape is not None and shape.spheres:
+        return replace(NOTHING, status=Status.excluded_by_constraint)
+    if network.activation == "relu" and len(network.weights) == 2:
+        return replace(NOTHING, status=Status.not_differentiable)
+    if shape is None or not _is_closed(problem, network):
+        return of_jacobian(flow, network, number)
+    signal = error_signal(problem.rule, network)
+    squares = origin_squares(network, signal, shape.masks, problem.task)
+    values = spectrum.in_order(origin_eigenvalues(squares))
+    return Linearised(
+        values,
+        0.0,
+        origin_abscissa(network, signal, shape.masks, problem.task),
+        size(network) - len(values),
+        Method.closed_form,
+        squares=squares,
+    )
+
+
+def _is_closed(problem: Problem, network: Feedforward) -> bool:
+    """Whether equation (5) holds: one hidden layer, φ(0) = 0, φ′(0) = 1, errors that travel back through the weights."""
+    rule = problem.rule
+    while isinstance(rule, SignFlipped):
+        rule = rule.rule
+    return isinstance(rule, Gradient) and len(network.weights) == 2 and network.activation in ("linear", "tanh")
