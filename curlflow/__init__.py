@@ -23,15 +23,29 @@ _HOMES = {
     "Problem": "curlflow.problem",
     "Spec": "curlflow.spec",
     "Status": "curlflow.status",
+    "boundary": "curlflow.studies.boundaries",
+    "decomposition": "curlflow.studies.decompositions",
     "load": "curlflow.results",
     "lyapunov": "curlflow.studies.exponents",
+    "plane_decomposition": "curlflow.studies.plane_decompositions",
     "preset": "curlflow.spec",
     "presets": "curlflow.spec",
     "save": "curlflow.results",
     "simulate": "curlflow.studies.simulation",
     "stability": "curlflow.studies.stability",
 }
-_MODULES = ("constraints", "integrate", "measures", "networks", "plot", "rules", "systems", "tasks")
+_MODULES = (
+    "constraints",
+    "integrate",
+    "measures",
+    "networks",
+    "plot",
+    "random_matrix",
+    "rules",
+    "symbolic",
+    "systems",
+    "tasks",
+)
 
 __all__ = [
     "Flow",
@@ -40,30 +54,38 @@ __all__ = [
     "Problem",
     "Spec",
     "Status",
+    "boundary",
     "constraints",
+    "decomposition",
     "integrate",
     "load",
     "lyapunov",
     "measures",
     "networks",
+    "plane_decomposition",
     "plot",
     "preset",
     "presets",
+    "random_matrix",
     "rules",
     "save",
     "simulate",
     "stability",
+    "symbolic",
     "systems",
     "tasks",
 ]
 
 if TYPE_CHECKING:
-    from . import constraints, integrate, measures, networks, plot, rules, systems, tasks
+    from . import constraints, integrate, measures, networks, plot, random_matrix, rules, symbolic, systems, tasks
     from .problem import Problem
     from .results import load, save
     from .spec import Spec, preset, presets
     from .status import Status
+    from .studies.boundaries import boundary
+    from .studies.decompositions import decomposition
     from .studies.exponents import lyapunov
+    from .studies.plane_decompositions import plane_decomposition
     from .studies.simulation import simulate
     from .studies.stability import stability
     from .studies.workers import Interrupted

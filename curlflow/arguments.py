@@ -30,9 +30,35 @@ def change_from(text: str) -> tuple[str, Any]:
 
 def output_from(path: Path | None, study: str, spec: str) -> Path:
     """Where the dataset goes, checked before anything is computed."""
+    return results_path(path, f"{study}_{Path(spec).stem}.nc")
+
+
+def results_path(path: Path | None, default: str) -> Path:
+    """`path` or the default name, checked before anything is computed."""
     from . import results
 
-    return results.check_output(Path(f"{study}_{Path(spec).stem}.nc") if path is None else path)
+    return results.check_output(Path(default) if path is None else path)
+
+
+def numbers_from(option: str, text: str | None, *, logarithmic: bool = False) -> Any:
+    """Numbers as `0.5`, as `0.1,0.5`, or as `FIRST:LAST:NUMBER`; None for None."""
+    import numpy as np
+
+    if text is None:
+        return None
+    try:
+        if ":" not in text:
+            return np.array([float(word) for word in text.split(",")])
+        first, last, number = text.split(":")
+        if int(number) < 1 or (logarithmic and not 0 < float(first) <= float(last)):
+            raise ValueError
+        spaced = np.geomspace if logarithmic else np.linspace
+        return spaced(float(first), float(last), int(number))
+    except ValueError:
+        first = "positive FIRST" if logarithmic else "FIRST"
+        raise ValueError(
+            f"{option}: got {text!r}, required are numbers such as 0.5 or 0.1,0.5 or a range {first}:LAST:NUMBER."
+        ) from None
 
 
 def times_from(until: float | None, records: int, spacing: str, flow: bool) -> Any:

@@ -15,18 +15,23 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .constraints import AbstractConstraint, Free, FrobeniusSpheres
+from .constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from .integrate import Adaptive
 from .networks import Feedforward
+from .networks.architecture import Architecture
+from .networks.graph import from_graph, to_graph
 from .networks.signs import gains
 from .precision import double_precision
 from .rules import AbstractLearningRule, FeedbackAlignment, Gradient, SignFlipped
 from .rules.base import second_moments_suffice
+from .rules.graph_signs import unflipped, with_graph_signs
 from .systems import Flow, Map
 from .systems.learning import batches, full_batch_updates, learning_flow, minibatch_updates
 from .tasks import AbstractTask, Samples, SecondMoments
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from .spec import Spec
 
 TRAIN, TEST, TEACHER, START, BATCHES, FEEDBACK, FLIPS = range(7)
@@ -45,9 +50,10 @@ class Problem:
     - `x_test`, `y_test`: likewise for the test set.
     - `covariance`: ⟨x xᵀ⟩ (inputs × inputs) over the training set or the population.
     - `rule`: a `curlflow.rules.AbstractLearningRule`.
-    - `constraint`: `Free()` or `FrobeniusSpheres(radii)`.
+    - `constraint`: `Free()` or `FrobeniusSpheres(radii)`; within `Masked(masks, …)` where synapses are missing.
     - `batch_key`: the key from which `batches` shuffles.
     - `spec`: where it comes from.
+    - `architecture`: what the graph said that was given to `build`, a `curlflow.networks.Architecture`, or None.
     """
 
     student: Feedforward
@@ -61,6 +67,7 @@ class Problem:
     constraint: AbstractConstraint
     batch_key: Array
     spec: "Spec"
+    architecture: Architecture | None = None
 
     @property
     def task(self) -> AbstractTask:
@@ -90,6 +97,17 @@ class Problem:
     def test(self) -> Samples:
         """The test samples as a task."""
         return Samples(self.x_test, self.y_test)
+
+    def graph(self) -> "nx.DiGraph":
+        """The student as a graph: neurons with rule signs, synapses with weights; docs/graphs.md.
+
+        It is the graph that was given, with the student's weights and the gains of the rule; or one with the names
+        x1, h1, y1, …. A rule that wraps a flipped one hides its gains: they are not written.
+        """
+        signs = unflipped(self.rule)[1]
+        if self.architecture is None:
+            return to_graph(self.student, gains=signs)
+        return self.architecture.graph(self.student, gains=signs)
 
     def system(self) -> Flow | Map:
         """The dynamics that the spec names."""
@@ -129,16 +147,18 @@ class Problem:
 
 
 @double_precision
-def build(spec: "Spec", *, realization: int = 0, rule: Any = None) -> Problem:
+def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = None) -> Problem:
     """Draw the arrays of one realization of `spec`; see `Spec.build`."""
     if isinstance(realization, bool) or not isinstance(realization, int | np.integer) or realization < 0:
         raise ValueError(f"realization: got {realization!r}, allowed are whole numbers from 0.")
+    architecture = None if graph is None else _architecture(spec, graph)
 
     def key(role: int) -> Array:
         return _key(spec.seed, role, int(realization))
 
-    teacher = _teacher(spec, key(TEACHER))
-    student = _student(spec, teacher, key(START))
+    teacher = _teacher(spec, key(TEACHER), architecture)
+    student = _student(spec, teacher, key(START), architecture)
+    drawn = _rule(spec, key) if rule is None else _checked_rule(rule)
     m, n = spec.network.inputs, spec.data.samples
     x_train = None if n == "population" else _inputs(spec, TRAIN, n)
     x_test = _inputs(spec, TEST, spec.data.test_samples)
@@ -151,10 +171,11 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None) -> Problem:
         x_test=x_test,
         y_test=np.asarray(teacher(x_test)),
         covariance=covariance,
-        rule=_rule(spec, key) if rule is None else _checked_rule(rule),
-        constraint=_constraint(spec, student),
+        rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
+        constraint=_constraint(spec, student, architecture),
         batch_key=key(BATCHES),
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
+        architecture=architecture,
     )
 
 
@@ -189,26 +210,52 @@ def _inputs(spec: "Spec", role: int, samples: int) -> Float[np.ndarray, "inputs 
     return spec.data.input_std * np.asarray(draws)
 
 
-def _teacher(spec: "Spec", key: Array) -> Feedforward:
+def _architecture(spec: "Spec", graph: Any) -> Architecture:
+    """The architecture of `graph`, which must be that of the spec."""
+    architecture = graph if isinstance(graph, Architecture) else from_graph(graph)
+    fields = {"inputs": slice(0, 1), "hidden": slice(1, -1), "outputs": slice(-1, None)}
+    for name, part in fields.items():
+        given, drawn = list(spec.widths[part]), list(architecture.widths[part])
+        if given != drawn:
+            raise ValueError(f"network.{name}: got {given} of the spec, but the graph has layers of {drawn} neurons.")
+    for name in ("activation", "output_activation"):
+        given, drawn = getattr(spec.network, name), getattr(architecture, name)
+        if drawn not in (None, given):
+            raise ValueError(f"network.{name}: got {given!r} of the spec, but the graph has {drawn!r}.")
+    return architecture
+
+
+def _teacher(spec: "Spec", key: Array, architecture: Architecture | None) -> Feedforward:
     weights = _weights(spec.teacher_widths, spec.teacher.law, spec.teacher.scale, key)
-    if spec.teacher.rescaled:
+    given = None if architecture is None or spec.start.kind != "teacher" else architecture.weights
+    if architecture is not None and spec.teacher_widths == spec.widths:
+        weights = architecture.masked(weights)
+    if given is not None:
+        weights = list(given)
+    elif spec.teacher.rescaled:
         weights = [w * (math.sqrt(len(w)) / np.linalg.norm(w)) for w in weights]
     return Feedforward(weights, spec.network.activation, spec.network.output_activation)
 
 
-def _student(spec: "Spec", teacher: Feedforward, key: Array) -> Feedforward:
+def _student(spec: "Spec", teacher: Feedforward, key: Array, architecture: Architecture | None) -> Feedforward:
     if spec.start.kind == "random":
-        return teacher.with_weights(_weights(spec.widths, spec.start.law, spec.start.scale, key))
-    weights = [w.copy() for w in teacher.weights]
-    if spec.start.offset is not None:
-        weights[spec.start.offset.layer - 1] += spec.start.offset.value
-    return teacher.with_weights(weights)
+        weights = _weights(spec.widths, spec.start.law, spec.start.scale, key)
+        weights = weights if architecture is None or architecture.weights is None else architecture.weights
+    else:
+        weights = [w.copy() for w in teacher.weights]
+        if spec.start.offset is not None:
+            weights[spec.start.offset.layer - 1] += spec.start.offset.value
+    return teacher.with_weights(weights if architecture is None else architecture.masked(weights))
 
 
-def _constraint(spec: "Spec", student: Feedforward) -> AbstractConstraint:
-    if spec.constraint.kind == "none":
-        return Free()
-    return FrobeniusSpheres(tuple(np.asarray(np.linalg.norm(w)) for w in student.weights))
+def _constraint(spec: "Spec", student: Feedforward, architecture: Architecture | None) -> AbstractConstraint:
+    within = Free()
+    if spec.constraint.kind != "none":
+        within = FrobeniusSpheres(tuple(np.asarray(np.linalg.norm(w)) for w in student.weights))
+        if not all(r > 0 for r in within.radii):
+            raise ValueError('weight: got a layer of zeros, which has no sphere; set constraint.kind to "none".')
+    masked = architecture is not None and not architecture.is_fully_connected
+    return Masked(architecture.masks, within) if masked else within
 
 
 def _rule(spec: "Spec", key: Any) -> AbstractLearningRule:

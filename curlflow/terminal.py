@@ -15,6 +15,10 @@ def table(dataset: xr.Dataset) -> Table | None:
         return _exponent_table(dataset)
     if "test_error" in dataset:
         return _error_table(dataset)
+    if "leading_real_part" in dataset:
+        return _stability_table(dataset)
+    if "critical_fraction" in dataset or "critical_hidden_fraction" in dataset:
+        return _boundary_table(dataset)
     return None
 
 
@@ -62,3 +66,53 @@ def _error_table(dataset: xr.Dataset) -> Table:
         last = [f"{float(run[name].to_numpy()[-1]):.4g}" for name in ("train_error", "test_error")]
         table.add_row(str(int(run.realization)), *last, Status(int(run.status)).name)
     return table
+
+
+def _stability_table(dataset: xr.Dataset) -> Table:
+    title = "Stability: largest Re μ, numerical abscissa ω, numbers of eigenvalues"
+    table = Table(title=title, title_justify="left", min_width=60)
+    for name in ("run", "stable", "Re μ", "ω", "≠ 0", "= 0"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("method", "status"):
+        table.add_column(name)
+    methods = dataset.method.attrs["flag_meanings"].split()
+    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+        neutral = int(run.neutral_dimension)
+        table.add_row(
+            str(int(run.realization)),
+            "yes" if bool(run.stable) else "no",
+            *(f"{float(run[name]):.4g}" for name in ("leading_real_part", "numerical_abscissa")),
+            str(int(run.eigenvalue_real.notnull().sum())),
+            "–" if neutral < 0 else str(neutral),
+            methods[int(run.method)].replace("_", " "),
+            Status(int(run.status)).name.replace("_", " "),
+        )
+    return table
+
+
+ROWS, COLUMNS = 12, 6
+"""How much of a phase boundary a table shows: evenly chosen rows and columns."""
+
+
+def _boundary_table(dataset: xr.Dataset) -> Table:
+    if "critical_hidden_fraction" in dataset:
+        title = "Critical fraction of hidden units, by fraction of flipped inputs and c"
+        values, name = dataset.critical_hidden_fraction.transpose("inputs_fraction", "c"), "inputs"
+        values = values.isel(c=_some(values.sizes["c"], COLUMNS))
+        heads = [f"c = {c:.4g}" for c in values.c.values]
+    else:
+        title, name = "Critical fraction of flips, by c and layer", "c"
+        values = dataset.critical_fraction.transpose("c", "layer")
+        heads = values.layer.values.tolist()
+    table = Table(name, *heads, title=title, title_justify="left", min_width=50)
+    for i in _some(len(values), ROWS):
+        cells = ["always stable" if v != v else f"{v:.6g}" for v in values[i].values.tolist()]
+        table.add_row(f"{float(values[i][values.dims[0]]):.5g}", *cells)
+    return table
+
+
+def _some(size: int, most: int) -> list[int]:
+    """At most `most` indices out of `size`, from the first to the last."""
+    if size <= most:
+        return list(range(size))
+    return sorted({round(i * (size - 1) / (most - 1)) for i in range(most)})

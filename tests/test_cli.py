@@ -67,6 +67,43 @@ def test_simulate(folder):
     assert (folder / "simulate_small.png").exists()
 
 
+def test_stability(folder):
+    done = run("stability", "small.toml", "--set", "start.kind=teacher", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "product kernel" in done.stdout
+    ds = curlflow.load(folder / "stability_small.nc")
+    expected = curlflow.stability(curlflow.Spec.from_toml(folder / "small.toml").replace("start.kind", "teacher"))
+    assert ds.leading_real_part.equals(expected.leading_real_part)
+    assert (folder / "stability_small.png").stat().st_size > 10_000
+    origin = run("stability", "small.toml", "--at", "origin", "--no-picture", cwd=folder)
+    assert origin.returncode == 3
+    assert "excluded_by_constraint" in origin.stderr
+
+
+def test_boundary(folder):
+    done = run("boundary", "--c", "0.1,0.5,1", "--layer", "inputs", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "always stable" in done.stdout
+    ds = curlflow.load(folder / "boundary.nc")
+    assert ds.critical_fraction.shape == (1, 3)
+    assert ds.critical_fraction[0, 2] == 0
+    both = run("boundary", "--c", "0.1:1:3", "--inputs", "0,0.1", "-o", "mixed.nc", "-q", cwd=folder)
+    assert both.returncode == 0, both.stderr
+    assert curlflow.load(folder / "mixed.nc").critical_hidden_fraction.shape == (3, 2)
+    again = run("plot", "mixed.nc", cwd=folder)
+    assert again.returncode == 0
+    for words, message in (
+        (("--c", "0"), "c: got"),
+        (("--c", "1:0:3"), "--c: got '1:0:3'"),
+        (("--layer", "readout"), "layer: got 'readout', allowed are inputs, hidden, both"),
+        (("--inputs", "1.5"), "inputs: got"),
+    ):
+        wrong = run("boundary", *words, cwd=folder)
+        assert wrong.returncode == 2
+        assert wrong.stderr.startswith(f"curlflow: {message}")
+        assert wrong.stderr.count("\n") == 1
+
+
 def test_presets_and_schema(folder):
     listing = run("presets", cwd=folder)
     assert "hidden_chaos" in listing.stdout

@@ -48,6 +48,29 @@ def test_learning_curves_show_the_errors():
     assert curlflow.plot.learning_curves(linear).axes[0].get_xscale() == "linear"
 
 
+def test_eigenvalues_are_drawn_as_points_or_as_a_histogram():
+    spec = curlflow.Spec(network={"inputs": 15, "hidden": 6}, start={"kind": "teacher"})
+    real = curlflow.plot.stability(curlflow.stability(spec))
+    assert sum(patch.get_height() for patch in real.axes[0].patches[:-1]) == 15
+    mixed = spec.replace({"rule.kind": "curl", "rule.flipped.inputs": 0.4, "constraint.kind": "frobenius"})
+    ds = curlflow.stability(mixed.replace("network.inputs", 5))
+    figure = curlflow.plot.stability(ds)
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_xdata(), ds.eigenvalue_real[0])
+    assert figure.axes[0].get_title() == f"realization 0: {'stable' if ds.stable[0] else 'not stable'}"
+    empty = curlflow.stability(mixed, at="origin")
+    assert "excluded by constraint" in curlflow.plot.stability(empty).axes[0].get_title()
+
+
+def test_boundaries_are_drawn_where_they_are():
+    ds = curlflow.boundary(np.geomspace(0.01, 10, 50))
+    figure = curlflow.plot.boundary(ds)
+    for axes, layer in zip(figure.axes, ("inputs", "hidden"), strict=True):
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), ds.critical_fraction.sel(layer=layer))
+    surface = curlflow.boundary([0.1, 1.0], inputs=[0.0, 0.1, 0.3])
+    lines = curlflow.plot.boundary(surface).axes[0].lines
+    np.testing.assert_array_equal(lines[1].get_ydata(), surface.critical_hidden_fraction[1])
+
+
 def test_other_datasets_are_refused(exponents):
     with pytest.raises(ValueError, match="dataset: train_error, test_error required for this picture"):
         curlflow.plot.learning_curves(exponents)

@@ -99,6 +99,7 @@ def test_products_alone_find_the_same(rule, activation, constraint, monkeypatch)
     spec = spec_of(rule, activation, hidden=20, outputs=2, constraint=constraint)
     dense = stored(curlflow.stability(spec))
     monkeypatch.setattr(stability_routes, "DENSE", 5)
+    monkeypatch.setattr(stability_routes, "FORMED", 5)
     ds = curlflow.stability(spec, eigenvalues=4)
     assert Method(int(ds.method[0])) == Method.arnoldi_kernel
     np.testing.assert_allclose(stored(ds).real[:4], dense.real[:4], atol=1e-7)
@@ -111,6 +112,29 @@ def test_products_alone_find_the_same(rule, activation, constraint, monkeypatch)
         assert Method(int(ds.method[0])) == Method.arnoldi_jacobian
         exact = nonzero(np.linalg.eigvals(flat_jacobian(many.build(), many.build().student)))
         np.testing.assert_allclose(stored(ds).real[0], exact.real.max(), atol=1e-6)
+
+
+@pytest.mark.parametrize("constraint", ["none", "frobenius"])
+def test_large_kernels_are_formed_and_their_leading_eigenvalues_taken(constraint, monkeypatch):
+    spec = spec_of("presynaptic", "tanh", hidden=20, outputs=2, constraint=constraint)
+    dense = curlflow.stability(spec)
+    monkeypatch.setattr(stability_routes, "DENSE", 5)
+    ds = curlflow.stability(spec, eigenvalues=4)
+    symmetric = constraint == "none"
+    assert Method(int(ds.method[0])) == (Method.sample_kernel if symmetric else Method.arnoldi_kernel)
+    np.testing.assert_allclose(stored(ds).real[:4], stored(dense).real[:4], atol=1e-8)
+    np.testing.assert_array_equal(ds.numerical_abscissa, dense.numerical_abscissa)
+
+
+@pytest.mark.parametrize("rule", ["presynaptic", "postsynaptic", "synapse"])
+@pytest.mark.parametrize("activation", ["linear", "tanh", "sigmoid"])
+def test_curl_descent_without_a_constraint_has_a_real_spectrum(rule, activation):
+    # J = −D UᵀU has the nonzero eigenvalues of −U D Uᵀ, for any depth and number of outputs.
+    spec = spec_of(rule, activation, hidden=[6, 4], outputs=2)
+    values = stored(curlflow.stability(spec))
+    assert (values.imag == 0).all()
+    assert (values.real > 0).any()
+    assert (np.abs(np.linalg.eigvals(flat_jacobian(spec.build(), spec.build().student)).imag) < 1e-7).all()
 
 
 def test_more_samples_than_weights_take_the_jacobian():

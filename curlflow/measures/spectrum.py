@@ -20,10 +20,12 @@ from jaxtyping import Complex, Float
 NEUTRAL = 1e-10
 """Eigenvalues below this fraction of the largest in modulus count as zero: some hundred times the rounding of a
 matrix of a thousand rows."""
+LEAST = 1e-8
+"""Likewise for eigenvalues from products alone, whose residuals are larger."""
 SYMMETRIC = 1e-12
 """A matrix that is symmetric to this fraction of its norm is treated as symmetric, with real eigenvalues."""
-LANCZOS = 600
-"""Symmetric matrices above this size: the largest eigenvalue by Lanczos' method in place of all of them."""
+RESTARTS = 30
+"""Of Arnoldi's method: about a thousand products."""
 
 Product = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]
 
@@ -37,10 +39,14 @@ class Leading(NamedTuple):
 
 def eigenvalues(matrix: Float[np.ndarray, "n n"]) -> Complex[np.ndarray, " n"]:
     """All eigenvalues in decreasing order of the real part; exactly real for a symmetric matrix."""
-    scale = np.abs(matrix).max(initial=0.0)
-    if np.abs(matrix - matrix.T).max(initial=0.0) <= SYMMETRIC * scale:
+    if is_symmetric(matrix):
         return np.linalg.eigvalsh((matrix + matrix.T) / 2)[::-1].astype(complex)
     return in_order(np.linalg.eigvals(matrix).astype(complex))
+
+
+def is_symmetric(matrix: Float[np.ndarray, "n n"]) -> bool:
+    """Whether a matrix is symmetric up to rounding."""
+    return bool(np.abs(matrix - matrix.T).max(initial=0.0) <= SYMMETRIC * np.abs(matrix).max(initial=0.0))
 
 
 def in_order(values: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
@@ -56,7 +62,7 @@ def without_neutral(
     return values[np.abs(values) > threshold], threshold
 
 
-def leading_eigenvalues(product: Product, size: int, number: int, *, seed: int = 0) -> Leading:
+def leading_eigenvalues(product: Product, size: int, number: int, *, scale: float = 1.0, seed: int = 0) -> Leading:
     """The `number` eigenvalues of largest real part of a matrix that is known by its products only.
 
     **Returns:** `Leading`, with what converged.
@@ -65,22 +71,28 @@ def leading_eigenvalues(product: Product, size: int, number: int, *, seed: int =
 
     - `product`: v → J v on vectors of length `size`.
     - `number`: at most `size` − 2.
+    - `scale`: of the largest eigenvalue in modulus, from `largest_modulus`; residuals are below 10⁻⁹ of it.
     - `seed`: of the vector that the iteration starts with.
 
     Implicitly restarted Arnoldi iteration (ARPACK): R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide
-    (1998).
+    (1998). It measures residuals against the eigenvalue, which for those next to zero would never be met: the matrix
+    is shifted by `scale`.
     """
     number = min(number, size - 2)
-    operator = scipy.sparse.linalg.LinearOperator((size, size), matvec=product, dtype=float)
+    operator = _shifted(product, size, scale)
     start = np.random.default_rng(seed).standard_normal(size)
     width = min(size, max(4 * number, 40))
     try:
         values = scipy.sparse.linalg.eigs(
-            operator, number, which="LR", v0=start, ncv=width, maxiter=60, tol=1e-8, return_eigenvectors=False
+            operator, number, which="LR", v0=start, ncv=width, maxiter=RESTARTS, tol=1e-9, return_eigenvectors=False
         )
     except scipy.sparse.linalg.ArpackNoConvergence as stopped:
-        return Leading(in_order(np.asarray(stopped.eigenvalues, dtype=complex)), False)
-    return Leading(in_order(values.astype(complex)), True)
+        return Leading(in_order(np.asarray(stopped.eigenvalues, dtype=complex) - scale), False)
+    return Leading(in_order(values.astype(complex) - scale), True)
+
+
+def _shifted(product: Product, size: int, shift: float) -> scipy.sparse.linalg.LinearOperator:
+    return scipy.sparse.linalg.LinearOperator((size, size), matvec=lambda v: product(v) + shift * v, dtype=float)
 
 
 def largest_modulus(product: Product, size: int, *, seed: int = 0) -> float:
@@ -96,24 +108,26 @@ def largest_modulus(product: Product, size: int, *, seed: int = 0) -> float:
     return growth
 
 
-def largest_symmetric(product: Product, size: int, *, seed: int = 0) -> float:
-    """The largest eigenvalue of a symmetric matrix known by its products only (Lanczos); NaN without success."""
-    operator = scipy.sparse.linalg.LinearOperator((size, size), matvec=product, dtype=float)
+def largest_symmetric(product: Product, size: int, *, scale: float = 1.0, seed: int = 0) -> float:
+    """The largest eigenvalue of a symmetric matrix known by its products only, to 10⁻¹⁰ of `scale` (Lanczos).
+
+    NaN without success. The shift is that of `leading_eigenvalues`.
+    """
     start = np.random.default_rng(seed).standard_normal(size)
+    operator = _shifted(product, size, scale)
     try:
-        return float(
-            scipy.sparse.linalg.eigsh(operator, 1, which="LA", v0=start, tol=1e-9, return_eigenvectors=False)[0]
+        found = scipy.sparse.linalg.eigsh(
+            operator, 1, which="LA", v0=start, maxiter=20 * RESTARTS, tol=1e-10, return_eigenvectors=False
         )
     except scipy.sparse.linalg.ArpackNoConvergence:
         return float("nan")
+    return float(found[0]) - scale
 
 
 def numerical_abscissa(matrix: Float[np.ndarray, "n n"]) -> float:
     """ω of a dense matrix."""
-    symmetric = (matrix + matrix.T) / 2
-    if len(symmetric) > LANCZOS:
-        return largest_symmetric(lambda v: symmetric @ v, len(symmetric))
-    return float(np.linalg.eigvalsh(symmetric)[-1])
+    last = len(matrix) - 1
+    return float(scipy.linalg.eigvalsh((matrix + matrix.T) / 2, subset_by_index=[last, last])[0])
 
 
 def abscissa_of_product(

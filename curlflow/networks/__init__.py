@@ -1,5 +1,7 @@
-"""Networks and the sign patterns of their synapses."""
+"""Networks, the sign patterns of their synapses, and networks as graphs."""
 
+from .architecture import Architecture
 from .feedforward import Feedforward
+from .graph import from_graph, to_graph
 
-__all__ = ["Feedforward"]
+__all__ = ["Architecture", "Feedforward", "from_graph", "to_graph"]

@@ -1,6 +1,10 @@
 """Pictures from a dataset alone: whatever was saved can be drawn again by whoever has the file."""
 
+from .boundaries import boundary
 from .curves import learning_curves
 from .exponents import lyapunov
+from .networks import graph
+from .planes import decomposition
+from .spectra import stability
 
-__all__ = ["learning_curves", "lyapunov"]
+__all__ = ["boundary", "decomposition", "graph", "learning_curves", "lyapunov", "stability"]

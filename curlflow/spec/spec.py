@@ -142,19 +142,25 @@ class Spec(Table):
         """This spec as one line of JSON."""
         return json.dumps(self.model_dump(exclude_none=True), ensure_ascii=False)
 
-    def build(self, *, realization: int = 0, rule: Any = None) -> "Problem":
+    def build(self, *, realization: int = 0, rule: Any = None, graph: Any = None) -> "Problem":
         """Draw the arrays of one realization.
 
         **Arguments:**
 
         - `realization`: which one; any number ≥ 0, also beyond `realizations`.
         - `rule`: a rule object of your own, in place of the one that the spec names.
+        - `graph`: a `networkx.DiGraph` with the spec's widths, or what `curlflow.networks.from_graph` made of one.
+          Synapses that it lacks stay 0, in the student and in a teacher of the same widths; its rule signs multiply
+          the rule; its weights, where it has any, are those that the student starts with.
 
         **Returns:** a `curlflow.problem.Problem`.
+
+        **Raises:** `ValueError` for arguments out of range, a graph of other widths or activations, and signs both
+        in the graph and in the rule.
         """
         from ..problem import build
 
-        return build(self, realization=realization, rule=rule)
+        return build(self, realization=realization, rule=rule, graph=graph)
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from .exponent_dataset import assemble, restored
 from .exponent_options import Options
 from .exponent_runs import Realization, average, note_interrupt, prepare
 from .options import check_subject
-from .subjects import subject_attributes, systems_of
+from .subjects import architecture_of, check_resumed_graph, subject_attributes, systems_of
 from .workers import Interrupted, Progress, reporting
 
 
@@ -32,6 +32,7 @@ def lyapunov(
     resume: Any = None,
     progress: bool | Progress | None = None,
     rule: Any = None,
+    graph: Any = None,
 ) -> xr.Dataset:
     """The leading Lyapunov exponents, with standard errors.
 
@@ -69,6 +70,7 @@ def lyapunov(
       earlier one.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
 
     **Description:** discrete QR (Householder) over blocks; the standard error comes from 24 batches of the local
     exponents, checked by `se_ratio` against batches of twice the length. Without `tolerance`, `converged` means
@@ -87,12 +89,14 @@ def lyapunov(
         "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment,
         "block": block, "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed,
     }  # fmt: skip
-    systems = systems_of(spec_or_system, rule=rule, rtol=rtol, atol=atol)
-    subject = subject_attributes(spec_or_system, rule)
+    architecture = architecture_of(spec_or_system, graph)
+    systems = systems_of(spec_or_system, rule=rule, rtol=rtol, atol=atol, graph=architecture)
+    subject = subject_attributes(spec_or_system, rule, architecture)
     if resume is None:
         options = Options.checked(given, systems[0])
         realizations = [Realization.fresh(i, system, options) for i, system in enumerate(systems)]
     else:
+        check_resumed_graph(resume, subject)
         options, realizations = restored(resume, given, systems, subject)
     interrupted = False
     with reporting(progress, len(systems)) as report:

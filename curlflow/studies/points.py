@@ -21,8 +21,7 @@ def points_of(spec: Spec, at: Any, rule: Any = None, graph: Any = None) -> tuple
     **Raises:** `ValueError` for a name that is none, shapes that do not fit and weights that are not finite.
     """
     given = _given(spec, at)
-    options = {} if graph is None else {"graph": graph}
-    problems = [spec.build(realization=i, rule=rule, **options) for i in range(spec.realizations)]
+    problems = [spec.build(realization=i, rule=rule, graph=graph) for i in range(spec.realizations)]
     if given is not None:
         points = [_like(problems[0].student, weights) for weights in given]
         for problem, point in zip(problems, points, strict=True):

@@ -23,7 +23,7 @@ from ..tasks import AbstractTask
 from .exponent_runs import as_numpy
 from .options import check_subject, whole
 from .simulation_dataset import learning_dataset, state_dataset
-from .subjects import subject_attributes
+from .subjects import architecture_of, subject_attributes
 from .workers import Interrupted, Pace, Progress, in_turns, reporting
 
 LONGEST_PIECE = 10.0
@@ -76,6 +76,7 @@ def simulate(
     weights: str | int = "none",
     progress: bool | Progress | None = None,
     rule: Any = None,
+    graph: Any = None,
 ) -> xr.Dataset:
     """Errors, norms and weights along the dynamics of a spec, for all its realizations; or states of any system.
 
@@ -97,6 +98,7 @@ def simulate(
     - `weights`: of a spec: `"none"`, `"all"`, or how many, drawn at random and the same for all realizations.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges has a `status` and NaN from there on.
@@ -105,7 +107,8 @@ def simulate(
     learning = isinstance(spec_or_system, Spec)
     if not learning and weights != "none":
         raise ValueError(f"weights: got {weights!r}; a system's whole state is recorded, leave it out.")
-    problems = _problems(spec_or_system, rule) if learning else []
+    architecture = architecture_of(spec_or_system, graph)
+    problems = _problems(spec_or_system, rule, architecture) if learning else []
     systems = [p.system() for p in problems] if learning else [spec_or_system]
     times = _times(times, systems[0], learning)
     indices = _chosen(weights, size(systems[0].state))
@@ -116,7 +119,7 @@ def simulate(
     ]
     interrupted = _run_all(trajectories, times, progress)
     values, status = _values(trajectories, times.size), [t.status for t in trajectories]
-    subject = subject_attributes(spec_or_system, rule)
+    subject = subject_attributes(spec_or_system, rule, architecture)
     if learning:
         dataset = learning_dataset(values, status, times, indices, systems[0], problems[0], subject)
     else:
@@ -126,8 +129,8 @@ def simulate(
     return dataset
 
 
-def _problems(spec: Spec, rule: Any) -> list[Problem]:
-    return [spec.build(realization=i, rule=rule) for i in range(spec.realizations)]
+def _problems(spec: Spec, rule: Any, graph: Any) -> list[Problem]:
+    return [spec.build(realization=i, rule=rule, graph=graph) for i in range(spec.realizations)]
 
 
 def _run_all(trajectories: list[Trajectory], times: np.ndarray, progress: bool | Progress | None) -> bool:

@@ -19,7 +19,7 @@ from .options import check_subject, whole
 from .points import points_of, state_of
 from .stability_dataset import Verdict, assemble, judged
 from .stability_routes import at_origin, at_solution, of_jacobian
-from .subjects import subject_attributes
+from .subjects import architecture_of, subject_attributes
 from .workers import Interrupted, Progress, reporting
 
 SOLUTION = 1e-16
@@ -55,8 +55,8 @@ def stability(
 
     - `spec_or_system`: a `curlflow.Spec`, all of whose realizations are looked at, or a `Flow` or `Map`.
     - `at`: of a spec `"solution"` (default), the teacher's weights; `"origin"`; `"start"`; or weights: a
-      `curlflow.networks.Feedforward`, a list of arrays (post, pre), or a list of networks, one for each realization. Of
-      a system: a state like its own, by default that.
+      `curlflow.networks.Feedforward`, a list of arrays (post, pre), or a list of networks, one for each realization.
+      Of a system: a state like its own, by default that.
     - `eigenvalues`: how many of the leading ones to ask for where not all can be computed.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
@@ -80,8 +80,9 @@ def stability(
     check_subject(spec_or_system, rule)
     number = whole("eigenvalues", eigenvalues, 1)
     learning = isinstance(spec_or_system, Spec)
+    architecture = architecture_of(spec_or_system, graph)
     if learning:
-        problems, points = points_of(spec_or_system, at, rule, graph)
+        problems, points = points_of(spec_or_system, at, rule, architecture)
     else:
         problems, points = [None], [state_of(spec_or_system, at)]
     verdicts: list[Verdict] = []
@@ -99,10 +100,9 @@ def stability(
         except KeyboardInterrupt:
             interrupted = True
     _warn(verdicts, at)
-    subject = subject_attributes(spec_or_system, rule)
-    name = (
-        at if isinstance(at, str) else "solution" if at is None and learning else "weights" if learning else "state"
-    )
+    subject = subject_attributes(spec_or_system, rule, architecture)
+    default = ("solution" if at is None else "weights") if learning else "state"
+    name = at if isinstance(at, str) else default
     dataset = assemble(verdicts, len(points), name, number, subject)
     if interrupted:
         raise Interrupted(dataset)

@@ -20,13 +20,15 @@ from ..rules import Gradient, SignFlipped
 from ..rules.signals import error_signal
 from ..status import Status
 from ..systems import AbstractSystem, Flow, linearisation
-from ..systems.kernels import VirtualSamples, geometry, tangent_kernel, virtual_samples
+from ..systems.kernels import TangentKernel, VirtualSamples, geometry, tangent_kernel, virtual_samples
 from ..systems.origin import origin_abscissa, origin_eigenvalues, origin_squares
 from ..tangents import size
 from ..tasks import SecondMoments
 
 DENSE = 2000
 """Matrices of at most this many rows are made and all their eigenvalues computed."""
+FORMED = 5000
+"""Kernels of at most this many rows are made: all eigenvalues if they are symmetric, else the leading ones."""
 
 
 class Method(IntEnum):
@@ -77,22 +79,25 @@ def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int)
         network, problem.rule, flow.constraint, flow, samples.inputs, samples.weight
     ):
         return of_jacobian(flow, network, number)
-    if min(rows, n) > DENSE and rows <= n:
-        return _arnoldi_kernel(problem, network, flow, samples, number)
     if rows > n:
         return of_jacobian(flow, network, number)
     method = Method.product_kernel if isinstance(task, SecondMoments) else Method.sample_kernel
-    if structured:
-        return _of_kernel(tangent_kernel(network, signal, samples, shape), flow.dimension, n, method)
+    if structured and rows <= FORMED:
+        return _of_kernel(tangent_kernel(network, signal, samples, shape), flow.dimension, n, method, number)
+    if rows > DENSE:
+        return _arnoldi_kernel(problem, network, flow, samples, number)
     kernel = _probed(problem, network, flow, samples, rows)
     abscissa = _abscissa_of_products(flow, network)
     values, threshold = spectrum.without_neutral(spectrum.eigenvalues(kernel))
     return Linearised(values, threshold, abscissa, n - len(values), method)
 
 
-def _of_kernel(parts: Any, dimension: int, n: int, method: Method) -> Linearised:
-    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel))
+def _of_kernel(parts: TangentKernel, dimension: int, n: int, method: Method, number: int) -> Linearised:
     abscissa = spectrum.abscissa_of_product(*parts, dimension)
+    if len(parts.kernel) > DENSE and not spectrum.is_symmetric(parts.kernel):
+        leading = _leading(lambda z: parts.kernel @ z, len(parts.kernel), number)
+        return replace(leading, abscissa=abscissa, method=Method.arnoldi_kernel)
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel))
     return Linearised(values, threshold, abscissa, n - len(values), method)
 
 
@@ -107,15 +112,16 @@ def _arnoldi_kernel(
 ) -> Linearised:
     product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
     rows = samples.inputs.shape[1] * network.widths[-1]
-    return _leading(product, rows, number, flow, network, Method.arnoldi_kernel)
+    leading = _leading(product, rows, number)
+    return replace(leading, abscissa=_abscissa_of_products(flow, network), method=Method.arnoldi_kernel)
 
 
 def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
     """The linearisation of any system at any point."""
     n = size(state)
     if n > DENSE:
-        product = linearisation.products(system, state).forward
-        return _leading(product, n, number, system, state, Method.arnoldi_jacobian)
+        leading = _leading(linearisation.products(system, state).forward, n, number)
+        return replace(leading, abscissa=_abscissa_of_products(system, state), method=Method.arnoldi_jacobian)
     matrix = linearisation.jacobian(system, state)
     if not np.isfinite(matrix).all():
         return replace(NOTHING, status=Status.not_differentiable)
@@ -123,23 +129,25 @@ def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
     return Linearised(values, threshold, spectrum.numerical_abscissa(matrix), n - len(values), Method.jacobian)
 
 
-def _leading(product: Any, rows: int, number: int, system: AbstractSystem, state: Any, method: Method) -> Linearised:
-    found = spectrum.leading_eigenvalues(product, rows, number)
-    largest = spectrum.largest_modulus(product, rows)
-    values = found.values[np.abs(found.values) > spectrum.NEUTRAL * largest]
-    return Linearised(
-        values,
-        spectrum.NEUTRAL * largest,
-        _abscissa_of_products(system, state),
-        None,
-        method,
-        Status.completed if found.converged else Status.not_converged,
+def _leading(product: Any, rows: int, number: int) -> Linearised:
+    """The leading eigenvalues of a matrix that is known by its products."""
+    scale = spectrum.largest_modulus(product, rows)
+    found = spectrum.leading_eigenvalues(product, rows, number, scale=scale)
+    threshold = spectrum.LEAST * scale
+    status = Status.completed if found.converged else Status.not_converged
+    return replace(
+        NOTHING, eigenvalues=found.values[np.abs(found.values) > threshold], threshold=threshold, status=status
     )
 
 
 def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:
     forward, transposed = linearisation.products(system, state)
-    return spectrum.largest_symmetric(lambda v: (forward(v) + transposed(v)) / 2, size(state))
+
+    def symmetric(v: Any) -> Any:
+        return (forward(v) + transposed(v)) / 2
+
+    n = size(state)
+    return spectrum.largest_symmetric(symmetric, n, scale=spectrum.largest_modulus(symmetric, n))
 
 
 def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
@@ -165,7 +173,7 @@ def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -
 
 
 def _is_closed(problem: Problem, network: Feedforward) -> bool:
-    """Whether equation (5) holds: one hidden layer, φ(0) = 0, φ′(0) = 1, errors that travel back through the weights."""
+    """Whether equation (5) holds: one hidden layer, φ(0) = 0, φ′(0) = 1, errors travel back through the weights."""
     rule = problem.rule
     while isinstance(rule, SignFlipped):
         rule = rule.rule

@@ -1,22 +1,41 @@
 """What a study is about: the systems of a spec's realizations, or one system of the user's own."""
 
 import hashlib
+import json
 from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
+import xarray as xr
 
 from ..integrate import Adaptive
+from ..networks.architecture import Architecture
+from ..networks.graph import from_graph
 from ..problem import qualified_name
 from ..spec import Spec
 from ..systems import AbstractSystem, Flow
 from ..tangents import size
 from .options import below_one
 
+LONGEST_GRAPH = 100_000
+"""Graphs that take more characters than this as JSON are named by a digest in the attributes of a dataset."""
+
+
+def architecture_of(subject: Spec | AbstractSystem, graph: Any) -> Architecture | None:
+    """What a study's argument `graph` says, read once for all realizations.
+
+    **Raises:** `ValueError` for a graph with a system, and for what `from_graph` refuses.
+    """
+    if graph is None:
+        return None
+    if not isinstance(subject, Spec):
+        raise ValueError("graph: a graph goes with a spec; the system that was given has its own dynamics.")
+    return graph if isinstance(graph, Architecture) else from_graph(graph)
+
 
 def systems_of(
-    subject: Spec | AbstractSystem, *, rule: Any, rtol: float | None, atol: float | None
+    subject: Spec | AbstractSystem, *, rule: Any, rtol: float | None, atol: float | None, graph: Any = None
 ) -> list[AbstractSystem]:
     """The system of every realization, with other tolerances where they are given."""
     tolerances = {"rtol": rtol, "atol": atol}
@@ -28,7 +47,7 @@ def systems_of(
                 f"dynamics.batch: got {batch}; exponents of minibatch updates are not defined here yet. "
                 'Set it to "full", or dynamics.kind to "flow".'
             )
-        systems = [subject.build(realization=i, rule=rule).system() for i in range(subject.realizations)]
+        systems = [subject.build(realization=i, rule=rule, graph=graph).system() for i in range(subject.realizations)]
     else:
         systems = [subject]
     if tolerances and not (isinstance(systems[0], Flow) and isinstance(systems[0].integrator, Adaptive)):
@@ -58,11 +77,55 @@ def _digest(parameters: Any) -> str:
     return digest.hexdigest()[:12]
 
 
-def subject_attributes(subject: Spec | AbstractSystem, rule: Any) -> dict[str, str]:
-    """Attributes that say what a dataset is about: the spec as JSON, or the name of the system."""
+def subject_attributes(
+    subject: Spec | AbstractSystem, rule: Any, architecture: Architecture | None = None
+) -> dict[str, str]:
+    """Attributes that say what a dataset is about: the spec as JSON, or the name of the system.
+
+    With a graph also `graph`: itself as JSON, or its digest where that is longer than `LONGEST_GRAPH`.
+    """
     if not isinstance(subject, Spec):
         return {"system": system_name(subject)}
+    attributes = {}
+    if architecture is not None:
+        text = architecture.to_json()
+        digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        attributes = {"graph": text if len(text) <= LONGEST_GRAPH else digest}
     if rule is None:
-        return {"spec": subject.to_json()}
+        return {"spec": subject.to_json(), **attributes}
     subject = subject.replace("rule", {"kind": "custom", "name": qualified_name(rule)})
-    return {"spec": subject.to_json(), "rule_parameters": _digest(rule)}
+    return {"spec": subject.to_json(), "rule_parameters": _digest(rule), **attributes}
+
+
+def check_resumed_graph(previous: Any, subject: dict[str, str]) -> None:
+    """Refuse to go on with a dataset of another graph, or of one where there is none now, or none where there is one.
+
+    **Raises:** `ValueError` that names the first difference.
+    """
+    if not isinstance(previous, xr.Dataset):
+        return
+    before, now = previous.attrs.get("graph"), subject.get("graph")
+    if before == now:
+        return
+    if before is None:
+        raise ValueError("resume: the dataset was made without a graph; leave graph out to go on with it.")
+    if now is None:
+        raise ValueError("resume: the dataset was made with a graph; give the same one by graph=.")
+    raise ValueError(f"resume: the dataset is about another graph: {_graph_difference(before, now)}.")
+
+
+def _graph_difference(before: str, now: str) -> str:
+    """The first neuron or synapse in which two graphs differ."""
+    if before.startswith("sha256:") or now.startswith("sha256:"):
+        return f"{before[:15]}…, not {now[:15]}…"
+    a, b = (_graph_parts(json.loads(text)) for text in (before, now))
+    for part in (*a, *b):
+        if a.get(part) != b.get(part):
+            return f"{part}: {a.get(part, 'missing')}, not {b.get(part, 'missing')}"
+    return "its nodes are in another order"
+
+
+def _graph_parts(graph: dict) -> dict[str, Any]:
+    parts = {f"attribute {name}": value for name, value in graph["graph"].items()}
+    parts |= {f"node {node.pop('id')!r}": node for node in graph["nodes"]}
+    return parts | {f"edge {e.pop('source')!r} → {e.pop('target')!r}": e for e in graph["edges"]}

@@ -1,7 +1,8 @@
 """The origin of a network with one hidden layer: saddles and centres, unit by unit.
 
-Near W = 0, for φ(0) = 0 and φ′(0) = 1, the errors are e = φ_out(0) − y up to second order, and every hidden unit i has
-a linear system of its own. With G = −⟨e xᵀ⟩ (K × M) and the gains S1 of its incoming, S2 of its outgoing synapses,
+Near W = 0, for φ(0) = 0 and φ′(0) = 1, the errors are e = φ_out(0) − y up to second order, and every hidden unit i
+has a linear system of its own. With G = −⟨e xᵀ⟩ (K × M) and the gains S1 of its incoming and S2 of its
+outgoing synapses,
 
     dW1_i/dt = S1_i ∘ (Gᵀ w2_i),    dw2_i/dt = S2_i ∘ (G W1_i),
 
@@ -62,8 +63,8 @@ def origin_abscissa(
 ) -> float:
     """The numerical abscissa at the origin; arguments as for `origin_squares`.
 
-    The Jacobian of a unit is (0 A; C 0) with A = diag(S1_i) Gᵀ and C = diag(S2_i) G, and the largest eigenvalue of its
-    symmetric part the largest singular value of (A + Cᵀ)/2.
+    The Jacobian of a unit is (0 A; C 0) with A = diag(S1_i) Gᵀ and C = diag(S2_i) G, and the largest eigenvalue of
+    its symmetric part the largest singular value of (A + Cᵀ)/2.
     """
     g, s1, s2 = _parts(network, signal, masks, task)
     blocks = (s1[:, :, None] * g.T + g.T * s2.T[:, None, :]) / 2

@@ -1,0 +1,54 @@
+"""The command line: one command for each study, and some that show what there is."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from . import files, studies
+from .common import BAD_INPUT, OK
+
+app = typer.Typer(
+    name="curlflow",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Dynamical-systems analysis of learning rules.\n\n"
+    "Start with [bold]curlflow presets[/bold], then [bold]curlflow lyapunov hidden_chaos[/bold]. "
+    "Exit codes: 0 ok, 2 bad input, 3 ran but some realizations failed, 130 interrupted.",
+    rich_markup_mode="rich",
+)
+for command in (*studies.COMMANDS, *files.COMMANDS):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; errors are one line on stderr."""
+    try:
+        code = app(standalone_mode=False)
+    except (ValueError, OSError) as error:
+        code = _fail(str(error))
+    except Exception as error:
+        # What the parser of the command line finds wrong; its classes are private to typer.
+        if not hasattr(error, "format_message"):
+            raise
+        code = _fail(error.format_message())
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"curlflow: {message}\n")
+    return BAD_INPUT
+
+
+@app.callback()
+def _version(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"curlflow {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

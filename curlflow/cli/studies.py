@@ -1,0 +1,168 @@
+"""Commands that compute."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..arguments import numbers_from, output_from, results_path, spec_from, times_from
+from .common import (
+    PictureOption,
+    QuietOption,
+    RealizationsOption,
+    SetOption,
+    SpecArgument,
+    finish,
+    run,
+    without_screen,
+)
+
+
+def lyapunov(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    exponents: Annotated[int | None, typer.Option(help="How many, the largest first. Default: 5.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Time that is averaged over. Default: 1000.")] = None,
+    transient: Annotated[float | None, typer.Option(help="Time that the state runs before. Default: 1000.")] = None,
+    alignment: Annotated[float | None, typer.Option(help="Time that the tangents run before. Default: 100.")] = None,
+    block: Annotated[
+        float | None, typer.Option(help="Time between QR factorisations. Default: by a pilot run.")
+    ] = None,
+    tolerance: Annotated[float | None, typer.Option(help="Stop when every standard error is below this.")] = None,
+    rtol: Annotated[float | None, typer.Option(help="Relative tolerance, in place of the spec's.")] = None,
+    atol: Annotated[float | None, typer.Option(help="Absolute tolerance, in place of the spec's.")] = None,
+    stepping: Annotated[str | None, typer.Option(help="adaptive (default) or fixed; not for updates.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the initial tangents (the spec's own: --set seed=1).")
+    ] = None,
+    realizations: RealizationsOption = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the runs in this file, exactly.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: lyapunov_NAME.nc.")
+    ] = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """Lyapunov exponents with standard errors, as a table, a NetCDF file and a picture.
+
+    All lengths are in units of time; an epoch of updates is learning_rate units.
+
+    Examples:
+
+    curlflow lyapunov hidden_chaos
+
+    curlflow lyapunov hidden_chaos --set rule.flipped.inputs=0.6 --exponents 3 -o chaos.nc
+
+    curlflow lyapunov hidden_chaos --resume chaos.nc --set rule.flipped.inputs=0.6 --duration 2000 -o longer.nc
+    """
+    from .. import results
+
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "lyapunov", spec)
+    previous = None if resume is None else results.load(resume)
+    without_screen()
+    from ..studies.exponents import lyapunov
+
+    options = {
+        "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment, "block": block,
+        "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed, "resume": previous,
+    }  # fmt: skip
+    dataset = run(lambda: lyapunov(settings, progress=not quiet, **options), path)
+    return finish(dataset, path, picture, quiet)
+
+
+def simulate(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    until: Annotated[float | None, typer.Option(help="Last time, or epoch. Default: 1000, or 10000 epochs.")] = None,
+    records: Annotated[int, typer.Option(help="How many records, besides the start.")] = 100,
+    spacing: Annotated[str, typer.Option(help="log or linear.")] = "log",
+    weights: Annotated[str, typer.Option(help="none, all, or how many weights to record.")] = "none",
+    realizations: RealizationsOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: simulate_NAME.nc.")
+    ] = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """Learning curves: errors and norms along the dynamics, as a NetCDF file and a picture.
+
+    Examples:
+
+    curlflow simulate fig5c --until 1000 --realizations 2
+
+    curlflow simulate hidden_chaos --spacing linear --until 500 --weights 10
+    """
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "simulate", spec)
+    times = times_from(until, records, spacing, settings.dynamics.kind == "flow")
+    without_screen()
+    from ..studies.simulation import simulate
+
+    chosen = int(weights) if weights.lstrip("-").isdigit() else weights
+    dataset = run(lambda: simulate(settings, times=times, weights=chosen, progress=not quiet), path)
+    return finish(dataset, path, picture, quiet)
+
+
+def stability(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    at: Annotated[str, typer.Option(help="solution, origin or start.")] = "solution",
+    eigenvalues: Annotated[int, typer.Option(help="How many, where not all can be computed.")] = 10,
+    realizations: RealizationsOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: stability_NAME.nc.")
+    ] = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """Eigenvalues at the solution, the origin or the start, and whether the rule stays there.
+
+    Eigenvalues are rates per unit of time; neutral directions are counted apart.
+
+    Examples:
+
+    curlflow stability fig3a --set rule.flipped.inputs=0.3
+
+    curlflow stability fig5c --realizations 3
+
+    curlflow stability hidden_chaos --at origin --set constraint.kind=none
+    """
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "stability", spec)
+    without_screen()
+    from ..studies.stability import stability
+
+    dataset = run(lambda: stability(settings, at=at, eigenvalues=eigenvalues, progress=not quiet), path)
+    return finish(dataset, path, picture, quiet)
+
+
+def boundary(
+    c: Annotated[str | None, typer.Option("--c", help="Ratios M/N: 0.5, or 0.1,0.5,1, or 0.001:100:500.")] = None,
+    layer: Annotated[str, typer.Option(help="inputs, hidden or both.")] = "both",
+    inputs: Annotated[
+        str | None, typer.Option(help="Fractions of flipped inputs, for flips in both layers: 0,0.1 or 0:1:21.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: boundary.nc.")] = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """Critical fraction of flips of large linear networks, by random-matrix theory.
+
+    Ranges are FIRST:LAST:NUMBER, for c with logarithmic spacing. "always stable": no fraction is unstable; 0: every
+    positive one is.
+
+    Examples:
+
+    curlflow boundary
+
+    curlflow boundary --c 0.1,0.5,1 --layer inputs
+
+    curlflow boundary --c 0.1,1 --inputs 0:0.5:11 -o mixed.nc
+    """
+    path = results_path(output, "boundary.nc")
+    ratios, fractions = numbers_from("--c", c, logarithmic=True), numbers_from("--inputs", inputs)
+    without_screen()
+    from ..studies.boundaries import boundary
+
+    return finish(boundary(ratios, layer=layer, inputs=fractions), path, picture, quiet)
+
+
+COMMANDS = (lyapunov, simulate, stability, boundary)

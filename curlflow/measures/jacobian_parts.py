@@ -1,0 +1,215 @@
+"""The symmetric and the antisymmetric part of a vector field's Jacobian, matrix-free.
+
+The Jacobian J of a field F splits into a gradient part and a curl part,
+
+    J = S + A,    S = (J + Jᵀ)/2,    A = (J − Jᵀ)/2,
+
+and F is locally a gradient exactly where A = 0. For any set of vectors z the sums over z of |Sz|², |Az|² and
+zᵀJz need one product with J and one with Jᵀ each, and no matrix:
+
+    the basis, z = e₁, …, eₙ:     Σ |Sz|² = ‖S‖²,      Σ |Az|² = ‖A‖²,      Σ zᵀJz = tr J,
+    random signs, ⟨zzᵀ⟩ = 1:      ⟨|Sz|²⟩ = ‖S‖²,      ⟨|Az|²⟩ = ‖A‖²,      ⟨zᵀJz⟩ = tr J.
+
+The differences are taken vector by vector. (tr JᵀJ ∓ tr J²)/2 gives the same norms, but where one of them is
+small it is lost in the rounding of the other.
+
+On a set with tangent projection P the operator is P J P, which for a field tangent to the set is its covariant
+derivative: symmetric exactly for the gradients on that set.
+
+Source: Hutchinson, Commun. Stat. Simul. 18 (1989) 1059, for the random signs.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from ..variable import Variable
+
+Vector = Float[Array, " n"] | Float[np.ndarray, " n"]
+Field = Callable[[Vector], Vector]
+"""A vector field on flat vectors, which JAX can trace."""
+
+COLUMNS = 512
+"""Products in one compiled call: few enough that progress and interrupts are noticed."""
+TOGETHER = 16
+"""Products under one `vmap`: 12,210 tanh weights with 250 samples take 9 s on one core, and 15 s one by one."""
+DENSE = 256
+"""Up to this size the plane of strongest rotation comes from a dense eigenproblem."""
+PROBES = 4
+"""Random vectors that tell whether there is any rotation at all."""
+
+VARIABLES = (
+    Variable("symmetric_norm", ("realization",), "Frobenius norm of the symmetric part S of the Jacobian"),
+    Variable("antisymmetric_norm", ("realization",), "Frobenius norm of the antisymmetric part A of the Jacobian"),
+    Variable("curl_ratio", ("realization",), "antisymmetric over symmetric part of the Jacobian, Frobenius norms"),
+    Variable("divergence", ("realization",), "divergence of the velocity, trace of the Jacobian"),
+    Variable("speed", ("realization",), "norm of the velocity"),
+    Variable("gradient_angle", ("realization",), "angle between the velocity and minus the loss gradient", "rad"),
+)
+
+
+class Parts(NamedTuple):
+    """‖S‖, ‖A‖, ‖A‖/‖S‖ and tr J."""
+
+    symmetric_norm: float
+    antisymmetric_norm: float
+    curl_ratio: float
+    divergence: float
+
+
+class Basis(eqx.Module):
+    """The unit vectors e₀, …, eₙ₋₁, and 0 from there on."""
+
+    def __call__(self, i: Any, n: int) -> Vector:
+        return jax.nn.one_hot(i, n, dtype=float)
+
+
+class RandomSigns(eqx.Module):
+    """Independent vectors of independent signs."""
+
+    key: Array
+
+    def __call__(self, i: Any, n: int) -> Vector:
+        return jax.random.rademacher(jax.random.fold_in(self.key, i), (n,), dtype=float)
+
+
+@eqx.filter_jit
+def products(field: Any, project: Any, x: Vector, vectors: Any, first: Any) -> Float[Array, "columns 3"]:
+    """|Sz|², |Az|² and zᵀJz for `COLUMNS` vectors z, or about as many as there are dimensions if those are fewer.
+
+    Compiled once per kind of field and size: the point and the parameters of the field are data.
+
+    **Arguments:**
+
+    - `field`: a function of a flat vector (n numbers), as a pytree: an Equinox module with its parameters.
+    - `project`: a function of (x, v), the orthogonal projection of v onto the tangent space at x.
+    - `x`: the point, n numbers.
+    - `vectors`: `Basis()` or `RandomSigns(key)`.
+    - `first`: the index of the first vector.
+    """
+    n = x.shape[0]
+    apply = _derivatives(field, project, x)
+
+    def product(i):
+        z = vectors(i, n)
+        jz, jtz = apply(z)
+        return jnp.stack([jnp.sum((jz + jtz) ** 2) / 4, jnp.sum((jz - jtz) ** 2) / 4, jnp.sum(z * jz)])
+
+    # Whole batches, so that the product is compiled once; beyond the last basis vector there are zeros.
+    count = min(COLUMNS, -(-n // TOGETHER) * TOGETHER)
+    return jax.lax.map(product, first + jnp.arange(count), batch_size=TOGETHER)
+
+
+def _derivatives(field: Any, project: Any, x: Vector) -> Callable[[Vector], tuple[Vector, Vector]]:
+    """A function of z that gives P J P z and P Jᵀ P z."""
+    _, forward = jax.linearize(field, x)
+    _, backward = jax.vjp(field, x)
+
+    def apply(z):
+        z = project(x, z)
+        return project(x, forward(z)), project(x, backward(z)[0])
+
+    return apply
+
+
+def exact_parts(sums: Float[np.ndarray, "columns 3"]) -> Parts:
+    """The parts from the `products` of all basis vectors."""
+    return _parts(*np.sum(sums, axis=0))
+
+
+def estimated_parts(samples: Float[np.ndarray, "probes 3"]) -> tuple[Parts, Parts]:
+    """Estimates from the `products` of random signs, and their standard errors (to first order in them)."""
+    samples = np.asarray(samples)
+    s, a, _ = mean = samples.mean(axis=0)
+    error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
+    estimate = _parts(*mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.std(samples[:, 1] / a - samples[:, 0] / s, ddof=1) / np.sqrt(len(samples))
+        symmetric = error[0] / (2 * estimate.symmetric_norm) if s > 0 else 0.0
+        antisymmetric = error[1] / (2 * estimate.antisymmetric_norm) if a > 0 else 0.0
+        ratio = estimate.curl_ratio * relative / 2 if s > 0 and a > 0 else 0.0
+    return estimate, Parts(float(symmetric), float(antisymmetric), float(ratio), float(error[2]))
+
+
+def _parts(s: float, a: float, trace: float) -> Parts:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Parts(float(np.sqrt(s)), float(np.sqrt(a)), float(np.sqrt(np.float64(a) / s)), float(trace))
+
+
+ROUNDING = 32 * np.finfo(float).eps
+"""A field is taken as zero where it is no larger than a relative change of the point by this would make it."""
+
+
+@eqx.filter_jit
+def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector) -> tuple[Array, Array, Array]:
+    """|F|, the angle between F and −∇loss (projected), and the loss.
+
+    The angle is 2 atan2(|a − b|, |a + b|) for unit vectors a and b, which is accurate for all angles (Kahan). It is
+    NaN where F or ∇loss is zero up to rounding, and where `loss` is None.
+    """
+    speed = jnp.linalg.norm(field(x))
+    if loss is None:
+        return speed, jnp.asarray(jnp.nan), jnp.asarray(jnp.nan)
+
+    def descent(x):
+        return -project(x, jax.grad(loss)(x))
+
+    a, b = (_unit(f, x) for f in (field, descent))
+    angle = 2 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
+    return speed, angle, loss(x)
+
+
+def _unit(field: Field, x: Vector) -> Vector:
+    """F/|F|, or NaN where the rounding of x alone could have made F."""
+    signs = jax.random.rademacher(jax.random.key(0), x.shape, dtype=float)
+    f, change = jax.jvp(field, (x,), (x * signs,))
+    norm = jnp.linalg.norm(f)
+    return f / jnp.where(norm > ROUNDING * jnp.linalg.norm(change), norm, jnp.nan)
+
+
+@eqx.filter_jit
+def both_products(field: Any, project: Any, x: Vector, z: Vector) -> tuple[Vector, Vector]:
+    """P J P z and P Jᵀ P z."""
+    return _derivatives(field, project, x)(z)
+
+
+def rotation_plane(field: Any, project: Any, x: Vector) -> Float[np.ndarray, "2 n"] | None:
+    """Orthonormal directions u, v of the plane of strongest rotation: the largest curl ∂F_v/∂u − ∂F_u/∂v.
+
+    iA is Hermitian; the eigenvector u + iv of its largest eigenvalue σ spans the plane, whose curl is 2σ. A phase
+    is free: the component that is largest in modulus is made real. Its products are matrix-free, and the tolerance
+    is 1e-6, beyond `DENSE` dimensions.
+
+    **Returns:** u and v, oriented such that the curl is positive; None where A is zero up to rounding.
+    """
+    x, n = np.asarray(x), len(x)
+    probes = np.random.default_rng(0).choice([-1.0, 1.0], (PROBES, n))
+
+    def apply(z, sign=-1):
+        jz, jtz = (np.asarray(part) for part in both_products(field, project, x, z))
+        return (jz + sign * jtz) / 2
+
+    antisymmetric, symmetric = (np.linalg.norm([apply(z, sign) for z in probes]) for sign in (-1, 1))
+    if n < 2 or not antisymmetric > 1e-10 * symmetric:
+        return None
+
+    def hermitian(z):
+        z = np.ravel(z)
+        return 1j * (apply(np.ascontiguousarray(z.real)) + 1j * apply(np.ascontiguousarray(z.imag)))
+
+    if n <= DENSE:
+        z = np.linalg.eigh(1j * np.stack([apply(e) for e in np.eye(n)], axis=1))[1][:, -1]
+    else:
+        start = np.random.default_rng(0).normal(size=n).astype(complex)
+        operator = LinearOperator((n, n), matvec=hermitian, dtype=complex)
+        z = eigsh(operator, k=1, which="LA", v0=start, tol=1e-6)[1][:, 0]
+    largest = z[np.argmax(np.abs(z))]
+    z = z * (np.conj(largest) / abs(largest)) * np.sqrt(2)
+    u, v = z.real, z.imag
+    return np.stack([u, v if v @ apply(u) > 0 else -v])

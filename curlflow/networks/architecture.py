@@ -1,0 +1,159 @@
+"""What a graph says of a network: widths, missing synapses, neuron types, rule signs, perhaps weights.
+
+hₗ = φ((Pₗ ∘ Wₗ) hₗ₋₁) with Pₗ the mask of layer l, and a velocity Gₗ ∘ Fₗ with the gains Gₗ of equation (2) of
+docs/model.md: the sign belongs to the presynaptic neuron, unless a synapse has one of its own.
+"""
+
+import json
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from jaxtyping import Bool, Float
+
+from .feedforward import Feedforward
+from .graph_checks import Layers, checked_gains
+
+Mask = Bool[np.ndarray, "_ _"]
+Gains = Float[np.ndarray, "_ _"]
+
+
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """A network as drawn. `curlflow.networks.from_graph` makes it.
+
+    **Attributes:**
+
+    - `nodes`: for every layer, the names of its neurons in the order of the units.
+    - `masks`: one boolean array per layer of weights (post × pre), False where a synapse is missing.
+    - `gains`: one array per layer of weights: (1, pre) where signs belong to neurons, (post, pre) where a synapse of
+      the layer has one of its own. They are what `SignFlipped(rule, gains)` takes.
+    - `weights`: one array per layer (post × pre), 0 where a synapse is missing; None where no edge has a weight.
+    - `types`: for every layer, `"excitatory"`, `"inhibitory"` or None for each of its neurons.
+    - `activation`, `output_activation`: φ and φ_out, None where the graph does not say.
+    - `drawn`: the graph itself, frozen.
+    """
+
+    nodes: Layers
+    masks: tuple[Mask, ...]
+    gains: tuple[Gains, ...]
+    weights: tuple[Float[np.ndarray, "_ _"], ...] | None
+    types: tuple[tuple[str | None, ...], ...]
+    activation: str | None
+    output_activation: str | None
+    drawn: nx.DiGraph
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Numbers of units from the inputs to the outputs."""
+        return tuple(len(names) for names in self.nodes)
+
+    @property
+    def is_fully_connected(self) -> bool:
+        """Whether no synapse between consecutive layers is missing."""
+        return all(bool(m.all()) for m in self.masks)
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether any synapse learns with another gain than 1."""
+        return any(bool(((g != 1) & m).any()) for g, m in zip(self.gains, self.masks, strict=True))
+
+    def masked(self, weights: Iterable[Any]) -> list[Float[np.ndarray, "_ _"]]:
+        """`weights` (one array per layer, post × pre) with 0 for the missing synapses.
+
+        **Raises:** `ValueError` for other shapes.
+        """
+        weights = [np.asarray(w) for w in weights]
+        shapes, required = [w.shape for w in weights], [m.shape for m in self.masks]
+        if shapes != required:
+            raise ValueError(f"weights: got shapes {shapes}, required are those of the graph: {required}.")
+        return [np.where(m, w, 0.0) for m, w in zip(self.masks, weights, strict=True)]
+
+    def network(self, weights: Iterable[Any] | None = None) -> Feedforward:
+        """A network of this architecture, linear where the graph names no activation.
+
+        **Arguments:**
+
+        - `weights`: one array per layer (post × pre); what they say of missing synapses is left out. By default the
+          weights of the edges.
+
+        **Raises:** `ValueError` for weights of other shapes, and where neither they nor the edges give any.
+        """
+        if weights is None and self.weights is None:
+            raise ValueError("weights: the edges of the graph have none, so they must be given.")
+        weights = self.masked(self.weights if weights is None else weights)
+        return Feedforward(weights, self.activation or "linear", self.output_activation or "linear")
+
+    def graph(self, network: Feedforward | None = None, *, gains: Sequence[Any] | None = None) -> nx.DiGraph:
+        """The graph as it was drawn, with all attributes and in its order; a copy that may be changed.
+
+        **Arguments:**
+
+        - `network`: whose weights and activations to write into it.
+        - `gains`: one array per layer, to write as `rule_sign` where they differ from what the graph says.
+
+        **Raises:** `ValueError` for weights and gains of other shapes.
+        """
+        graph = self.drawn.copy()
+        if network is not None:
+            write_weights(graph, self.nodes, self.masked(network.weights))
+            graph.graph |= {"activation": network.activation, "output_activation": network.output_activation}
+        gains = self.gains if gains is None else checked_gains(gains, [m.shape for m in self.masks])
+        for layer, gain in enumerate(gains):
+            if ((gain != self.gains[layer]) & self.masks[layer]).any():
+                write_gains(graph, self.nodes, layer, gain)
+        return graph
+
+    def to_json(self) -> str:
+        """All that is computed with, in networkx's node-link format: the same text for the same network.
+
+        Read it by `networkx.node_link_graph(json.loads(text), edges="edges")`. Attributes of the user's own are left
+        out, and names that JSON does not have become words.
+        """
+        plain = nx.DiGraph()
+        plain.graph |= _known(self.drawn.graph, {"activation": str, "output_activation": str})
+        for name in (name for names in self.nodes for name in names):
+            plain.add_node(name, **_known(self.drawn.nodes[name], {"layer": int, "type": str, "rule_sign": float}))
+        place = {name: number for number, name in enumerate(plain)}
+        for pre, post in sorted(self.drawn.edges, key=lambda edge: (place[edge[0]], place[edge[1]])):
+            data = self.drawn.edges[pre, post]
+            plain.add_edge(pre, post, **_known(data, {"weight": float, "rule_sign": float}))
+        return json.dumps(nx.node_link_data(plain, edges="edges"), ensure_ascii=False, default=_plain_name)
+
+
+def write_weights(graph: nx.DiGraph, nodes: Layers, weights: Sequence[np.ndarray]) -> None:
+    """Set the attribute `weight` of every edge of `graph`."""
+    place = places(nodes)
+    for pre, post, data in graph.edges(data=True):
+        layer, j = place[pre]
+        data["weight"] = float(weights[layer][place[post][1], j])
+
+
+def write_gains(graph: nx.DiGraph, nodes: Layers, layer: int, gain: np.ndarray) -> None:
+    """Set `rule_sign` of the neurons before a layer of weights if all gains are theirs, else of its edges."""
+    if gain.shape[0] == 1:
+        for name, value in zip(nodes[layer], np.broadcast_to(gain[0], len(nodes[layer])), strict=True):
+            graph.nodes[name]["rule_sign"] = float(value)
+            for post in graph.successors(name):
+                graph.edges[name, post].pop("rule_sign", None)
+        return
+    gain = np.broadcast_to(gain, (len(nodes[layer + 1]), len(nodes[layer])))
+    place = places(nodes)
+    for pre, post in graph.out_edges(nodes[layer]):
+        graph.edges[pre, post]["rule_sign"] = float(gain[place[post][1], place[pre][1]])
+
+
+def places(nodes: Layers) -> dict[Hashable, tuple[int, int]]:
+    """For every name its layer and its number in that layer."""
+    return {name: (layer, number) for layer, names in enumerate(nodes) for number, name in enumerate(names)}
+
+
+def _known(data: dict, kinds: dict[str, type]) -> dict[str, Any]:
+    """The attributes with these names, where they are set, as these types."""
+    return {name: kind(data[name]) for name, kind in kinds.items() if data.get(name) is not None}
+
+
+def _plain_name(name: Any) -> Any:
+    return name.item() if isinstance(name, np.generic) else str(name)

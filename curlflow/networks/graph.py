@@ -1,0 +1,212 @@
+"""A network to and from a `networkx.DiGraph`: neurons are nodes, synapses are edges.
+
+A synapse that is not drawn is missing: wᵢⱼ = 0 for all time. A neuron's rule sign multiplies the velocity of the
+synapses that leave it (equation (2) of docs/model.md, where the sign belongs to the presynaptic neuron): 1 by
+default, −1 for inhibitory neurons, any other number by `rule_sign`; a synapse's own `rule_sign` replaces that of its
+neuron.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from .architecture import Architecture, places, write_gains, write_weights
+from .feedforward import Feedforward
+from .graph_checks import (
+    Layers,
+    check_directed,
+    check_edges,
+    checked_activation,
+    checked_gains,
+    checked_layers,
+    checked_number,
+    checked_type,
+)
+
+
+def from_graph(graph: Any) -> Architecture:
+    """Read an architecture off a directed graph.
+
+    ```python
+    g = nx.DiGraph()
+    g.add_nodes_from(["left", "right"], layer=0)
+    g.add_node("cell", layer=1, type="inhibitory")
+    g.add_node("out", layer=2)
+    g.add_edges_from([("left", "cell"), ("right", "cell"), ("cell", "out")])
+    architecture = curlflow.networks.from_graph(g)
+    ```
+
+    **Returns:** an `Architecture` with `widths`, `masks`, `gains`, `weights`, `types` and the names of the neurons.
+
+    **Arguments:**
+
+    - `graph`: a `networkx.DiGraph`. Nodes have the attribute `layer`, 0 for the inputs, and may have `type`
+      (`"excitatory"`, `"inhibitory"`) and `rule_sign` (a number); edges may have `weight`, all or none, and
+      `rule_sign`; the graph may have `activation` and `output_activation`. Other attributes are kept.
+
+    **Description:** neurons of a layer are numbered in the order in which the graph holds them. Neurons without
+    synapses are allowed; every layer must be joined to the next by at least one edge. Types set rule signs, they do
+    not force signs of weights (Dale's principle is not imposed).
+
+    **Raises:** `ValueError` for undirected graphs and multigraphs, cycles, edges that do not lead to the next layer,
+    nodes without a layer, layers with gaps, unknown types and activations, weights and signs that are no finite
+    numbers, and weights on some edges only.
+    """
+    check_directed(graph)
+    nodes = checked_layers(graph)
+    check_edges(graph, nodes)
+    types = tuple(tuple(checked_type(name, graph.nodes[name]) for name in names) for names in nodes)
+    return Architecture(
+        nodes=nodes,
+        masks=_masks(graph, nodes),
+        gains=_gains(graph, nodes, types),
+        weights=_weights(graph, nodes),
+        types=types,
+        activation=checked_activation(graph, "activation"),
+        output_activation=checked_activation(graph, "output_activation"),
+        drawn=nx.freeze(nx.DiGraph(graph)),
+    )
+
+
+def _shapes(nodes: Layers) -> list[tuple[int, int]]:
+    return [(len(after), len(before)) for before, after in zip(nodes, nodes[1:], strict=False)]
+
+
+def _masks(graph: nx.DiGraph, nodes: Layers) -> tuple[np.ndarray, ...]:
+    place = places(nodes)
+    masks = tuple(np.zeros(shape, dtype=bool) for shape in _shapes(nodes))
+    for pre, post in graph.edges:
+        layer, j = place[pre]
+        masks[layer][place[post][1], j] = True
+    return masks
+
+
+def _weights(graph: nx.DiGraph, nodes: Layers) -> tuple[np.ndarray, ...] | None:
+    given = {(pre, post): w for pre, post, w in graph.edges(data="weight") if w is not None}
+    if not given:
+        return None
+    place = places(nodes)
+    weights = tuple(np.zeros(shape) for shape in _shapes(nodes))
+    for pre, post in graph.edges:
+        edge = f"the edge {pre!r} → {post!r}"
+        if (pre, post) not in given:
+            raise ValueError(f"weight: {edge} has none, but others have; give weights to all edges or to none.")
+        layer, j = place[pre]
+        weights[layer][place[post][1], j] = checked_number("weight", given[pre, post], edge)
+    return weights
+
+
+def _gains(graph: nx.DiGraph, nodes: Layers, types: tuple) -> tuple[np.ndarray, ...]:
+    labelled = [zip(names, kinds, strict=True) for names, kinds in zip(nodes, types, strict=True)]
+    signs = [[_sign(graph, name, kind) for name, kind in layer] for layer in labelled]
+    for name, sign in zip(nodes[-1], signs[-1], strict=True):
+        if graph.nodes[name].get("rule_sign") is not None and sign != 1:
+            raise ValueError(
+                f"rule_sign: got {sign:g} for the output {name!r}, which no synapse leaves; "
+                "give signs to the neurons before it, or to edges."
+            )
+    gains = [np.array([row]) for row in signs[:-1]]
+    place = places(nodes)
+    own = [(pre, post, sign) for pre, post, sign in graph.edges(data="rule_sign") if sign is not None]
+    for layer in {place[pre][0] for pre, _, _ in own}:
+        gains[layer] = np.repeat(gains[layer], len(nodes[layer + 1]), axis=0)
+    for pre, post, sign in own:
+        layer, j = place[pre]
+        gains[layer][place[post][1], j] = checked_number("rule_sign", sign, f"the edge {pre!r} → {post!r}")
+    return tuple(gains)
+
+
+def _sign(graph: nx.DiGraph, name: Hashable, kind: str | None) -> float:
+    """The rule sign of a neuron: its own, or that of its type."""
+    sign = graph.nodes[name].get("rule_sign")
+    if sign is None:
+        return -1.0 if kind == "inhibitory" else 1.0
+    return checked_number("rule_sign", sign, f"node {name!r}")
+
+
+def to_graph(
+    network: Any, *, gains: Any = None, masks: Any = None, names: Any = None, types: Any = None
+) -> nx.DiGraph:
+    """Write a network as a directed graph; `from_graph` reads it back bit for bit.
+
+    ```python
+    problem = spec.build()
+    g = curlflow.networks.to_graph(problem.student, gains=problem.rule.gains)
+    ```
+
+    **Returns:** a `networkx.DiGraph` with nodes `layer` (and `type`, `rule_sign` where given), edges `weight` (and
+    `rule_sign`), and the two activations as attributes of the graph.
+
+    **Arguments:**
+
+    - `network`: a `curlflow.networks.Feedforward`.
+    - `gains`: one array per layer, as `SignFlipped` takes them: of shape (1, pre) they become `rule_sign` of neurons,
+      otherwise of edges.
+    - `masks`: one boolean array per layer (post × pre), False where there is no synapse. By default every pair of
+      neurons in consecutive layers is joined, also by weights that are 0.
+    - `names`: for every layer, the names of its neurons, all different. By default x1, x2, … for inputs, h1, h2, …
+      for hidden units (h1.1, h1.2, …, h2.1, … in several layers), y1, y2, … for outputs.
+    - `types`: for every layer, `"excitatory"`, `"inhibitory"` or None for each neuron. An inhibitory neuron without a
+      gain of its own is read back with rule sign −1.
+
+    **Raises:** `ValueError` for gains, masks, names or types that do not fit the network, and for weights other than
+    0 where a mask says that there is no synapse.
+    """
+    if not isinstance(network, Feedforward):
+        raise ValueError(f"network: got {type(network).__name__}, required is a curlflow.networks.Feedforward.")
+    weights = [np.asarray(w) for w in network.weights]
+    names = _names(network, names)
+    types = [[None] * width for width in network.widths] if types is None else _fitting("types", types, network)
+    graph = nx.DiGraph(activation=network.activation, output_activation=network.output_activation)
+    for layer, (row, kinds) in enumerate(zip(names, types, strict=True)):
+        for name, kind in zip(row, kinds, strict=True):
+            checked_type(name, {"type": kind})
+            graph.add_node(name, layer=layer, **({} if kind is None else {"type": kind}))
+    for layer, mask in enumerate(_checked_masks(masks, weights)):
+        graph.add_edges_from((names[layer][j], names[layer + 1][i]) for i, j in np.argwhere(mask))
+    write_weights(graph, names, weights)
+    for layer, gain in enumerate([] if gains is None else checked_gains(gains, [w.shape for w in weights])):
+        write_gains(graph, names, layer, gain)
+    return graph
+
+
+def _fitting(field: str, rows: Any, network: Feedforward) -> list[list]:
+    """One row per layer with one entry per neuron."""
+    try:
+        rows = [list(row) for row in rows]
+    except TypeError:
+        raise ValueError(f"{field}: got {rows!r}, required is one list per layer.") from None
+    lengths, widths = [len(row) for row in rows], list(network.widths)
+    if lengths != widths:
+        raise ValueError(f"{field}: got lists of lengths {lengths}, required are those of the layers: {widths}.")
+    return rows
+
+
+def _names(network: Feedforward, names: Any) -> Layers:
+    """The names that were given, or the default ones."""
+    if names is None:
+        letters = ["x", *(f"h{layer}." for layer in range(1, len(network.weights))), "y"]
+        letters = ["x", "h", "y"] if len(letters) == 3 else letters
+        names = [[f"{c}{i + 1}" for i in range(n)] for c, n in zip(letters, network.widths, strict=True)]
+    names = tuple(tuple(row) for row in _fitting("names", names, network))
+    flat = [name for row in names for name in row]
+    if any(name is None or not isinstance(name, Hashable) for name in flat) or len(set(flat)) < len(flat):
+        raise ValueError(f"names: got {names!r}, required are different names, hashable and not None.")
+    return names
+
+
+def _checked_masks(masks: Any, weights: list[np.ndarray]) -> list[np.ndarray]:
+    """Where there are synapses."""
+    if masks is None:
+        return [np.ones(w.shape, dtype=bool) for w in weights]
+    masks = [np.asarray(m) for m in masks]
+    shapes, required = [m.shape for m in masks], [w.shape for w in weights]
+    if shapes != required or any(m.dtype != bool for m in masks):
+        kinds = [str(m.dtype) for m in masks]
+        raise ValueError(f"masks: got shapes {shapes} of {kinds}, required are arrays of bool of shapes {required}.")
+    for layer, (mask, w) in enumerate(zip(masks, weights, strict=True), start=1):
+        if (w[~mask] != 0).any():
+            raise ValueError(f"masks: layer {layer} has weights other than 0 where the mask has no synapse.")
+    return masks

@@ -1,0 +1,160 @@
+"""`SymbolicField`: a vector field or a map as expressions, and what follows from them.
+
+With the field F and the Jacobian Jᵢⱼ = ∂Fᵢ/∂xⱼ of equations (2) and (3) of docs/model.md, written out: F is the
+gradient of some potential, in the Euclidean metric and on a space without holes, if and only if J = Jᵀ (the
+integrability condition, after Poincaré). The antisymmetric part of J is the curl.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+
+from .conserved import polynomial_integrals
+from .derivatives import jacobian
+from .exact import NUMERIC
+from .potentials import potential_of
+from .vanishing import Generators, vanishes
+
+READABLE = 1000
+"""Fractions with larger denominators are printed as decimals."""
+
+
+@dataclass(frozen=True)
+class SymbolicField:
+    """The right-hand side of dx/dt = F(t, x) or of xᵢ₊₁ = F(i, xᵢ), as `symbolic_field` makes it.
+
+    **Attributes:**
+
+    - `kind`: `"flow"` or `"map"`.
+    - `states`: the symbols of the state, leaf by leaf, row by row.
+    - `parameters`: the symbols of parameters, and `values` their numbers.
+    - `time`: the symbol of time t, or of the index i of the iteration.
+    - `field`: F, a matrix of one column. Its numbers are exact.
+    """
+
+    kind: str
+    states: tuple[sympy.Symbol, ...]
+    parameters: tuple[sympy.Symbol, ...]
+    values: dict[sympy.Symbol, sympy.Expr]
+    time: sympy.Symbol
+    field: sympy.Matrix
+
+    @functools.cached_property
+    def jacobian(self) -> sympy.Matrix:
+        """J, with Jᵢⱼ = ∂Fᵢ/∂xⱼ. At a jump of the field it is that of one side, as in automatic differentiation."""
+        return jacobian(self.field, self.states)
+
+    @property
+    def divergence(self) -> sympy.Expr:
+        """tr J."""
+        return self.jacobian.trace()
+
+    @functools.cached_property
+    def curl(self) -> sympy.Matrix:
+        """J − Jᵀ, with zeros where an entry is zero identically."""
+        raw = self.jacobian - self.jacobian.T
+        generators = Generators()
+        return raw.applyfunc(lambda entry: sympy.S.Zero if vanishes(entry, generators) else entry)
+
+    @functools.cached_property
+    def is_gradient(self) -> bool | None:
+        """Whether J = Jᵀ everywhere: True if it was proved, False if it was refuted, None if neither."""
+        raw = self.jacobian - self.jacobian.T
+        n, verdict, generators = len(self.states), True, Generators()
+        for i, j in itertools.combinations(range(n), 2):
+            zero = vanishes(raw[i, j], generators)
+            if zero is False:
+                return False
+            verdict = None if zero is None else verdict
+        return verdict
+
+    def potential(self) -> sympy.Expr:
+        """V with F = −∇V, up to a constant.
+
+        **Raises:** `ValueError` where F is no gradient, or no closed form was found.
+        """
+        if self.is_gradient is False:
+            raise ValueError("system: its Jacobian is not symmetric, so that there is no potential.")
+        return potential_of(self.field, self.states)
+
+    def fixed_points(self) -> list[dict[sympy.Symbol, sympy.Expr]]:
+        """The solutions of F = 0, or for a map of F(x) = x, as SymPy finds them.
+
+        **Returns:** one dictionary for each solution. Symbols that are missing are free: the solution is a curve or
+        a manifold.
+
+        **Raises:** `ValueError` where SymPy finds no closed form.
+        """
+        equations = self.field - sympy.Matrix(self.states) if self.kind == "map" else self.field
+        try:
+            found = sympy.solve(list(equations), list(self.states), dict=True)
+        except NotImplementedError:
+            raise ValueError("system: SymPy finds no closed form of its fixed points.") from None
+        return [point for point in found if all(value.is_real is not False for value in point.values())]
+
+    def conserved_quantities(self, degree: int = 2) -> list[sympy.Expr]:
+        """Polynomials C(x) that are constant along the dynamics.
+
+        **Returns:** polynomials of which all polynomial first integrals up to `degree` are made by sums and products;
+        none is made from those before it.
+
+        **Arguments:**
+
+        - `degree`: the largest degree that is searched.
+
+        **Description:** ∇C · F = 0 (C(F(x)) = C(x) for a map) is linear in the coefficients of C. Functions such as
+        tanh in F count as independent of the state and of each other: what is found is conserved, and where they are
+        not independent something may be missed. With symbols as parameters, C is conserved for all their values.
+
+        **Raises:** `ValueError` for a degree that is not a positive whole number, or too many monomials.
+        """
+        if isinstance(degree, bool) or not isinstance(degree, int) or degree < 1:
+            raise ValueError(f"degree: got {degree!r}, allowed are whole numbers from 1.")
+        return polynomial_integrals(self.field, self.states, self.time, degree, self.kind)
+
+    def lambdify(self, what: str = "field") -> Callable[..., np.ndarray]:
+        """A numeric function of (t, x) or (t, x, parameters).
+
+        **Returns:** a function that takes the time, the state in the order of `states` (its first axis; further axes
+        are points of a grid) and, optionally, numbers in place of `values`; it returns an array.
+
+        **Arguments:**
+
+        - `what`: `"field"`, `"jacobian"` or `"divergence"`.
+
+        **Raises:** `ValueError` for another name.
+        """
+        if what not in ("field", "jacobian", "divergence"):
+            raise ValueError(f"what: got {what!r}, allowed are field, jacobian, divergence.")
+        matrix = sympy.Matrix([getattr(self, what)])
+        arguments = (self.time, self.states, self.parameters)
+        compiled = sympy.lambdify(arguments, list(matrix), modules=NUMERIC, cse=True)
+        defaults = [float(self.values[p]) for p in self.parameters]
+        shape = {"field": (len(self.states),), "jacobian": matrix.shape, "divergence": ()}[what]
+
+        def numeric(t: Any, x: Any, parameters: Any = None) -> np.ndarray:
+            x = np.asarray(x, dtype=float)
+            if x.shape[:1] != (len(self.states),):
+                raise ValueError(f"x: got shape {x.shape}, the first axis must have length {len(self.states)}.")
+            values = compiled(t, tuple(x), defaults if parameters is None else parameters)
+            return np.stack([np.broadcast_to(v, x.shape[1:]) for v in values]).reshape((*shape, *x.shape[1:]))
+
+        return numeric
+
+    def __str__(self) -> str:
+        """One line for each state, long fractions as decimals."""
+        left = "d{}/dt" if self.kind == "flow" else "{} →"
+        sign = " = " if self.kind == "flow" else " "
+        rows = zip(self.states, self.field, strict=True)
+        return "\n".join(left.format(state) + sign + str(readable(entry)) for state, entry in rows)
+
+
+def readable(expression: sympy.Basic, digits: int = 6) -> sympy.Basic:
+    """`expression` with long fractions as decimals of some digits, to be printed and not to be computed with."""
+    long = [r for r in expression.atoms(sympy.Rational) if r.q > READABLE]
+    return expression.xreplace({r: sympy.Float(r, digits) for r in long})

@@ -1,0 +1,111 @@
+"""Is an expression zero identically? Proofs by algebra, refutations by numbers.
+
+Functions of the state (tanh, exp, ...) are replaced by new symbols, steps by χ, and each case distinction by
+
+    {a if c, else b} = b + χ (a − b)    with    χ² = χ,
+
+so that what remains is a rational function. It is zero if its numerator is; that proves it. A number at a random
+point that is not zero, in 50 digits, refutes it. What is neither goes to `sympy.simplify`.
+"""
+
+import random
+
+import sympy
+
+from .exact import indicator, step
+
+POINTS = 4
+DIGITS = 50
+MOST_OPERATIONS = 2000
+"""Longer expressions are not simplified: it would take minutes."""
+
+
+class Generators:
+    """Rational functions in the state and in new symbols for all that is not rational.
+
+    `functions` and `switches` map what was replaced to its symbol.
+    """
+
+    def __init__(self) -> None:
+        self.functions: dict[sympy.Basic, sympy.Symbol] = {}
+        self.switches: dict[sympy.Basic, sympy.Symbol] = {}
+        self._known: dict[sympy.Basic, sympy.Expr] = {}
+
+    def rational(self, expression: sympy.Expr) -> sympy.Expr:
+        """`expression` with all functions and conditions replaced."""
+        if expression not in self._known:
+            self._known[expression] = self._replaced(expression)
+        return self._known[expression]
+
+    def numerator(self, expression: sympy.Expr) -> sympy.Poly:
+        """The numerator as a polynomial in all symbols, old and new."""
+        top = self.rational(expression)
+        if any(power.exp.is_negative for power in top.atoms(sympy.Pow)):
+            top = sympy.fraction(sympy.together(top))[0]
+        symbols = sorted(top.free_symbols, key=str) or [sympy.Dummy()]
+        return self.reduced(sympy.Poly(top, *symbols))
+
+    def reduced(self, polynomial: sympy.Poly) -> sympy.Poly:
+        """`polynomial` with χ² = χ."""
+        switches = set(self.switches.values())
+        terms: dict[tuple[int, ...], sympy.Expr] = {}
+        for powers, coefficient in polynomial.terms():
+            key = tuple(
+                min(p, 1) if g in switches else p for p, g in zip(powers, polynomial.gens, strict=True)
+            )  # fmt: skip
+            terms[key] = terms.get(key, sympy.S.Zero) + coefficient
+        return sympy.Poly.from_dict(terms, *polynomial.gens)
+
+    def _replaced(self, e: sympy.Expr) -> sympy.Expr:
+        if e.is_Number or e.is_Symbol:
+            return e
+        if isinstance(e, sympy.Piecewise):
+            result = self.rational(e.args[-1].expr)
+            for value, condition in reversed([tuple(pair) for pair in e.args[:-1]]):
+                result = result + self.rational(indicator(condition)) * (self.rational(value) - result)
+            return result
+        if e.is_Add or e.is_Mul or (e.is_Pow and e.exp.is_Integer):
+            return e.func(*(self.rational(arg) for arg in e.args))
+        if isinstance(e, sympy.exp) and e.args[0].could_extract_minus_sign():
+            return 1 / self.rational(sympy.exp(-e.args[0]))
+        if isinstance(e, step):
+            return self.switches.setdefault(e, sympy.Dummy(f"c{len(self.switches)}", real=True))
+        return self.functions.setdefault(e, sympy.Dummy(f"f{len(self.functions)}", real=True))
+
+
+def vanishes(expression: sympy.Expr, generators: Generators | None = None) -> bool | None:
+    """Whether `expression` is zero for all values of its symbols: True or False if that is certain, else None.
+
+    **Arguments:**
+
+    - `expression`: a real expression.
+    - `generators`: to be shared by calls about expressions with common parts, which saves time.
+    """
+    if expression == 0:
+        return True
+    if (generators or Generators()).numerator(expression).is_zero:
+        return True
+    if differs_from_zero(expression):
+        return False
+    if sympy.count_ops(expression) > MOST_OPERATIONS:
+        return None
+    return True if sympy.simplify(expression).is_zero else None
+
+
+def differs_from_zero(expression: sympy.Expr) -> bool:
+    """Whether `expression` is far from zero, for that many digits, at one of a few random points."""
+    generator = random.Random(0)
+    symbols = sorted(expression.free_symbols, key=str)
+    for _ in range(POINTS):
+        point = {s: random_value(s, generator) for s in symbols}
+        value = sympy.N(expression.subs(point), DIGITS)
+        if value.is_number and value.is_finite and abs(value) > sympy.Float(10) ** (10 - DIGITS):
+            return True
+    return False
+
+
+def random_value(symbol: sympy.Symbol, generator: random.Random) -> sympy.Rational:
+    if symbol.is_integer:
+        return sympy.Integer(generator.randint(1, 9))
+    value = sympy.Rational(generator.randint(1, 997), 500)
+    return value if symbol.is_positive or generator.random() < 0.5 else -value

@@ -1,0 +1,433 @@
+"""Gradient and curl parts against matrices, Hessians and closed forms; circulations and planes of learning rules."""
+
+import jax
+import jax.numpy as jnp
+import matplotlib as mpl
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import curlflow
+from curlflow.measures.jacobian_parts import RandomSigns, estimated_parts, products, rotation_plane
+from curlflow.networks import Feedforward
+from curlflow.plot.planes import decomposition as draw
+from curlflow.rules import FeedbackAlignment, SignFlipped
+from curlflow.studies.decompositions import decomposition
+from curlflow.studies.flat_fields import subjects_of
+from curlflow.studies.plane_decompositions import plane_decomposition
+
+mpl.use("Agg")
+
+ACTIVATIONS = ["linear", "tanh", "relu", "sigmoid"]
+RNG = np.random.default_rng(3)
+MATRIX = RNG.normal(size=(6, 6))
+
+
+def matrix_flow(matrix=MATRIX):
+    return curlflow.systems.linear(matrix, np.arange(1.0, len(matrix) + 1))
+
+
+def small(**tables):
+    network = {"inputs": 4, "hidden": 3, "outputs": 2, **tables.pop("network", {})}
+    return curlflow.Spec(network=network, data={"samples": 30}, **tables)
+
+
+def check_parts(ds, jacobian, **tolerances):
+    """Compare with the dense Jacobian."""
+    s, a = (jacobian + jacobian.T) / 2, (jacobian - jacobian.T) / 2
+    tolerances = {"rtol": 1e-10, "atol": 1e-14} | tolerances
+    for name, expected in {
+        "symmetric_norm": np.linalg.norm(s),
+        "antisymmetric_norm": np.linalg.norm(a),
+        "curl_ratio": np.linalg.norm(a) / np.linalg.norm(s),
+        "divergence": np.trace(jacobian),
+    }.items():
+        np.testing.assert_allclose(ds[name], expected, err_msg=name, **tolerances)
+
+
+def test_linear_flow_has_the_parts_of_its_matrix():
+    ds = decomposition(matrix_flow(), at=np.zeros(6))
+    check_parts(ds.isel(realization=0), MATRIX)
+    assert ds.method == "exact"
+    assert "error" not in ds
+    assert "gradient_angle" not in ds
+    for name in ("symmetric_norm", "antisymmetric_norm", "curl_ratio", "divergence"):
+        assert float(ds[f"{name}_se"][0]) == 0
+    assert float(decomposition(matrix_flow(MATRIX + MATRIX.T)).antisymmetric_norm[0]) == 0
+    assert np.isinf(decomposition(matrix_flow(MATRIX - MATRIX.T)).curl_ratio[0])
+    assert np.isnan(decomposition(matrix_flow(0 * MATRIX)).curl_ratio[0])
+
+
+def test_a_flow_with_a_loss_has_an_angle():
+    loss = lambda x: jnp.sum(x**2) / 2  # noqa: E731
+    turned = np.array([[-1.0, -1.0], [1.0, -1.0]])
+    ds = decomposition(matrix_flow(turned), loss=loss, at=[3.0, 4.0])
+    np.testing.assert_allclose(ds.gradient_angle, np.pi / 4, rtol=1e-12)
+    np.testing.assert_allclose(ds.error, 12.5)
+    np.testing.assert_allclose(ds.speed, np.sqrt(50), rtol=1e-12)
+    uphill = decomposition(matrix_flow(-turned), loss=loss)
+    np.testing.assert_allclose(uphill.gradient_angle, 3 * np.pi / 4, rtol=1e-12)
+    assert np.isnan(decomposition(matrix_flow(turned), loss=loss, at="origin").gradient_angle)
+
+
+def test_gradient_descent_on_spheres_has_no_curl_and_no_angle():
+    # The projected gradient is a gradient on the spheres: circles and derivatives within them find no curl.
+    ds = decomposition(small(network={"activation": "tanh"}, constraint={"kind": "frobenius"}, realizations=2))
+    assert np.all(ds.curl_ratio < 1e-14)
+    assert np.all(ds.gradient_angle < 1e-12)
+    assert np.all(np.abs(ds.plane_curl) < 1e-13)
+    assert np.all(ds.speed > 1e-2)
+
+
+def test_squashed_outputs_have_no_curl_but_an_angle():
+    # No φ_out′ in the rule: a gradient, but of another loss.
+    ds = decomposition(small(network={"activation": "tanh", "output_activation": "tanh"}))
+    assert float(ds.curl_ratio[0]) < 1e-14
+    assert float(ds.gradient_angle[0]) > 1e-3
+
+
+def hessian_and_gradient(problem):
+    weights, unravel = ravel_pytree(problem.student)
+    loss = lambda w: problem.training_error.error(unravel(w))  # noqa: E731
+    return np.asarray(jax.hessian(loss)(weights)), np.asarray(jax.grad(loss)(weights))
+
+
+@pytest.mark.parametrize(("activation", "side"), [*((a, "presynaptic") for a in ACTIVATIONS), ("tanh", "synapse")])
+def test_curl_descent_is_minus_signs_times_the_hessian(activation, side, x64):
+    rule = {"kind": "curl", "side": side, "flipped": {"hidden": {"count": 1}}}
+    spec = small(network={"activation": activation}, rule=rule)
+    problem = spec.build()
+    hessian, gradient = hessian_and_gradient(problem)
+    gains = [np.broadcast_to(g, w.shape) for g, w in zip(problem.rule.gains, problem.student.weights, strict=True)]
+    signs = np.concatenate([g.ravel() for g in gains])
+    ds = decomposition(spec).isel(realization=0)
+    check_parts(ds, -signs[:, None] * hessian)
+    assert float(ds.antisymmetric_norm) > 1e-3
+    # F = −D g: cos of the angle is the share of the unflipped less that of the flipped in |g|².
+    cosine = np.sum(signs * gradient**2) / np.sum(gradient**2)
+    np.testing.assert_allclose(np.cos(ds.gradient_angle), cosine, rtol=1e-10)
+    np.testing.assert_allclose(ds.speed, np.linalg.norm(gradient), rtol=1e-12)
+    # The same program with a gain of 1 is gradient descent.
+    unflipped = decomposition(spec.replace("rule.gain", 1.0)).isel(realization=0)
+    assert float(unflipped.curl_ratio) < 1e-14
+    assert float(unflipped.gradient_angle) < 1e-12
+    # The kinks of relu cost the trapezoid rule its accuracy, and it says so.
+    assert abs(float(unflipped.circulation)) <= float(unflipped.circulation_error) + 1e-14
+
+
+def test_a_small_curl_is_not_lost_in_rounding(x64):
+    # A gain of 1 + ε on some synapses: A = −ε(ΠH − HΠ)/2 exactly, while (tr JᵀJ − tr J²)/2 is good to 1e-8 at best.
+    epsilon = 1e-10
+    spec = small(rule={"kind": "curl", "gain": 1 + epsilon, "flipped": {"inputs": {"count": 2}}})
+    problem = spec.build()
+    hessian, _ = hessian_and_gradient(problem)
+    gains = [np.broadcast_to(g, w.shape) for g, w in zip(problem.rule.gains, problem.student.weights, strict=True)]
+    flipped = (np.concatenate([g.ravel() for g in gains]) - 1) / epsilon
+    antisymmetric = epsilon * np.linalg.norm(flipped[:, None] * hessian - hessian * flipped) / 2
+    np.testing.assert_allclose(decomposition(spec).antisymmetric_norm[0], antisymmetric, rtol=1e-4)
+
+
+def dense(system, state=None):
+    """The Jacobian of the velocity by forward differentiation of the whole, unlike the products of the study."""
+    flat, unravel = ravel_pytree(system.state if state is None else state)
+    return np.asarray(jax.jacfwd(lambda w: ravel_pytree(system.velocity(0.0, unravel(w)))[0])(flat))
+
+
+def test_other_rules_against_their_dense_jacobian(x64):
+    spec = small(network={"activation": "tanh", "output_activation": "sigmoid"})
+    gains = [RNG.choice([-1.0, 0.5], (3, 4)), np.ones((1, 3))]
+    rule = SignFlipped(FeedbackAlignment([RNG.normal(size=(2, 3))]), gains)
+    ds = decomposition(spec, rule=rule).isel(realization=0)
+    check_parts(ds, dense(spec.build(rule=rule).flow()))
+    assert "SignFlipped" in ds.spec
+
+
+def test_constraint_takes_the_derivative_within_the_tangent_space(x64):
+    rule = {"kind": "curl", "flipped": {"inputs": 0.5}}
+    spec = small(rule=rule, constraint={"kind": "frobenius"})
+    problem = spec.build()
+    jacobian = dense(problem.flow())
+    normals = np.zeros((2, len(jacobian)))
+    for normal, place, w in zip(normals, (slice(0, 12), slice(12, 18)), problem.student.weights, strict=True):
+        normal[place] = w.ravel() / np.linalg.norm(w)
+    projection = np.eye(len(jacobian)) - normals.T @ normals
+    ds = decomposition(spec).isel(realization=0)
+    check_parts(ds, projection @ jacobian @ projection)
+    plain = np.linalg.norm(jacobian - jacobian.T) / np.linalg.norm(jacobian + jacobian.T)
+    assert abs(float(ds.curl_ratio) - plain) > 0.01
+    free = decomposition(spec.replace("constraint.kind", "none")).isel(realization=0)
+    check_parts(free, dense(spec.replace("constraint.kind", "none").build().flow()))
+    assert abs(float(ds.symmetric_norm) - float(free.symmetric_norm)) > 0.01
+
+
+def test_estimates_agree_within_their_standard_errors():
+    spec = curlflow.Spec(network={"inputs": 12, "hidden": 20}, rule={"kind": "curl", "flipped": {"inputs": 0.4}})
+    exact = decomposition(spec)
+    names = ("symmetric_norm", "antisymmetric_norm", "curl_ratio", "divergence")
+    scores = []
+    for seed in range(12):
+        ds = decomposition(spec, method="estimate", probes=200, seed=seed)
+        scores.append([float((ds[n] - exact[n])[0] / ds[f"{n}_se"][0]) for n in names])
+    scores = np.array(scores)
+    assert np.abs(scores).max() < 4.5
+    assert np.all(np.abs(scores.mean(axis=0)) < 3.5 / np.sqrt(len(scores)))
+    assert np.all((scores.std(axis=0) > 0.4) & (scores.std(axis=0) < 2))
+    assert ds.method == "estimate"
+    again = decomposition(spec, method="estimate", probes=200, seed=seed)
+    assert float(again.curl_ratio[0]) == float(ds.curl_ratio[0])
+
+
+def test_standard_errors_are_the_scatter_of_many_estimates(x64):
+    (subject,) = subjects_of(matrix_flow(RNG.normal(size=(64, 64))), None, None)
+    runs = []
+    for seed in range(200):
+        signs = RandomSigns(jax.random.key(seed))
+        samples = products(subject.velocity(), subject.projection, np.ones(64), signs, np.asarray(0))
+        runs.append(estimated_parts(np.asarray(samples)))
+    values, errors = (np.array([run[i] for run in runs]) for i in (0, 1))
+    # The scatter of 200 runs is known to 5 %.
+    ratio = values.std(axis=0) / errors.mean(axis=0)
+    assert np.all((ratio > 0.82) & (ratio < 1.22)), ratio
+
+
+def test_gradient_descent_has_no_curl_by_estimates_either():
+    ds = decomposition(small(network={"activation": "tanh"}), method="estimate", probes=8)
+    assert float(ds.curl_ratio[0]) < 1e-14
+    assert float(ds.curl_ratio_se[0]) < 1e-14
+
+
+@pytest.mark.parametrize("kind", ["flow", "updates"])
+def test_along_learning_every_point_is_as_if_given(kind):
+    spec = small(rule={"kind": "curl", "flipped": {"inputs": 0.5}}, dynamics={"kind": kind}, realizations=2)
+    times = [0, 3, 50]
+    ds = decomposition(spec, times=times)
+    along = "time" if kind == "flow" else "epoch"
+    assert ds.curl_ratio.dims == ("realization", along)
+    np.testing.assert_array_equal(ds[along], times)
+    run = curlflow.simulate(spec, times=times, weights="all")
+    np.testing.assert_allclose(ds.error, run.train_error, rtol=1e-12)
+    for name in ("curl_ratio", "divergence", "gradient_angle", "circulation"):
+        np.testing.assert_array_equal(decomposition(spec, at=run)[name], ds[name])
+    flat = run.weights[1, 2].to_numpy()
+    one = decomposition(spec, at=[flat[:12].reshape(3, 4), flat[12:].reshape(2, 3)])
+    for name in ("curl_ratio", "divergence", "gradient_angle", "speed", "plane_curl"):
+        np.testing.assert_allclose(ds[name][1, 2], one[name][1], rtol=1e-10)
+    start = decomposition(spec)
+    np.testing.assert_allclose(ds.curl_ratio[:, 0], start.curl_ratio, rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_divergence_along_a_run_is_that_of_the_exponents():
+    # The mean of tr J over a run, here by the trapezoid rule, is the sum of all exponents.
+    spec = small(
+        rule={"kind": "curl", "flipped": {"inputs": 0.5}}, constraint={"kind": "frobenius"},
+        dynamics={"kind": "flow", "rtol": 1e-9, "atol": 1e-12},
+    )  # fmt: skip
+    lyapunov = curlflow.lyapunov(spec, exponents=16, duration=4, transient=0, alignment=0, block=0.5)
+    ds = decomposition(spec, times=np.linspace(0, 4, 129)).isel(realization=0)
+    expected = np.trapezoid(ds.divergence, ds.time) / 4
+    np.testing.assert_allclose(lyapunov.mean_divergence[0], expected, rtol=1e-4)
+    np.testing.assert_allclose(lyapunov.lyapunov_exponent[0].sum(), expected, rtol=1e-4)
+
+
+def test_runs_that_diverge_have_a_status():
+    flow = curlflow.Flow(lambda t, x, args: x**2, [1.0, 0.5])
+    ds = decomposition(flow, times=[0, 0.5, 3.0])
+    assert int(ds.status[0]) != curlflow.Status.completed
+    np.testing.assert_allclose(ds.divergence[0, :2], [3.0, 2 * (2 + 0.5 / 0.75)], rtol=1e-4)
+    assert np.isnan(ds.divergence[0, 2])
+
+
+def test_time_enters_a_field_that_depends_on_it():
+    flow = curlflow.Flow(lambda t, x, args: t * jnp.stack([-x[1], x[0]]) - x, [1.0, 0.0])
+    ds = decomposition(flow, times=[0, 1, 2])
+    np.testing.assert_allclose(ds.plane_curl[0], [0, 2, 4], atol=1e-12)
+
+
+def test_interrupts_keep_what_is_finished():
+    def stop(realization, phase, fraction):
+        if phase == "Jacobian" and fraction > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(curlflow.Interrupted) as caught:
+        decomposition(matrix_flow(), times=[0, 1, 2, 3], progress=stop)
+    ds = caught.value.dataset
+    assert int(ds.status[0]) == curlflow.Status.interrupted
+    np.testing.assert_array_equal(np.isfinite(ds.divergence[0]), [True, True, False, False])
+
+
+@pytest.mark.parametrize("size", [5, 300])
+def test_plane_of_strongest_rotation(size, x64):
+    matrix = np.random.default_rng(size).normal(size=(size, size))
+    (subject,) = subjects_of(matrix_flow(matrix), None, None)
+    u, v = rotation_plane(subject.velocity(), subject.projection, np.ones(size))
+    np.testing.assert_allclose([u @ u, v @ v, u @ v], [1, 1, 0], atol=1e-6)
+    largest = np.linalg.norm(matrix - matrix.T, 2)
+    np.testing.assert_allclose(v @ matrix @ u - u @ matrix @ v, largest, rtol=1e-6)
+    assert rotation_plane(subjects_of(matrix_flow(matrix + matrix.T), None, None)[0].velocity(), subject.projection,
+                          np.ones(size)) is None  # fmt: skip
+
+
+def test_circles_in_the_dataset():
+    curl = MATRIX - MATRIX.T
+    ds = decomposition(matrix_flow(), radius=0.5)
+    np.testing.assert_allclose(ds.plane_curl, np.linalg.norm(curl, 2), rtol=1e-10)
+    np.testing.assert_allclose(ds.circulation, ds.plane_curl * np.pi / 4, rtol=1e-12)
+    np.testing.assert_allclose(decomposition(matrix_flow(), directions=(4, 1)).plane_curl, curl[1, 4], rtol=1e-10)
+    first, second = RNG.normal(size=(2, 6))
+    u, v = np.linalg.qr(np.stack([first, second], axis=1))[0].T
+    u, v = u * np.sign(u @ first), v * np.sign(v @ second)
+    given = decomposition(matrix_flow(), directions=(first, second))
+    np.testing.assert_allclose(given.plane_curl, v @ curl @ u, rtol=1e-10)
+    # Velocity and acceleration at x = (1, …, 6).
+    f = MATRIX @ np.arange(1.0, 7)
+    same = decomposition(matrix_flow(), directions=(f, MATRIX @ f))
+    np.testing.assert_allclose(decomposition(matrix_flow(), directions="trajectory").plane_curl, same.plane_curl)
+
+
+def two_weights(scale=3.0, **changes):
+    spec = curlflow.preset("fig1").replace({"teacher.scale": scale, **changes})
+    return spec, float(spec.build().teacher.product()[0, 0])
+
+
+def test_two_weight_model_has_the_curl_of_its_closed_form():
+    # F = ½(w1w2 − v)(−w2, w1): curl F = 2w1w2 − v and div F = (w1² − w2²)/2, at Σ = ½.
+    spec, v = two_weights()
+    ds = decomposition(spec, at=[[[0.7]], [[-1.2]]])
+    np.testing.assert_allclose(ds.divergence, (0.7**2 - 1.2**2) / 2, rtol=1e-12)
+    np.testing.assert_allclose(ds.antisymmetric_norm, abs(-2 * 0.84 - v) / np.sqrt(2), rtol=1e-12)
+    # The mean of w1w2 over a disc is the product in its centre.
+    np.testing.assert_allclose(ds.plane_curl, -2 * 0.84 - v, rtol=1e-12)
+    plane = plane_decomposition(spec, at="origin", extent=2, grid=(20, 24))
+    x, y = np.meshgrid(plane["first"], plane["second"], indexing="ij")
+    np.testing.assert_allclose(plane.curl, 2 * x * y - v, atol=1e-12)
+    np.testing.assert_allclose(plane.loss, (x * y - v) ** 2 / 4, atol=1e-12)
+    exact = (x * y - v) / 2 * np.stack([-y, x])
+    np.testing.assert_allclose(plane.field, exact, atol=0.02)
+    np.testing.assert_allclose(plane.gradient_part + plane.curl_part + plane.harmonic_part, plane.field, atol=1e-12)
+    np.testing.assert_allclose(plane.gradient_share + plane.curl_share + plane.harmonic_share, 1, rtol=1e-12)
+
+
+def test_curl_part_of_the_two_weight_model_is_its_double_sine_series():
+    # −Δψ = 2w1w2 − v on |w| < a: the coefficients of 1 and w in sines are 2(1 − (−1)^k)/(kπ), −2a(1 + (−1)^k)/(kπ).
+    spec, v = two_weights()
+    a, k = 2.0, np.arange(1, 400)
+    one, w = 2 * (1 - (-1.0) ** k) / (k * np.pi), -2 * a * (1 + (-1.0) ** k) / (k * np.pi)
+    coefficients = (2 * np.outer(w, w) - v * np.outer(one, one)) / ((k[:, None] ** 2 + k**2) * (np.pi / (2 * a)) ** 2)
+    errors = []
+    for n in (16, 32):
+        plane = plane_decomposition(spec, at="origin", extent=a, grid=n)
+        x, y = (np.sin(np.outer(k, np.pi * (plane[name].to_numpy() + a) / (2 * a))) for name in ("first", "second"))
+        errors.append(np.sqrt(np.mean((plane.stream_function.to_numpy() - x.T @ coefficients @ y) ** 2)))
+    assert errors[1] < 0.01 * float(plane.stream_function.max())
+    # The source does not vanish in the corners, where ψ is then not smooth: h² ln h, a little below order two.
+    assert errors[0] / errors[1] > 3.3
+
+
+@pytest.mark.parametrize("constraint", [None, "none", "frobenius"], ids=["two weights", "more", "on spheres"])
+def test_gradient_descent_on_a_plane_gives_back_its_loss(constraint):
+    spec = small(constraint={"kind": constraint}) if constraint else two_weights(**{"rule.kind": "gradient"})[0]
+    across = (0, spec.build().student.weights[0].size)
+    plane = plane_decomposition(spec, extent=(1.0, 0.5), grid=(10, 8), directions=across)
+    assert plane.curl_share < 1e-25
+    potential = (plane.gradient_potential + plane.harmonic_potential).to_numpy()
+    # Stokes holds exactly, so the potential does on the nodes; the loss is given in the cells: compare it there on
+    # a grid whose centres are the nodes.
+    nodes = plane_decomposition(spec, extent=(1.1, 0.5625), grid=(11, 9), directions=plane.direction).loss.to_numpy()
+    np.testing.assert_allclose(potential - potential.mean(), nodes.mean() - nodes, atol=1e-12)
+
+
+def test_planes_of_larger_networks_and_their_picture(tmp_path):
+    spec = small(rule={"kind": "curl", "flipped": {"hidden": {"count": 1}}}, constraint={"kind": "frobenius"})
+    plane = plane_decomposition(spec, at="solution", grid=8, extent=0.1)
+    np.testing.assert_allclose(plane.direction.to_numpy() @ plane.direction.to_numpy().T, np.eye(2), atol=1e-10)
+    # A small rectangle has the curl of its centre, that of the plane of strongest rotation.
+    local = decomposition(spec, at="solution", radius=1e-3)
+    np.testing.assert_allclose(plane.curl.mean(), local.plane_curl[0], rtol=0.05)
+    again = plane_decomposition(spec, at="solution", grid=8, extent=0.1, directions=plane.direction)
+    np.testing.assert_allclose(again.field, plane.field, atol=1e-13)
+    loaded = curlflow.load(curlflow.save(plane, tmp_path / "plane.nc"))
+    before = dict(mpl.rcParams)
+    figure = draw(loaded)
+    assert dict(mpl.rcParams) == before
+    titles = [axes.get_title() for axes in figure.axes[:4]]
+    for title, name in zip(titles[1:], ("gradient", "curl", "harmonic"), strict=True):
+        assert title.endswith(f"{100 * float(plane[f'{name}_share']):.1f} %")
+    figure.savefig(tmp_path / "plane.png")
+    with pytest.raises(ValueError, match="dataset: field, gradient_part, gradient_share"):
+        draw(local)
+
+
+def test_a_flow_without_a_loss_is_drawn_over_its_speed():
+    plane = plane_decomposition(matrix_flow(np.array([[0.0, -1.0], [1.0, 0.0]])), at="origin", grid=6)
+    assert "loss" not in plane
+    assert draw(plane).axes[0].get_title() == "velocity, over the speed"
+
+
+def test_one_program_does_for_all_weights_seeds_and_scales(compilations):
+    spec = small(rule={"kind": "curl", "flipped": {"inputs": 0.5}})
+    decomposition(spec)
+    other = spec.replace({"seed": 5, "rule.flipped.inputs": 0.25, "start.scale": 2.0})
+    assert compilations(lambda: decomposition(other, radius=0.3)) == 0
+
+
+GOOD = small()
+WIDER = GOOD.replace("teacher.width", 5)
+BAD = [
+    (GOOD, {"at": "nowhere"}, 'at: got \'nowhere\', allowed are "start", "solution", "origin" or weights.'),
+    (WIDER, {"at": "solution"}, r'at: "solution" means the teacher\'s weights, whose widths \(4, 5, 2\) are not'),
+    (GOOD, {"at": [np.ones((3, 4))]}, "at: got 1 layers of weights, required are 2."),
+    (GOOD, {"at": [np.ones((3, 4)), np.ones((3, 2))]}, r"at: layer 2 has shape \(3, 2\), required .* = \(2, 3\)."),
+    (GOOD, {"at": Feedforward([np.ones((2, 4))])}, "at: got 1 layers"),
+    (GOOD, {"at": [np.ones((3, 4)), np.full((2, 3), np.nan)]}, "at: layer 2 has weights that are not finite"),
+    (GOOD, {"at": 3}, "at: got int, allowed are"),
+    (matrix_flow(), {"at": "solution"}, 'at: got \'solution\', allowed are "start", "origin" or a state.'),
+    (matrix_flow(), {"at": np.ones(5)}, r"at: got a state of shapes \[\(5,\)\], required is one like that of"),
+    (matrix_flow(), {"at": np.full(6, np.inf)}, "at: got numbers that are not finite"),
+    (GOOD, {"directions": (1, 1)}, "directions: the two are parallel or zero"),
+    (GOOD, {"directions": (np.ones(18), -2 * np.ones(18))}, "directions: the two are parallel or zero"),
+    (GOOD, {"directions": (np.ones(18), np.zeros(18))}, "directions: the two are parallel or zero"),
+    (GOOD, {"directions": (0, 18)}, "directions: got the index 18, allowed are 0 to 17."),
+    (GOOD, {"directions": (0, np.ones(3))}, r"directions: the second has shape \(3,\), required are 18"),
+    (GOOD, {"directions": "up"}, "directions: got 'up', allowed are rotation, trajectory, two indices"),
+    (GOOD, {"directions": (1, 2, 3)}, "directions: got"),
+    (GOOD, {"loss": lambda x: 0.0}, "loss: a spec has its own"),
+    (matrix_flow(), {"loss": 3}, "loss: got 3, required is a function"),
+    (curlflow.systems.henon(), {}, "spec_or_system: got a map, which has no velocity"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("subject", "arguments", "sentence"), BAD)
+def test_bad_arguments_are_refused(subject, arguments, sentence):
+    for study in (decomposition, plane_decomposition):
+        with pytest.raises(ValueError, match=sentence):
+            study(subject, **arguments)
+
+
+def test_bad_numbers_are_refused():
+    run = curlflow.simulate(GOOD, times=[0, 1], weights=3)
+    for arguments, sentence in [
+        ({"radius": 0}, "radius: got 0.0, allowed are finite numbers above 0."),
+        ({"radius": "wide"}, "radius: got 'wide', a number is required."),
+        ({"method": "guess"}, "method: got 'guess', allowed are auto, exact, estimate."),
+        ({"probes": 1}, "probes: got 1, allowed are whole numbers of at least 2."),
+        ({"times": [0, 1], "at": "solution"}, "at: times run from the start"),
+        ({"times": [1, 0]}, "times: got"),
+        ({"at": run.drop_vars("weights")}, "at: the dataset has no weights"),
+        ({"at": run}, "at: the dataset has 1 realizations with 3 weights"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            decomposition(GOOD, **arguments)
+    for arguments, sentence in [
+        ({"grid": 1}, "grid: got 1, allowed are whole numbers of at least 2."),
+        ({"grid": (8, 1)}, "grid: got 1, allowed"),
+        ({"extent": 0}, "extent: got 0.0, allowed are finite numbers above 0."),
+        ({"extent": (1, -1)}, "extent: got -1.0, allowed are finite numbers above 0."),
+        ({"extent": (1, 2, 3)}, "extent: got"),
+        ({"realization": -1}, "realization: got -1"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            plane_decomposition(GOOD, **arguments)
+    constrained = GOOD.replace("constraint.kind", "frobenius")
+    with pytest.raises(ValueError, match="extent: the velocity is not finite everywhere"):
+        plane_decomposition(constrained, at="origin", directions=(0, 1))
