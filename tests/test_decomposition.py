@@ -373,15 +373,33 @@ def test_one_program_does_for_all_weights_seeds_and_scales(compilations):
 
 GOOD = small()
 WIDER = GOOD.replace("teacher.width", 5)
+
+
+def test_missing_synapses_are_no_directions(x64):
+    g = GOOD.build().graph()
+    (name, target), *_ = g.edges
+    g.remove_edge(name, target)
+    for *_, edge in g.edges(data=True):
+        del edge["weight"]
+    for constraint in ("none", "frobenius"):
+        spec = GOOD.replace({"constraint.kind": constraint, "rule.kind": "gradient"})
+        ds = curlflow.decomposition(spec, graph=g)
+        assert ds.curl_ratio[0] < 1e-12
+        flow = spec.build(graph=g).flow()
+        j = dense(flow)
+        np.testing.assert_allclose(ds.divergence[0], np.trace(j), rtol=1e-10)
+        assert "graph" in ds.attrs
+
+
 BAD = [
-    (GOOD, {"at": "nowhere"}, 'at: got \'nowhere\', allowed are "start", "solution", "origin" or weights.'),
-    (WIDER, {"at": "solution"}, r'at: "solution" means the teacher\'s weights, whose widths \(4, 5, 2\) are not'),
+    (GOOD, {"at": "nowhere"}, "at: got 'nowhere', allowed are solution, origin, start, a "),
+    (WIDER, {"at": "solution"}, r"teacher's weights, but teacher.width gives it the widths \[4, 5, 2\] "),
     (GOOD, {"at": [np.ones((3, 4))]}, "at: got 1 layers of weights, required are 2."),
     (GOOD, {"at": [np.ones((3, 4)), np.ones((3, 2))]}, r"at: layer 2 has shape \(3, 2\), required .* = \(2, 3\)."),
     (GOOD, {"at": Feedforward([np.ones((2, 4))])}, "at: got 1 layers"),
-    (GOOD, {"at": [np.ones((3, 4)), np.full((2, 3), np.nan)]}, "at: layer 2 has weights that are not finite"),
+    (GOOD, {"at": [np.ones((3, 4)), np.full((2, 3), np.nan)]}, "at: layer 2 has 6 of 6 weights that are not finite"),
     (GOOD, {"at": 3}, "at: got int, allowed are"),
-    (matrix_flow(), {"at": "solution"}, 'at: got \'solution\', allowed are "start", "origin" or a state.'),
+    (matrix_flow(), {"at": "solution"}, "at: got 'solution', allowed for a system are start, origin and a state"),
     (matrix_flow(), {"at": np.ones(5)}, r"at: got a state of shapes \[\(5,\)\], required is one like that of"),
     (matrix_flow(), {"at": np.full(6, np.inf)}, "at: got numbers that are not finite"),
     (GOOD, {"directions": (1, 1)}, "directions: the two are parallel or zero"),

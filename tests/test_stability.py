@@ -205,6 +205,41 @@ def test_a_rule_that_is_not_driven_by_the_error_takes_the_jacobian():
     assert_same_set(stored(ds), nonzero(np.linalg.eigvals(flat_jacobian(problem, problem.student))))
 
 
+def sparse_graph(activation, hidden=6):
+    """Five inputs, `hidden` units and one output with some synapses missing, two inhibitory inputs and one unit."""
+    rng = np.random.default_rng(3)
+    masks = [rng.uniform(size=(hidden, 5)) < 0.6, np.ones((1, hidden), bool)]
+    g = curlflow.networks.to_graph(Feedforward([m * 1.0 for m in masks], activation, activation), masks=masks)
+    for *_, edge in g.edges(data=True):
+        del edge["weight"]
+    for name in ("x1", "x2", "h3"):
+        g.nodes[name]["type"], g.nodes[name]["rule_sign"] = "inhibitory", -1
+    return g
+
+
+@pytest.mark.parametrize("constraint", ["none", "frobenius"])
+@pytest.mark.parametrize("activation", ["linear", "tanh"])
+def test_missing_synapses_are_no_directions(activation, constraint):
+    spec, g = spec_of("gradient", activation, constraint=constraint), sparse_graph(activation)
+    ds, problem = curlflow.stability(spec, graph=g), spec.build(graph=g)
+    j = flat_jacobian(problem, problem.student)
+    expected = nonzero(np.linalg.eigvals(j), 1e-9)
+    assert int(ds.method[0]) in (Method.product_kernel, Method.sample_kernel)
+    assert_same_set(stored(ds), expected)
+    np.testing.assert_allclose(ds.numerical_abscissa[0], np.linalg.eigvalsh((j + j.T) / 2)[-1], atol=1e-10)
+    missing = sum(int((~m).sum()) for m in problem.architecture.masks)
+    assert ds.neutral_part[0, 2] == missing + (2 if constraint == "frobenius" else 0)
+    assert ds.neutral_dimension[0] == 36 - len(expected)
+    assert "node" in ds.attrs["graph"]
+    if constraint == "none":
+        origin = curlflow.stability(spec, graph=g, at="origin")
+        zero = problem.student.with_weights(np.zeros(w.shape) for w in problem.student.weights)
+        values = np.linalg.eigvals(flat_jacobian(problem, zero))
+        assert_same_set(stored(origin), values[np.abs(values) > 1e-6], atol=1e-6)
+    with pytest.raises(ValueError, match="at: layer 1 has .* weights on missing synapses"):
+        curlflow.stability(spec, graph=g, at=[np.ones((6, 5)), np.ones((1, 6))])
+
+
 # Closed forms of linear networks.
 
 
@@ -481,10 +516,10 @@ def test_realizations_may_have_different_numbers_of_eigenvalues():
     ("at", "message"),
     [
         ("nowhere", "at: got 'nowhere', allowed are solution, origin, start"),
-        (3.0, "at: got 3.0, allowed are solution"),
-        ([np.zeros((6, 5))], r"at: got arrays of the shapes \[\(6, 5\)\], required are those of the network"),
-        ([np.full((6, 5), np.nan), np.zeros((1, 6))], "at: 30 of 30 weights of layer 1 are not finite numbers"),
-        (["a", "b"], "at: arrays of real numbers are required"),
+        (3.0, "at: got float, allowed are solution"),
+        ([np.zeros((6, 5))], "at: got 1 layers of weights, required are 2"),
+        ([np.full((6, 5), np.nan), np.zeros((1, 6))], "at: layer 1 has 30 of 30 weights that are not finite"),
+        (["a", "b"], "at: layer 1 is no array of real numbers"),
         ([Feedforward([np.ones((6, 5)), np.ones((1, 6))])] * 2, "got 2 networks, required is one for each of 1"),
     ],
 )
@@ -498,9 +533,9 @@ def test_other_bad_input_is_named():
         curlflow.stability(spec_of(), eigenvalues=0)
     with pytest.raises(ValueError, match="teacher.width gives it the widths"):
         curlflow.stability(spec_of(**{"start.kind": "random", "teacher.width": 3}))
-    with pytest.raises(ValueError, match="names belong to specs"):
+    with pytest.raises(ValueError, match="allowed for a system are start, origin"):
         curlflow.stability(curlflow.systems.lorenz63(), at="solution")
-    with pytest.raises(ValueError, match="at: got shapes"):
+    with pytest.raises(ValueError, match="at: got a state of shapes"):
         curlflow.stability(curlflow.systems.lorenz63(), at=[1.0, 2.0])
 
 

@@ -42,9 +42,14 @@ class Where:
 
 
 def points_of(
-    subject: Spec | AbstractSystem, at: Any, times: Any, rule: Any, subjects: list[Subject], progress: Any
+    subject: Spec | AbstractSystem,
+    at: Any,
+    times: Any,
+    options: dict[str, Any],
+    subjects: list[Subject],
+    progress: Any,
 ) -> Where:
-    """The points that the arguments `at` and `times` mean.
+    """The points that the arguments `at` and `times` mean; `options` go on to `simulate`.
 
     **Raises:** `ValueError` for both together, and as `flat_fields.point`.
     """
@@ -52,7 +57,7 @@ def points_of(
         if not (isinstance(at, str) and at == "start"):
             raise ValueError("at: times run from the start; leave one of the two out.")
         recorded = {"weights": "all"} if isinstance(subject, Spec) else {}
-        return _along(simulate(subject, times=times, rule=rule, progress=progress, **recorded), subjects, "times")
+        return _along(simulate(subject, times=times, progress=progress, **options, **recorded), subjects, "times")
     if isinstance(at, xr.Dataset):
         return _along(at, subjects, "dataset")
     single = [Points(point(at, s)[None], np.zeros(1)) for s in subjects]

@@ -28,7 +28,7 @@ from .decomposition_points import Points, points_of
 from .directions import check_directions, plane
 from .flat_fields import OnConstraint, Subject, subjects_of
 from .options import check_subject, one_of, positive, whole
-from .subjects import subject_attributes
+from .subjects import architecture_of, subject_attributes
 from .workers import Interrupted, Progress, in_turns, reporting
 
 EXACT_LIMIT = 20_000
@@ -65,6 +65,7 @@ def decomposition(
     at: Any = "start",
     times: Sequence[float] | np.ndarray | None = None,
     rule: Any = None,
+    graph: Any = None,
     loss: Any = None,
     method: Any = "auto",
     probes: Any = 512,
@@ -95,6 +96,7 @@ def decomposition(
       `curlflow.simulate`, recorded with `weights="all"`: all its points.
     - `times`: along the dynamics of the spec or flow from its start, as `curlflow.simulate` takes them.
     - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
     - `loss`: for a flow of your own, a function of the state in place of the training error.
     - `method`: "exact" takes n products with J and n with Jᵀ; "estimate" takes `probes` of each with random signs
       (Hutchinson); "auto" (default) is exact up to 20,000 weights.
@@ -121,9 +123,10 @@ def decomposition(
     **Sources:** docs/model.md, section on gradient and curl parts.
     """
     check_subject(spec_or_system, rule)
-    subjects = subjects_of(spec_or_system, rule, loss)
+    architecture = architecture_of(spec_or_system, graph)
+    subjects = subjects_of(spec_or_system, rule, loss, architecture)
     options = _checked(method, probes, seed, directions, radius, subjects[0])
-    where = points_of(spec_or_system, at, times, rule, subjects, progress)
+    where = points_of(spec_or_system, at, times, {"rule": rule, "graph": architecture}, subjects, progress)
     realizations = [
         Realization(i, subject, points, _nothing(len(points.states)))
         for i, (subject, points) in enumerate(zip(subjects, where.realizations, strict=True))
@@ -137,7 +140,7 @@ def decomposition(
     for r in realizations:
         if r.done < len(r.points.states) and r.points.status == Status.completed:
             r.points.status = Status.interrupted if r.done else Status.not_run
-    dataset = assemble(realizations, options, where, subject_attributes(spec_or_system, rule))
+    dataset = assemble(realizations, options, where, subject_attributes(spec_or_system, rule, architecture))
     if interrupted:
         raise Interrupted(dataset)
     return dataset

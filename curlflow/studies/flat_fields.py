@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ..constraints import FrobeniusSpheres
+from ..constraints import FrobeniusSpheres, Masked
 from ..networks import Feedforward
 from ..precision import Scalar
 from ..problem import Problem
@@ -22,6 +22,7 @@ from ..spec import Spec
 from ..systems import AbstractSystem, Flow
 from ..tangents import from_rows, size
 from ..tasks import AbstractTask
+from .points import network_at, state_of
 
 Vector = Float[Array, " n"] | Float[np.ndarray, " n"]
 
@@ -119,10 +120,16 @@ class Subject:
 
     def through(self, x: Float[np.ndarray, " n"]) -> "Subject":
         """The same field where the spheres of its constraint are those through `x`."""
-        if not isinstance(self.flow.constraint, FrobeniusSpheres):
+        constraint = self.flow.constraint
+        masked = isinstance(constraint, Masked)
+        if not isinstance(constraint.within if masked else constraint, FrobeniusSpheres):
             return self
         norms = tuple(np.asarray(np.linalg.norm(leaf)) for leaf in jax.tree.leaves(unflattened(x, self.flow.state)))
-        return replace(self, flow=eqx.tree_at(lambda flow: flow.constraint.radii, self.flow, norms))
+
+        def radii(flow: Flow) -> Any:
+            return (flow.constraint.within if masked else flow.constraint).radii
+
+        return replace(self, flow=eqx.tree_at(radii, self.flow, norms))
 
     @property
     def projection(self) -> FlatProjection:
@@ -135,7 +142,7 @@ class Subject:
 
 
 def subjects_of(
-    spec_or_system: Spec | AbstractSystem, rule: Any, loss: Any, only: int | None = None
+    spec_or_system: Spec | AbstractSystem, rule: Any, loss: Any, graph: Any = None, only: int | None = None
 ) -> list[Subject]:
     """The field of every realization of a spec (or of one), or that of a flow.
 
@@ -145,7 +152,7 @@ def subjects_of(
         if loss is not None:
             raise ValueError("loss: a spec has its own, the training error; leave it out.")
         chosen = range(spec_or_system.realizations) if only is None else [only]
-        return [_learning(spec_or_system.build(realization=i, rule=rule)) for i in chosen]
+        return [_learning(spec_or_system.build(realization=i, rule=rule, graph=graph)) for i in chosen]
     if not isinstance(spec_or_system, Flow):
         raise ValueError(
             "spec_or_system: got a map, which has no velocity; required is a Flow or a Spec "
@@ -162,64 +169,6 @@ def _learning(problem: Problem) -> Subject:
 
 
 def point(at: Any, subject: Subject) -> Float[np.ndarray, " n"]:
-    """The flat vector that `at` means.
-
-    **Arguments:**
-
-    - `at`: "start", "solution" (the teacher's weights), "origin", weights (a `Feedforward`, or one array (post, pre)
-      per layer), or a state of a flow.
-
-    **Raises:** `ValueError` for other words, and for weights of other shapes or that are not finite.
-    """
-    if isinstance(at, str):
-        return _named(at, subject)
-    if subject.problem is not None:
-        state = _weights(at, subject.problem.student)
-    elif isinstance(at, list | tuple) and not isinstance(subject.flow.state, list | tuple):
-        state = np.asarray(at, dtype=float)
-    else:
-        state = at
-    leaves, structure = jax.tree.flatten(state)
-    expected, known = jax.tree.flatten(subject.flow.state)
-    shapes, required = [np.shape(leaf) for leaf in leaves], [leaf.shape for leaf in expected]
-    if structure != known or shapes != required:
-        raise ValueError(f"at: got a state of shapes {shapes}, required is one like that of the flow: {required}.")
-    x = np.concatenate([np.ravel(np.asarray(leaf, dtype=float)) for leaf in leaves])
-    if not np.isfinite(x).all():
-        raise ValueError("at: got numbers that are not finite; all must be.")
-    return x
-
-
-def _named(at: str, subject: Subject) -> Float[np.ndarray, " n"]:
-    problem = subject.problem
-    words = '"start", "solution", "origin" or weights' if problem else '"start", "origin" or a state'
-    if at == "start":
-        return np.asarray(flattened(subject.flow.state))
-    if at == "origin":
-        return np.zeros(subject.size)
-    if at != "solution" or problem is None:
-        raise ValueError(f"at: got {at!r}, allowed are {words}.")
-    if problem.teacher.widths != problem.student.widths:
-        raise ValueError(
-            f'at: "solution" means the teacher\'s weights, whose widths {problem.teacher.widths} are not those of '
-            f"the student, {problem.student.widths}; give weights."
-        )
-    return np.asarray(flattened(problem.teacher))
-
-
-def _weights(at: Any, student: Feedforward) -> Feedforward:
-    """`at` as a network like `student`; the message names the layer that does not fit."""
-    given = at.weights if isinstance(at, Feedforward) else at
-    if not isinstance(given, list | tuple):
-        raise ValueError(
-            f'at: got {type(at).__name__}, allowed are "start", "solution", "origin", a Feedforward or a list of '
-            "one array (post, pre) per layer."
-        )
-    if len(given) != len(student.weights):
-        raise ValueError(f"at: got {len(given)} layers of weights, required are {len(student.weights)}.")
-    for layer, (w, own) in enumerate(zip(given, student.weights, strict=True), start=1):
-        if np.shape(w) != np.shape(own):
-            raise ValueError(f"at: layer {layer} has shape {np.shape(w)}, required is (post, pre) = {np.shape(own)}.")
-        if not np.isfinite(np.asarray(w, dtype=float)).all():
-            raise ValueError(f"at: layer {layer} has weights that are not finite; all must be.")
-    return student.with_weights([np.asarray(w, dtype=float) for w in given])
+    """The flat vector that `at` means, as `points.network_at` and `points.state_of` take it."""
+    state = state_of(subject.flow, at) if subject.problem is None else network_at(subject.problem, at)
+    return np.concatenate([np.ravel(np.asarray(leaf)) for leaf in jax.tree.leaves(state)])

@@ -17,7 +17,7 @@ from .directions import check_directions, plane
 from .flat_fields import FlatPlane, OnConstraint, Subject, point, subjects_of
 from .options import check_subject, positive, whole
 from .plane_dataset import plane_dataset
-from .subjects import subject_attributes
+from .subjects import architecture_of, subject_attributes
 
 POINTS = 4_096
 """Points of the plane in one compiled call; the last call is filled up, so that one program does for all grids."""
@@ -35,6 +35,7 @@ def plane_decomposition(
     grid: Any = 48,
     realization: Any = 0,
     rule: Any = None,
+    graph: Any = None,
     loss: Any = None,
 ) -> xr.Dataset:
     """A learning rule on a plane through weight space: its gradient, curl and harmonic parts on a grid.
@@ -60,6 +61,7 @@ def plane_decomposition(
     - `grid`: the number of cells along each direction, at least 2, or two numbers.
     - `realization`: of the spec.
     - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
     - `loss`: for a flow of your own, a function of the state; for a spec it is the training error.
 
     **Description:** F = ∇φ + rot ψ + h with φ = ψ = 0 on the boundary and h free of divergence and curl. The parts
@@ -78,7 +80,9 @@ def plane_decomposition(
     check_subject(spec_or_system, rule)
     half_widths = tuple(positive("extent", a) for a in _pair("extent", extent))
     cells = tuple(whole("grid", n, 2) for n in _pair("grid", grid))
-    (subject,) = subjects_of(spec_or_system, rule, loss, only=whole("realization", realization, 0))
+    architecture = architecture_of(spec_or_system, graph)
+    only = whole("realization", realization, 0)
+    (subject,) = subjects_of(spec_or_system, rule, loss, architecture, only)
     if subject.size < 2:
         raise ValueError("spec_or_system: it has one weight or state variable, and a plane needs two.")
     check_directions(directions, subject)
@@ -89,7 +93,7 @@ def plane_decomposition(
     parts, losses = _measured(subject, centre, across, rectangle)
     settings = {"extent": half_widths, "grid": cells, "realization": int(realization)}
     labels = {"at": at if isinstance(at, str) else "weights", "directions": directions}
-    attributes = subject_attributes(spec_or_system, rule)
+    attributes = subject_attributes(spec_or_system, rule, architecture)
     return plane_dataset(parts, rectangle, losses, centre, across, settings | labels, attributes)
 
 

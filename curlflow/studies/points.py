@@ -10,7 +10,6 @@ from ..networks import Feedforward
 from ..problem import Problem
 from ..spec import Spec
 from ..systems import AbstractSystem
-from ..systems.checks import checked_state
 
 POINTS = ("solution", "origin", "start")
 
@@ -18,70 +17,88 @@ POINTS = ("solution", "origin", "start")
 def points_of(spec: Spec, at: Any, rule: Any = None, graph: Any = None) -> tuple[list[Problem], list[Feedforward]]:
     """The problem of every realization and the weights that `at` means in it.
 
-    **Raises:** `ValueError` for a name that is none, shapes that do not fit and weights that are not finite.
+    **Arguments:** `at` may also be a list of networks, one for each realization, or None for the solution.
+
+    **Raises:** as `network_at`.
     """
-    given = _given(spec, at)
     problems = [spec.build(realization=i, rule=rule, graph=graph) for i in range(spec.realizations)]
-    if given is not None:
-        points = [_like(problems[0].student, weights) for weights in given]
-        for problem, point in zip(problems, points, strict=True):
-            _check_missing(problem, point)
-        return problems, points
-    named = {"solution": _solution, "origin": _origin, "start": lambda p: p.student}
-    return problems, [named[at or "solution"](problem) for problem in problems]
+    if isinstance(at, list | tuple) and at and all(isinstance(network, Feedforward) for network in at):
+        if len(at) != len(problems):
+            raise ValueError(f"at: got {len(at)} networks, required is one for each of {len(problems)} realizations.")
+        return problems, [network_at(problem, network) for problem, network in zip(problems, at, strict=True)]
+    return problems, [network_at(problem, "solution" if at is None else at) for problem in problems]
+
+
+def network_at(problem: Problem, at: Any) -> Feedforward:
+    """The weights that `at` means: `"start"`, `"solution"` (the teacher's), `"origin"`, a network, or its arrays.
+
+    **Raises:** `ValueError` for other words, shapes that do not fit, weights that are not finite or belong to missing
+    synapses, and a teacher of other widths.
+    """
+    if isinstance(at, str):
+        named = {"solution": _solution, "origin": _origin, "start": lambda p: p.student}
+        if at not in named:
+            raise ValueError(f"at: got {at!r}, allowed are {WEIGHTS}.")
+        return named[at](problem)
+    network = _like(problem.student, at)
+    _check_missing(problem, network)
+    return network
+
+
+WEIGHTS = f"{', '.join(POINTS)}, a curlflow.networks.Feedforward, or a list of arrays (post, pre), one for each layer"
 
 
 def state_of(system: AbstractSystem, at: Any) -> Any:
-    """The state of a system that `at` means: its own by default."""
-    if at is None:
+    """The state of a system that `at` means: `"start"` or None, `"origin"`, or a state like its own.
+
+    **Raises:** `ValueError` for other words, shapes that do not fit and numbers that are not finite.
+    """
+    if at is None or (isinstance(at, str) and at == "start"):
         return system.state
     if isinstance(at, str):
-        raise ValueError(f"at: got {at!r}; names belong to specs, for a system a state like its own is required.")
-    try:
-        state = checked_state(at)
-    except ValueError as error:
-        raise ValueError(f"at: {error}") from None
-    required = jax.tree.map(np.shape, system.state)
-    if jax.tree.map(np.shape, state) != required:
-        raise ValueError(
-            f"at: got shapes {jax.tree.map(np.shape, state)}, required are those of the state: {required}."
-        )
+        if at != "origin":
+            raise ValueError(f"at: got {at!r}, allowed for a system are start, origin and a state like its own.")
+        return jax.tree.map(np.zeros_like, system.state)
+    state = _converted(at, system.state)
+    leaves, structure = jax.tree.flatten(state)
+    expected, known = jax.tree.flatten(system.state)
+    shapes, required = [np.shape(leaf) for leaf in leaves], [np.shape(leaf) for leaf in expected]
+    if structure != known or shapes != required:
+        raise ValueError(f"at: got a state of shapes {shapes}, required is one like that of the system: {required}.")
+    if not all(np.isfinite(leaf).all() for leaf in leaves):
+        raise ValueError("at: got numbers that are not finite; all must be.")
     return state
 
 
-def _given(spec: Spec, at: Any) -> list[list[Any]] | None:
-    """For every realization its arrays, if `at` is weights; None if it is a name."""
-    if at is None or (isinstance(at, str) and at in POINTS):
-        return None
-    if isinstance(at, Feedforward):
-        return [list(at.weights)] * spec.realizations
-    if isinstance(at, list | tuple) and at and all(isinstance(network, Feedforward) for network in at):
-        if len(at) != spec.realizations:
-            raise ValueError(
-                f"at: got {len(at)} networks, required is one for each of {spec.realizations} realizations."
-            )
-        return [list(network.weights) for network in at]
-    if isinstance(at, list | tuple) and at:
-        return [list(at)] * spec.realizations
-    raise ValueError(
-        f"at: got {at!r}, allowed are {', '.join(POINTS)}, a curlflow.networks.Feedforward, a list of arrays "
-        "(post, pre), one for each layer, or a list of networks, one for each realization."
-    )
-
-
-def _like(student: Feedforward, weights: list[Any]) -> Feedforward:
-    """A network like `student` with these weights."""
+def _converted(at: Any, own: Any) -> Any:
+    """`at` as float64 arrays; a list stands for a vector where the state is one."""
+    if isinstance(at, list | tuple) and not isinstance(own, list | tuple):
+        at = np.asarray(at, dtype=object)
     try:
-        arrays = [np.asarray(w, dtype=float) for w in weights]
+        return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), at)
     except (TypeError, ValueError):
-        raise ValueError("at: arrays of real numbers are required, one for each layer of weights.") from None
-    shapes, required = [a.shape for a in arrays], [np.shape(w) for w in student.weights]
-    if shapes != required:
-        raise ValueError(f"at: got arrays of the shapes {shapes}, required are those of the network, {required}.")
-    for layer, array in enumerate(arrays, start=1):
+        raise ValueError(f"at: got {type(at).__name__}, required are real numbers in the form of the state") from None
+
+
+def _like(student: Feedforward, at: Any) -> Feedforward:
+    """`at` as a network like `student`; the message names the layer that does not fit."""
+    given = at.weights if isinstance(at, Feedforward) else at
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"at: got {type(at).__name__}, allowed are {WEIGHTS}.")
+    if len(given) != len(student.weights):
+        raise ValueError(f"at: got {len(given)} layers of weights, required are {len(student.weights)}.")
+    arrays = []
+    for layer, (w, own) in enumerate(zip(given, student.weights, strict=True), start=1):
+        try:
+            array = np.asarray(w, dtype=float)
+        except (TypeError, ValueError):
+            raise ValueError(f"at: layer {layer} is no array of real numbers.") from None
+        if array.shape != np.shape(own):
+            raise ValueError(f"at: layer {layer} has shape {array.shape}, required is (post, pre) = {np.shape(own)}.")
         bad = int(np.sum(~np.isfinite(array)))
         if bad:
-            raise ValueError(f"at: {bad} of {array.size} weights of layer {layer} are not finite numbers.")
+            raise ValueError(f"at: layer {layer} has {bad} of {array.size} weights that are not finite; all must be.")
+        arrays.append(array)
     return student.with_weights(arrays)
 
 
@@ -92,13 +109,13 @@ def _check_missing(problem: Problem, network: Feedforward) -> None:
     for layer, (mask, w) in enumerate(zip(problem.constraint.masks, network.weights, strict=True), start=1):
         extra = int(np.count_nonzero(np.asarray(w)[~np.asarray(mask)]))
         if extra:
-            raise ValueError(f"at: {extra} weights of layer {layer} belong to missing synapses and must be zero.")
+            raise ValueError(f"at: layer {layer} has {extra} weights on missing synapses; they must be zero.")
 
 
 def _solution(problem: Problem) -> Feedforward:
     if problem.teacher.widths != problem.student.widths:
         raise ValueError(
-            f"at: the teacher's weights are taken as the solution, but teacher.width gives it the widths "
+            f'at: "solution" means the teacher\'s weights, but teacher.width gives it the widths '
             f"{list(problem.teacher.widths)} and the student has {list(problem.student.widths)}; give the weights of "
             "a solution, for example the end of a run."
         )

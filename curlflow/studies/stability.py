@@ -56,11 +56,11 @@ def stability(
     - `spec_or_system`: a `curlflow.Spec`, all of whose realizations are looked at, or a `Flow` or `Map`.
     - `at`: of a spec `"solution"` (default), the teacher's weights; `"origin"`; `"start"`; or weights: a
       `curlflow.networks.Feedforward`, a list of arrays (post, pre), or a list of networks, one for each realization.
-      Of a system: a state like its own, by default that.
+      Of a system: `"start"` (default), its own state; `"origin"`; or a state like its own.
     - `eigenvalues`: how many of the leading ones to ask for where not all can be computed.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
-    - `graph`: a network drawn as a graph, see docs/graphs.md.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
 
     **Description:** eigenvalues are rates per unit of time, of the flow of the rule, on the tangent space of the
     constraint. Of all matrices with these eigenvalues the smallest is taken, see `curlflow.systems.kernels`; `method`
