@@ -94,7 +94,7 @@ def compute(points: int):
         "w2_grid": ("w2_grid", grid, "w2"),
     }
     settings = {"start": list(START), "duration": DURATION, "points": points}
-    attributes = {**provenance("fig1_two_weight_model", settings, "cpu"), "spec": specs()["curl"].to_json()}
+    attributes = {**provenance("fig1", settings, "cpu"), "spec": specs()["curl"].to_json()}
     return labelled(VARIABLES, data, coordinates, attributes)
 
 
@@ -192,8 +192,9 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     ds = compute(41 if quick else 121)
     check(ds)
-    curlflow.save(ds, folder / "fig1.nc")
-    draw(ds).savefig(figures / "fig1.png")
+    name = "fig1_quick" if quick else "fig1"
+    curlflow.save(ds, folder / f"{name}.nc")
+    draw(ds).savefig(figures / f"{name}.png")
 
 
 if __name__ == "__main__":

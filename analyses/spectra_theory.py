@@ -84,7 +84,8 @@ def compute(size: int, samples: int) -> xr.Dataset:
         "atom": (("atom",), ATOMS, "place of the atom"),
     }
     settings = {"sampled_inputs": size, "samples": samples, "law": "normal entries of variance 1/M", "seed": 0}
-    return labelled(VARIABLES, data, coordinates, provenance("spectra", settings, "none: theory and NumPy samples"))
+    attributes = provenance("spectra_theory", settings, "none: theory and NumPy samples")
+    return labelled(VARIABLES, data, coordinates, attributes)
 
 
 def draw(ds: xr.Dataset) -> plt.Figure:

@@ -48,16 +48,18 @@ def numbers_from(option: str, text: str | None, *, logarithmic: bool = False) ->
         return None
     try:
         if ":" not in text:
-            return np.array([float(word) for word in text.split(",")])
+            values = [float(word) for word in text.split(",")]
+            return values if len(values) > 1 else values[0]
         first, last, number = text.split(":")
         if int(number) < 1 or (logarithmic and not 0 < float(first) <= float(last)):
             raise ValueError
         spaced = np.geomspace if logarithmic else np.linspace
         return spaced(float(first), float(last), int(number))
     except ValueError:
-        first = "positive FIRST" if logarithmic else "FIRST"
+        first = "0 < FIRST ≤ LAST" if logarithmic else "FIRST and LAST any numbers"
         raise ValueError(
-            f"{option}: got {text!r}, required are numbers such as 0.5 or 0.1,0.5 or a range {first}:LAST:NUMBER."
+            f"{option}: got {text!r}, required are numbers such as 0.5 or 0.1,0.5, or a range FIRST:LAST:NUMBER with "
+            f"{first} and NUMBER at least 1."
         ) from None
 
 

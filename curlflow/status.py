@@ -19,6 +19,7 @@ class Status(IntEnum):
     not_differentiable = 7
     excluded_by_constraint = 8
     not_converged = 9
+    undecided = 10
 
 
 MEANINGS = {
@@ -40,4 +41,5 @@ MEANINGS = {
     Status.not_differentiable: "the vector field has a kink there, and so no Jacobian",
     Status.excluded_by_constraint: "no point of the constraint: a layer of zeros lies on no sphere",
     Status.not_converged: "the iteration for the eigenvalues did not converge; those that did are here",
+    Status.undecided: "the eigenvalues that were found do not decide whether the point is stable",
 }

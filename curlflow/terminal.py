@@ -71,16 +71,16 @@ def _error_table(dataset: xr.Dataset) -> Table:
 def _stability_table(dataset: xr.Dataset) -> Table:
     title = "Stability: largest Re μ, numerical abscissa ω, numbers of eigenvalues"
     table = Table(title=title, title_justify="left", min_width=60)
-    for name in ("run", "stable", "Re μ", "ω", "≠ 0", "= 0"):
+    for name in ("run", "verdict", "Re μ", "ω", "≠ 0", "= 0"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("method", "status"):
         table.add_column(name)
-    methods = dataset.method.attrs["flag_meanings"].split()
+    methods, verdicts = (dataset[name].attrs["flag_meanings"].split() for name in ("method", "verdict"))
     for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
         neutral = int(run.neutral_dimension)
         table.add_row(
             str(int(run.realization)),
-            "yes" if bool(run.stable) else "no",
+            verdicts[int(run.verdict)],
             *(f"{float(run[name]):.4g}" for name in ("leading_real_part", "numerical_abscissa")),
             str(int(run.eigenvalue_real.notnull().sum())),
             "–" if neutral < 0 else str(neutral),
@@ -106,7 +106,8 @@ def _boundary_table(dataset: xr.Dataset) -> Table:
         heads = values.layer.values.tolist()
     table = Table(name, *heads, title=title, title_justify="left", min_width=50)
     for i in _some(len(values), ROWS):
-        cells = ["always stable" if v != v else f"{v:.6g}" for v in values[i].values.tolist()]
+        digits = 6 if len(heads) < 4 else 4
+        cells = ["always stable" if v != v else f"{v:.{digits}g}" for v in values[i].values.tolist()]
         table.add_row(f"{float(values[i][values.dims[0]]):.5g}", *cells)
     return table
 

@@ -56,19 +56,29 @@ def test_eigenvalues_are_drawn_as_points_or_as_a_histogram():
     ds = curlflow.stability(mixed.replace("network.inputs", 5))
     figure = curlflow.plot.stability(ds)
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xdata(), ds.eigenvalue_real[0])
-    assert figure.axes[0].get_title() == f"realization 0: {'stable' if ds.stable[0] else 'not stable'}"
+    assert figure.axes[0].get_title() == f"realization 0: {'stable' if ds.stable[0] else 'unstable'}"
     empty = curlflow.stability(mixed, at="origin")
     assert "excluded by constraint" in curlflow.plot.stability(empty).axes[0].get_title()
 
 
 def test_boundaries_are_drawn_where_they_are():
-    ds = curlflow.boundary(np.geomspace(0.01, 10, 50))
+    ds = curlflow.boundary([0.1, 0.3, 5.0])
     figure = curlflow.plot.boundary(ds)
     for axes, layer in zip(figure.axes, ("inputs", "hidden"), strict=True):
-        np.testing.assert_array_equal(axes.lines[0].get_ydata(), ds.critical_fraction.sel(layer=layer))
-    surface = curlflow.boundary([0.1, 1.0], inputs=[0.0, 0.1, 0.3])
+        line, points = axes.lines
+        np.testing.assert_array_equal(points.get_ydata(), ds.critical_fraction.sel(layer=layer))
+        # The line is the theory in between, not a chord between the points.
+        expected = curlflow.random_matrix.phase_boundary(line.get_xdata(), layer)
+        np.testing.assert_array_equal(line.get_ydata(), expected)
+        assert line.get_xdata().size > 400
+    assert np.nanmax(figure.axes[0].lines[0].get_ydata()) == 1
+    surface = curlflow.boundary([0.1, 0.4], inputs=[0.0, 0.1, 1.0])
     lines = curlflow.plot.boundary(surface).axes[0].lines
-    np.testing.assert_array_equal(lines[1].get_ydata(), surface.critical_hidden_fraction[1])
+    np.testing.assert_array_equal(lines[3].get_ydata(), surface.critical_hidden_fraction[1])
+    # For c > 1/4 the boundary jumps when the first input is flipped: to (2 − 3c)/8.
+    np.testing.assert_allclose(lines[2].get_ydata()[0], 0.1, atol=1e-3)
+    assert lines[3].get_ydata()[0] > 0.11
+    assert len(curlflow.plot.boundary(curlflow.boundary(0.3, layer="hidden")).axes[0].lines) == 2
 
 
 def test_other_datasets_are_refused(exponents):

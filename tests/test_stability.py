@@ -13,6 +13,7 @@ from curlflow.networks import Feedforward
 from curlflow.rules import AbstractErrorDrivenRule, AbstractLearningRule, Gradient, SignFlipped
 from curlflow.studies import stability_routes
 from curlflow.studies.stability_routes import Method
+from curlflow.studies.verdicts import Decision
 from curlflow.systems.origin import OriginType
 from curlflow.systems.symmetry import orbit_dimension
 
@@ -115,7 +116,7 @@ def test_products_alone_find_the_same(rule, activation, constraint, monkeypatch)
 
 
 @pytest.mark.parametrize("constraint", ["none", "frobenius"])
-def test_large_kernels_are_formed_and_their_leading_eigenvalues_taken(constraint, monkeypatch):
+def test_large_kernels_are_formed_and_their_extreme_eigenvalues_taken(constraint, monkeypatch):
     spec = spec_of("presynaptic", "tanh", hidden=20, outputs=2, constraint=constraint)
     dense = curlflow.stability(spec)
     monkeypatch.setattr(stability_routes, "DENSE", 5)
@@ -343,6 +344,55 @@ def test_the_spheres_can_change_the_verdict():
     assert after < 1e-4 * before
 
 
+@pytest.mark.parametrize("changes", [{}, {"network.hidden": [1, 1]}, {"network.activation": "tanh"}])
+def test_nothing_moves_where_the_constraint_leaves_no_freedom(changes):
+    # Single weights on their spheres: what is left after the projection is rounding, not an eigenvalue.
+    for seed in range(4):
+        one = {"network": {"inputs": 1, "hidden": 1}, "data": {"samples": 9}, "seed": seed}
+        ds = curlflow.stability(curlflow.Spec(constraint={"kind": "frobenius"}, **one).replace(changes))
+        layers = 3 if "network.hidden" in changes else 2
+        assert stored(ds).size == 0
+        assert ds.neutral_part[0].values.tolist() in ([0, 0, layers], [-1, -1, layers])
+        assert (int(ds.verdict[0]), bool(ds.stable[0])) == (Decision.undecided, False)
+        assert np.isnan(ds.leading_real_part[0])
+    frozen = spec_of(
+        "presynaptic", hidden=1, constraint="frobenius", **{"rule.gain": 0.0, "rule.flipped.inputs": 1.0}
+    )
+    assert stored(curlflow.stability(frozen)).size == 0
+
+
+@pytest.mark.parametrize("rule", ["gradient", "feedback"])
+def test_the_abscissa_is_that_of_the_tangent_space(rule):
+    # More outputs than weights take the Jacobian, which has zeros along the radii.
+    spec = spec_of(rule, "tanh", hidden=2, outputs=2, constraint="frobenius", **{"data.samples": 10})
+    ds, problem = curlflow.stability(spec), spec.build()
+    assert Method(int(ds.method[0])) == Method.jacobian
+    j = flat_jacobian(problem, problem.student)
+    radii = np.zeros((2, len(j)))
+    for row, (start, w) in zip(
+        radii, ((0, problem.student.weights[0]), (10, problem.student.weights[1])), strict=True
+    ):
+        row[start : start + w.size] = np.ravel(w) / np.linalg.norm(w)
+    basis = np.linalg.svd(radii)[2][2:]
+    expected = np.linalg.eigvalsh(basis @ (j + j.T) @ basis.T / 2)[-1]
+    np.testing.assert_allclose(ds.numerical_abscissa[0], expected, rtol=1e-8)
+
+
+def test_products_alone_know_both_ends_of_the_spectrum(monkeypatch):
+    spec = spec_of("gradient", hidden=4, outputs=5, **{"network.inputs": 30, "data.samples": "population"})
+    exact = curlflow.stability(spec)
+    monkeypatch.setattr(stability_routes, "DENSE", 50)
+    monkeypatch.setattr(stability_routes, "FORMED", 50)
+    ds = curlflow.stability(spec, eigenvalues=2)
+    assert Method(int(ds.method[0])) == Method.arnoldi_jacobian
+    np.testing.assert_allclose(ds.leading_real_part, exact.leading_real_part, atol=1e-8)
+    np.testing.assert_allclose(ds.critical_learning_rate, exact.critical_learning_rate, rtol=1e-6)
+    for factor in (0.9, 1.1):
+        rate = factor * float(exact.critical_learning_rate[0])
+        updates = spec.replace({"dynamics.kind": "updates", "dynamics.learning_rate": rate})
+        assert bool(curlflow.stability(updates).stable[0]) == (factor < 1)
+
+
 # Neutral directions.
 
 
@@ -426,6 +476,8 @@ def test_where_the_origin_has_no_such_form_the_status_says_so():
     assert status(activation="sigmoid") == curlflow.Status.not_a_fixed_point
     assert status(activation="relu") == curlflow.Status.not_differentiable
     assert status(constraint="frobenius") == curlflow.Status.excluded_by_constraint
+    half = curlflow.stability(spec_of(constraint="frobenius"), at=[np.zeros((6, 5)), np.ones((1, 6))])
+    assert half.status[0] == curlflow.Status.excluded_by_constraint
     deep = curlflow.stability(spec_of(hidden=[4, 3]), at="origin")
     assert (int(deep.status[0]), int(deep.neutral_dimension[0]), bool(deep.stable[0])) == (0, 35, False)
     assert np.isnan(deep.leading_real_part[0])
@@ -441,6 +493,7 @@ def test_weights_that_are_no_solution_take_the_jacobian_and_say_so():
         ds = curlflow.stability(spec, at=problem.student)
     assert Method(int(ds.method[0])) == Method.jacobian
     assert ds.status[0] == curlflow.Status.not_a_fixed_point
+    assert "not zero" in ds.attrs["comment"]
     np.testing.assert_allclose(ds.training_error[0], problem.training_error.error(problem.student), rtol=1e-12)
     expected = np.linalg.eigvals(flat_jacobian(problem, problem.student))
     assert_same_set(stored(ds), nonzero(expected))
@@ -482,7 +535,7 @@ def test_the_henon_map_has_the_multipliers_of_its_fixed_point():
 def test_the_measures_on_matrices_with_known_spectra():
     rng = np.random.default_rng(0)
     j = rng.standard_normal((40, 40)) / 6 - np.eye(40)
-    found = spectrum.leading_eigenvalues(lambda v: j @ v, 40, 3)
+    found = spectrum.extreme_eigenvalues(lambda v: j @ v, 40, 3)
     assert found.converged
     np.testing.assert_allclose(found.values.real[:3], spectrum.eigenvalues(j).real[:3], atol=1e-8)
     u, g = rng.standard_normal((3, 40)), rng.standard_normal((40, 3))
@@ -520,6 +573,9 @@ def test_realizations_may_have_different_numbers_of_eigenvalues():
         ([np.zeros((6, 5))], "at: got 1 layers of weights, required are 2"),
         ([np.full((6, 5), np.nan), np.zeros((1, 6))], "at: layer 1 has 30 of 30 weights that are not finite"),
         (["a", "b"], "at: layer 1 is no array of real numbers"),
+        ([np.ones((6, 5)) + 1j, np.ones((1, 6))], "at: layer 1: real numbers are required, got complex128"),
+        ([np.ones((6, 5), np.float32), np.ones((1, 6))], "at: layer 1: double precision is required"),
+        (Feedforward([np.ones((6, 5)), np.ones((1, 6))], "tanh"), "at: the network has activation tanh, the spec"),
         ([Feedforward([np.ones((6, 5)), np.ones((1, 6))])] * 2, "got 2 networks, required is one for each of 1"),
     ],
 )
@@ -537,6 +593,13 @@ def test_other_bad_input_is_named():
         curlflow.stability(curlflow.systems.lorenz63(), at="solution")
     with pytest.raises(ValueError, match="at: got a state of shapes"):
         curlflow.stability(curlflow.systems.lorenz63(), at=[1.0, 2.0])
+
+
+def test_minibatch_maps_are_linearised_at_their_first_epoch():
+    spec = spec_of("gradient", **{"data.samples": 8, "dynamics.kind": "updates", "dynamics.batch": 4})
+    ds = curlflow.stability(spec.build().system())
+    assert ds.status[0] == 0
+    assert "parameters" in ds.attrs["system"]
 
 
 def test_one_compilation_serves_all_realizations_and_calls(compilations):

@@ -1,6 +1,7 @@
 """The command line: one command for each study, and some that show what there is."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ for command in (*studies.COMMANDS, *files.COMMANDS):
 
 def main() -> None:
     """Run the command line; errors are one line on stderr."""
+    warnings.showwarning = _warn
     try:
         code = app(standalone_mode=False)
     except (ValueError, OSError) as error:
@@ -35,6 +37,11 @@ def main() -> None:
             raise
         code = _fail(error.format_message())
     sys.exit(code if isinstance(code, int) else OK)
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    """A warning in one line, without the place in the source that gave it."""
+    sys.stderr.write(f"curlflow: {message}\n")
 
 
 def _fail(message: str) -> int:

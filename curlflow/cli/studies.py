@@ -126,6 +126,8 @@ def stability(
 
     curlflow stability hidden_chaos --at origin --set constraint.kind=none
     """
+    if at not in ("solution", "origin", "start"):
+        raise ValueError(f"--at: got {at!r}, allowed are solution, origin and start.")
     settings, path = spec_from(spec, set_, realizations), output_from(output, "stability", spec)
     without_screen()
     from ..studies.stability import stability
@@ -135,7 +137,7 @@ def stability(
 
 
 def boundary(
-    c: Annotated[str | None, typer.Option("--c", help="Ratios M/N: 0.5, or 0.1,0.5,1, or 0.001:100:500.")] = None,
+    c: Annotated[str | None, typer.Option("--c", help="Ratios M/N: 0.5, or 0.1,0.5,1, or 0.01:10:200.")] = None,
     layer: Annotated[str, typer.Option(help="inputs, hidden or both.")] = "both",
     inputs: Annotated[
         str | None, typer.Option(help="Fractions of flipped inputs, for flips in both layers: 0,0.1 or 0:1:21.")

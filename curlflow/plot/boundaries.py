@@ -6,25 +6,43 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..random_matrix import phase_boundary, phase_surface
 from .style import needs, styled
 
 STABLE, UNSTABLE = "#dfe8d8", "#f3ddd6"
 NAMES = {"inputs": "flipped inputs α_h", "hidden": "flipped hidden units α_r"}
 
 
+FEW = 60
+"""Up to so many values are marked one by one; lines and shades are drawn from the theory in between."""
+
+
 def boundary(dataset: xr.Dataset) -> Figure:
     """Draw what `curlflow.boundary` returned: a panel for each layer, or a curve for each c over both fractions.
 
+    Lines and shades are those of the theory over the range of the dataset, whose own values are marked if they are
+    few.
+
     **Raises:** `ValueError` for a dataset without critical fractions.
     """
-    if "critical_hidden_fraction" in dataset:
+    if isinstance(dataset, xr.Dataset) and "critical_hidden_fraction" in dataset:
         return _surface(dataset)
     needs(dataset, "critical_fraction", "c", "layer")
-    layers = dataset.layer.to_numpy().tolist()
+    layers, c = dataset.layer.to_numpy().tolist(), dataset.c.to_numpy()
+    # The curve of the inputs begins at c = 1/4 with the fraction 1.
+    wide = 1.0 if len(c) > FEW else 1.6
+    fine = np.union1d(np.geomspace(c[0] / wide, c[-1] * wide, 500), 0.25)
+    fine = fine[(fine >= c[0] / wide) & (fine <= c[-1] * wide)]
     with styled():
         figure, grid = plt.subplots(1, len(layers), figsize=(4.0 * len(layers), 3.2), squeeze=False, sharey=True)
         for axes, layer in zip(grid[0], layers, strict=True):
-            shade(axes, dataset.c.to_numpy(), dataset.critical_fraction.sel(layer=layer).to_numpy())
+            shade(axes, fine, phase_boundary(fine, layer))
+            if len(c) <= FEW:
+                axes.plot(
+                    c, dataset.critical_fraction.sel(layer=layer), "o", color="black", markersize=4, clip_on=False
+                )
+            if c[-1] / c[0] < 30:
+                axes.xaxis.set_minor_formatter("")
             axes.set_xlabel("compression ratio c = M/N")
             axes.set_title(NAMES[layer])
         grid[0, 0].set_ylabel("fraction of flips")
@@ -53,9 +71,14 @@ def _surface(dataset: xr.Dataset) -> Figure:
         figure, axes = plt.subplots(figsize=(4.8, 3.6))
         ratios = dataset.c.to_numpy()
         colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(ratios)))
+        fractions = dataset.inputs_fraction.to_numpy()
+        least = 1e-9 if fractions[0] == 0 else fractions[0]  # what no flips bear is a point apart, for c > 1/4
+        fine = np.linspace(least, max(fractions[-1], least), 400)
         for colour, c in zip(colours, ratios, strict=True):
-            curve = dataset.critical_hidden_fraction.sel(c=c)
-            axes.plot(dataset.inputs_fraction, curve, color=colour, label=f"{c:g}")
+            axes.plot(fine, phase_surface(c, fine), color=colour, label=f"{c:g}")
+            values = dataset.critical_hidden_fraction.sel(c=c)
+            marked = slice(None) if len(fractions) <= FEW else slice(0, 1)
+            axes.plot(fractions[marked], values[marked], "o", color=colour, markersize=3.5, clip_on=False)
         axes.set(xlabel="fraction of flipped inputs α_h", ylabel="critical fraction of hidden units α_r")
         axes.set_ylim(bottom=0)
         if len(ratios) <= 12:

@@ -37,6 +37,8 @@ def needs(dataset: xr.Dataset, *names: str) -> None:
 
     **Raises:** `ValueError` with what is missing and what is there.
     """
+    if not isinstance(dataset, xr.Dataset):
+        raise ValueError(f"dataset: got {type(dataset).__name__}, required is an xarray.Dataset.")
     missing = [name for name in names if name not in dataset.variables]
     if missing:
         raise ValueError(

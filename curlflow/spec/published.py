@@ -18,7 +18,8 @@ def preset_text(name: str) -> str:
     """The TOML text of the preset `name`, with its comments."""
     names = presets()
     if name not in names:
-        raise ValueError(f"preset: got {name!r}{nearest(str(name), list(names))} Allowed are {', '.join(names)}.")
+        hint = nearest(str(name), list(names)) or "."
+        raise ValueError(f"preset: got {name!r}{hint} Allowed are {', '.join(names)}.")
     return (_PRESETS / f"{name}.toml").read_text("utf-8")
 
 

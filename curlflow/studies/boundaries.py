@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from .. import random_matrix, results
-from ..random_matrix.checks import LAYERS
+from ..random_matrix.checks import LAYERS, check_fraction, check_ratio
 from ..variable import Variable
 from .options import one_of
 
@@ -41,8 +41,9 @@ def boundary(c: Any = None, *, layer: str = BOTH, inputs: Any = None) -> xr.Data
     """
     one_of("layer", layer, (*LAYERS, BOTH))
     start, stop, number = COMPRESSIONS
-    ratios = np.geomspace(start, stop, number) if c is None else np.unique(np.asarray(c, dtype=float).ravel())
+    ratios = np.geomspace(start, stop, number) if c is None else _distinct("c", check_ratio(c))
     coordinates: dict[str, Any] = {"c": (("c",), ratios, "compression ratio, inputs per hidden unit")}
+    settings = {"layer": layer, "c": _listed(ratios)}
     if inputs is None:
         layers = LAYERS if layer == BOTH else (layer,)
         data = {"critical_fraction": np.stack([random_matrix.phase_boundary(ratios, name) for name in layers])}
@@ -50,12 +51,26 @@ def boundary(c: Any = None, *, layer: str = BOTH, inputs: Any = None) -> xr.Data
     else:
         if layer != BOTH:
             raise ValueError(f'layer: got {layer!r}; with inputs= both layers are flipped, leave it at "both".')
-        fractions = np.unique(np.asarray(inputs, dtype=float).ravel())
+        fractions = _distinct("inputs", check_fraction("inputs", inputs))
         data = {"critical_hidden_fraction": random_matrix.phase_surface(ratios[:, None], fractions[None])}
         coordinates["inputs_fraction"] = (("inputs_fraction",), fractions, "fraction of flipped inputs")
-    settings = {"layer": layer, "c": f"{ratios.size} from {ratios[0]:g} to {ratios[-1]:g}"}
+        settings["inputs"] = _listed(fractions)
     attributes = results.provenance("boundary", settings, "none: theory, in double precision")
     return results.labelled(_VARIABLES, data, coordinates, attributes)
+
+
+def _distinct(name: str, values: np.ndarray) -> np.ndarray:
+    """The values in increasing order, each once; at least one."""
+    if values.size == 0:
+        raise ValueError(f"{name}: got no numbers, at least one is required.")
+    return np.unique(values)
+
+
+def _listed(values: np.ndarray, most: int = 50) -> list[float] | str:
+    """All values if they are few, else how many there are and from where to where."""
+    if values.size <= most:
+        return values.tolist()
+    return f"{values.size} from {values[0]:g} to {values[-1]:g}, in the coordinates"
 
 
 _VARIABLES = (

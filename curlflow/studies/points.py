@@ -7,6 +7,7 @@ import numpy as np
 
 from ..constraints import Masked
 from ..networks import Feedforward
+from ..precision import to_float64
 from ..problem import Problem
 from ..spec import Spec
 from ..systems import AbstractSystem
@@ -83,6 +84,11 @@ def _converted(at: Any, own: Any) -> Any:
 def _like(student: Feedforward, at: Any) -> Feedforward:
     """`at` as a network like `student`; the message names the layer that does not fit."""
     given = at.weights if isinstance(at, Feedforward) else at
+    for name in ("activation", "output_activation") if isinstance(at, Feedforward) else ():
+        if getattr(at, name) != getattr(student, name):
+            raise ValueError(
+                f"at: the network has {name} {getattr(at, name)}, the spec's has {getattr(student, name)}."
+            )
     if not isinstance(given, list | tuple):
         raise ValueError(f"at: got {type(at).__name__}, allowed are {WEIGHTS}.")
     if len(given) != len(student.weights):
@@ -90,9 +96,12 @@ def _like(student: Feedforward, at: Any) -> Feedforward:
     arrays = []
     for layer, (w, own) in enumerate(zip(given, student.weights, strict=True), start=1):
         try:
-            array = np.asarray(w, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError(f"at: layer {layer} is no array of real numbers.") from None
+            array = np.asarray(w)
+        except ValueError:
+            array = np.asarray(None)
+        if array.dtype.kind not in "biufc":
+            raise ValueError(f"at: layer {layer} is no array of real numbers.")
+        array = np.asarray(to_float64(array, f"at: layer {layer}"), dtype=float)
         if array.shape != np.shape(own):
             raise ValueError(f"at: layer {layer} has shape {array.shape}, required is (post, pre) = {np.shape(own)}.")
         bad = int(np.sum(~np.isfinite(array)))

@@ -25,7 +25,7 @@ from ..systems.origin import origin_abscissa, origin_eigenvalues, origin_squares
 from ..tangents import size
 from ..tasks import SecondMoments
 
-DENSE = 2000
+DENSE = 3000
 """Matrices of at most this many rows are made and all their eigenvalues computed."""
 FORMED = 5000
 """Kernels of at most this many rows are made: all eigenvalues if they are symmetric, else the leading ones."""
@@ -51,8 +51,9 @@ class Linearised:
 
     - `eigenvalues`: all that are not neutral, or the leading ones for Arnoldi's method.
     - `threshold`: below it, in modulus, an eigenvalue is neutral.
-    - `abscissa`: numerical abscissa of the full Jacobian.
+    - `abscissa`: numerical abscissa of the full Jacobian, on the tangent space.
     - `neutral`: number of zero directions among all degrees of freedom; None where it is not known.
+    - `extreme`: those of largest modulus where only a part of the eigenvalues was computed, else None.
     - `squares`: at the origin, the squares of the eigenvalues of each hidden unit.
     """
 
@@ -62,10 +63,15 @@ class Linearised:
     neutral: int | None
     method: Method
     status: Status = Status.completed
+    extreme: Any = None
     squares: Any = None
 
 
 NOTHING = Linearised(np.zeros(0, complex), float("nan"), float("nan"), None, Method.none)
+MOST = 80
+"""Leading eigenvalues that are asked for at most, until enough of them are not neutral."""
+EXTREME = 6
+"""Eigenvalues of largest modulus, for the step of updates, where not all are computed."""
 
 
 def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
@@ -93,11 +99,11 @@ def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int)
 
 
 def _of_kernel(parts: TangentKernel, dimension: int, n: int, method: Method, number: int) -> Linearised:
-    abscissa = spectrum.abscissa_of_product(*parts, dimension)
+    abscissa = spectrum.abscissa_of_product(parts.kernel, parts.outputs, parts.velocities, dimension)
     if len(parts.kernel) > DENSE and not spectrum.is_symmetric(parts.kernel):
         leading = _leading(lambda z: parts.kernel @ z, len(parts.kernel), number)
         return replace(leading, abscissa=abscissa, method=Method.arnoldi_kernel)
-    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel))
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel), parts.scale)
     return Linearised(values, threshold, abscissa, n - len(values), method)
 
 
@@ -119,42 +125,64 @@ def _arnoldi_kernel(
 def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
     """The linearisation of any system at any point."""
     n = size(state)
+    if system.dimension == 0:
+        return Linearised(np.zeros(0, complex), 0.0, float("nan"), n, Method.jacobian)
     if n > DENSE:
         leading = _leading(linearisation.products(system, state).forward, n, number)
         return replace(leading, abscissa=_abscissa_of_products(system, state), method=Method.arnoldi_jacobian)
     matrix = linearisation.jacobian(system, state)
     if not np.isfinite(matrix).all():
-        return replace(NOTHING, status=Status.not_differentiable)
-    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(matrix))
-    return Linearised(values, threshold, spectrum.numerical_abscissa(matrix), n - len(values), Method.jacobian)
+        return replace(NOTHING, status=Status.diverged)
+    scale = linearisation.unprojected_norm(system, state)
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(matrix), scale)
+    # Directions that the constraint takes away are pushed below all others: they are no directions of growth zero.
+    normal = linearisation.normal_projector(system, state)
+    abscissa = spectrum.numerical_abscissa(matrix - 2 * np.linalg.norm(matrix) * normal)
+    return Linearised(values, threshold, abscissa, n - len(values), Method.jacobian)
 
 
 def _leading(product: Any, rows: int, number: int) -> Linearised:
-    """The leading eigenvalues of a matrix that is known by its products."""
+    """The leading eigenvalues that are not neutral, and the extreme ones, of a matrix known by its products."""
     scale = spectrum.largest_modulus(product, rows)
-    found = spectrum.leading_eigenvalues(product, rows, number, scale=scale)
     threshold = spectrum.LEAST * scale
+    if scale == 0.0:
+        return replace(NOTHING, threshold=0.0, status=Status.undecided)
+    asked = min(number, rows - 2)
+    while True:
+        found = spectrum.extreme_eigenvalues(product, rows, asked, scale=scale)
+        values = found.values[np.abs(found.values) > threshold]
+        if len(values) >= number or not found.converged or asked >= min(MOST, rows - 2):
+            break
+        asked = min(2 * asked, MOST, rows - 2)
+    largest = spectrum.extreme_eigenvalues(product, rows, EXTREME, which="LM", scale=scale)
+    extreme = largest.values if largest.converged else None
     status = Status.completed if found.converged else Status.not_converged
+    if not len(values) and found.converged:
+        status = Status.undecided
     return replace(
-        NOTHING, eigenvalues=found.values[np.abs(found.values) > threshold], threshold=threshold, status=status
+        NOTHING,
+        eigenvalues=values[: max(number, 1)],
+        threshold=threshold,
+        status=status,
+        extreme=np.zeros(0, complex) if extreme is None else extreme,
     )
 
 
 def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:
     forward, transposed = linearisation.products(system, state)
+    normal = linearisation.normal_part(system, state)
 
     def symmetric(v: Any) -> Any:
         return (forward(v) + transposed(v)) / 2
 
     n = size(state)
-    return spectrum.largest_symmetric(symmetric, n, scale=spectrum.largest_modulus(symmetric, n))
+    scale = spectrum.largest_modulus(symmetric, n)
+    return spectrum.largest_symmetric(lambda v: symmetric(v) - 2 * scale * normal(v), n, scale=scale)
 
 
 def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
     """The linearisation at zero weights; `network` is that zero."""
     shape = geometry(flow.constraint)
-    if shape is not None and shape.spheres:
-        return replace(NOTHING, status=Status.excluded_by_constraint)
     if network.activation == "relu" and len(network.weights) == 2:
         return replace(NOTHING, status=Status.not_differentiable)
     if shape is None or not _is_closed(problem, network):

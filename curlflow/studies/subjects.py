@@ -73,6 +73,8 @@ def _digest(parameters: Any) -> str:
     """A short hash of all numbers in a pytree."""
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(parameters):
+        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
         digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else repr(leaf).encode())
     return digest.hexdigest()[:12]
 

@@ -39,11 +39,15 @@ Square = Float[np.ndarray, "m m"]
 
 
 class TangentKernel(NamedTuple):
-    """K = −U Π G and the Gram matrices U Π Uᵀ and Gᵀ Π G of its factors, all m × m."""
+    """K = −U Π G and the Gram matrices U Π Uᵀ and Gᵀ Π G of its factors, all m × m.
+
+    `scale` is ‖U‖ ‖G‖ (Frobenius) without Π: what is below its rounding is zero, however much Π takes away.
+    """
 
     kernel: Square
     outputs: Square
     velocities: Square
+    scale: float
 
 
 class VirtualSamples(NamedTuple):
@@ -103,20 +107,21 @@ def tangent_kernel(
     h, a = [np.tile(v, outputs) for v in h], [np.tile(v, outputs) for v in a]
     beta = _backward(network, network.weights[1:], a, h, samples.weight)
     delta = _backward(network, signal.feedback, a, h, samples.weight)
-    total = TangentKernel(*np.zeros((3, h[0].shape[1], h[0].shape[1])))
+    total, norms = np.zeros((3, h[0].shape[1], h[0].shape[1])), np.zeros(2)
     for layer, w in enumerate(np.asarray(w) for w in network.weights):
         mask = np.ones((1, 1)) if geometry.masks is None else np.asarray(geometry.masks[layer], dtype=float)
         gains = signal.gains[layer] * mask
         arguments = beta[layer], delta[layer], h[layer]
-        parts = TangentKernel(
-            -_gram(arguments[0], arguments[1], h[layer], gains),
-            _gram(arguments[0], arguments[0], h[layer], mask),
-            _gram(arguments[1], arguments[1], h[layer], gains**2),
+        parts = np.stack(
+            [
+                -_gram(arguments[0], arguments[1], h[layer], gains),
+                _gram(arguments[0], arguments[0], h[layer], mask),
+                _gram(arguments[1], arguments[1], h[layer], gains**2),
+            ]
         )
-        if geometry.spheres:
-            parts = _without_radius(parts, w, gains, a[layer], *arguments)
-        total = TangentKernel(*(t + p for t, p in zip(total, parts, strict=True)))
-    return total
+        norms += np.trace(parts[1]), np.trace(parts[2])
+        total += parts - _radial(w, gains, a[layer], *arguments) if geometry.spheres else parts
+    return TangentKernel(*total, float(np.sqrt(norms.prod())))
 
 
 def _backward(network: Feedforward, matrices: Any, a: list, h: list, weight: float) -> list[np.ndarray]:
@@ -148,13 +153,9 @@ def _gram(left: np.ndarray, right: np.ndarray, h: np.ndarray, gains: np.ndarray)
     return total
 
 
-def _without_radius(parts: TangentKernel, w, gains, a, beta, delta, h) -> TangentKernel:
-    """Take the radial direction of one layer out of the products of its factors."""
+def _radial(w, gains, a, beta, delta, h) -> Float[np.ndarray, "3 m m"]:
+    """What the radial direction of one layer contributes to the three products."""
     along_u = np.sum(beta * a, axis=0)
     along_g = np.sum(delta * ((w * gains) @ h), axis=0)
-    square = np.sum(w * w)
-    return TangentKernel(
-        parts.kernel + np.outer(along_u, along_g) / square,
-        parts.outputs - np.outer(along_u, along_u) / square,
-        parts.velocities - np.outer(along_g, along_g) / square,
-    )
+    pairs = (-along_u, along_g), (along_u, along_u), (along_g, along_g)
+    return np.stack([np.outer(*pair) for pair in pairs]) / np.sum(w * w)

@@ -19,6 +19,7 @@ from ..networks import Feedforward
 from ..networks.activations import ACTIVATIONS
 from ..precision import double_precision
 from ..rules import AbstractLearningRule
+from ..tangents import as_rows, from_rows, size
 from ..tasks import GivenErrors
 from .base import AbstractSystem, Flow
 
@@ -42,6 +43,34 @@ def velocity(system: AbstractSystem, state: PyTree) -> Vector:
 def jacobian(system: AbstractSystem, state: PyTree) -> Float[np.ndarray, "n n"]:
     """The Jacobian at `state` as a matrix."""
     return np.asarray(_jacobian(system, state))
+
+
+@double_precision
+def normal_projector(system: AbstractSystem, state: PyTree) -> Float[np.ndarray, "n n"]:
+    """The orthogonal projector onto the directions that the constraint takes away."""
+    n = size(state)
+    return np.eye(n) - np.asarray(as_rows(system.project(state, from_rows(np.eye(n), state))))
+
+
+def normal_part(system: AbstractSystem, state: PyTree) -> Callable[[Vector], Vector]:
+    """v → v − Π v, the part of a flat vector that the constraint takes away."""
+
+    @double_precision
+    def normal(v: Vector) -> Vector:
+        return v - np.asarray(as_rows(system.project(state, from_rows(v[None], state))))[0]
+
+    return normal
+
+
+@double_precision
+def unprojected_norm(system: AbstractSystem, state: PyTree) -> float:
+    """‖DF‖ of the field before it is projected (Frobenius), to a factor of about two: four random directions."""
+    n = size(state)
+    return float(max(np.linalg.norm(_unprojected(system, state, v)) for v in _directions(n, 4)))
+
+
+def _directions(n: int, number: int) -> Float[np.ndarray, "number n"]:
+    return np.random.default_rng(0).choice([-1.0, 1.0], (number, n))
 
 
 def products(system: AbstractSystem, state: PyTree) -> Products:
@@ -109,6 +138,15 @@ def _field(system: AbstractSystem) -> Callable[[PyTree], PyTree]:
 
 
 @eqx.filter_jit
+def _unprojected(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -> Float[Array, " n"]:
+    flat, unravel = ravel_pytree(state)
+    field = system.vector_field if isinstance(system, Flow) else system.step
+    start = 0.0 if isinstance(system, Flow) else 0
+    image = jax.jvp(lambda x: field(start, x, system.args), (unravel(flat),), (unravel(jnp.asarray(v)),))[1]
+    return ravel_pytree(image)[0]
+
+
+@eqx.filter_jit
 def _velocity(system: AbstractSystem, state: PyTree) -> Float[Array, " n"]:
     image = ravel_pytree(_field(system)(state))[0]
     return image if isinstance(system, Flow) else image - ravel_pytree(state)[0]
@@ -173,6 +211,9 @@ __all__ = [
     "is_driven_by_errors",
     "jacobian",
     "kernel_product",
+    "normal_part",
+    "normal_projector",
     "products",
+    "unprojected_norm",
     "velocity",
 ]
