@@ -58,9 +58,18 @@ class FrobeniusSpheres(AbstractConstraint):
     **Arguments:**
 
     - `radii`: one radius per leaf, as `FrobeniusSpheres.through(state)` reads them off a state.
+
+    **Raises:** `ValueError` for radii that are no list of finite numbers from 0.
     """
 
     radii: tuple[Scalar, ...]
+
+    def __init__(self, radii: Any):
+        radii = _listed("radii", radii, "one radius")
+        for r in radii:
+            if not isinstance(r, jax.core.Tracer) and not _is_radius(r):
+                raise ValueError(f"radii: got {r!r}, allowed are finite numbers from 0.")
+        self.radii = tuple(radii)
 
     @classmethod
     def through(cls, state: State) -> "FrobeniusSpheres":
@@ -77,6 +86,21 @@ class FrobeniusSpheres(AbstractConstraint):
         leaves, structure = jax.tree.flatten(state)
         scaled = [w * (r / jnp.sqrt(jnp.sum(w * w))) for w, r in zip(leaves, self.radii, strict=True)]
         return jax.tree.unflatten(structure, scaled)
+
+
+def _listed(field: str, given: Any, required: str) -> list[Any]:
+    """A list with something for every layer."""
+    iterable = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
+    listed = list(given) if iterable else []
+    if not listed:
+        raise ValueError(f"{field}: got {given!r}, required is {required} for every layer.")
+    return listed
+
+
+def _is_radius(value: Any) -> bool:
+    """Whether `value` is one finite number from 0."""
+    number = np.asarray(value)
+    return bool(number.shape == () and number.dtype.kind in "iuf" and np.isfinite(number) and number >= 0)
 
 
 class Masked(AbstractConstraint):
@@ -108,8 +132,9 @@ class Masked(AbstractConstraint):
     within: AbstractConstraint
     missing: int = eqx.field(static=True)
 
-    def __init__(self, masks: Iterable[Any], within: Any = None):
-        masks, within = tuple(np.asarray(m) for m in masks), Free() if within is None else within
+    def __init__(self, masks: Any, within: Any = None):
+        masks = tuple(np.asarray(m) for m in _listed("masks", masks, "one boolean array"))
+        within = Free() if within is None else within
         for number, mask in enumerate(masks):
             if mask.dtype != bool:
                 raise ValueError(f"masks[{number}]: got an array of {mask.dtype}, required is one of bool.")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from curlflow.constraints import Free, FrobeniusSpheres
+from curlflow.constraints import Free, FrobeniusSpheres, Masked
 from curlflow.networks import Feedforward
 from curlflow.spec import Spec
 from curlflow.systems import Flow
@@ -32,6 +32,21 @@ def test_retraction_restores_the_radii_along_rays(x64):
     moved = state.with_weights(3.7 * w for w in state.weights)
     for w, r in zip(spheres.retract(moved).weights, state.weights, strict=True):
         np.testing.assert_allclose(w, r, rtol=1e-14)
+
+
+def test_what_are_no_radii_or_masks_is_refused():
+    for radii, message in [
+        (3, "radii: got 3, required is one radius"),
+        ([], "radii: got .., required"),
+        ([1.0, np.nan], "radii: got nan, allowed"),
+        ([1.0, -1.0], "radii: got -1.0, allowed are finite numbers from 0"),
+        ([np.ones(2)], "radii: got array"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            FrobeniusSpheres(radii)
+    for masks in (3, None, [], np.array(True)):
+        with pytest.raises(ValueError, match="masks: got .*, required is one boolean array for every layer"):
+            Masked(masks)
 
 
 def test_free_changes_nothing():

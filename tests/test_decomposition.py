@@ -8,6 +8,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import curlflow
+from curlflow.measures.circulation import Circle, converged_circulation
 from curlflow.measures.jacobian_parts import RandomSigns, estimated_parts, products, rotation_plane
 from curlflow.networks import Feedforward
 from curlflow.plot.planes import decomposition as draw
@@ -111,8 +112,36 @@ def test_curl_descent_is_minus_signs_times_the_hessian(activation, side, x64):
     unflipped = decomposition(spec.replace("rule.gain", 1.0)).isel(realization=0)
     assert float(unflipped.curl_ratio) < 1e-14
     assert float(unflipped.gradient_angle) < 1e-12
-    # The kinks of relu cost the trapezoid rule its accuracy, and it says so.
     assert abs(float(unflipped.circulation)) <= float(unflipped.circulation_error) + 1e-14
+
+
+def test_the_error_of_a_circulation_covers_the_kinks_of_relu(x64):
+    # The gradient of the error has no circulation, also where it jumps: what is found is the error of the rule.
+    (subject,) = subjects_of(small(network={"activation": "relu"}), None, None)
+    rng, found = np.random.default_rng(0), []
+    for _ in range(30):
+        plane = np.linalg.qr(rng.normal(size=(18, 2)))[0].T
+        circle = Circle(0.7 * rng.normal(size=18), plane, np.float64(10 ** rng.uniform(-1, 0.5)))
+        found.append(converged_circulation(subject.velocity(), circle))
+    values, errors = np.abs(np.array(found)).T
+    assert np.all(values <= errors + 1e-14)
+    kinks = errors > 1e-10
+    assert kinks.sum() > 10
+    assert np.median(values[kinks] / errors[kinks]) > 0.02
+
+
+def test_without_freedom_there_is_nothing_but_zeros():
+    # Two weights, each on its own sphere: all that is left of a projection is rounding.
+    spec = curlflow.Spec(network={"inputs": 1, "hidden": 1}, constraint={"kind": "frobenius"})
+    ds = decomposition(spec).isel(realization=0)
+    for name in ("symmetric_norm", "antisymmetric_norm", "divergence", "speed", "circulation", "plane_curl"):
+        assert float(ds[name]) == 0
+    assert np.isnan(ds.curl_ratio)
+    assert np.isnan(ds.gradient_angle)
+    assert float(ds.error) > 0
+    plane = plane_decomposition(spec, grid=4)
+    assert all(np.isnan(plane[f"{name}_share"]) for name in ("gradient", "curl", "harmonic"))
+    assert draw(plane).axes[1].get_title() == "gradient part, over φ"
 
 
 def test_a_small_curl_is_not_lost_in_rounding(x64):
@@ -285,6 +314,65 @@ def test_circles_in_the_dataset():
     np.testing.assert_allclose(decomposition(matrix_flow(), directions="trajectory").plane_curl, same.plane_curl)
 
 
+def test_directions_come_in_all_forms_and_are_stored():
+    a, b = (spec_.build().student for spec_ in (GOOD, GOOD.replace("seed", 1)))
+    flat = [np.concatenate([w.ravel() for w in network.weights]) for network in (a, b)]
+    expected = decomposition(GOOD, directions=flat)
+    u_and_v = expected.direction[0].to_numpy()
+    np.testing.assert_allclose(u_and_v @ u_and_v.T, np.eye(2), atol=1e-14)
+    np.testing.assert_allclose(expected.direction[0, 0], flat[0] / np.linalg.norm(flat[0]), rtol=1e-12)
+    for given in ((a, b), [a.weights, list(b.weights)], (a, flat[1]), u_and_v):
+        np.testing.assert_allclose(decomposition(GOOD, directions=given).plane_curl, expected.plane_curl, atol=1e-14)
+    ds = decomposition(GOOD, directions=(np.array(3), 7), radius=np.array(0.1), times=[0, 1])
+    assert ds.direction.dims == ("realization", "time", "component", "weight")
+    np.testing.assert_array_equal(ds.direction[0, 1], np.eye(18)[[3, 7]])
+    large = curlflow.Spec(network={"inputs": 50, "hidden": 40}, data={"samples": 5})
+    assert "direction" not in decomposition(large, method="estimate", probes=2, directions=(0, 1))
+
+
+def test_one_network_for_every_realization():
+    spec = GOOD.replace("realizations", 2)
+    networks = [GOOD.replace("seed", seed).build().student for seed in (3, 4)]
+    ds = decomposition(spec, at=networks)
+    for i, network in enumerate(networks):
+        assert float(ds.speed[i]) == float(decomposition(spec, at=network).speed[i])
+    with pytest.raises(ValueError, match="at: got 2 networks, required is one for each of 1 realizations"):
+        decomposition(GOOD, at=networks)
+
+
+def test_datasets_of_another_problem_are_refused(tmp_path):
+    g = GOOD.build().graph()
+    g.remove_edge(*next(iter(g.edges)))
+    for *_, edge in g.edges(data=True):
+        del edge["weight"]
+    plain, drawn = (curlflow.simulate(GOOD, graph=graph, times=[0, 1], weights="all") for graph in (None, g))
+    h = g.copy()
+    h.remove_edge(*list(h.edges)[3])
+    bare = plain.drop_attrs()
+    for ds, spec, graph, sentence in [
+        (drawn, GOOD, None, "at: the dataset was recorded with a graph; give the same one"),
+        (plain, GOOD, g, "at: the dataset was recorded without a graph"),
+        (drawn, GOOD, h, "at: the dataset was recorded with another graph"),
+        (bare, GOOD, g, "at: the dataset has 1 weights on missing synapses"),
+        (
+            plain,
+            GOOD.replace("data.seed", 7),
+            None,
+            "recorded with data.seed = 0, but the spec has 7",
+        ),
+        (plain, GOOD.replace("teacher.scale", 2.0), None, "recorded with teacher.scale = 1.0, but the spec has 2.0"),
+        (plain, GOOD.replace("network.activation", "tanh"), None, "recorded with network.activation = 'linear'"),
+        (plain, GOOD.replace("seed", 1), None, "recorded with seed = 0, but the spec has 1"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            decomposition(spec, graph=graph, at=ds)
+    other = GOOD.replace({"rule.kind": "gradient", "dynamics.kind": "updates", "data.test_samples": 7})
+    np.testing.assert_allclose(decomposition(other, at=plain).error, plain.train_error, rtol=1e-12)
+    loaded = curlflow.load(curlflow.save(drawn, tmp_path / "drawn.nc"))
+    np.testing.assert_allclose(decomposition(GOOD, graph=g, at=loaded).error, drawn.train_error, rtol=1e-12)
+    assert decomposition(GOOD, at=bare).error.shape == (1, 2)
+
+
 def two_weights(scale=3.0, **changes):
     spec = curlflow.preset("fig1").replace({"teacher.scale": scale, **changes})
     return spec, float(spec.build().teacher.product()[0, 0])
@@ -407,10 +495,17 @@ BAD = [
     (GOOD, {"directions": (np.ones(18), np.zeros(18))}, "directions: the two are parallel or zero"),
     (GOOD, {"directions": (0, 18)}, "directions: got the index 18, allowed are 0 to 17."),
     (GOOD, {"directions": (0, np.ones(3))}, r"directions: the second has shape \(3,\), required are 18"),
+    (GOOD, {"directions": (0, np.full(18, np.nan))}, "directions: the second has 18 of 18 numbers that are not"),
+    (GOOD, {"directions": (0.5, 1)}, "directions: got 0.5, allowed are vectors, and whole numbers as indices."),
     (GOOD, {"directions": "up"}, "directions: got 'up', allowed are rotation, trajectory, two indices"),
     (GOOD, {"directions": (1, 2, 3)}, "directions: got"),
     (GOOD, {"loss": lambda x: 0.0}, "loss: a spec has its own"),
     (matrix_flow(), {"loss": 3}, "loss: got 3, required is a function"),
+    (matrix_flow(), {"loss": lambda: 1.0}, "loss: JAX cannot trace it .*TypeError"),
+    (matrix_flow(), {"loss": lambda x: float(x[0])}, "loss: JAX cannot trace it .*ConcretizationTypeError"),
+    (matrix_flow(), {"loss": lambda x: "a"}, "loss: it gives str, required is one real number"),
+    (matrix_flow(), {"loss": lambda x: x}, r"loss: it gives float64 of shape \(6,\), required is one real number"),
+    (GOOD.replace("constraint.kind", "frobenius"), {"at": "origin"}, "at: all weights of layer 1 are 0, so"),
     (curlflow.systems.henon(), {}, "spec_or_system: got a map, which has no velocity"),
 ]  # fmt: skip
 
@@ -428,7 +523,12 @@ def test_bad_numbers_are_refused():
         ({"radius": 0}, "radius: got 0.0, allowed are finite numbers above 0."),
         ({"radius": "wide"}, "radius: got 'wide', a number is required."),
         ({"method": "guess"}, "method: got 'guess', allowed are auto, exact, estimate."),
-        ({"probes": 1}, "probes: got 1, allowed are whole numbers of at least 2."),
+        ({"radius": 1e300}, r"radius: got 1e\+300, allowed are lengths from 1e-100 to 1e\+100."),
+        ({"radius": 1e-300}, "radius: got 1e-300, allowed are lengths"),
+        ({"probes": 1}, "probes: got 1, allowed are whole numbers from 2 to 1000000."),
+        ({"probes": 10**7}, "probes: got 10000000, allowed are whole numbers from 2 to 1000000."),
+        ({"seed": 2**70}, "seed: got 11805"),
+        ({"times": [True]}, "times: got .True., required are numbers."),
         ({"times": [0, 1], "at": "solution"}, "at: times run from the start"),
         ({"times": [1, 0]}, "times: got"),
         ({"at": run.drop_vars("weights")}, "at: the dataset has no weights"),
@@ -442,10 +542,22 @@ def test_bad_numbers_are_refused():
         ({"extent": 0}, "extent: got 0.0, allowed are finite numbers above 0."),
         ({"extent": (1, -1)}, "extent: got -1.0, allowed are finite numbers above 0."),
         ({"extent": (1, 2, 3)}, "extent: got"),
+        ({"extent": 1e-200}, "extent: got 1e-200, allowed are lengths"),
+        ({"extent": 1e-20}, "extent: got 1e-20, whose cells are narrower than the digits"),
         ({"realization": -1}, "realization: got -1"),
+        ({"realization": 10**20}, "realization: got 1"),
     ]:
         with pytest.raises(ValueError, match=sentence):
             plane_decomposition(GOOD, **arguments)
-    constrained = GOOD.replace("constraint.kind", "frobenius")
-    with pytest.raises(ValueError, match="extent: the velocity is not finite everywhere"):
-        plane_decomposition(constrained, at="origin", directions=(0, 1))
+    with pytest.raises(ValueError, match="realization: got 1, but a flow has one only"):
+        plane_decomposition(matrix_flow(), realization=1)
+    half = curlflow.Flow(lambda t, x, args: jnp.log(x), [1.0, 1.0])
+    with pytest.raises(ValueError, match=r"extent: the velocity is not finite everywhere .* shrink it\.$"):
+        plane_decomposition(half, at="origin", grid=4)
+
+
+def test_a_loss_may_be_a_plain_number():
+    ds = decomposition(matrix_flow(), loss=lambda x: 1)
+    assert float(ds.error[0]) == 1
+    assert np.isnan(ds.gradient_angle[0])
+    assert np.all(plane_decomposition(matrix_flow(), loss=lambda x: 2.0, grid=3).loss == 2)

@@ -1,5 +1,6 @@
 """Graphs and masks: exact round trips, synapses that stay missing, and the dynamics against plain NumPy."""
 
+import io
 import json
 
 import jax
@@ -110,7 +111,7 @@ def test_graphs_come_back_with_names_order_and_attributes_of_the_users_own():
 
 def test_a_graph_with_a_network_written_into_it_is_read_as_that_network():
     a = from_graph(small())
-    network = Feedforward([np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0]])], "relu", "sigmoid")
+    network = Feedforward([np.array([[1.0, 2.0], [3.0, 0.0]]), np.array([[5.0, 6.0]])], "relu", "sigmoid")
     gains = [np.array([[0.5, 1.0], [-3.0, 1.0]]), np.array([[-1.0, 1.0]])]
     b = from_graph(a.graph(network, gains=gains))
     np.testing.assert_array_equal(b.weights[0], [[1.0, 2.0], [3.0, 0.0]])
@@ -173,6 +174,7 @@ MISTAKES = {
         lambda g: g.nodes[7].update(type="inhibitor")
     ),
     "rule_sign: got '-' for node 7": lambda: broken(lambda g: g.nodes[7].update(rule_sign="-")),
+    "rule_sign: got 1000{3,20}.{3}0* for node 7": lambda: broken(lambda g: g.nodes[7].update(rule_sign=10**400)),
     "rule_sign: got nan for node 7": lambda: broken(lambda g: g.nodes[7].update(rule_sign=np.nan)),
     "rule_sign: got -1 for the output 'out'": lambda: broken(lambda g: g.nodes["out"].update(rule_sign=-1)),
     "rule_sign: got inf for the edge 7 → 'pyramidal'": lambda: broken(
@@ -199,6 +201,7 @@ def test_what_is_no_network_is_refused(message):
 
 def test_what_does_not_fit_the_network_is_refused():
     network = network_of([np.ones((3, 2), bool), np.ones((1, 3), bool)])
+    undefined = network.with_weights([np.full((3, 2), np.nan)])
     mistakes = {
         "network: got list": {"network": []},
         "names: got lists of lengths": {"names": [["a"], ["b"], ["c"]]},
@@ -208,7 +211,10 @@ def test_what_does_not_fit_the_network_is_refused():
         "type: got 'other' for node 'h1'": {"types": [[None] * 2, ["other", None, None], [None]]},
         "masks: got shapes": {"masks": [np.ones((3, 2), bool)]},
         "masks: got shapes .* of .*float64": {"masks": [np.ones((3, 2)), np.ones((1, 3))]},
-        "masks: layer 1 has weights other than 0": {"masks": [np.zeros((3, 2), bool), np.ones((1, 3), bool)]},
+        "masks: got 3, required is one boolean array": {"masks": 3},
+        "gains: got 3, required is one array of gains": {"gains": 3},
+        "weights: layer 1 has values that are no finite": {"network": undefined},
+        "weights: layer 1 has 6 weights on missing": {"masks": [np.zeros((3, 2), bool), np.ones((1, 3), bool)]},
         "gains: got shapes": {"gains": [np.ones((3, 1)), np.ones((1, 2))]},
         "gains: got values that are no finite": {"gains": [np.full((3, 1), np.inf), np.ones((1, 3))]},
     }
@@ -219,6 +225,17 @@ def test_what_does_not_fit_the_network_is_refused():
         from_graph(small()).network()
     with pytest.raises(ValueError, match="weights: got shapes"):
         from_graph(small()).network([np.ones((2, 2))])
+    full, readout = np.ones((2, 2)), np.ones((1, 2))
+    drawn_only = 1.0 * from_graph(small()).masks[0]
+    for given, message in [
+        (3, "got 3, required is one array"),
+        ([full, readout], "layer 1 has 1 weights on missing synapses"),
+        ([drawn_only, readout * np.nan], "layer 2 has values that are no finite"),
+    ]:
+        with pytest.raises(ValueError, match=f"weights: {message}"):
+            from_graph(small()).network(given)
+    with pytest.raises(ValueError, match="weights: layer 1 has 1 weights on missing"):
+        from_graph(small()).graph(Feedforward([full, readout]))
     with pytest.raises(ValueError, match="gains: got shapes"):
         from_graph(small()).graph(gains=[np.ones((2, 3)), np.ones((1, 2))])
 
@@ -546,6 +563,34 @@ def test_datasets_say_which_graph_they_are_about(tmp_path):
     a, b = from_graph(g), from_graph(read)
     assert a.nodes == b.nodes
     assert all((x == y).all() for x, y in zip((*a.masks, *a.gains), (*b.masks, *b.gains), strict=True))
+
+
+class Odd:
+    """A name whose text is another in every session."""
+
+
+def test_names_that_json_does_not_have_stay_apart():
+    cells = [
+        (("a", 1), 2), frozenset({"p"}), frozenset({"q"}), b"x", "b'x'", Odd(), "neuron 2 of layer 1", np.int64(9),
+        9.5, float("inf"), r"$\bad$", ("flat", 3),
+    ]  # fmt: skip
+    g = nx.DiGraph()
+    g.add_node(("in", ("put",)), layer=0)
+    g.add_nodes_from(cells, layer=1)
+    g.add_node("out", layer=2)
+    g.add_edges_from((("in", ("put",)), cell) for cell in cells)
+    g.add_edges_from((cell, "out") for cell in cells)
+    text = from_graph(g).to_json()
+    again = nx.node_link_graph(json.loads(text), edges="edges")
+    assert list(again)[1:-1] == [
+        "(('a', 1), 2)", "neuron 2 of layer 1′", "neuron 3 of layer 1", "b'x'′", "b'x'", "neuron 6 of layer 1",
+        "neuron 2 of layer 1", 9, 9.5, "neuron 10 of layer 1", r"$\bad$", ("flat", 3),
+    ]  # fmt: skip
+    assert from_graph(again).widths == (1, 12, 1)
+    assert from_graph(again).to_json() == text
+    figure = draw(xr.Dataset(attrs={"graph": text}))
+    figure.savefig(io.BytesIO())  # without reading formulas into names
+    assert r"$\bad$" in {t.get_text() for t in figure.axes[0].texts}
 
 
 def test_resuming_needs_the_same_graph():

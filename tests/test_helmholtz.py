@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from curlflow.measures.circulation import Circle, circulation
+from curlflow.measures.circulation import Circle, circulation, converged_circulation
 from curlflow.measures.helmholtz import Edges, Rectangle, edge_integrals, helmholtz_hodge
 
 A, B = 1.0, 1.3
@@ -173,6 +173,13 @@ class Smooth(eqx.Module):
         return jnp.stack([jnp.exp(y) + z, jnp.sin(x + 2 * y), x * y])
 
 
+class Step(eqx.Module):
+    """A shear concentrated on the axis x = 0."""
+
+    def __call__(self, w):
+        return jnp.stack([jnp.zeros(()), jnp.where(w[0] > 0, 1.0, 0.0)])
+
+
 class Figure8(eqx.Module):
     """Half of it runs clockwise, half anticlockwise."""
 
@@ -201,6 +208,17 @@ def test_circulation_is_the_integral_of_the_curl_over_the_disc(x64):
     assert error < 1e-12
     coarse, error = circulation(Smooth(), Circle(np.array([0.3, -0.2, 0.5]), np.eye(2, 3), np.float64(0.8)), points=6)
     assert 1e-12 < abs(coarse - disc) < error
+
+
+def test_a_jump_is_converged_to_first_order_with_an_honest_error(x64):
+    # F = (0, H(x − s)) around the unit circle: ∮ = 2 √(1 − s²); the jump lies anywhere between two points.
+    for s in np.random.default_rng(4).uniform(-0.9, 0.9, 20):
+        circle = Circle(np.array([-s, 0.0]), np.eye(2), np.float64(1))
+        coarse, _ = circulation(Step(), circle)
+        value, error = converged_circulation(Step(), circle)
+        exact = 2 * np.sqrt(1 - s**2)
+        assert abs(value - exact) < error < 0.02
+        assert abs(coarse - exact) < 0.1
 
 
 def test_circulation_runs_around_any_loop(x64):

@@ -84,6 +84,20 @@ def test_two_weight_model_conserves_what_it_should():
     assert abs(w1 * g1 + w2 * g2) < 1e-14
 
 
+def test_what_is_no_rule_or_no_gains_is_refused():
+    for rule, gains, message in [
+        (3, [np.ones((1, 3))], "rule: got 3, required is a rule"),
+        (Gradient(), 3, "gains: got 3, required is one matrix"),
+        (Gradient(), np.array(3.0), "gains: got array"),
+        (Gradient(), [1.0, 1.0], "gains: got 1.0 for layer 1, required is a matrix"),
+        (Gradient(), [np.ones((1, 3)), [[1.0], [1.0, 2.0]]], "gains: got .* for layer 2, required is a matrix"),
+        (Gradient(), [np.full((1, 3), np.nan)], "gains: layer 1 has values that are not finite"),
+        (Gradient(), [np.ones((1, 3), np.float32)], "gains: layer 1: double precision is required"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            SignFlipped(rule, gains)
+
+
 def test_gains_and_feedback_of_wrong_shape_are_refused():
     weights, x, y = setting((4, 5, 2))
     network, task = Feedforward(weights), Samples(x, y)

@@ -142,16 +142,48 @@ def _parts(s: float, a: float, trace: float) -> Parts:
         return Parts(float(np.sqrt(s)), float(np.sqrt(a)), float(np.sqrt(np.float64(a) / s)), float(trace))
 
 
+NOISE = 1e-13
+"""What a projection leaves of a quantity is rounding where it is no larger than this share of the quantity."""
+
+
+class Scales(NamedTuple):
+    """|F|, ‖DF‖ and |∇loss| before any projection: what their projections are to be compared with."""
+
+    speed: Any
+    derivative: Any
+    slope: Any
+
+
+@eqx.filter_jit
+def scales(field: Any, loss: Any, x: Vector) -> tuple[Array, Array, Array]:
+    """The numbers of `Scales` for a field that is not projected; ‖DF‖ from `PROBES` random signs, to a factor of two.
+
+    The last is 0 where `loss` is None.
+    """
+    signs = RandomSigns(jax.random.key(0))
+    images = [jax.jvp(field, (x,), (signs(i, x.shape[0]),))[1] for i in range(PROBES)]
+    slope = jnp.zeros(()) if loss is None else jnp.linalg.norm(jax.grad(loss)(x))
+    return jnp.linalg.norm(field(x)), jnp.max(jnp.linalg.norm(jnp.stack(images), axis=1)), slope
+
+
+def without_noise(parts: Parts, scale: Scales) -> Parts:
+    """`parts`, with a ratio of NaN where S and A are both what rounding leaves."""
+    if max(parts.symmetric_norm, parts.antisymmetric_norm) > NOISE * scale.derivative:
+        return parts
+    return parts._replace(curl_ratio=np.nan)
+
+
 ROUNDING = 32 * np.finfo(float).eps
 """A field is taken as zero where it is no larger than a relative change of the point by this would make it."""
 
 
 @eqx.filter_jit
-def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector) -> tuple[Array, Array, Array]:
+def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector, scale: Scales) -> tuple[Array, Array, Array]:
     """|F|, the angle between F and −∇loss (projected), and the loss.
 
     The angle is 2 atan2(|a − b|, |a + b|) for unit vectors a and b, which is accurate for all angles (Kahan). It is
-    NaN where F or ∇loss is zero up to rounding, and where `loss` is None.
+    NaN where F or ∇loss is zero up to rounding (also that of the projection, against `scale`), and where `loss` is
+    None.
     """
     speed = jnp.linalg.norm(field(x))
     if loss is None:
@@ -160,17 +192,18 @@ def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector) -> tuple[Arr
     def descent(x):
         return -project(x, jax.grad(loss)(x))
 
-    a, b = (_unit(f, x) for f in (field, descent))
+    a, b = _unit(field, x, NOISE * scale.speed), _unit(descent, x, NOISE * scale.slope)
     angle = 2 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
     return speed, angle, loss(x)
 
 
-def _unit(field: Field, x: Vector) -> Vector:
-    """F/|F|, or NaN where the rounding of x alone could have made F."""
+def _unit(field: Field, x: Vector, least: Any) -> Vector:
+    """F/|F|, or NaN where the rounding of x alone could have made F, and where |F| is `least` or less."""
     signs = jax.random.rademacher(jax.random.key(0), x.shape, dtype=float)
     f, change = jax.jvp(field, (x,), (x * signs,))
     norm = jnp.linalg.norm(f)
-    return f / jnp.where(norm > ROUNDING * jnp.linalg.norm(change), norm, jnp.nan)
+    least = jnp.maximum(ROUNDING * jnp.linalg.norm(change), least)
+    return f / jnp.where(norm > least, norm, jnp.nan)
 
 
 @eqx.filter_jit
@@ -179,14 +212,15 @@ def both_products(field: Any, project: Any, x: Vector, z: Vector) -> tuple[Vecto
     return _derivatives(field, project, x)(z)
 
 
-def rotation_plane(field: Any, project: Any, x: Vector) -> Float[np.ndarray, "2 n"] | None:
+def rotation_plane(field: Any, project: Any, x: Vector, scale: float = 0.0) -> Float[np.ndarray, "2 n"] | None:
     """Orthonormal directions u, v of the plane of strongest rotation: the largest curl ∂F_v/∂u − ∂F_u/∂v.
 
     iA is Hermitian; the eigenvector u + iv of its largest eigenvalue σ spans the plane, whose curl is 2σ. A phase
     is free: the component that is largest in modulus is made real. Its products are matrix-free, and the tolerance
     is 1e-6, beyond `DENSE` dimensions.
 
-    **Returns:** u and v, oriented such that the curl is positive; None where A is zero up to rounding.
+    **Returns:** u and v, oriented such that the curl is positive; None where A is zero up to rounding, also that of
+    the projection against the norm `scale` of the Jacobian before it.
     """
     x, n = np.asarray(x), len(x)
     probes = np.random.default_rng(0).choice([-1.0, 1.0], (PROBES, n))
@@ -196,7 +230,7 @@ def rotation_plane(field: Any, project: Any, x: Vector) -> Float[np.ndarray, "2 
         return (jz + sign * jtz) / 2
 
     antisymmetric, symmetric = (np.linalg.norm([apply(z, sign) for z in probes]) for sign in (-1, 1))
-    if n < 2 or not antisymmetric > 1e-10 * symmetric:
+    if n < 2 or not antisymmetric > max(1e-10 * symmetric, NOISE * scale):
         return None
 
     def hermitian(z):

@@ -5,7 +5,7 @@ docs/model.md: the sign belongs to the presynaptic neuron, unless a synapse has 
 """
 
 import json
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .feedforward import Feedforward
-from .graph_checks import Layers, checked_gains
+from .graph_checks import Layers, checked_gains, checked_weights, layers_of
+from .graph_names import json_names
 
 Mask = Bool[np.ndarray, "_ _"]
 Gains = Float[np.ndarray, "_ _"]
@@ -60,30 +61,31 @@ class Architecture:
         """Whether any synapse learns with another gain than 1."""
         return any(bool(((g != 1) & m).any()) for g, m in zip(self.gains, self.masks, strict=True))
 
-    def masked(self, weights: Iterable[Any]) -> list[Float[np.ndarray, "_ _"]]:
+    def masked(self, weights: Any) -> list[Float[np.ndarray, "_ _"]]:
         """`weights` (one array per layer, post × pre) with 0 for the missing synapses.
 
         **Raises:** `ValueError` for other shapes.
         """
-        weights = [np.asarray(w) for w in weights]
+        weights = layers_of("weights", weights, "one array (post, pre)")
         shapes, required = [w.shape for w in weights], [m.shape for m in self.masks]
         if shapes != required:
             raise ValueError(f"weights: got shapes {shapes}, required are those of the graph: {required}.")
         return [np.where(m, w, 0.0) for m, w in zip(self.masks, weights, strict=True)]
 
-    def network(self, weights: Iterable[Any] | None = None) -> Feedforward:
+    def network(self, weights: Any = None) -> Feedforward:
         """A network of this architecture, linear where the graph names no activation.
 
         **Arguments:**
 
-        - `weights`: one array per layer (post × pre); what they say of missing synapses is left out. By default the
+        - `weights`: one array per layer (post × pre), 0 for missing synapses; `masked` makes them so. By default the
           weights of the edges.
 
-        **Raises:** `ValueError` for weights of other shapes, and where neither they nor the edges give any.
+        **Raises:** `ValueError` for weights of other shapes, on missing synapses or not finite, and where neither
+        they nor the edges give any.
         """
         if weights is None and self.weights is None:
             raise ValueError("weights: the edges of the graph have none, so they must be given.")
-        weights = self.masked(self.weights if weights is None else weights)
+        weights = checked_weights(self.weights if weights is None else weights, self.masks)
         return Feedforward(weights, self.activation or "linear", self.output_activation or "linear")
 
     def graph(self, network: Feedforward | None = None, *, gains: Sequence[Any] | None = None) -> nx.DiGraph:
@@ -94,11 +96,11 @@ class Architecture:
         - `network`: whose weights and activations to write into it.
         - `gains`: one array per layer, to write as `rule_sign` where they differ from what the graph says.
 
-        **Raises:** `ValueError` for weights and gains of other shapes.
+        **Raises:** `ValueError` for weights and gains of other shapes or not finite, and weights on missing synapses.
         """
         graph = self.drawn.copy()
         if network is not None:
-            write_weights(graph, self.nodes, self.masked(network.weights))
+            write_weights(graph, self.nodes, checked_weights(network.weights, self.masks))
             graph.graph |= {"activation": network.activation, "output_activation": network.output_activation}
         gains = self.gains if gains is None else checked_gains(gains, [m.shape for m in self.masks])
         for layer, gain in enumerate(gains):
@@ -110,17 +112,20 @@ class Architecture:
         """All that is computed with, in networkx's node-link format: the same text for the same network.
 
         Read it by `networkx.node_link_graph(json.loads(text), edges="edges")`. Attributes of the user's own are left
-        out, and names that JSON does not have become words.
+        out. Names are kept where JSON has them; `graph_names.json_names` says what becomes of the others.
         """
+        named = json_names(self.nodes)
         plain = nx.DiGraph()
         plain.graph |= _known(self.drawn.graph, {"activation": str, "output_activation": str})
         for name in (name for names in self.nodes for name in names):
-            plain.add_node(name, **_known(self.drawn.nodes[name], {"layer": int, "type": str, "rule_sign": float}))
-        place = {name: number for number, name in enumerate(plain)}
+            plain.add_node(
+                named[name], **_known(self.drawn.nodes[name], {"layer": int, "type": str, "rule_sign": float})
+            )
+        place = {name: number for number, name in enumerate(named)}
         for pre, post in sorted(self.drawn.edges, key=lambda edge: (place[edge[0]], place[edge[1]])):
             data = self.drawn.edges[pre, post]
-            plain.add_edge(pre, post, **_known(data, {"weight": float, "rule_sign": float}))
-        return json.dumps(nx.node_link_data(plain, edges="edges"), ensure_ascii=False, default=_plain_name)
+            plain.add_edge(named[pre], named[post], **_known(data, {"weight": float, "rule_sign": float}))
+        return json.dumps(nx.node_link_data(plain, edges="edges"), ensure_ascii=False)
 
 
 def write_weights(graph: nx.DiGraph, nodes: Layers, weights: Sequence[np.ndarray]) -> None:
@@ -153,7 +158,3 @@ def places(nodes: Layers) -> dict[Hashable, tuple[int, int]]:
 def _known(data: dict, kinds: dict[str, type]) -> dict[str, Any]:
     """The attributes with these names, where they are set, as these types."""
     return {name: kind(data[name]) for name, kind in kinds.items() if data.get(name) is not None}
-
-
-def _plain_name(name: Any) -> Any:
-    return name.item() if isinstance(name, np.generic) else str(name)

@@ -23,6 +23,8 @@ from .graph_checks import (
     checked_layers,
     checked_number,
     checked_type,
+    checked_weights,
+    layers_of,
 )
 
 
@@ -52,7 +54,7 @@ def from_graph(graph: Any) -> Architecture:
 
     **Raises:** `ValueError` for undirected graphs and multigraphs, cycles, edges that do not lead to the next layer,
     nodes without a layer, layers with gaps, unknown types and activations, weights and signs that are no finite
-    numbers, and weights on some edges only.
+    numbers, weights on some edges only, and a `rule_sign` other than 1 on an output neuron, which no synapse leaves.
     """
     check_directed(graph)
     nodes = checked_layers(graph)
@@ -151,8 +153,8 @@ def to_graph(
     - `types`: for every layer, `"excitatory"`, `"inhibitory"` or None for each neuron. An inhibitory neuron without a
       gain of its own is read back with rule sign −1.
 
-    **Raises:** `ValueError` for gains, masks, names or types that do not fit the network, and for weights other than
-    0 where a mask says that there is no synapse.
+    **Raises:** `ValueError` for gains, masks, names or types that do not fit the network, for weights that are not
+    finite, and for weights other than 0 where a mask says that there is no synapse.
     """
     if not isinstance(network, Feedforward):
         raise ValueError(f"network: got {type(network).__name__}, required is a curlflow.networks.Feedforward.")
@@ -164,7 +166,9 @@ def to_graph(
         for name, kind in zip(row, kinds, strict=True):
             checked_type(name, {"type": kind})
             graph.add_node(name, layer=layer, **({} if kind is None else {"type": kind}))
-    for layer, mask in enumerate(_checked_masks(masks, weights)):
+    masks = _checked_masks(masks, weights)
+    checked_weights(weights, masks)
+    for layer, mask in enumerate(masks):
         graph.add_edges_from((names[layer][j], names[layer + 1][i]) for i, j in np.argwhere(mask))
     write_weights(graph, names, weights)
     for layer, gain in enumerate([] if gains is None else checked_gains(gains, [w.shape for w in weights])):
@@ -201,12 +205,9 @@ def _checked_masks(masks: Any, weights: list[np.ndarray]) -> list[np.ndarray]:
     """Where there are synapses."""
     if masks is None:
         return [np.ones(w.shape, dtype=bool) for w in weights]
-    masks = [np.asarray(m) for m in masks]
+    masks = layers_of("masks", masks, "one boolean array")
     shapes, required = [m.shape for m in masks], [w.shape for w in weights]
     if shapes != required or any(m.dtype != bool for m in masks):
         kinds = [str(m.dtype) for m in masks]
         raise ValueError(f"masks: got shapes {shapes} of {kinds}, required are arrays of bool of shapes {required}.")
-    for layer, (mask, w) in enumerate(zip(masks, weights, strict=True), start=1):
-        if (w[~mask] != 0).any():
-            raise ValueError(f"masks: layer {layer} has weights other than 0 where the mask has no synapse.")
     return masks

@@ -5,9 +5,11 @@ Neurons are nodes with `layer` (0 = inputs), synapses are edges from one layer t
 
 import math
 import numbers
-from collections.abc import Hashable, Sequence
+import reprlib
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
+import jax
 import networkx as nx
 import numpy as np
 
@@ -90,13 +92,15 @@ def checked_type(node: Hashable, data: dict) -> str | None:
 
 def checked_number(field: str, value: Any, where: str) -> float:
     """A finite real number, not in lower precision than double."""
+    if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
+        value = np.asarray(value)[()]
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     try:
         number = float(value) if real else math.nan
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{field}: got {value!r} for {where}, allowed are finite numbers.")
+        raise ValueError(f"{field}: got {reprlib.repr(value)} for {where}, allowed are finite numbers.")
     if isinstance(value, np.floating) and value.dtype != np.float64:
         raise ValueError(f"{field}: got {value.dtype} for {where}, double precision is required; pass a float.")
     return number
@@ -110,9 +114,37 @@ def checked_activation(graph: nx.DiGraph, field: str) -> str | None:
     return value
 
 
+def layers_of(field: str, given: Any, required: str) -> list[np.ndarray]:
+    """A list of arrays, one for every layer of weights."""
+    if isinstance(given, str) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
+        raise ValueError(f"{field}: got {given!r}, required is {required} for every layer.")
+    try:
+        return [np.asarray(array) for array in given]
+    except ValueError:
+        raise ValueError(f"{field}: a layer is no array; required is {required} for every layer.") from None
+
+
+def checked_weights(weights: Any, masks: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """One array of finite numbers per layer, 0 where the mask has no synapse.
+
+    **Raises:** `ValueError` for other shapes, numbers that are not finite and weights on missing synapses.
+    """
+    weights = layers_of("weights", weights, "one array (post, pre)")
+    shapes, required = [w.shape for w in weights], [m.shape for m in masks]
+    if shapes != required:
+        raise ValueError(f"weights: got shapes {shapes}, required are {required}.")
+    for layer, (mask, w) in enumerate(zip(masks, weights, strict=True), start=1):
+        if w.dtype.kind not in "iuf" or not np.isfinite(w).all():
+            raise ValueError(f"weights: layer {layer} has values that are no finite real numbers; all must be.")
+        extra = int(np.count_nonzero(w[~mask]))
+        if extra:
+            raise ValueError(f"weights: layer {layer} has {extra} weights on missing synapses; they must be 0.")
+    return weights
+
+
 def checked_gains(gains: Any, shapes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
     """One array of finite numbers per layer that broadcasts against its weights."""
-    gains = [np.asarray(g) for g in gains]
+    gains = layers_of("gains", gains, "one array of gains")
     fit = len(gains) == len(shapes) and all(
         g.ndim == 2 and all(a in (1, b) for a, b in zip(g.shape, shape, strict=True))
         for g, shape in zip(gains, shapes, strict=True)

@@ -150,7 +150,10 @@ def _neurons(axes: Axes, network: nx.DiGraph, layers: list, positions: Positions
         )  # fmt: skip
     if max(len(names) for names in layers) <= LABELLED:
         for name, place in positions.items():
-            axes.annotate(str(name), place, (0, 0.62 * size), textcoords="offset points", ha="center", fontsize=8)
+            axes.annotate(
+                str(name), place, (0, 0.62 * size), textcoords="offset points", ha="center", fontsize=8,
+                parse_math=False,
+            )  # fmt: skip
 
 
 def _synapses(figure: Figure, axes: Axes, network: nx.DiGraph, positions: Positions) -> None:

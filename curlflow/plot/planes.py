@@ -1,9 +1,12 @@
 """A vector field on a plane of weight space and its gradient, curl and harmonic parts."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from .style import needs, styled
@@ -60,9 +63,9 @@ def _whole(figure: Figure, axes: Axes, dataset: xr.Dataset) -> None:
     else:
         values, label = np.hypot(*field), "speed"
     levels = 24 if np.ptp(values) > 0 else values.flat[0] + np.array([-1.0, 1.0])
-    image = axes.contourf(dataset["first"], dataset["second"], values.T, levels=levels, cmap="viridis")
-    figure.colorbar(image, ax=axes, label=label, shrink=0.85)
-    _streamlines(axes, dataset, field, "white")
+    image = axes.contourf(dataset["first"], dataset["second"], values.T, levels=levels, cmap=_pale("viridis"))
+    _bar(figure, axes, image, label)
+    _streamlines(axes, dataset, field)
     axes.set_title("velocity" + (", over the loss" if "loss" in dataset else ", over the speed"))
 
 
@@ -71,7 +74,7 @@ def _part(
 ) -> None:
     """One part over its potential; an empty panel where it is nothing but rounding."""
     share = float(dataset[f"{name}_share"])
-    axes.set_title(f"{name} part, over {symbol}: {100 * share:.1f} %")
+    axes.set_title(f"{name} part, over {symbol}" + (f": {100 * share:.1f} %" if share == share else ""))
     if not share > NOTHING:
         axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", color="0.5")
         return
@@ -80,11 +83,22 @@ def _part(
     bound = float(np.abs(values.to_numpy()).max()) or 1.0
     image = axes.contourf(x, y, values.to_numpy().T, levels=np.linspace(-bound, bound, 25), cmap=colors, alpha=0.85)
     ticks = np.linspace(-bound, bound, 5)
-    figure.colorbar(image, ax=axes, label=symbol, shrink=0.85, ticks=ticks, format="%.2g")
-    _streamlines(axes, dataset, dataset[f"{name}_part"].to_numpy(), "black")
+    _bar(figure, axes, image, symbol, ticks=ticks, format="%.2g")
+    _streamlines(axes, dataset, dataset[f"{name}_part"].to_numpy())
 
 
-def _streamlines(axes: Axes, dataset: xr.Dataset, field: np.ndarray, color: str) -> None:
+def _pale(name: str) -> ListedColormap:
+    """A colormap mixed with white, on which black lines are seen from end to end."""
+    return ListedColormap(0.35 + 0.65 * plt.get_cmap(name)(np.linspace(0, 1, 256))[:, :3])
+
+
+def _bar(figure: Figure, axes: Axes, image: Any, label: str, **options: Any) -> None:
+    """A color bar beside its panel with the label on top of it, where it belongs to the bar alone."""
+    bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, **options)
+    bar.ax.set_title(label, fontsize="medium")
+
+
+def _streamlines(axes: Axes, dataset: xr.Dataset, field: np.ndarray) -> None:
     speed = np.hypot(*field)
     if not speed.max() > 0:
         return
@@ -93,7 +107,7 @@ def _streamlines(axes: Axes, dataset: xr.Dataset, field: np.ndarray, color: str)
         dataset["second"].to_numpy(),
         field[0].T,
         field[1].T,
-        color=color,
+        color="black",
         density=1.1,
         linewidth=0.35 + 1.1 * np.sqrt(speed / speed.max()).T,
         arrowsize=0.8,

@@ -3,7 +3,12 @@
 Source: Ninou, Kadmon & Cayco-Gajic, "Curl Descent", arXiv:2510.02765.
 """
 
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
 
 from ..networks import Feedforward
 from ..networks.feedforward import Matrix
@@ -20,14 +25,20 @@ class SignFlipped(AbstractLearningRule):
     - `rule`: the rule that is flipped, for example `Gradient()`.
     - `gains`: one array per layer that broadcasts against (post, pre): (1, pre) for signs of presynaptic
       neurons, (post, 1) for postsynaptic ones, (post, pre) for single synapses.
+
+    **Raises:** `ValueError` for what is no learning rule, and for gains that are no matrices of finite numbers.
     """
 
     rule: AbstractLearningRule
     gains: tuple[Matrix, ...]
 
-    def __init__(self, rule: AbstractLearningRule, gains: Iterable[Matrix]):
+    def __init__(self, rule: Any, gains: Any):
+        if not isinstance(rule, AbstractLearningRule):
+            raise ValueError(f"rule: got {rule!r}, required is a rule, for example curlflow.rules.Gradient().")
+        if isinstance(gains, str) or not isinstance(gains, Iterable) or getattr(gains, "ndim", 1) == 0:
+            raise ValueError(f"gains: got {gains!r}, required is one matrix (post or 1, pre or 1) for every layer.")
         self.rule = rule
-        self.gains = tuple(to_float64(list(gains), "gains"))
+        self.gains = tuple(_checked(gain, layer) for layer, gain in enumerate(gains, start=1))
 
     @property
     def second_moments_suffice(self) -> bool:
@@ -42,6 +53,24 @@ class SignFlipped(AbstractLearningRule):
         return velocity.with_weights(
             _scaled(g, f, layer) for layer, (g, f) in enumerate(zip(self.gains, velocity.weights, strict=True), 1)
         )
+
+
+def _checked(gain: Any, layer: int) -> Matrix:
+    """A matrix of finite numbers in double precision (those of a traced one are not known yet)."""
+    if isinstance(gain, jax.core.Tracer):
+        return gain
+    try:
+        array = np.asarray(gain)
+    except ValueError:
+        array = np.asarray(None)
+    if array.ndim != 2 or array.dtype.kind not in "biufc":
+        raise ValueError(
+            f"gains: got {reprlib.repr(gain)} for layer {layer}, required is a matrix (post or 1, pre or 1)."
+        )
+    array = np.asarray(to_float64(array, f"gains: layer {layer}"), dtype=float)
+    if not np.isfinite(array).all():
+        raise ValueError(f"gains: layer {layer} has values that are not finite; all must be.")
+    return array
 
 
 def _scaled(gain: Matrix, velocity: Matrix, layer: int) -> Matrix:

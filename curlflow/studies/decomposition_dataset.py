@@ -12,6 +12,7 @@ from ..measures import circulation, jacobian_parts
 from ..measures.jacobian_parts import Parts
 from ..variable import Variable
 from .decomposition_points import Where
+from .directions import plain
 
 STATUS = {"ancillary_variables": "status"}
 
@@ -21,13 +22,17 @@ def assemble(realizations: list[Any], options: Any, where: Where, subject: dict[
     data = {name: np.stack([r.values[name] for r in realizations]) for name in realizations[0].values}
     if realizations[0].subject.loss is None:
         del data["error"], data["gradient_angle"]
+    if realizations[0].planes is not None:
+        data["direction"] = np.stack([r.planes for r in realizations])
     if where.along is None:
         data = {name: values[:, 0] for name, values in data.items()}
     data["status"] = np.array([r.points.status for r in realizations], dtype=np.int8)
-    coordinates = {
+    coordinates: dict[str, Any] = {
         "realization": (("realization",), np.arange(len(realizations)), "realization"),
         **where.coordinates,
     }
+    if "direction" in data:
+        coordinates["component"] = (("component",), ["first", "second"], "direction of the circle's plane")
     settings = {
         **dataclasses.asdict(dataclasses.replace(options, directions=described(options.directions))),
         "at": where.label,
@@ -48,8 +53,8 @@ def described(directions: Any) -> str:
     """Directions as a word or two."""
     if directions is None or isinstance(directions, str):
         return directions or "default"
-    numbers = all(np.ndim(d) == 0 and np.size(d) == 1 for d in directions)
-    return ", ".join(str(int(d)) for d in directions) if numbers else "given"
+    indices = [plain(d) for d in directions]
+    return ", ".join(str(d) for d in indices) if all(isinstance(d, int) for d in indices) else "given"
 
 
 def device() -> str:
@@ -76,6 +81,7 @@ def _variables(along: str | None) -> tuple[Variable, ...]:
             for v in jacobian_parts.VARIABLES
             if v.name in Parts._fields
         ),
+        Variable("direction", (*dims, "component", "weight"), "orthonormal directions of the circle's plane"),
         results.status_variable(),
     )  # fmt: skip
 

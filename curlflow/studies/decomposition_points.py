@@ -7,9 +7,11 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from ..networks import Feedforward
 from ..spec import Spec
 from ..status import Status
 from ..systems import AbstractSystem
+from .decomposition_records import check_record
 from .flat_fields import Subject, point
 from .simulation import simulate
 
@@ -51,16 +53,26 @@ def points_of(
 ) -> Where:
     """The points that the arguments `at` and `times` mean; `options` go on to `simulate`.
 
-    **Raises:** `ValueError` for both together, and as `flat_fields.point`.
+    **Raises:** `ValueError` for both together, as `flat_fields.point`, and for a dataset of something else.
     """
     if times is not None:
         if not (isinstance(at, str) and at == "start"):
             raise ValueError("at: times run from the start; leave one of the two out.")
+        if any(isinstance(time, bool | np.bool_) for time in np.ravel(np.asarray(times, dtype=object))):
+            raise ValueError(f"times: got {times!r}, required are numbers.")
         recorded = {"weights": "all"} if isinstance(subject, Spec) else {}
         return _along(simulate(subject, times=times, progress=progress, **options, **recorded), subjects, "times")
     if isinstance(at, xr.Dataset):
-        return _along(at, subjects, "dataset")
-    single = [Points(point(at, s)[None], np.zeros(1)) for s in subjects]
+        where = _along(at, subjects, "dataset")
+        if subjects[0].problem is not None:
+            check_record(at, subjects[0].problem, [points.states for points in where.realizations])
+        return where
+    each = [at] * len(subjects)
+    if isinstance(at, list | tuple) and at and all(isinstance(network, Feedforward) for network in at):
+        if len(at) != len(subjects):
+            raise ValueError(f"at: got {len(at)} networks, required is one for each of {len(subjects)} realizations.")
+        each = list(at)
+    single = [Points(point(a, s)[None], np.zeros(1)) for a, s in zip(each, subjects, strict=True)]
     return Where(single, None, {}, at if isinstance(at, str) else "weights")
 
 

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ..constraints import FrobeniusSpheres, Masked
+from ..constraints import Free, FrobeniusSpheres, Masked
+from ..measures.jacobian_parts import Scales, scales
 from ..networks import Feedforward
 from ..precision import Scalar
 from ..problem import Problem
@@ -45,6 +46,17 @@ class FlatVelocity(eqx.Module):
 
     def __call__(self, x: Vector) -> Vector:
         return flattened(self.flow.velocity(self.time, unflattened(x, self.flow.state)))
+
+
+class FlatVectorField(eqx.Module):
+    """What `FlatVelocity` projects."""
+
+    flow: Flow
+    time: Scalar
+
+    def __call__(self, x: Vector) -> Vector:
+        state = unflattened(x, self.flow.state)
+        return flattened(self.flow.vector_field(self.time, state, self.flow.args))
 
 
 class FlatProjection(eqx.Module):
@@ -95,7 +107,7 @@ class StateFunction(eqx.Module):
     like: PyTree
 
     def __call__(self, x: Vector) -> Scalar:
-        return self.function(unflattened(x, self.like))
+        return jnp.asarray(self.function(unflattened(x, self.like)), dtype=float)
 
 
 @dataclass(frozen=True)
@@ -118,11 +130,32 @@ class Subject:
         """The number of weights, or of state variables."""
         return size(self.flow.state)
 
+    @property
+    def is_projected(self) -> bool:
+        """Whether a projection may leave rounding in place of zeros (that onto existing synapses leaves zeros)."""
+        return not isinstance(self._within, Free)
+
+    @property
+    def has_spheres(self) -> bool:
+        """Whether weights are bound to spheres."""
+        return isinstance(self._within, FrobeniusSpheres)
+
+    @property
+    def _within(self) -> Any:
+        constraint = self.flow.constraint
+        return constraint.within if isinstance(constraint, Masked) else constraint
+
+    def scales(self, x: Float[np.ndarray, " n"], time: float = 0.0) -> Scales:
+        """The sizes at `x` before any projection; zeros where there is none."""
+        if not self.is_projected:
+            return Scales(*np.zeros(3))
+        found = scales(FlatVectorField(self.flow, np.float64(time)), self.loss, x)
+        return Scales(*(np.asarray(number) for number in found))
+
     def through(self, x: Float[np.ndarray, " n"]) -> "Subject":
         """The same field where the spheres of its constraint are those through `x`."""
-        constraint = self.flow.constraint
-        masked = isinstance(constraint, Masked)
-        if not isinstance(constraint.within if masked else constraint, FrobeniusSpheres):
+        masked = isinstance(self.flow.constraint, Masked)
+        if not self.has_spheres:
             return self
         norms = tuple(np.asarray(np.linalg.norm(leaf)) for leaf in jax.tree.leaves(unflattened(x, self.flow.state)))
 
@@ -158,10 +191,28 @@ def subjects_of(
             "spec_or_system: got a map, which has no velocity; required is a Flow or a Spec "
             "(of updates the flow of the same rule is taken)."
         )
-    if loss is not None and not callable(loss):
-        raise ValueError(f"loss: got {loss!r}, required is a function of the state.")
     flow = spec_or_system
+    if loss is not None:
+        _check_loss(loss, flow.state)
     return [Subject(flow, None if loss is None else StateFunction(loss, flow.state), None)]
+
+
+def _check_loss(loss: Any, state: PyTree) -> None:
+    """Refuse what is no real function of the state that JAX can differentiate."""
+    if not callable(loss):
+        raise ValueError(f"loss: got {loss!r}, required is a function of the state.")
+    try:
+        value = eqx.filter_eval_shape(loss, state)
+    except Exception as error:  # whatever the user's function raises
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise ValueError(
+            f"loss: JAX cannot trace it on the state ({type(error).__name__}: {reason}); required is a function of "
+            "the state, written with jax.numpy, that gives one real number."
+        ) from error
+    shape, dtype = getattr(value, "shape", ()), np.dtype(getattr(value, "dtype", type(value)))
+    if shape != () or dtype.kind not in "iuf" or dtype in (np.float16, np.float32):
+        what = f"{dtype} of shape {shape}" if hasattr(value, "dtype") else type(value).__name__
+        raise ValueError(f"loss: it gives {what}, required is one real number in double precision.")
 
 
 def _learning(problem: Problem) -> Subject:
@@ -169,6 +220,16 @@ def _learning(problem: Problem) -> Subject:
 
 
 def point(at: Any, subject: Subject) -> Float[np.ndarray, " n"]:
-    """The flat vector that `at` means, as `points.network_at` and `points.state_of` take it."""
+    """The flat vector that `at` means, as `points.network_at` and `points.state_of` take it.
+
+    **Raises:** `ValueError` as they do, and for a layer of zeros on the spheres.
+    """
     state = state_of(subject.flow, at) if subject.problem is None else network_at(subject.problem, at)
-    return np.concatenate([np.ravel(np.asarray(leaf)) for leaf in jax.tree.leaves(state)])
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+    for layer, leaf in enumerate(leaves if subject.has_spheres else [], start=1):
+        if not leaf.any():
+            raise ValueError(
+                f"at: all weights of layer {layer} are 0, so that the point lies on no sphere of the norm "
+                'constraint; choose another point, or set constraint.kind to "none".'
+            )
+    return np.concatenate([np.ravel(leaf) for leaf in leaves])

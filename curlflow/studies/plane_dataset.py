@@ -34,12 +34,13 @@ def plane_dataset(
     parts: HelmholtzHodge,
     grid: Rectangle,
     losses: np.ndarray | None,
+    least: float,
     centre: np.ndarray,
     across: np.ndarray,
     settings: dict[str, Any],
     subject: dict[str, str],
 ) -> xr.Dataset:
-    """The labelled parts, their potentials and shares."""
+    """The labelled parts, their potentials and shares; no shares of an energy of `least` or less."""
     vectors = {f"{name}_part": grid.at_centres(getattr(parts, name)) for name in ("gradient", "curl", "harmonic")}
     field = Edges(*(sum(arrays) for arrays in zip(parts.gradient, parts.curl, parts.harmonic, strict=True)))
     data = {
@@ -49,7 +50,7 @@ def plane_dataset(
         "gradient_potential": parts.gradient_potential,
         "harmonic_potential": parts.harmonic_potential,
         "curl": grid.circulation(field) / np.prod(grid.spacing),
-        **_shares(parts, field, grid),
+        **_shares(parts, field, grid, least),
         "direction": across,
         "centre": centre,
     }
@@ -74,10 +75,10 @@ def plane_dataset(
     return results.labelled(VARIABLES, data, coordinates, attributes)
 
 
-def _shares(parts: HelmholtzHodge, field: Edges, grid: Rectangle) -> dict[str, float]:
-    """⟨part, part⟩ / ⟨F, F⟩; NaN for a field that vanishes."""
+def _shares(parts: HelmholtzHodge, field: Edges, grid: Rectangle, least: float) -> dict[str, float]:
+    """⟨part, part⟩ / ⟨F, F⟩ over the edges; NaN for a field that vanishes up to rounding."""
     energy = grid.inner(field, field)
     return {
-        f"{name}_share": grid.inner(part, part) / energy if energy > 0 else np.nan
+        f"{name}_share": grid.inner(part, part) / energy if energy > least else np.nan
         for name, part in zip(("gradient", "curl", "harmonic"), parts[:3], strict=True)
     }

@@ -5,22 +5,26 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
 from ..measures.helmholtz import HelmholtzHodge, Rectangle, edge_integrals, helmholtz_hodge
+from ..measures.jacobian_parts import NOISE
 from ..precision import double_precision
 from ..spec import Spec
 from ..systems import AbstractSystem
-from .directions import check_directions, plane
-from .flat_fields import FlatPlane, OnConstraint, Subject, point, subjects_of
-from .options import check_subject, positive, whole
+from .directions import RESOLVED, check_directions, length, plain, plane
+from .flat_fields import FlatPlane, FlatVectorField, OnConstraint, Subject, point, subjects_of
+from .options import check_subject, whole
 from .plane_dataset import plane_dataset
 from .subjects import architecture_of, subject_attributes
 
 POINTS = 4_096
 """Points of the plane in one compiled call; the last call is filled up, so that one program does for all grids."""
+LAST_REALIZATION = 2**32 - 1
+"""Streams of random numbers are told apart by 32 bits."""
 TOGETHER = 16
 """Points under one `vmap`."""
 
@@ -57,9 +61,10 @@ def plane_decomposition(
     - `spec_or_system`: a `curlflow.Spec` or a `Flow`. For updates the velocity is that of the flow of the same rule.
     - `at`: the centre of the plane, as `curlflow.decomposition` takes it, but no dataset.
     - `directions`: as `curlflow.decomposition` takes them; `ds.direction` of an earlier call gives its plane again.
-    - `extent`: half the width of the rectangle in units of weight, or two numbers, one for each direction.
+    - `extent`: half the width of the rectangle in units of weight, or two numbers, one for each direction. Its cells
+      must be wider than 10⁻¹² of the largest weight.
     - `grid`: the number of cells along each direction, at least 2, or two numbers.
-    - `realization`: of the spec.
+    - `realization`: of the spec; any number from 0, also beyond its `realizations`.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
     - `loss`: for a flow of your own, a function of the state; for a spec it is the training error.
@@ -71,61 +76,75 @@ def plane_decomposition(
     leave the plane are not seen. `field` is the mean over two edges of a cell and agrees with the velocity in its
     middle to second order in the spacing. Under a constraint with retraction R the plane becomes the surface
     w = R(centre + p₁u + p₂v), and the components are F · ∂w/∂p₁ and F · ∂w/∂p₂, so that a gradient on the constraint
-    has no curl part either.
+    has no curl part either. Integrals along edges are exact for linear units without a constraint; for smooth fields
+    their error is of tenth order in the spacing. With relu the field jumps, and the error of the edges that meet a
+    jump leaves a gradient a small curl part that vanishes with the spacing only. Shares are NaN where the constraint
+    leaves nothing but rounding.
 
     **Raises:** `ValueError` for arguments out of range, and where the velocity is not finite on the rectangle.
 
     **Sources:** `curlflow.measures.helmholtz`; docs/model.md, section on gradient and curl parts.
     """
     check_subject(spec_or_system, rule)
-    half_widths = tuple(positive("extent", a) for a in _pair("extent", extent))
-    cells = tuple(whole("grid", n, 2) for n in _pair("grid", grid))
+    half_widths = tuple(length("extent", a) for a in _pair("extent", extent))
+    cells = tuple(whole("grid", plain(n), 2) for n in _pair("grid", grid))
     architecture = architecture_of(spec_or_system, graph)
-    only = whole("realization", realization, 0)
+    only = whole("realization", plain(realization), 0, LAST_REALIZATION)
+    if only and not isinstance(spec_or_system, Spec):
+        raise ValueError(f"realization: got {only}, but a flow has one only; leave it out.")
     (subject,) = subjects_of(spec_or_system, rule, loss, architecture, only)
     if subject.size < 2:
         raise ValueError("spec_or_system: it has one weight or state variable, and a plane needs two.")
     check_directions(directions, subject)
     centre = point(at, subject)
+    if min(2 * a / n for a, n in zip(half_widths, cells, strict=True)) < RESOLVED * np.abs(centre).max():
+        raise ValueError(
+            f"extent: got {extent!r}, whose cells are narrower than the digits of the weights; make it larger."
+        )
     subject = subject.through(centre)
     across = plane(directions, subject, centre)
     rectangle = Rectangle.centred(half_widths, cells)
-    parts, losses = _measured(subject, centre, across, rectangle)
-    settings = {"extent": half_widths, "grid": cells, "realization": int(realization)}
+    parts, losses, least = _measured(subject, centre, across, rectangle)
+    settings = {"extent": half_widths, "grid": cells, "realization": only}
     labels = {"at": at if isinstance(at, str) else "weights", "directions": directions}
     attributes = subject_attributes(spec_or_system, rule, architecture)
-    return plane_dataset(parts, rectangle, losses, centre, across, settings | labels, attributes)
+    return plane_dataset(parts, rectangle, losses, least, centre, across, settings | labels, attributes)
 
 
 def _pair(name: str, value: Any) -> tuple[Any, Any]:
     """One value for both directions, or a pair."""
-    if isinstance(value, str) or np.ndim(value) == 0:
+    if isinstance(value, str) or not hasattr(value, "__len__") or getattr(value, "ndim", 1) == 0:
         return value, value
     if len(value) != 2:
         raise ValueError(f"{name}: got {value!r}, allowed are one number or two.")
-    return tuple(v.item() if isinstance(v, np.generic) else v for v in value)
+    return tuple(value)
 
 
 def _measured(
     subject: Subject, centre: np.ndarray, across: np.ndarray, grid: Rectangle
-) -> tuple[HelmholtzHodge, np.ndarray | None]:
-    """The parts, and the loss in the cells if there is one."""
+) -> tuple[HelmholtzHodge, np.ndarray | None, float]:
+    """The parts, the loss in the cells if there is one, and the energy below which the field is rounding."""
     surface = OnConstraint(FlatPlane(centre, across), subject.flow)
+    mesh = np.meshgrid(*grid.centres, indexing="ij")
+
+    bound = subject.has_spheres
 
     def field(x, y):
         components = _evaluated(_components, subject.velocity(), surface, x, y)
         if not np.isfinite(components).all():
             raise ValueError(
-                "extent: the velocity is not finite everywhere on the rectangle; move or shrink it "
-                "(the norm constraint is not defined where a layer has no weights)."
+                "extent: the velocity is not finite everywhere on the rectangle; move or shrink it"
+                + (" (the norm constraint is not defined where a layer has no weights)." if bound else ".")
             )
         return components[..., 0], components[..., 1]
 
     parts = helmholtz_hodge(edge_integrals(field, grid), grid)
-    if subject.loss is None:
-        return parts, None
-    mesh = np.meshgrid(*grid.centres, indexing="ij")
-    return parts, _evaluated(_value, subject.loss, surface, *mesh)[..., 0]
+    least = 0.0
+    if subject.is_projected:
+        sizes = _evaluated(_size, FlatVectorField(subject.flow, np.float64(0)), surface, *mesh)
+        least = NOISE**2 * float(np.sum(sizes**2) * np.prod(grid.spacing))
+    losses = None if subject.loss is None else _evaluated(_value, subject.loss, surface, *mesh)[..., 0]
+    return parts, losses, least
 
 
 def _components(field: Any, surface: Any, p: Any) -> Float[Array, " 2"]:
@@ -136,6 +155,10 @@ def _components(field: Any, surface: Any, p: Any) -> Float[Array, " 2"]:
 
 def _value(function: Any, surface: Any, p: Any) -> Float[Array, " 1"]:
     return function(surface(p))[None]
+
+
+def _size(field: Any, surface: Any, p: Any) -> Float[Array, " 1"]:
+    return jnp.linalg.norm(field(surface(p)))[None]
 
 
 def _evaluated(observe: Callable, function: Any, surface: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
