@@ -373,7 +373,7 @@ def test_samples_are_reproducible_and_count_flips_exactly():
         (lambda: rm.spectral_edges(0.5, inputs=1.01), "inputs: got 1.01, allowed are numbers from 0 to 1."),
         (lambda: rm.is_stable(0.5, hidden=[-0.1, 0.5]), "hidden: got"),
         (lambda: rm.spectral_density(np.inf, 0.5), "x: got inf, allowed are finite numbers."),
-        (lambda: rm.resolvent_polynomial(inputs=2), "inputs: got 2.0"),
+        (lambda: rm.resolvent_polynomial(inputs=2), "inputs: got 2, allowed are numbers from 0 to 1."),
         (lambda: rm.phase_surface(0.5, None), "inputs: got None"),
         (lambda: rm.sample_matrix(0.5, 0), "size: got 0, allowed are positive whole numbers."),
         (lambda: rm.sample_matrix(0.5, 10, law="cauchy"), "law: got 'cauchy', allowed are normal, uniform."),
@@ -381,8 +381,82 @@ def test_samples_are_reproducible_and_count_flips_exactly():
         (lambda: rm.sample_eigenvalues(0.5, 10, samples=1.5), "samples: got 1.5"),
         (lambda: rm.extrapolate([10, 20], [[1.0, 2.0]]), r"values: got shape \(1, 2\) for 2 sizes"),
         (lambda: rm.kolmogorov_smirnov([], 0.5), "eigenvalues: got none"),
+        (lambda: rm.kolmogorov_smirnov(np.ma.array([1.0]), 0.5), "eigenvalues: got a masked array"),
+        (lambda: rm.resolvent_polynomial(hidden=symbolic.g), "hidden: got g, allowed are numbers from 0 to 1."),
+        (lambda: rm.boundary_curve([]), r"layer: got \[\], allowed are inputs, hidden."),
+        (lambda: rm.sample_matrix(0.5, 10, law=np.array([])), r"law: got \[\], allowed are normal, uniform."),
+        (lambda: rm.sample_matrix(0.5, 10**400), "size: got 1000.*, allowed are whole numbers from 1 to 100,000."),
+        (lambda: rm.sample_matrix(1e-50, 5), "c: got 1e-50 with 5 inputs, allowed are at most 1,000,000,000 hidden"),
+        (lambda: rm.phase_surface(0.3, 1e-310), "inputs: got 1e-310, allowed are 0 and numbers from 1e-100 to 1."),
+        (lambda: rm.phase_surface(1e-200, 0.2), r"c: got 1e-200, allowed are numbers from 1e-100 to 1e\+100."),
+        (lambda: rm.spectral_edges(1e300), r"c: got 1e\+300, allowed are numbers from 1e-100 to 1e\+100."),
+        (lambda: rm.phase_surface(0.5, np.array([[2.0]])), "inputs: got 2.0, allowed are numbers from 0 to 1."),
+        (lambda: rm.extrapolate([10, 10], [[1, 2], [1, 2]]), r"sizes: got \[10, 10\], required are positive numbers"),
+        (lambda: rm.extrapolate([0, 10], [[1, 2], [1, 2]]), r"sizes: got \[0, 10\], required are positive numbers"),
+        (lambda: rm.extrapolate([5, 10], [[1, 2], [1, 1]]), "values: got a row 1 without spread"),
     ],
 )
 def test_mistakes_are_named(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+@pytest.mark.parametrize("sizes", [None, 5, np.nan, b"1", "", {}, "0.5", []])
+def test_sizes_are_lists_of_whole_numbers(sizes):
+    with pytest.raises(ValueError, match="sizes: got .*, required is a list of positive whole numbers."):
+        rm.smallest_eigenvalues(1.0, sizes)
+
+
+@pytest.mark.parametrize("value", ["a", [], {}, True, "0.5", sp.I, np.nan])
+def test_exact_fractions_are_numbers(value):
+    with pytest.raises(ValueError, match="inputs: got .*, allowed are numbers from 0 to 1."):
+        rm.resolvent_polynomial(inputs=value)
+
+
+@pytest.mark.parametrize(
+    ("c", "inputs", "atom"), [(3.0, 0.0, 1.0), (1.5, 0.0, 1.0), (3.0, 0.5, -1.0), (3.0, 1.0, -1.0)]
+)
+def test_an_atom_below_the_bands_is_the_smallest_eigenvalue(c, inputs, atom):
+    # Without hidden flips H = W1ᵀW1 + D1, and W1 has a kernel of dimension M − N in common with an eigenspace of D1.
+    assert rm.smallest_eigenvalue(c, inputs=inputs) == atom
+    assert atom < rm.spectral_edges(c, inputs=inputs)[0, 0]
+    assert np.isnan(rm.finite_size_slope(c, inputs=inputs))
+    np.testing.assert_allclose(rm.sample_eigenvalues(c, 60, inputs=inputs)[0, 0], atom, atol=1e-12)
+    with_hidden = rm.smallest_eigenvalue(c, inputs=inputs, hidden=0.1)
+    assert with_hidden == rm.spectral_edges(c, inputs=inputs, hidden=0.1)[0, 0] < atom
+
+
+def exact_edges(c, inputs, hidden):
+    """All real critical values of x(ω), from the roots of a polynomial in many digits."""
+    omega, rates = symbolic.omega, [sp.Rational(1 - hidden) / sp.Rational(c), sp.Rational(hidden) / sp.Rational(c)]
+    signs = symbolic.cauchy_transform_of_signs(sp.Rational(inputs))
+    position = sp.cancel(omega + symbolic.r_transform(*rates).subs(symbolic.g, signs))
+    slope = sp.Poly(sp.fraction(sp.cancel(sp.diff(position, omega)))[0], omega)
+    with mpmath.workdps(400):
+        value = sp.lambdify(omega, position, "mpmath")
+        coefficients = [mpmath.mpf(int(a.p)) / int(a.q) for a in slope.monic().all_coeffs()]
+        roots = mpmath.polyroots(coefficients, maxsteps=2000, extraprec=1000)
+        real = sorted(
+            mpmath.re(r) for r in roots if abs(mpmath.im(r)) < abs(mpmath.re(r) + 1) * mpmath.mpf(10) ** -150
+        )
+        return [float(value(root)) for root in real]
+
+
+@pytest.mark.parametrize(
+    ("c", "inputs", "hidden"),
+    [
+        (0.5, 1e-36, 0.2),
+        (0.5, 1e-50, 0.2),
+        (5.0, 0.5, 1e-50),
+        (5.0, 1e-40, 1e-60),
+        (1e20, 0.3, 0.2),
+        (1e-30, 0.3, 0.2),
+    ],
+)
+def test_edges_where_a_parameter_is_tiny(c, inputs, hidden):
+    # The band of a tiny fraction is a point to double precision, and the gap beside it is there all the same.
+    edges, exact = rm.spectral_edges(c, inputs=inputs, hidden=hidden).ravel(), exact_edges(c, inputs, hidden)
+    inner = zip(exact[1:-1:2], exact[2:-1:2], strict=True)
+    apart = [x for low, high in inner if high - low > 1e-12 * max(1, abs(low)) for x in (low, high)]
+    np.testing.assert_allclose(edges, [exact[0], *apart, exact[-1]], rtol=1e-12, atol=1e-13)
+    assert (np.diff(edges) >= 0).all()

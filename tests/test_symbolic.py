@@ -305,7 +305,7 @@ def test_draws_that_do_not_depend_on_the_state_are_numbers(x64):
     ("function", "name"),
     [
         (lambda t, x, args: jnp.sort(x), "sort"),
-        (lambda t, x, args: jnp.real(jnp.fft.fft(x)), "fft"),
+        (lambda t, x, args: jnp.real(jnp.fft.rfft(x)), "fft"),
         (lambda t, x, args: jnp.linalg.cholesky(jnp.outer(x, x))[0], "cholesky"),
     ],
 )
@@ -360,6 +360,10 @@ def test_names():
         ({"names": {"w": "x"}}, "names: got 'w', there are x0, x1, x2"),
         ({"names": ["x", "y", "x"]}, "does not make different names"),
         ({"rule": 1}, "rule: got 1; a system has its rule already"),
+        ({"names": ["t", "y", "z"]}, "there are two of the name t, one of which is the time"),
+        ({"names": ["a b", "y", "z"]}, "names: got 'a b', allowed are letters, digits and _"),
+        ({"names": {"x0": "1x"}}, "names: got '1x', allowed are letters, digits and _"),
+        ({"names": [1, "y", "z"]}, "names: got 1, allowed are letters"),
     ],
 )
 def test_bad_arguments(arguments, sentence):
@@ -379,6 +383,16 @@ def test_bad_subjects():
         field.lambdify("hessian")
     with pytest.raises(ValueError, match="x: got shape"):
         field.lambdify()(0.0, [1.0])
+    with pytest.raises(ValueError, match=r"x: got \['a', 'b', 'c'\], required are real numbers"):
+        field.lambdify()(0.0, ["a", "b", "c"])
+    numeric_field = curlflow.symbolic.two_weight_model().field.lambdify()
+    with pytest.raises(ValueError, match=r"parameters: got 1, required are 2 \(sigma, v\)"):
+        numeric_field(0.0, [1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match=r"parameters: got .*, required are 2 in a list \(sigma, v\)"):
+        numeric_field(0.0, [1.0, 2.0], {"v": 2.0})
+    for expression in (3, "x", None):
+        with pytest.raises(ValueError, match="expression: got .*, required is a SymPy expression or matrix"):
+            readable(expression)
 
 
 def test_grids():
@@ -457,3 +471,112 @@ def test_symmetric_up_to_rounding_is_not_symmetric():
     nearly = curlflow.systems.linear([[1.0, 0.1], [np.nextafter(0.1, 1), 2.0]])
     assert symbolic_field(symmetric).is_gradient is True
     assert symbolic_field(nearly).is_gradient is False
+
+
+def test_no_symbol_stands_for_two_things():
+    def scaled(t, x, args):
+        return {"t": t * x["t"]}
+
+    state = {"t": np.asarray(2.0)}
+    with pytest.raises(ValueError, match="there are two of the name t, one of which is the time"):
+        symbolic_field(curlflow.Flow(scaled, state))
+    renamed = symbolic_field(curlflow.Flow(scaled, state), names={"t": "tau"})
+    assert renamed.divergence == renamed.time
+    assert symbolic_field(curlflow.Map(lambda i, x, _: {"t": 2 * x["t"]}, state)).states[0].name == "t"
+    with pytest.raises(ValueError, match="two of the name i, one of which is the index of the iteration"):
+        symbolic_field(curlflow.Map(lambda i, x, _: x + i, [1.0, 2.0]), names=["i", "j"])
+    both = curlflow.Flow(lambda t, x, args: {"a": args["a"] * x["a"]}, {"a": np.asarray(1.0)}, {"a": 2.0})
+    with pytest.raises(ValueError, match="there are two of the name a"):
+        symbolic_field(both, parameters="symbols")
+    # Names of functions are names like others.
+    odd = symbolic_field(curlflow.Flow(lambda t, x, args: jnp.sin(x), [1.0, 2.0]), names=["sin", "lambda"])
+    np.testing.assert_allclose(odd.lambdify()(0.0, [1.0, 2.0]), np.sin([1.0, 2.0]))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda t, x, args: jnp.abs(x + 1j),
+        lambda t, x, args: x * jnp.real(jnp.exp(1j * jnp.pi)),
+        lambda t, x, args: x * jnp.abs(jnp.asarray([1, 1j])),
+        lambda t, x, args: jnp.real(x.astype(complex)),
+    ],
+)
+def test_complex_numbers_are_refused(function):
+    with pytest.raises(ValueError, match="complex numbers have no symbolic form here"):
+        symbolic_field(curlflow.Flow(function, [1.0, 2.0]))
+    with pytest.raises(ValueError, match="complex numbers have no symbolic form here"):
+        exact(np.complex128(1 + 1j))
+
+
+def test_where_a_field_is_not_a_number_nothing_is_proved():
+    with pytest.raises(ValueError, match="system: its entry 0 is nan for every state, required are finite numbers"):
+        symbolic_field(curlflow.Flow(lambda t, x, args: x * jnp.nan, [1.0, 2.0]))
+    half = symbolic_field(curlflow.Flow(lambda t, x, args: jnp.where(x > 0, x, jnp.nan), [1.0, 2.0]))
+    assert half.is_gradient is None
+    with pytest.raises(ValueError, match="no closed form of its potential"):
+        half.potential()
+    assert vanishes(sympy.Symbol("x") * sympy.Piecewise((sympy.nan, sympy.Symbol("x") > 0), (0, True))) is None
+
+
+POTENTIALS = {
+    "cosine": lambda x: jnp.cos(x[0] * x[1]),
+    "sigmoid": lambda x: jax.nn.sigmoid(x[0] * x[1] * x[2]) ** 2,
+    "cube": lambda x: jnp.tanh(x[0] * x[1] - x[2]) ** 3,
+    "softplus": lambda x: jnp.log(1 + jnp.exp(x[0] + x[1] * x[2])),
+    "gaussian": lambda x: jnp.exp(-(x[0] ** 2) - x[1] ** 2) * x[0],
+    "relu": lambda x: ((x[0] * x[1] + x[2]) * (x[0] * x[1] + x[2] > 0)) ** 3,
+}
+
+
+@pytest.mark.parametrize("name", POTENTIALS)
+def test_potentials_are_what_the_gradient_was_taken_of(name, x64):
+    function = POTENTIALS[name]
+    field = symbolic_field(curlflow.Flow(lambda t, x, args: -jax.grad(function)(x), [0.3, 0.5, 0.7]))
+    potential = field.potential()
+    assert not potential.has(sympy.Integral, sympy.Piecewise)
+    value = sympy.lambdify((field.states,), potential, modules=NUMERIC)
+    points = np.random.default_rng(2).normal(size=(20, 3))
+    difference = [value(p) - float(function(p)) for p in points]
+    np.testing.assert_allclose(difference, difference[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("out", ["tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize(("phi", "width"), [("linear", 1), ("relu", 1), ("sigmoid", 1), ("relu", 2)])
+def test_potential_of_squashed_outputs_is_the_matching_loss(phi, out, width, x64):
+    # ⟨Φ(a) − y a⟩ with Φ′ the activation of the output and a its input: equation (2) of docs/model.md.
+    s = spec(width, width, phi=phi, out=out, data={"samples": 1})
+    field, problem = symbolic_field(s), s.build()
+    potential = sympy.lambdify((field.states,), field.potential(), modules=NUMERIC)
+    x, y = np.asarray(problem.task.x), np.asarray(problem.task.y)
+    inner = {"linear": lambda a: a, "relu": lambda a: np.maximum(a, 0), "sigmoid": lambda a: 1 / (1 + np.exp(-a))}
+    outer = {
+        "tanh": lambda a: np.log(np.cosh(a)),
+        "relu": lambda a: np.maximum(a, 0) ** 2 / 2,
+        "sigmoid": lambda a: np.log(1 + np.exp(a)),
+    }
+
+    def loss(w):
+        a = (w[width**2 :] @ inner[phi](w[: width**2].reshape(width, width) @ x)).item()
+        return outer[out](a) - y.item() * a
+
+    points = np.random.default_rng(3).normal(size=(20, len(field.states)))
+    difference = [potential(p) - loss(p) for p in points]
+    np.testing.assert_allclose(difference, difference[0], atol=1e-12)
+
+
+def test_a_formal_integral_is_no_potential():
+    # ∂V/∂x = x tanh x has no elementary integral.
+    field = symbolic_field(curlflow.Flow(lambda t, x, args: x * jnp.tanh(x), [1.0]))
+    with pytest.raises(ValueError, match="no closed form of its potential was found"):
+        field.potential()
+
+
+def test_a_local_gradient_may_have_a_circulation():
+    # (x1, −x0)/r²: J = Jᵀ, and the integral once around the origin is −2π.
+    vortex = symbolic_field(curlflow.Flow(lambda t, x, _: jnp.stack([x[1], -x[0]]) / jnp.sum(x**2), [1.0, 0.5]))
+    assert vortex.is_gradient is True
+    angle = np.linspace(0, 2 * np.pi, 101)[:-1]
+    velocity = vortex.lambdify()(0.0, np.array([np.cos(angle), np.sin(angle)]))
+    along = velocity[1] * np.cos(angle) - velocity[0] * np.sin(angle)
+    np.testing.assert_allclose(along.mean(), -1, rtol=1e-14)

@@ -115,6 +115,32 @@ def test_solutions_and_verdicts_against_numeric_eigenvalues(flipped, v, x64):
         assert stable == (eigenvalues.real.min() < -1e-6)
 
 
+@pytest.mark.parametrize("flipped", ["input", "hidden"])
+@pytest.mark.parametrize(
+    ("w1", "w2", "v"),
+    [(1, 1, 1), (-1, -1, 1), (0.6, 0.8, 0.5), (1.2, 1.6, 2.0), (0.3, 0.3, 0.09), (0.3, -0.3, -0.09)],
+)
+def test_a_circle_that_touches_the_hyperbola_does_so_twice(flipped, w1, w2, v):
+    # w1² + w2² = 2|v|, up to rounding: the points are ±(√|v|, √|v| sign v), and the flow leaves them on one side.
+    root = np.sqrt(abs(v))
+    points = two_weight_model(flipped).solutions_through(w1, w2, v)
+    np.testing.assert_allclose([p[:2] for p in points], [(-root, -v / root), (root, v / root)], rtol=1e-14)
+    assert [p[2] for p in points] == [False, False]
+
+
+def test_solutions_near_the_touching_circle_and_far_from_it():
+    model = two_weight_model("hidden")
+    radius = np.sqrt(1 + 1e-9)  # r² = 2 |v| (1 + 1e-9)
+    near = model.solutions_through(radius, radius, 1.0)
+    np.testing.assert_allclose(
+        [p[0] for p in near], np.array([-1, -1, 1, 1]) + np.sqrt(2e-9) / 2 * np.array([-1, 1, -1, 1]), rtol=1e-8
+    )
+    assert [p[2] for p in near] == [False, True, True, False]
+    assert model.solutions_through(1 - 1e-9, 1, 1.0) == []
+    far = model.solutions_through(3e100, 4e100, 2e-100)
+    np.testing.assert_allclose([p[0] for p in far], [-5e100, -4e-201, 4e-201, 5e100], rtol=1e-14)
+
+
 def test_first_published_figure():
     # The preset fig1 is this model with its hidden unit flipped; its teacher is negative, hence the mirror.
     spec = curlflow.preset("fig1")
@@ -129,5 +155,16 @@ def test_first_published_figure():
 def test_bad_arguments():
     with pytest.raises(ValueError, match="flipped: got 'w1', allowed are none, input, hidden, both"):
         two_weight_model("w1")
-    with pytest.raises(ValueError, match="allowed are finite numbers, v not 0"):
+    with pytest.raises(ValueError, match=r"flipped: got \['none'\], allowed are none, input, hidden, both"):
+        two_weight_model(["none"])
+    with pytest.raises(ValueError, match="v: got 0, allowed are finite numbers that are not 0"):
         two_weight_model().solutions_through(1.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("value", ["a", None, [1, 2], 1j, np.nan, np.inf, True])
+def test_points_are_numbers(place, value):
+    arguments = [1.0, 1.0, 1.0]
+    arguments[place] = value
+    with pytest.raises(ValueError, match=f"{('w1', 'w2', 'v')[place]}: got .*, allowed are finite numbers."):
+        two_weight_model("hidden").solutions_through(*arguments)

@@ -30,7 +30,7 @@ from .symbolic import boundary_curve
 from .symbolic import c as ratio
 
 
-def phase_boundary(c: Any, layer: str = "inputs") -> Any:
+def phase_boundary(c: Any, layer: Any = "inputs") -> Any:
     """`phase_boundary(0.5, "inputs")` is the fraction of flipped inputs at which a solution loses stability.
 
     **Returns:** the critical fraction in the shape of `c`, a number for a number. NaN where the solution is stable

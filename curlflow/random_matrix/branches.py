@@ -71,7 +71,7 @@ class FreeSum:
     def fall(self, delta: Any) -> Any:
         """−G′(ω)."""
         lower, upper, fall = self._denominators(delta)
-        return fall / (lower * upper) ** 2
+        return fall / (lower * upper) / (lower * upper)  # the square of the product may overflow
 
     def _denominators(self, delta: Any) -> tuple[Any, Any, Any]:
         """The factors of P = δ(δ − 2), the denominator of G, and −G′P². What cancels for want of an atom is one."""
@@ -126,8 +126,17 @@ def bracketed_root(function: Callable, low: Any, high: Any, args: tuple = ()) ->
 def lower_edge(law: FreeSum) -> tuple[Any, Any]:
     """`lower_edge(law)` is where the gap below the spectrum ends: δ and x(ω) there, for arrays of laws.
 
+    An atom at −1 or 1 may lie below the edge.
+    """
+    pole, distance = end_below(law)
+    return pole + distance, law.position(distance, pole)
+
+
+def end_below(law: FreeSum) -> tuple[Any, Any]:
+    """The end of the gap below the spectrum as the first pole and the (negative) distance from it, with all digits.
+
     **Description:** F increases from 0 at ω → −∞ to infinity at the first pole, and is below 1 for
-    |ω| > 1 + 2 (1 + √(A + B)). An atom at −1 may lie below the edge.
+    |ω| > 1 + 2 (1 + √(A + B)).
     """
     rates = np.broadcast_arrays(*(np.asarray(r, float) for r in (law.positive, law.negative, law.minus, law.plus)))
     law = FreeSum(*rates)
@@ -137,5 +146,4 @@ def lower_edge(law: FreeSum) -> tuple[Any, Any]:
     def slope(distance, pole, *rates):
         return FreeSum(*rates).signed_slope(distance, pole)
 
-    distance = bracketed_root(slope, far, np.zeros_like(far), (pole, *rates))
-    return pole + distance, law.position(distance, pole)
+    return pole, bracketed_root(slope, far, np.zeros_like(far), (pole, *rates))

@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.polynomial import polynomial
 
-from .branches import FreeSum, lower_edge
+from .branches import FreeSum
 from .checks import check_real, check_scalars
-from .edges import Gap, inner_gaps, spectral_atoms
+from .edges import Gap, bands, inner_gaps, spectral_atoms
 
 NEWTON_STEPS = 4
 
@@ -55,7 +55,7 @@ def spectral_density(x: Any, c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) ->
     law = FreeSum.of(*parameters)
     seen, sign = _from_the_rarer_atom(law)
     values = np.zeros(points.shape)
-    for low, high in _bands(law):
+    for low, high in bands(law):
         inside = (points > low) & (points < high)
         g = seen.cauchy_transform(physical_root(sign * points[inside], seen))
         values[inside] = -g.imag / np.pi
@@ -75,13 +75,13 @@ def spectral_distribution(x: Any, c: Any, *, inputs: Any = 0.0, hidden: Any = 0.
     shape, points = points.shape, points.ravel()
     law = FreeSum.of(*check_scalars(c, inputs, hidden))
     positions, masses = spectral_atoms(c, inputs=inputs, hidden=hidden)
-    bands, gaps = _bands(law), inner_gaps(law)
-    values = np.where(points >= bands[-1][1], 1 - masses.sum(), 0.0)
-    for gap in gaps:
+    intervals = bands(law)
+    values = np.where(points >= intervals[-1][1], 1 - masses.sum(), 0.0)
+    for gap in inner_gaps(law):
         values = np.where((points >= gap.x[0]) & (points <= gap.x[1]), _level(gap, law), values)
     for place, mass in zip(positions, masses, strict=True):
         values = values + mass * (points >= place)
-    for low, high in bands:
+    for low, high in intervals:
         inside = (points > low) & (points < high)
         values[inside] = _share_below(points[inside], law)
     return values.reshape(shape)[()]
@@ -138,9 +138,3 @@ def physical_root(x: Float[np.ndarray, " points"], law: FreeSum) -> np.ndarray:
 def _from_the_rarer_atom(law: FreeSum) -> tuple[FreeSum, int]:
     """The law or its mirror image, such that the rarer sign is −1, and the sign of x in it."""
     return (law, 1) if law.minus <= law.plus else (law.mirrored, -1)
-
-
-def _bands(law: FreeSum) -> list[tuple[float, float]]:
-    ends = [float(lower_edge(law)[1]), *(x for gap in inner_gaps(law) for x in gap.x)]
-    ends.append(-float(lower_edge(law.mirrored)[1]))
-    return list(zip(ends[::2], ends[1::2], strict=True))

@@ -8,6 +8,7 @@ positive ω = ±1 lies in a gap, and
     the atom at ±1 has the mass m (1 − 1/(c m)) = m − 1/c.                                             (random.2)
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,7 +22,9 @@ from .checks import check_fraction, check_ratio, check_scalars
 TOUCHING = 1e-12
 """Bands closer than this times max(1, |x|) are one band: their distance is within rounding."""
 
-PRECISE = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps}
+PRECISE = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps, "maxiter": 5000}
+STEP = 1e-30
+"""Of complex-step derivatives, relative to the distance from the pole."""
 
 
 class Atoms(NamedTuple):
@@ -56,9 +59,7 @@ def spectral_edges(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Float[np.
     **Raises:** `ValueError` for values out of range.
     """
     law = FreeSum.of(*check_scalars(c, inputs, hidden))
-    lowest, highest = lower_edge(law)[1], -lower_edge(law.mirrored)[1]
-    ends = [float(lowest), *(x for gap in inner_gaps(law) for x in gap.x), float(highest)]
-    return np.array(ends).reshape(-1, 2)
+    return np.array(bands(law))
 
 
 def spectral_atoms(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Atoms:
@@ -73,23 +74,34 @@ def spectral_atoms(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Atoms:
     **Raises:** `ValueError` for values out of range.
     """
     c, inputs, _ = check_scalars(c, inputs, hidden)
-    masses = np.array([inputs - 1 / c, 1 - inputs - 1 / c])
+    masses = np.array(_masses(c, inputs))
     return Atoms(np.array([-1.0, 1.0])[masses > 0], masses[masses > 0])
+
+
+def _masses(c: Any, inputs: Any) -> tuple[Any, Any]:
+    """(random.2) at −1 and at 1; there is an atom where this is positive."""
+    return inputs - 1 / c, 1 - inputs - 1 / c
 
 
 def smallest_eigenvalue(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
     """`smallest_eigenvalue(0.5, inputs=0.3)` is the limit of λ_min(H) for large networks.
 
-    **Returns:** the lowest edge, or −1 where an atom lies below it; an array where an argument is one.
+    **Returns:** the lowest edge, or the lowest atom where that lies below it; an array where an argument is one.
+    Without flips and for c > 1 the atom at 1 lies below the only band; without hidden flips the one at −1 does.
 
     **Arguments:** `c`, `inputs` and `hidden`, numbers or arrays that broadcast.
 
     **Raises:** `ValueError` for values out of range.
     """
-    law = FreeSum.of(check_ratio(c), check_fraction("inputs", inputs), check_fraction("hidden", hidden))
-    atom = law.minus > law.positive + law.negative
-    edge = lower_edge(law)[1]
-    return np.where(atom, np.minimum(edge, -1.0), edge)[()]
+    c, inputs = check_ratio(c), check_fraction("inputs", inputs)
+    edge = lower_edge(FreeSum.of(c, inputs, check_fraction("hidden", hidden)))[1]
+    return np.minimum(edge, lowest_atom(c, inputs))[()]
+
+
+def lowest_atom(c: Any, inputs: Any) -> Any:
+    """−1 or 1, or ∞ where there is no atom."""
+    minus, plus = _masses(c, inputs)
+    return np.where(minus > 0, -1.0, np.where(plus > 0, 1.0, np.inf))
 
 
 def is_stable(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
@@ -102,6 +114,16 @@ def is_stable(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
     **Raises:** `ValueError` for values out of range.
     """
     return smallest_eigenvalue(c, inputs=inputs, hidden=hidden) > 0
+
+
+def bands(law: FreeSum) -> list[tuple[float, float]]:
+    """The ends of the bands of a law with scalar parameters, paired in the order of ω.
+
+    In that order they do not decrease; where a band is so narrow that rounding turns it round, it is a point.
+    """
+    ends = [float(lower_edge(law)[1]), *(x for gap in inner_gaps(law) for x in gap.x)]
+    ends = np.maximum.accumulate([*ends, -float(lower_edge(law.mirrored)[1])]).tolist()
+    return list(zip(ends[::2], ends[1::2], strict=True))
 
 
 def inner_gaps(law: FreeSum) -> list[Gap]:
@@ -118,23 +140,50 @@ def inner_gaps(law: FreeSum) -> list[Gap]:
 
 
 def _gap(law: FreeSum, index: int) -> Gap | None:
-    """The gap between the poles `index` and `index` + 1 of those that there are, if it is open."""
+    """The gap between the poles `index` and `index` + 1 of those that there are, if it is open.
+
+    Where a rate or a fraction is tiny, the minimum of F or an end is close to a pole, so places are given by their
+    distance from the nearer of the two poles.
+    """
     low, high = [float(p) for p in law.poles() if not np.isnan(p)][index : index + 2]
-    width, inside = high - low, 1e-14 * (high - low)
-    if _decay(inside, law, low) <= 0 or _decay(width - inside, law, low) >= 0:
-        return None  # one of the rates is so small that its band is a point to double precision
-    middle = brentq(_decay, inside, width - inside, args=(law, low), **PRECISE)
-    if law.one_minus_slope(middle, low) >= 1:
+    middle = _place(_growth, law, (low, 0.0), (high, -0.0))
+    if law.one_minus_slope(middle[1], middle[0]) >= 1:
         return None
-    ends = [brentq(law.signed_slope, *sides, args=(low,), **PRECISE) for sides in ((0.0, middle), (middle, width))]
-    x = [float(law.position(end, low)) for end in ends]
+    left = _place(FreeSum.signed_slope, law, (low, 0.0), middle)
+    right = _place(_reversed_slope, law, middle, (high, -0.0))
+    x = [float(law.position(distance, origin)) for origin, distance in (left, right)]
     if x[1] - x[0] <= TOUCHING * max(1.0, abs(x[0])):
         return None
-    return Gap((low + ends[0], low + ends[1]), (x[0], x[1]))
+    return Gap((sum(left), sum(right)), (x[0], x[1]))
 
 
-def _decay(distance: float, law: FreeSum, origin: float) -> float:
-    """−F′/F, squeezed between −1 and 1. The derivative is a complex step: exact, without a second formula."""
-    value = complex(law.one_minus_slope(distance + 1e-100j, origin))
-    ratio = -value.imag / 1e-100 / value.real
-    return ratio / (1 + abs(ratio))
+def _place(function: Callable, law: FreeSum, start: tuple, end: tuple) -> tuple[float, float]:
+    """(origin, distance) of the zero of a function that is negative at `start` and positive at `end`.
+
+    The two places are given alike. The origin of the zero is that of the half of the interval in which it lies.
+    """
+    (low, first), (high, last) = start, end
+    if low != high:
+        half = (high + last - low - first) / 2
+        if function(law, first + half, low) > 0:
+            high, last = low, first + half
+        else:
+            low, first = high, last - half
+            if function(law, first, low) >= 0:  # the same place as before, rounded otherwise
+                return low, first
+    return low, brentq(lambda distance: function(law, distance, low), first, last, **PRECISE)
+
+
+def _reversed_slope(law: FreeSum, distance: float, origin: float) -> float:
+    return -law.signed_slope(distance, origin)
+
+
+def _growth(law: FreeSum, distance: float, origin: float) -> float:
+    """F′|d|/F with d the distance from the pole, squeezed between −1 and 1, and its limit at the pole (d = ±0).
+
+    The derivative is a complex step: exact, without a second formula.
+    """
+    with np.errstate(all="ignore"):
+        value = complex(law.one_minus_slope(distance + 1j * STEP * abs(distance), origin))
+        ratio = value.imag / STEP / value.real
+    return ratio / (1 + abs(ratio)) if np.isfinite(ratio) else float(np.copysign(2 / 3, -distance))

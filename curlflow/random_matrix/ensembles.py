@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from .branches import FreeSum, lower_edge
-from .checks import check_choice, check_count, check_real, check_scalars
+from .branches import FreeSum, end_below
+from .checks import check_choice, check_count, check_counts, check_real, check_scalars, quoted
 from .density import spectral_distribution
-from .edges import spectral_atoms
+from .edges import STEP, lowest_atom, spectral_atoms
 
 LAWS = ("normal", "uniform")
 TRACY_WIDOM_MEAN = -1.2065335745820
+MOST_INPUTS, MOST_UNITS, MOST_SAMPLES = 100_000, 10**9, 10**9
 ROWS = 4096
 """Rows of W1 drawn at a time: memory stays bounded for wide hidden layers."""
 
@@ -46,7 +47,7 @@ def sample_matrix(
     **Arguments:**
 
     - `c`: compression ratio; the number of hidden units is `size`/c, rounded, and at least 1.
-    - `size`: number of inputs M.
+    - `size`: number of inputs M, at most 100,000.
     - `inputs`, `hidden`: fractions of flipped inputs and hidden units, of which the first ⌊fraction · number + 1e-9⌋
       are flipped.
     - `law`: of the entries of W1, `"normal"` or `"uniform"`, of variance 1/M.
@@ -55,10 +56,12 @@ def sample_matrix(
     **Raises:** `ValueError` for values out of range.
     """
     c, inputs, hidden = check_scalars(c, inputs, hidden)
-    size = check_count("size", size)
+    size = check_count("size", size, MOST_INPUTS)
     check_choice("law", law, LAWS)
     rng = generator(seed)
     units = max(round(size / c), 1)
+    if units > MOST_UNITS:
+        raise ValueError(f"c: got {c:g} with {size} inputs, allowed are at most {MOST_UNITS:,} hidden units.")
     flipped = int(hidden * units + 1e-9)
     matrix = np.diag(np.where(np.arange(size) < int(inputs * size + 1e-9), -1.0, 1.0))
     for first, last, sign in ((0, flipped, -1.0), (flipped, units, 1.0)):
@@ -89,9 +92,8 @@ def sample_eigenvalues(
     """
     rng = generator(seed)
     settings = {"inputs": inputs, "hidden": hidden, "law": law, "seed": rng}
-    return np.array(
-        [np.linalg.eigvalsh(sample_matrix(c, size, **settings)) for _ in range(check_count("samples", samples))]
-    )
+    samples = check_count("samples", samples, MOST_SAMPLES)
+    return np.array([np.linalg.eigvalsh(sample_matrix(c, size, **settings)) for _ in range(samples)])
 
 
 def smallest_eigenvalues(
@@ -113,7 +115,7 @@ def smallest_eigenvalues(
 
     **Raises:** `ValueError` for values out of range.
     """
-    rng = generator(seed)
+    rng, sizes = generator(seed), check_counts("sizes", sizes, MOST_INPUTS)
     settings = {"inputs": inputs, "hidden": hidden, "samples": samples, "law": law, "seed": rng}
     return np.array([sample_eigenvalues(c, size, **settings)[:, 0] for size in sizes])
 
@@ -126,16 +128,26 @@ def extrapolate(sizes: Any, values: Any) -> Extrapolation:
 
     **Arguments:**
 
-    - `sizes`: two or more numbers of inputs M.
-    - `values`: one row of two or more samples for each size.
+    - `sizes`: numbers of inputs M, of which at least two differ.
+    - `values`: one row of two or more samples, not all equal, for each size.
 
-    **Raises:** `ValueError` for other shapes.
+    **Raises:** `ValueError` for other shapes, sizes that determine no line, and rows without spread.
     """
-    sizes, values = check_real("sizes", sizes), check_real("values", values)
+    given, sizes, values = sizes, check_real("sizes", sizes), check_real("values", values)
     if values.ndim != 2 or min(values.shape, default=0) < 2 or sizes.shape != values.shape[:1]:
         raise ValueError(
             f"values: got shape {values.shape} for {sizes.size} sizes, required is one row of at least "
             "two samples for each of at least two sizes."
+        )
+    if (sizes <= 0).any() or np.ptp(sizes) == 0:
+        raise ValueError(
+            f"sizes: got {quoted(given)}, required are positive numbers, at least two of them different."
+        )
+    if (np.ptp(values, axis=1) == 0).any():
+        row = int(np.argmax(np.ptp(values, axis=1) == 0))
+        raise ValueError(
+            f"values: got a row {row} without spread, required are rows of samples that differ: "
+            "their standard errors are the weights of the fit."
         )
     errors = values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
     line = np.stack([np.ones(sizes.size), sizes ** (-2 / 3)], axis=1) / errors[:, None]
@@ -147,18 +159,22 @@ def extrapolate(sizes: Any, values: Any) -> Extrapolation:
 def finite_size_slope(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> float:
     """`finite_size_slope(0.5, inputs=0.3)` is the coefficient of M^(−2/3) in the mean of λ_min: 1.2065 κ^(−2/3).
 
-    **Returns:** the slope that `extrapolate` should find, by (random.7). NaN where λ_min is an atom.
+    **Returns:** the slope that `extrapolate` should find, by (random.7). NaN where λ_min is an atom, and
+    0 where an edge at ±1 is one about to form: the approach is faster there.
 
     **Arguments:** `c`, `inputs` and `hidden`, one number each.
 
     **Raises:** `ValueError` for values out of range.
     """
-    law = FreeSum.of(*check_scalars(c, inputs, hidden))
-    delta, edge = lower_edge(law)
-    if edge > -1 and law.minus > law.positive + law.negative:
+    c, inputs, hidden = check_scalars(c, inputs, hidden)
+    law = FreeSum.of(c, inputs, hidden)
+    pole, distance = end_below(law)
+    if law.position(distance, pole) > lowest_atom(c, inputs):
         return float("nan")
-    bend = law.one_minus_slope(delta + 1e-100j).imag / 1e-100  # F′ = −x″ by a complex step, which is exact
-    kappa = law.fall(delta) * np.sqrt(2 / bend)
+    step = STEP * abs(distance)
+    bend = law.one_minus_slope(distance + 1j * step, pole).imag / step  # F′ = −x″ by a complex step, which is exact
+    with np.errstate(divide="ignore"):  # infinite where the edge is at an atom of D1
+        kappa = law.fall(pole + distance) * np.sqrt(2 / bend)
     return float(-TRACY_WIDOM_MEAN * kappa ** (-2 / 3))
 
 
@@ -195,5 +211,7 @@ def generator(seed: Any) -> np.random.Generator:
     if isinstance(seed, np.random.Generator):
         return seed
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed: got {seed!r}, allowed are whole numbers from 0 and generators of numpy.random.")
+        raise ValueError(
+            f"seed: got {quoted(seed)}, allowed are whole numbers from 0 and generators of numpy.random."
+        )
     return np.random.default_rng(seed)

@@ -18,9 +18,10 @@ Sources: Voiculescu, J. Funct. Anal. 66 (1986) 323; Marchenko & Pastur, Math. US
 import functools
 from typing import Any, NamedTuple
 
+import numpy as np
 import sympy as sp
 
-from .checks import LAYERS, check_choice, check_fraction
+from .checks import LAYERS, check_choice, quoted
 
 g, omega = sp.symbols("g omega")
 x = sp.symbols("x", real=True)
@@ -60,23 +61,26 @@ def cauchy_transform_of_signs(inputs: sp.Expr) -> sp.Expr:
     return (1 - inputs) / (omega - 1) + inputs / (omega + 1)
 
 
-@functools.cache
-def resolvent_polynomial(inputs: sp.Expr | float | None = None, hidden: sp.Expr | float | None = None) -> sp.Poly:
+def resolvent_polynomial(inputs: Any = None, hidden: Any = None) -> sp.Poly:
     """`resolvent_polynomial()` is the polynomial in g that the Cauchy transform of the spectrum satisfies.
 
     **Returns:** a `sympy.Poly` in `g` with coefficients in `x`, `c`, `alpha_h` and `alpha_r`.
 
     **Arguments:**
 
-    - `inputs`, `hidden`: exact values of the fractions, in place of the symbols.
+    - `inputs`, `hidden`: values of the fractions in place of the symbols, numbers of Python or SymPy.
 
     **Description:** the relation g = G(x − R(g)) over one denominator. The degree is 5; it is 3 where one kind of
     sign is missing (`inputs` 0 or 1, or `hidden` 0 or 1), and 2, the Marchenko–Pastur law, where two are. Derived
     when it is first called (a fraction of a second) and kept.
 
-    **Raises:** `ValueError` for a fraction out of range.
+    **Raises:** `ValueError` for what is no number from 0 to 1.
     """
-    flipped_inputs, flipped_hidden = _exact("inputs", inputs, alpha_h), _exact("hidden", hidden, alpha_r)
+    return _resolvent(_exact("inputs", inputs, alpha_h), _exact("hidden", hidden, alpha_r))
+
+
+@functools.cache
+def _resolvent(flipped_inputs: sp.Expr, flipped_hidden: sp.Expr) -> sp.Poly:
     shifted = x - r_transform((1 - flipped_hidden) / c, flipped_hidden / c)
     relation = g - cauchy_transform_of_signs(flipped_inputs).subs(omega, shifted)
     numerator, _ = sp.fraction(sp.cancel(sp.together(relation)))
@@ -86,8 +90,12 @@ def resolvent_polynomial(inputs: sp.Expr | float | None = None, hidden: sp.Expr 
 def _exact(name: str, value: Any, symbol: sp.Symbol) -> sp.Expr:
     if value is None:
         return symbol
-    check_fraction(name, float(value))
-    return sp.nsimplify(value)
+    scalar = np.asarray(value).item() if hasattr(value, "__array__") and np.ndim(value) == 0 else value
+    number = isinstance(scalar, int | float | sp.Expr) and not isinstance(scalar, bool)
+    exact = sp.nsimplify(scalar) if number else sp.nan
+    if not (exact.is_real and exact.is_number and 0 <= exact <= 1):
+        raise ValueError(f"{name}: got {quoted(value)}, allowed are numbers from 0 to 1.")
+    return exact
 
 
 @functools.cache
@@ -106,8 +114,7 @@ def critical_surface() -> Surface:
     return Surface(omega, alpha_h, 1 / inverse, sp.factor(rates[b] / inverse))
 
 
-@functools.cache
-def boundary_curve(layer: str) -> Curve:
+def boundary_curve(layer: Any) -> Curve:
     """`boundary_curve("inputs")` is the phase boundary as a rational curve.
 
     **Returns:** a `Curve`. For `"inputs"` the parameter is ω, for `"hidden"` it is g = 1/(ω − 1).
@@ -122,7 +129,11 @@ def boundary_curve(layer: str) -> Curve:
 
     **Raises:** `ValueError` for another layer.
     """
-    check_choice("layer", layer, LAYERS)
+    return _boundary(check_choice("layer", layer, LAYERS))
+
+
+@functools.cache
+def _boundary(layer: str) -> Curve:
     surface = critical_surface()
     if layer == "hidden":
         at_zero = {alpha_h: 0}

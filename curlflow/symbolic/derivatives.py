@@ -25,7 +25,7 @@ def _derivative(e: sympy.Expr, state: sympy.Symbol, known: dict[sympy.Basic, sym
 
 def _by_rule(e: sympy.Expr, state: sympy.Symbol, known: dict[sympy.Basic, sympy.Expr]) -> sympy.Expr:
     if e.is_Atom:
-        return sympy.S.Zero
+        return sympy.nan if e is sympy.nan or e.is_infinite else sympy.S.Zero
     if isinstance(e, sympy.Piecewise):
         return sympy.Piecewise(*((_derivative(value, state, known), condition) for value, condition in e.args))
     if not (e.is_Add or e.is_Mul or e.is_Function or (e.is_Pow and e.exp.is_number)):

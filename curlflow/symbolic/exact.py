@@ -25,6 +25,8 @@ def exact(value: Any) -> sympy.Basic:
         return sympy.true if value else sympy.false
     if isinstance(value, int | np.integer):
         return sympy.Integer(int(value))
+    if isinstance(value, complex | np.complexfloating):
+        raise ValueError(f"system: got the constant {complex(value)}; complex numbers have no symbolic form here.")
     value = float(value)
     if np.isnan(value):
         return sympy.nan
@@ -54,7 +56,9 @@ class step(sympy.Function):
 
     @classmethod
     def eval(cls, x: sympy.Expr) -> sympy.Expr | None:
-        if x.is_number:
+        if x is sympy.nan:
+            return x
+        if x.is_number and (x.is_extended_real or x.is_comparable):
             return sympy.S.One if x > 0 else sympy.S.Zero
         content, primitive = x.as_content_primitive()
         return None if content == 1 else cls(primitive)
@@ -62,15 +66,41 @@ class step(sympy.Function):
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         return sympy.S.Zero
 
-    def _eval_evalf(self, precision: int) -> sympy.Expr:
-        x = self.args[0]._eval_evalf(precision)
-        return step(x) if x.is_number else self
+    def _eval_evalf(self, precision: int) -> sympy.Expr | None:
+        x = self.args[0].evalf(precision)
+        return step(x) if x.is_comparable else None  # None: it stays as it is, at complex values for example
 
     def _eval_power(self, exponent: sympy.Expr) -> sympy.Expr | None:
         return self if exponent.is_Integer and exponent > 0 else None
 
     def _eval_is_extended_real(self) -> bool:
         return True
+
+
+class softplus(sympy.Function):
+    """ln(1 + eˣ), the integral of `logistic`; its derivative is that function, so that potentials can be proved."""
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return logistic(self.args[0])
+
+    def _eval_rewrite_as_exp(self, x: sympy.Expr, **hints: Any) -> sympy.Expr:
+        return sympy.log(1 + sympy.exp(x))
+
+    def _eval_evalf(self, precision: int) -> sympy.Expr:
+        return self.rewrite(sympy.exp)._eval_evalf(precision)
+
+
+class log_cosh(sympy.Function):
+    """ln cosh x, the integral of tanh."""
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return sympy.tanh(self.args[0])
+
+    def _eval_rewrite_as_exp(self, x: sympy.Expr, **hints: Any) -> sympy.Expr:
+        return sympy.log(sympy.cosh(x))
+
+    def _eval_evalf(self, precision: int) -> sympy.Expr:
+        return self.rewrite(sympy.exp)._eval_evalf(precision)
 
 
 def _step(x):

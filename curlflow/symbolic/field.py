@@ -7,7 +7,7 @@ integrability condition, after Poincaré). The antisymmetric part of J is the cu
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from .conserved import polynomial_integrals
 from .derivatives import jacobian
 from .exact import NUMERIC
 from .potentials import potential_of
-from .vanishing import Generators, vanishes
+from .vanishing import Generators, not_finite, vanishes
 
 READABLE = 1000
 """Fractions with larger denominators are printed as decimals."""
@@ -63,9 +63,13 @@ class SymbolicField:
 
     @functools.cached_property
     def is_gradient(self) -> bool | None:
-        """Whether J = Jᵀ everywhere: True if it was proved, False if it was refuted, None if neither."""
+        """Whether J = Jᵀ everywhere: True if it was proved, False if it was refuted, None if neither.
+
+        Where numbers that are not finite occur in F, in a case of `jnp.where` say, nothing is proved.
+        """
         raw = self.jacobian - self.jacobian.T
-        n, verdict, generators = len(self.states), True, Generators()
+        n, generators = len(self.states), Generators()
+        verdict = None if any(not_finite(entry) for entry in self.field) else True
         for i, j in itertools.combinations(range(n), 2):
             zero = vanishes(raw[i, j], generators)
             if zero is False:
@@ -75,6 +79,9 @@ class SymbolicField:
 
     def potential(self) -> sympy.Expr:
         """V with F = −∇V, up to a constant.
+
+        **Returns:** an expression in functions of SymPy, `logistic` and `step`. That −∇V = F was proved; at a jump
+        of F that V is continuous was not.
 
         **Raises:** `ValueError` where F is no gradient, or no closed form was found.
         """
@@ -127,21 +134,28 @@ class SymbolicField:
 
         - `what`: `"field"`, `"jacobian"` or `"divergence"`.
 
-        **Raises:** `ValueError` for another name.
+        **Raises:** `ValueError` for another name; the function, for arguments of other shapes and for no numbers.
         """
         if what not in ("field", "jacobian", "divergence"):
             raise ValueError(f"what: got {what!r}, allowed are field, jacobian, divergence.")
         matrix = sympy.Matrix([getattr(self, what)])
         arguments = (self.time, self.states, self.parameters)
-        compiled = sympy.lambdify(arguments, list(matrix), modules=NUMERIC, cse=True)
+        compiled = sympy.lambdify(arguments, list(matrix), modules=NUMERIC, cse=True, dummify=True)
         defaults = [float(self.values[p]) for p in self.parameters]
+        known = ", ".join(map(str, self.parameters)) or "none"
         shape = {"field": (len(self.states),), "jacobian": matrix.shape, "divergence": ()}[what]
 
         def numeric(t: Any, x: Any, parameters: Any = None) -> np.ndarray:
-            x = np.asarray(x, dtype=float)
+            time, x = _numbers("t", t), _numbers("x", x)
             if x.shape[:1] != (len(self.states),):
                 raise ValueError(f"x: got shape {x.shape}, the first axis must have length {len(self.states)}.")
-            values = compiled(t, tuple(x), defaults if parameters is None else parameters)
+            if isinstance(parameters, Mapping):
+                raise ValueError(f"parameters: got {parameters!r}, required are {len(defaults)} in a list ({known}).")
+            given = _numbers("parameters", defaults if parameters is None else parameters)
+            if given.shape != (len(defaults),):
+                got = given.size if given.ndim == 1 else f"shape {given.shape}"
+                raise ValueError(f"parameters: got {got}, required are {len(defaults)} ({known}).")
+            values = compiled(time[()], tuple(x), tuple(given))
             return np.stack([np.broadcast_to(v, x.shape[1:]) for v in values]).reshape((*shape, *x.shape[1:]))
 
         return numeric
@@ -154,7 +168,32 @@ class SymbolicField:
         return "\n".join(left.format(state) + sign + str(readable(entry)) for state, entry in rows)
 
 
-def readable(expression: sympy.Basic, digits: int = 6) -> sympy.Basic:
-    """`expression` with long fractions as decimals of some digits, to be printed and not to be computed with."""
+def _numbers(name: str, value: Any) -> np.ndarray:
+    """`value` as float64; NaN and infinite numbers are computed with."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if isinstance(value, np.ma.MaskedArray) or array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: got {value!r}, required are real numbers.")
+    return array.astype(float)
+
+
+def readable(expression: Any, digits: int = 6) -> Any:
+    """`expression` with long fractions as decimals of some digits, to be printed and not to be computed with.
+
+    **Returns:** an expression or matrix of the same form.
+
+    **Arguments:**
+
+    - `expression`: a SymPy expression or matrix.
+    - `digits`: of the decimals, a positive whole number.
+
+    **Raises:** `ValueError` for anything else.
+    """
+    if not isinstance(expression, sympy.Basic | sympy.MatrixBase):
+        raise ValueError(f"expression: got {expression!r}, required is a SymPy expression or matrix.")
+    if isinstance(digits, bool) or not isinstance(digits, int) or digits < 1:
+        raise ValueError(f"digits: got {digits!r}, allowed are whole numbers from 1.")
     long = [r for r in expression.atoms(sympy.Rational) if r.q > READABLE]
     return expression.xreplace({r: sympy.Float(r, digits) for r in long})

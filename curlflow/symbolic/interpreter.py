@@ -75,6 +75,7 @@ def _applied(equation: Any, operands: list[Any]) -> list[Any]:
         results = equation.primitive.bind(*operands, **equation.params)
         return [constant(r) for r in (results if equation.primitive.multiple_results else [results])]
     if name in MOVED or name == "scatter-add" or name in TABLE:
+        _check_real(equation)
         _check_size(equation)
     if name in MOVED:
         results = move(equation, operands)
@@ -88,6 +89,16 @@ def _applied(equation: Any, operands: list[Any]) -> list[Any]:
             f"{', '.join(sorted({*TABLE, *MOVED, *CALLS, *CONTROL, 'scatter-add'}))}."
         )
     return [settled(r, v.aval.dtype) for r, v in zip(results, equation.outvars, strict=True)]
+
+
+def _check_real(equation: Any) -> None:
+    for variable in (*equation.invars, *equation.outvars):
+        dtype = getattr(variable.aval, "dtype", None)
+        if dtype is not None and jax.dtypes.issubdtype(dtype, np.complexfloating):
+            raise ValueError(
+                f"system: the operation {equation.primitive.name} has values of type {dtype}; "
+                "complex numbers have no symbolic form here."
+            )
 
 
 def _check_size(equation: Any) -> None:

@@ -28,7 +28,8 @@ def leaf_names(tree: Any, default: str) -> list[str]:
     names = [_name(path, default) for path, _ in paths]
     full = ["_".join(filter(None, (_word(key) for key in path))) or default for path, _ in paths]
     names = [f if names.count(n) > 1 else n for n, f in zip(names, full, strict=True)]
-    return [n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names, start=1)]
+    names = [n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names, start=1)]
+    return [n if n.isidentifier() else f"{default}{n}" for n in names]
 
 
 def _word(key: Any) -> str:
@@ -64,14 +65,21 @@ def array_of_symbols(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return symbols
 
 
-def renaming(names: Any, states: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+def renaming(names: Any, states: Sequence[str], others: Sequence[str], time: str) -> dict[str, str]:
     """From names by default to names that were asked for.
 
-    **Raises:** `ValueError` for names that do not exist, or are not one for every state, or not different.
+    **Arguments:**
+
+    - `names`: what was asked for, None if nothing.
+    - `states`, `others`: the default names of the states and of the parameters.
+    - `time`: the name of the time or of the index, which no other symbol may have.
+
+    **Raises:** `ValueError` for names that do not exist, or are not one for every state, no identifiers, or not
+    different.
     """
     if names is None:
-        return {}
-    if isinstance(names, Mapping):
+        new = {}
+    elif isinstance(names, Mapping):
         unknown = [name for name in names if name not in {*states, *others}]
         if unknown:
             raise ValueError(f"names: got {unknown[0]!r}, there are {', '.join([*states, *others])}.")
@@ -80,7 +88,15 @@ def renaming(names: Any, states: Sequence[str], others: Sequence[str]) -> dict[s
         if not isinstance(names, Sequence) or isinstance(names, str) or len(names) != len(states):
             raise ValueError(f"names: got {names!r}, required are {len(states)} names of states.")
         new = dict(zip(states, names, strict=True))
-    final = [new.get(name, name) for name in dict.fromkeys([*states, *others])]
-    if not all(isinstance(name, str) and name for name in final) or len(set(final)) < len(final):
-        raise ValueError(f"names: got {names!r}, which does not make different names for all symbols.")
+    wrong = [name for name in new.values() if not isinstance(name, str) or not name.isidentifier()]
+    if wrong:
+        raise ValueError(f"names: got {wrong[0]!r}, allowed are letters, digits and _, with no digit at the start.")
+    final = [new.get(name, name) for name in [*states, *others]]
+    twice = [name for name in final if [*final, time].count(name) > 1]
+    if twice:
+        role = ", one of which is the time" if time == "t" else ", one of which is the index of the iteration"
+        raise ValueError(
+            f"names: got {names!r}, which does not make different names for all symbols: there are two of the name "
+            f"{twice[0]}{role if twice[0] == time else ''}."
+        )
     return new

@@ -48,15 +48,17 @@ def symbolic_field(
     - `parameters`: `"numbers"`: the numbers in `args` (data, teacher, signs, rates) appear as they are, exactly;
       `"symbols"`: each is a symbol, with its number in `values`; or the names of those that shall be symbols.
     - `names`: names of the states in order, or a mapping from default names, of states and parameters, to others.
+      They must be identifiers and different from each other and from t (of a flow), i (of a map).
     - `rule`: a rule object of your own in place of the spec's.
     - `realization`: of a spec, whose teacher, data and feedback are taken.
 
     **Description:** JAX traces the system once, and every operation of the trace is done on symbols. Arithmetic is
-    exact. A function is known by what it computes and not by its rule of differentiation: `jax.lax.stop_gradient`,
-    and derivatives given by `jax.custom_jvp`, do not change the Jacobian here.
+    exact: casts to shorter floating-point numbers inside a system are left out. A function is known by what it
+    computes and not by its rule of differentiation: `jax.lax.stop_gradient`, and derivatives given by
+    `jax.custom_jvp`, do not change the Jacobian here.
 
-    **Raises:** `ValueError` for another kind of object, too many states, unknown names, and for an operation that has
-    no symbolic form, by its name.
+    **Raises:** `ValueError` for another kind of object, too many states, names that are unknown or clash, complex
+    numbers, a velocity that is never finite, and for an operation that has no symbolic form, by its name.
     """
     system = _system(spec_or_system, rule, realization)
     _check_parameters(parameters)
@@ -73,19 +75,27 @@ def symbolic_field(
 
     start = 0.0 if isinstance(system, Flow) else 0
     jaxpr = jax.make_jaxpr(function)(start, leaves, numbers)
-    states, values, symbols = _symbols(system, tunable, parameters, names)
     time = sympy.Symbol("t", real=True) if isinstance(system, Flow) else sympy.Symbol("i", integer=True)
+    states, values, symbols = _symbols(system, tunable, parameters, names, time.name)
     clock = np.empty((), dtype=object)
     clock[()] = time
     results = interpret(jaxpr, [clock, *states, *values])
+    field = sympy.Matrix([entry for array in results for entry in as_objects(array).flat])
+    _check_finite(field)
     return SymbolicField(
         kind="flow" if isinstance(system, Flow) else "map",
         states=tuple(s for array in states for s in array.flat),
         parameters=tuple(symbols),
         values=symbols,
         time=time,
-        field=sympy.Matrix([entry for array in results for entry in as_objects(array).flat]),
+        field=field,
     )
+
+
+def _check_finite(field: sympy.Matrix) -> None:
+    for place, entry in enumerate(field):
+        if entry is sympy.nan or entry.is_infinite:
+            raise ValueError(f"system: its entry {place} is {entry} for every state, required are finite numbers.")
 
 
 def _system(subject: Any, rule: Any, realization: int) -> Flow | Map:
@@ -130,7 +140,7 @@ def _step(system: Map, index: Any, state: Any) -> Any:
     return system.constraint.retract(system.step(index, state, system.args))
 
 
-def _symbols(system, tunable, parameters, names):
+def _symbols(system, tunable, parameters, names, time):
     """Arrays of symbols of the state; arrays of symbols or numbers of the parameters; the symbols' numbers."""
     state_leaves, leaves = jax.tree.leaves(system.state), jax.tree.leaves(tunable)
     named = [*leaf_names(tunable[0], "p"), *leaf_names(tunable[1], "constraint")]
@@ -144,8 +154,11 @@ def _symbols(system, tunable, parameters, names):
     values = [
         array_of_symbols(n, np.shape(v)) if n in chosen else as_objects(v) for n, v in zip(named, leaves, strict=True)
     ]
-    others = [s.name for n, array in zip(named, values, strict=True) if n in chosen for s in array.flat]
-    new = renaming(names, [s.name for array in states for s in array.flat], others)
+    # A symbol may occur twice in one array (symmetric matrices), but not in two.
+    others = [
+        s for n, array in zip(named, values, strict=True) if n in chosen for s in dict.fromkeys(map(str, array.flat))
+    ]
+    new = renaming(names, [s.name for array in states for s in array.flat], others, time)
 
     def renamed(array: np.ndarray) -> np.ndarray:
         result = array.copy()

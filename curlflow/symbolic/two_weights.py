@@ -11,6 +11,7 @@ mirror image under w1 → −w1, v → −v. Source: Ninou, Kadmon & Cayco-Gajic
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sympy
@@ -25,6 +26,10 @@ from .tracing import symbolic_field
 
 SIGNS = {"none": (1, 1), "input": (-1, 1), "hidden": (1, -1), "both": (-1, -1)}
 """d1 and d2 for what is flipped: nothing, the input's synapse w1, the hidden unit's synapse w2, or both."""
+
+TOUCHING = 1e-12
+"""A circle whose discriminant is that small, relative to its radius, touches the hyperbola."""
+LARGEST = float(np.finfo(float).max)
 
 
 @dataclass(frozen=True)
@@ -51,32 +56,50 @@ class TwoWeightModel:
     stability_changes: tuple[tuple[sympy.Expr, sympy.Expr], ...]
     separatrices: tuple[sympy.Eq, ...]
 
-    def solutions_through(self, w1: float, w2: float, v: float) -> list[tuple[float, float, bool]]:
+    def solutions_through(self, w1: Any, w2: Any, v: Any) -> list[tuple[float, float, bool]]:
         """The solutions that the level set of C through a point meets.
 
-        **Returns:** (w1, w2, whether it attracts) for each, by increasing w1.
+        **Returns:** (w1, w2, whether it attracts) for each, by increasing w1. Where the level set touches the
+        hyperbola, the point is given once and does not attract: the flow leaves it on one side.
 
         **Arguments:**
 
         - `w1`, `w2`: the point, for example a start.
         - `v`: the teacher, a number that is not 0.
 
-        **Raises:** `ValueError` for v = 0.
+        **Description:** on w1 w2 = v the level set of C = w1² ± w2² is a quadratic equation in w1², with the roots
+        C/2 ± √D, D = C²/4 ∓ v². A circle touches the hyperbola where |D| is within rounding, 1e-12 C²/4.
+
+        **Raises:** `ValueError` for what is no finite number, and for v = 0.
         """
-        if v == 0 or not np.isfinite([w1, w2, v]).all():
-            raise ValueError(f"v: got {v!r} with w1 = {w1!r} and w2 = {w2!r}; allowed are finite numbers, v not 0.")
-        mirror = 1 if v > 0 else -1
+        w1, w2, v = (_number(name, value) for name, value in (("w1", w1), ("w2", w2), ("v", v)))
+        if v == 0:
+            raise ValueError("v: got 0, allowed are finite numbers that are not 0.")
         x, y = self.field.states
-        sigma, teacher = self.field.parameters
-        level = self.conserved.subs({x: mirror * w1, y: w2})
-        on_hyperbola = (self.conserved - level).subs(y, teacher / x).subs(teacher, abs(v))
-        roots = sympy.Poly(sympy.numer(sympy.together(on_hyperbola)), x).nroots(n=15)
-        real = sorted(mirror * float(root) for root in roots if root.is_real)
-        across = sympy.lambdify((x, y), self.manifold_eigenvalues[1].subs(sigma, 1))
-        return [(a, v / a, bool(across(a, v / a) < 0)) for a in real]
+        kind = float(self.conserved.coeff(y, 2) / self.conserved.coeff(x, 2))  # C = w1² + kind · w2²
+        scale = max(abs(w1), abs(w2), np.sqrt(abs(v)))
+        half, product = ((w1 / scale) ** 2 + kind * (w2 / scale) ** 2) / 2, abs(v) / scale / scale
+        touches = kind > 0 and abs(half - product) * (half + product) <= TOUCHING * half**2
+        if kind > 0 and half < product and not touches:
+            return []
+        root = np.hypot(half, product) if kind < 0 else np.sqrt(max((half - product) * (half + product), 0.0))
+        # The smaller root is v over the larger one: no difference of nearly equal numbers.
+        larger = float(np.sqrt(product if touches else abs(half) + root) * scale)
+        ends = [larger, -larger]
+        points = [(a, v / a) for a in ends] if kind > 0 or half >= 0 else []
+        points += [(v / a, a) for a in ends] if (kind > 0 and not touches) or half < 0 else []
+        across = sympy.lambdify((x, y), self.manifold_eigenvalues[1].subs(self.field.parameters[0], 1))
+        return [(a, b, not touches and bool(across(a / larger, b / larger) < 0)) for a, b in sorted(points)]
 
 
-def two_weight_model(flipped: str = "none") -> TwoWeightModel:
+def _number(name: str, value: Any) -> float:
+    scalar = np.asarray(value).item() if hasattr(value, "__array__") and np.ndim(value) == 0 else value
+    if isinstance(scalar, bool) or not isinstance(scalar, int | float) or not -LARGEST <= scalar <= LARGEST:
+        raise ValueError(f"{name}: got {value!r}, allowed are finite numbers.")
+    return float(scalar)
+
+
+def two_weight_model(flipped: Any = "none") -> TwoWeightModel:
     """Derive field, conserved quantity, fixed points, stability and separatrices of the two-weight model.
 
     ```python
@@ -93,7 +116,7 @@ def two_weight_model(flipped: str = "none") -> TwoWeightModel:
 
     **Raises:** `ValueError` for another name.
     """
-    if flipped not in SIGNS:
+    if not isinstance(flipped, str) or flipped not in SIGNS:
         raise ValueError(f"flipped: got {flipped!r}, allowed are {', '.join(SIGNS)}.")
     field = _traced(SIGNS[flipped])
     w1, w2 = field.states

@@ -83,13 +83,23 @@ def vanishes(expression: sympy.Expr, generators: Generators | None = None) -> bo
     """
     if expression == 0:
         return True
+    if not_finite(expression):
+        return None
     if (generators or Generators()).numerator(expression).is_zero:
         return True
     if differs_from_zero(expression):
         return False
     if sympy.count_ops(expression) > MOST_OPERATIONS:
         return None
-    return True if sympy.simplify(expression).is_zero else None
+    try:
+        return True if sympy.simplify(expression).is_zero else None
+    except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError):
+        return None  # SymPy tries complex values, for which steps and comparisons have none
+
+
+def not_finite(expression: sympy.Basic) -> bool:
+    """Whether NaN or an infinite number occurs in `expression`."""
+    return expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
 def differs_from_zero(expression: sympy.Expr) -> bool:
