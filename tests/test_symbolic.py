@@ -572,6 +572,18 @@ def test_a_formal_integral_is_no_potential():
         field.potential()
 
 
+def test_steps_at_complex_values_stay_as_they_are():
+    # SymPy tries them when it simplifies: neither an error nor a recursion without end.
+    assert step(1 + 2 * sympy.I).evalf().has(step)
+    assert step(sympy.Symbol("z")).evalf(20).has(step)
+    assert step(sympy.sqrt(2) - sympy.Rational(7, 5)) == 1
+    kinked = symbolic_field(
+        curlflow.Flow(lambda t, x, args: -jax.grad(lambda v: jnp.maximum(v[0] * v[1], 0.0) ** 3)(x), [1.0, 2.0])
+    )
+    with pytest.raises(ValueError, match="no closed form of its potential was found"):
+        kinked.potential()
+
+
 def test_a_local_gradient_may_have_a_circulation():
     # (x1, −x0)/r²: J = Jᵀ, and the integral once around the origin is −2π.
     vortex = symbolic_field(curlflow.Flow(lambda t, x, _: jnp.stack([x[1], -x[0]]) / jnp.sum(x**2), [1.0, 0.5]))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 import sympy
+from mpmath.libmp import prec_to_dps
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom, BooleanFunction, to_nnf
 
@@ -67,7 +68,7 @@ class step(sympy.Function):
         return sympy.S.Zero
 
     def _eval_evalf(self, precision: int) -> sympy.Expr | None:
-        x = self.args[0].evalf(precision)
+        x = self.args[0].evalf(prec_to_dps(precision))
         return step(x) if x.is_comparable else None  # None: it stays as it is, at complex values for example
 
     def _eval_power(self, exponent: sympy.Expr) -> sympy.Expr | None:
