@@ -20,6 +20,8 @@ class Status(IntEnum):
     excluded_by_constraint = 8
     not_converged = 9
     undecided = 10
+    period_two = 11
+    held_by_rounding = 12
 
 
 MEANINGS = {
@@ -42,4 +44,8 @@ MEANINGS = {
     Status.excluded_by_constraint: "no point of the constraint: a layer of zeros lies on no sphere",
     Status.not_converged: "the iteration for the eigenvalues did not converge; those that did are here",
     Status.undecided: "the eigenvalues that were found do not decide whether the point is stable",
+    Status.period_two: "two states alternate: a cycle of the updates that the flow does not have",
+    Status.held_by_rounding: (
+        "the weights stay at an unstable solution longer than its instability needs to grow from rounding"
+    ),
 }

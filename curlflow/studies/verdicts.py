@@ -73,7 +73,7 @@ def judged(
     if isinstance(system, Map):
         return _of_map(found, fixed, speed, size, float(system.time(1)), status)
     parts = (UNKNOWN,) * 3 if problem is None else _parts(problem, network, found.neutral)
-    decision, critical = _decision(found, _step(problem)), _critical_rate(found)
+    decision, critical = _decision(found, step_of(problem)), _critical_rate(found)
     if decision == Decision.undecided and status == Status.completed and found.eigenvalues.size:
         status = Status.undecided
     return Verdict(
@@ -136,7 +136,7 @@ def _of_map(found: Linearised, fixed: bool, speed: float, size: int, time: float
     )
 
 
-def _step(problem: Any) -> float | None:
+def step_of(problem: Any) -> float | None:
     """The step of one update, None for a flow."""
     if problem is None or problem.spec.dynamics.kind == "flow":
         return None

@@ -98,7 +98,7 @@ class Pace:
 
 
 def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> None:
-    """Run the generator `work` on every item, on as many threads as there are cores.
+    """Run the generator `work` on every item, on as many threads as there are cores, or as `NPROC` says.
 
     The items take turns, from one `yield` to the next, so that all cores stay busy until the last one is done,
     and Ctrl-C takes effect at the next `yield`.
@@ -120,7 +120,10 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
             if next(turn, DONE) is not DONE:
                 turns.put(turn)
 
-    threads = max(1, min(len(items), os.cpu_count() or 1))
+    # NPROC is what XLA itself goes by: the workers of a sweep have it set to one.
+    given = os.environ.get("NPROC", "")
+    cores = int(given) if given.isdigit() else os.cpu_count() or 1
+    threads = max(1, min(len(items), cores))
     with ThreadPoolExecutor(threads) as pool:
         futures = [pool.submit(thread) for _ in range(threads)]
         try:

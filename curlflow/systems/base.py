@@ -84,6 +84,8 @@ class Flow(AbstractSystem):
     - `args`: parameters, handed to `vector_field`. Their values may change without compiling again.
     - `constraint`: a set that the flow stays on; the vector field is projected onto its tangent space.
     - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
+    - `integrate`: optionally, a faster way to take adaptive steps without tangents, a function of (state, span,
+      clock, args, integrator) that returns the state, the clock and a status.
 
     ```python
     flow = curlflow.Flow(lambda t, x, args: -args * x, [1.0, 2.0], args=0.5)
@@ -99,13 +101,15 @@ class Flow(AbstractSystem):
     args: PyTree = None
     constraint: AbstractConstraint = Free()
     integrator: Adaptive | FixedSteps = Adaptive()
+    integrate: Callable | None = None
 
-    def __init__(self, vector_field, state, args=None, *, constraint=None, integrator=None):
+    def __init__(self, vector_field, state, args=None, *, constraint=None, integrator=None, integrate=None):
         self.vector_field = vector_field
         self.state = checked_state(state)
         self.args = to_float64(args, "args")
         self.constraint = Free() if constraint is None else constraint
         self.integrator = to_float64(Adaptive() if integrator is None else integrator, "integrator")
+        self.integrate = integrate
         check_kind("integrator", self.integrator, Adaptive | FixedSteps, "curlflow.integrate.Adaptive or FixedSteps")
         check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
         check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
@@ -141,6 +145,9 @@ class Flow(AbstractSystem):
 
     def _advance_adaptive(self, state, tangents, span, clock):
         check_implicit(self.integrator, state, tangents)
+        if tangents is None and self.integrate is not None:
+            state, clock, status = self.integrate(state, span, clock, self.args, self.integrator)
+            return self._retracted(state, None, clock, jnp.asarray(jnp.nan), status)
         full = tangents is not None and count(tangents) == self.dimension
 
         def field(t, y):

@@ -13,6 +13,7 @@ from ..rules import AbstractLearningRule
 from ..tasks import AbstractTask, Samples
 from .base import Flow, Map
 from .rank_one import RankOneUpdates
+from .rank_one_flow import RankOneFlow
 
 
 def learning_flow(
@@ -23,7 +24,10 @@ def learning_flow(
     integrator: Adaptive | FixedSteps | None = None,
 ) -> Flow:
     """dW/dt = F(W), projected onto the constraint."""
-    return Flow(_velocity, student, (rule, task), constraint=constraint, integrator=integrator)
+    integrator = Adaptive() if integrator is None else integrator
+    fast = RankOneFlow.applicable(student, rule, task, constraint, integrator)
+    integrate = RankOneFlow(constraint.radii) if fast else None
+    return Flow(_velocity, student, (rule, task), constraint=constraint, integrator=integrator, integrate=integrate)
 
 
 def _velocity(t, network, args):

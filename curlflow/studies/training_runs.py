@@ -1,0 +1,253 @@
+"""The runs behind `curlflow.train`: from record to record, near a known solution as the deviation from it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ..measures.recording import CAPACITY, Recorded, record
+from ..networks import Feedforward
+from ..problem import Problem
+from ..status import Status
+from ..systems import AbstractSystem, Flow
+from ..systems.deviations import DeviationObserver, deviation_flow, deviation_updates
+from ..tasks import AbstractTask
+from .early_stopping import AT_SOLUTION, FALLING, FLOOR, Stop, alternates, held_time, rates_at, repetition
+from .exponent_runs import as_numpy
+from .workers import Pace, Progress
+
+EPOCH = 0.1
+"""Units of time in an epoch of a flow, as in the published updates."""
+LONGEST_PIECE = 10.0
+"""Flows are retracted onto their constraint at least this often, in units of time."""
+CHECK = 8
+"""Records between two looks at whether a run may stop."""
+LEFT = 1e-10
+"""With a training error above this a run has left the solution that it started from: its weights are stepped."""
+RELATIVE = 1e-6
+"""Absolute tolerance of the flow of a deviation, over the root mean square of the deviation."""
+SHARP, LEAST_RTOL = 1e-2, 1e-13
+"""Largest relative tolerance of a flow over √(error/peak error); and the least of all."""
+
+
+class Errors(eqx.Module):
+    """Training and test error of a network."""
+
+    training: AbstractTask
+    test: AbstractTask
+
+    def __call__(self, network: Feedforward) -> Float[Array, " errors"]:
+        return jnp.stack([self.training.error(network), self.test.error(network)])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When to record: after how many epochs, and how to get from one record to the next."""
+
+    epochs: Int[np.ndarray, " records"]
+    spans: np.ndarray
+    pieces: Int[np.ndarray, " records"]
+
+    @classmethod
+    def spaced(cls, epochs: int, records: int, flow: bool) -> "Plan":
+        """The start, and whole epochs 1, …, `epochs` in equal steps of their logarithm, each once."""
+        at = np.concatenate([[0], np.unique(np.round(np.geomspace(1, epochs, records)).astype(np.int64))])
+        gaps = np.diff(at, prepend=0)
+        if not flow:
+            return cls(at, gaps, (gaps > 0).astype(np.int64))
+        pieces = np.ceil(gaps * EPOCH / LONGEST_PIECE).astype(np.int64)
+        return cls(at, gaps * EPOCH / np.maximum(pieces, 1), pieces)
+
+    def window(self, first: int) -> list[np.ndarray]:
+        """Spans and pieces of the next records, as long as one compiled call takes."""
+        part = slice(first, first + CAPACITY)
+        return [
+            np.concatenate([a[part], np.zeros(CAPACITY - a[part].size, a.dtype)]) for a in (self.spans, self.pieces)
+        ]
+
+
+@dataclass
+class Run:
+    """One realization on its way."""
+
+    index: int
+    problem: Problem
+    system: AbstractSystem
+    observer: Callable
+    state: Any
+    clock: Any
+    reference: Feedforward | None = None
+    done: int = 0
+    status: Status = Status.completed
+    stop: Stop | None = None
+    epoch: int = 0
+    peak: float = float("nan")
+    at_floor_since: int | None = None
+    errors: list[np.ndarray] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, index: int, problem: Problem, around: tuple[Feedforward, Feedforward] | None) -> "Run":
+        """A run from the start of `problem`; with `around`, a solution and the deviation from it, as a deviation."""
+        if around is None:
+            system = problem.system()
+            return cls(index, problem, system, _errors(problem), system.state, system.clock())
+        reference, deviation = around
+        system = _deviation_system(problem, reference, deviation)
+        observer = DeviationObserver(problem.training_error, problem.test, reference)
+        return cls(index, problem, system, observer, system.state, system.clock(), reference)
+
+    @property
+    def network(self) -> Feedforward:
+        """The weights now."""
+        if self.reference is None:
+            return self.state
+        return self.reference.with_weights(
+            np.asarray(w) + np.asarray(d) for w, d in zip(self.reference.weights, self.state.weights, strict=True)
+        )
+
+    @property
+    def train_error(self) -> float:
+        """The last one."""
+        return float(self.errors[-1][0]) if self.errors else float("nan")
+
+    @property
+    def test_error(self) -> float:
+        """The last one."""
+        return float(self.errors[-1][1]) if self.errors else float("nan")
+
+    def leave(self) -> None:
+        """Go on with the weights themselves."""
+        self.state, self.reference = as_numpy(self.network), None
+        self.system, self.observer = self.problem.system(), _errors(self.problem)
+
+
+def _errors(problem: Problem) -> Errors:
+    return Errors(problem.training_error, problem.test)
+
+
+def _deviation_system(problem: Problem, reference: Feedforward, deviation: Feedforward) -> AbstractSystem:
+    arguments = reference, deviation, problem.rule, problem.task, problem.constraint
+    if problem.spec.dynamics.kind == "flow":
+        return deviation_flow(*arguments, problem.flow().integrator)
+    return deviation_updates(*arguments, problem.spec.dynamics.learning_rate)
+
+
+def advanced(run: Run, plan: Plan, number: int) -> Recorded:
+    """The next `number` records of a run."""
+    system = _sharpened(run) if isinstance(run.system, Flow) else run.system
+    return as_numpy(record(system, run.observer, run.state, run.clock, *plan.window(run.done), np.asarray(number)))
+
+
+def _sharpened(run: Run) -> Flow:
+    """The flow with tolerances for where the run is: small beside a small deviation, and beside a small error.
+
+    With fixed ones a run that converges would end in steps at the limit of stability, at errors of the square of the
+    tolerance.
+    """
+    rtol, atol = run.system.integrator.rtol, run.system.integrator.atol
+    if run.reference is not None:
+        size = np.sqrt(np.mean(np.concatenate([np.ravel(w) for w in run.state.weights]) ** 2))
+        atol = max(RELATIVE * size, 1e-290)
+    elif run.errors:
+        share = np.sqrt(run.train_error / run.peak) if run.peak > 0 else 1.0
+        sharp = float(np.clip(SHARP * share, LEAST_RTOL, rtol))
+        rtol, atol = sharp, atol * sharp / rtol
+    leaves = np.asarray(rtol, dtype=float), np.asarray(atol, dtype=float)
+    return eqx.tree_at(lambda s: (s.integrator.rtol, s.integrator.atol), run.system, leaves)
+
+
+def learn(run: Run, plan: Plan, may_stop: bool, threshold: float | None, report: Progress) -> Iterator[None]:
+    """Run to the last record, or to where a rule of `curlflow.studies.early_stopping` ends it."""
+    pace, total = Pace(CHECK), plan.epochs.size
+    while run.stop is None and run.done < total:
+        until_check = 1 if run.done == 0 else CHECK - (run.done - 1) % CHECK
+        # The tolerances of a flow are set anew at every record, and never by the pace of the machine.
+        number = 1 if isinstance(run.system, Flow) else min(pace.number, until_check, total - run.done)
+        with pace.timed(number):
+            recorded = advanced(run, plan, number)
+        _take(run, plan, recorded, threshold)
+        if run.stop is None and run.reference is not None and run.train_error > LEFT:
+            run.leave()
+        if run.stop is None and (number == until_check or run.done == total):
+            _look(run, plan, may_stop)
+        report(run.index, "learning", 1.0 if run.stop is not None else run.done / total)
+        yield
+    run.stop = Stop.end if run.stop is None else run.stop
+
+
+def _take(run: Run, plan: Plan, recorded: Recorded, threshold: float | None) -> None:
+    """Note what was recorded, up to a first crossing of the threshold."""
+    run.state, run.clock, count = recorded.state, recorded.clock, int(recorded.number)
+    errors = recorded.records[:count]
+    if threshold is not None and (errors[:, 1] < threshold).any():
+        count = int(np.argmax(errors[:, 1] < threshold)) + 1
+        errors, run.stop = errors[:count], Stop.crossed
+    run.errors.extend(errors)
+    run.done += count
+    run.peak = float(np.fmax(run.peak, errors[:, 0].max(initial=-np.inf))) if count else run.peak
+    run.epoch = int(plan.epochs[run.done - 1]) if run.done else 0
+    if recorded.status != Status.completed and run.stop is None:
+        run.status, run.stop = Status(int(recorded.status)), Stop.diverged
+
+
+def _look(run: Run, plan: Plan, may_stop: bool) -> None:
+    """Whether the run may stop here, and what its state is called."""
+    last = run.done == plan.epochs.size
+    autonomous = not isinstance(run.system, Flow) and run.problem.spec.dynamics.batch == "full"
+    run.at_floor_since = None if run.train_error >= AT_SOLUTION else run.at_floor_since
+    if run.train_error < AT_SOLUTION and run.at_floor_since is None:
+        run.at_floor_since = run.epoch
+    if autonomous and may_stop and (repeated := repetition(run.system, run.state, run.clock)) is not None:
+        _settle(run, plan, repeated)
+    elif run.train_error < AT_SOLUTION and (last or (may_stop and _has_stopped_falling(run))):
+        _judge(run, may_stop)
+    elif last and autonomous and run.train_error >= AT_SOLUTION and alternates(run.system, run.state, run.clock):
+        run.status = Status.period_two
+
+
+def _has_stopped_falling(run: Run) -> bool:
+    before = run.errors[-2][0] if len(run.errors) > 1 else 0.0
+    return bool(run.train_error < FLOOR or run.train_error >= FALLING * before)
+
+
+def _judge(run: Run, may_stop: bool) -> None:
+    """Stop at a stable solution; say so where rounding alone keeps an unstable one."""
+    rates = rates_at(run.problem, run.network)
+    if rates is None:
+        return
+    if rates.stable and may_stop:
+        run.stop = Stop.at_solution
+    spent = (run.epoch - run.at_floor_since) * _steps_per_epoch(run)
+    run.status = Status.held_by_rounding if spent >= held_time(rates.growth) else Status.completed
+
+
+def _steps_per_epoch(run: Run) -> float:
+    """Units of time in an epoch of a flow, updates in an epoch of updates."""
+    if isinstance(run.system, Flow):
+        return EPOCH
+    batch, samples = run.problem.spec.dynamics.batch, run.problem.spec.data.samples
+    return 1 if batch == "full" else samples // batch
+
+
+def _settle(run: Run, plan: Plan, repeated: Any) -> None:
+    """The rest of a run whose states repeat for ever: its last state and errors without running it."""
+    odd = (int(plan.epochs[-1]) - run.epoch) % 2
+    both = [np.asarray(_observe(run.observer, state)) for state in repeated.states]
+    run.peak = float(np.fmax(run.peak, max(errors[0] for errors in both)))
+    run.state, run.stop = repeated.states[odd], Stop.repeated
+    run.errors.append(both[odd])
+    if repeated.period == 2:
+        run.status = Status.period_two
+    elif run.train_error < AT_SOLUTION:
+        rates = rates_at(run.problem, run.network)
+        run.status = Status.held_by_rounding if rates is not None and rates.growth > 0 else Status.completed
+
+
+@eqx.filter_jit
+def _observe(observer: Callable, state: Any) -> Float[Array, " errors"]:
+    return observer(jax.tree.map(jnp.asarray, state))

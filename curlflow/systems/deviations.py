@@ -1,0 +1,195 @@
+"""Learning near a known solution, stepped as the deviation from it, so that a growing 1e-15 is not rounded away.
+
+Let W* be weights whose outputs are to be learned (the teacher's, for a student of its shape), and W = W* + δ. In the weights themselves a deviation of 1e-15 moves by less than their rounding, and the errors ŷ(W) − ŷ(W*) cancel
+to noise. Both are exact to relative precision in terms of δ. Through the layers, with δh₀ = 0,
+
+    δaₗ = W*ₗ δhₗ₋₁ + δWₗ hₗ₋₁,    δhₗ = φ(a*ₗ + δaₗ) − φ(a*ₗ),    e = δh_L,
+
+where the difference of activations is taken without cancellation, for tanh for example by
+tanh(a + δ) − tanh a = tanh δ (1 − tanh a tanh(a + δ)). On the spheres of radius r the retraction is
+
+    δ → δ + (s − 1)(W* + δ),    s = (1 + x)^½,    x = (r² − ‖W* + δ‖²) / ‖W* + δ‖²,
+
+with r² − ‖W* + δ‖² = (r² − ‖W*‖²) − 2⟨W*, δ⟩ − ‖δ‖², of which the first difference is that of the start.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from ..constraints import AbstractConstraint, Free, FrobeniusSpheres
+from ..integrate import Adaptive
+from ..networks import Feedforward
+from ..precision import Scalar, double_precision
+from ..rules import AbstractLearningRule
+from ..rules.signals import error_signal
+from ..tasks import AbstractTask, Residuals, Samples, SecondMoments
+from .base import Flow, Map
+
+
+class DeviationSpheres(AbstractConstraint):
+    """‖W*ₗ + δₗ‖ = rₗ for every layer; see the module.
+
+    **Arguments:**
+
+    - `reference`: W*, one matrix per layer.
+    - `excess`: r² − ‖W*‖² of every layer, exact to relative precision.
+    """
+
+    reference: tuple[Any, ...]
+    excess: tuple[Scalar, ...]
+
+    @classmethod
+    def through(cls, reference: Feedforward, deviation: Feedforward) -> "DeviationSpheres":
+        """The spheres on which `reference` + `deviation` lies."""
+        pairs = zip(reference.weights, deviation.weights, strict=True)
+        return cls(tuple(reference.weights), tuple(np.asarray(2 * np.vdot(w, d) + np.vdot(d, d)) for w, d in pairs))
+
+    def codimension(self, state: PyTree) -> int:
+        return len(self.excess)
+
+    def tangent(self, state: PyTree, velocity: PyTree) -> PyTree:
+        leaves, structure = jax.tree.flatten(velocity)
+        weights = [w + d for w, d in zip(self.reference, jax.tree.leaves(state), strict=True)]
+        radial = [jnp.sum(w * f) / jnp.sum(w * w) for w, f in zip(weights, leaves, strict=True)]
+        projected = [f - w * part for w, f, part in zip(weights, leaves, radial, strict=True)]
+        return jax.tree.unflatten(structure, projected)
+
+    def retract(self, state: PyTree) -> PyTree:
+        leaves, structure = jax.tree.flatten(state)
+        retracted = []
+        for reference, excess, d in zip(self.reference, self.excess, leaves, strict=True):
+            w = reference + d
+            x = (excess - jnp.sum(d * (reference + w))) / jnp.sum(w * w)
+            retracted.append(d + jnp.expm1(0.5 * jnp.log1p(x)) * w)
+        return jax.tree.unflatten(structure, retracted)
+
+
+class NearSolution(AbstractTask):
+    """`task`, whose targets are the outputs of `reference`, seen from `reference` + `deviation`.
+
+    Its errors are those of these weights, whatever network is asked about: a rule must be given their sum.
+    """
+
+    task: AbstractTask
+    reference: Feedforward
+    deviation: Feedforward
+
+    def residuals(self, network: Feedforward) -> Residuals:
+        if isinstance(self.task, SecondMoments):
+            difference = self._differences(jnp.eye(network.widths[0]))
+            return Residuals(self.task.covariance @ difference.T, jnp.eye(difference.shape[0]))
+        return Residuals(self.task.x, self._differences(self.task.x) / self.task.x.shape[1])
+
+    @double_precision
+    def error(self, network: Feedforward) -> Float[Array, ""]:
+        if isinstance(self.task, SecondMoments):
+            difference = self._differences(jnp.eye(network.widths[0]))
+            return 0.5 * jnp.sum((difference @ self.task.covariance) * difference)
+        return 0.5 * jnp.sum(self._differences(self.task.x) ** 2) / self.task.x.shape[1]
+
+    def _differences(self, x: Any) -> Float[Array, "outputs samples"]:
+        """ŷ(W* + δ) − ŷ(W*) on the inputs `x` (inputs × samples)."""
+        # The identity as inputs stands for the whole product of a linear network, and is not multiplied by.
+        product = isinstance(self.task, SecondMoments)
+        h, change = x, jnp.zeros_like(x)
+        names = [self.reference.activation] * (len(self.reference.weights) - 1) + [self.reference.output_activation]
+        for layer, (w, d, name) in enumerate(zip(self.reference.weights, self.deviation.weights, names, strict=True)):
+            # h are the activities of the reference, h + change those of the sum.
+            moved = d if layer == 0 and product else d @ (h + change)
+            a, step = (w if layer == 0 and product else w @ h), (moved if layer == 0 else w @ change + moved)
+            h, change = _activities(name, a, step)
+        return jnp.asarray(change)
+
+
+def _activities(name: str, a: Any, step: Any) -> tuple[Any, Any]:
+    """φ(a) and φ(a + step) − φ(a), the latter without cancellation."""
+    if name == "linear":
+        return a, step
+    if name == "relu":
+        h, moved = jax.nn.relu(a), jax.nn.relu(a + step)
+        return h, jnp.where((a > 0) & (a + step > 0), step, moved - h)
+    if name == "tanh":
+        h = jnp.tanh(a)
+        return h, jnp.tanh(step) * (1 - h * jnp.tanh(a + step))
+    # The logistic function is (1 + tanh(a/2))/2.
+    t = jnp.tanh(a / 2)
+    return (1 + t) / 2, 0.5 * jnp.tanh(step / 2) * (1 - t * jnp.tanh((a + step) / 2))
+
+
+def applicable(network: Feedforward, rule: AbstractLearningRule, task: Any, constraint: AbstractConstraint) -> bool:
+    """Whether learning can be stepped as a deviation: rules driven by errors, without missing synapses."""
+    driven = error_signal(rule, network) is not None
+    return driven and isinstance(task, SecondMoments | Samples) and isinstance(constraint, Free | FrobeniusSpheres)
+
+
+@double_precision
+def deviation_flow(
+    reference: Feedforward,
+    deviation: Feedforward,
+    rule: AbstractLearningRule,
+    task: AbstractTask,
+    constraint: AbstractConstraint,
+    integrator: Adaptive,
+) -> Flow:
+    """The flow of `rule` as that of the deviation from `reference`, which solves `task`."""
+    args = (rule, task, reference)
+    return Flow(
+        _velocity, deviation, args, constraint=_around(constraint, reference, deviation), integrator=integrator
+    )
+
+
+def _velocity(t, deviation, args):
+    rule, task, reference = args
+    network = jax.tree.map(jnp.add, reference, deviation)
+    return rule.velocity(network, NearSolution(task, reference, deviation))
+
+
+@double_precision
+def deviation_updates(
+    reference: Feedforward,
+    deviation: Feedforward,
+    rule: AbstractLearningRule,
+    task: AbstractTask,
+    constraint: AbstractConstraint,
+    learning_rate: Scalar,
+) -> Map:
+    """Full-batch updates of `rule` as those of the deviation from `reference`, which solves `task`."""
+    around = _around(constraint, reference, deviation)
+    return Map(_update, deviation, learning_rate, (rule, task, reference, learning_rate), constraint=around)
+
+
+def _update(epoch, deviation, args):
+    *rest, rate = args
+    return jax.tree.map(lambda d, f: d + rate * f, deviation, _velocity(0.0, deviation, rest))
+
+
+def _around(constraint: AbstractConstraint, reference: Feedforward, deviation: Feedforward) -> AbstractConstraint:
+    spheres = isinstance(constraint, FrobeniusSpheres)
+    return DeviationSpheres.through(reference, deviation) if spheres else constraint
+
+
+class DeviationObserver(eqx.Module):
+    """Training and test error of a deviation."""
+
+    training: AbstractTask
+    test: AbstractTask
+    reference: Feedforward
+
+    def __call__(self, deviation: Feedforward) -> Float[Array, " errors"]:
+        tasks = (NearSolution(task, self.reference, deviation) for task in (self.training, self.test))
+        return jnp.stack([task.error(deviation) for task in tasks])
+
+
+__all__ = [
+    "DeviationObserver",
+    "DeviationSpheres",
+    "NearSolution",
+    "applicable",
+    "deviation_flow",
+    "deviation_updates",
+]

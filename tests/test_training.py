@@ -1,0 +1,197 @@
+"""How learning ends: against curves without early stops, and cases whose end is known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import curlflow
+from curlflow import Spec, Status
+from curlflow.precision import double_precision
+from curlflow.studies.early_stopping import Stop, held_time, rates_at
+from curlflow.studies.training import start_around_teacher
+from curlflow.studies.training_runs import Plan, Run, advanced
+
+SPEC = Spec(
+    network={"inputs": 6, "hidden": 5}, data={"samples": 40}, realizations=2,
+    rule={"kind": "curl", "flipped": {"inputs": 0.2}}, constraint={"kind": "frobenius"},
+    dynamics={"kind": "updates"},
+)  # fmt: skip
+AT_TEACHER = {"start": {"kind": "teacher", "offset": {"layer": 1, "value": 1e-15}}}
+DYNAMICS = {
+    "full_batch": {"kind": "updates"},
+    "minibatch": {"kind": "updates", "batch": 10},
+    "flow": {"kind": "flow", "rtol": 1e-9, "atol": 1e-12},
+}
+
+
+@pytest.mark.parametrize("activation", ["linear", "tanh"])
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+def test_errors_are_those_of_the_learning_curve(dynamics, activation):
+    network = {"network.activation": activation, "network.output_activation": activation}
+    spec = SPEC.replace({"dynamics": DYNAMICS[dynamics], **network})
+    ds = curlflow.train(spec, epochs=300, records=10)
+    epochs = Plan.spaced(300, 10, False).epochs
+    curve = curlflow.simulate(spec, times=epochs * (0.1 if dynamics == "flow" else 1))
+    tolerance = 1e-6 if dynamics == "flow" else 1e-10
+    np.testing.assert_allclose(ds.test_error, curve.test_error[:, -1], rtol=tolerance)
+    np.testing.assert_allclose(ds.train_error, curve.train_error[:, -1], rtol=tolerance)
+    np.testing.assert_allclose(ds.peak_error, curve.train_error.max(curve.train_error.dims[1]), rtol=tolerance)
+    assert (ds.stop_epoch == 300).all()
+    assert (ds.stopped_by == Stop.end).all()
+    assert (ds.status == Status.completed).all()
+
+
+def test_records_are_those_of_the_protocol():
+    epochs = Plan.spaced(100_000, 100, False).epochs
+    published = np.unique(np.round(np.geomspace(1, 100_000, 100))).astype(int) - 1
+    np.testing.assert_array_equal(epochs[1:] - 1, published)
+    flow = Plan.spaced(100_000, 100, True)
+    np.testing.assert_allclose(np.sum(flow.spans * flow.pieces), 10_000)
+    assert flow.spans.max() <= 10
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+def test_an_early_stop_changes_nothing(dynamics):
+    spec = SPEC.replace({"rule": {"kind": "gradient"}, "dynamics": DYNAMICS[dynamics]})
+    early = curlflow.train(spec, epochs=60_000, records=60)
+    late = curlflow.train(spec, epochs=60_000, records=60, stop=False)
+    assert (early.stop_epoch < 60_000).all()
+    assert set(early.stopped_by.to_numpy()) <= {Stop.at_solution, Stop.repeated}
+    assert (late.stop_epoch == 60_000).all()
+    for ds in (early, late):
+        assert float(ds.train_error.max()) < 1e-20
+        assert float(ds.test_error.max()) < 1e-20
+    np.testing.assert_array_equal(early.peak_error, late.peak_error)
+
+
+@pytest.mark.parametrize("dynamics", ["full_batch", "flow"])
+def test_the_floor_alone_never_stops_a_run(dynamics):
+    """Near the teacher, stable runs stop at once; unstable ones leave, whenever that is."""
+    spec = SPEC.replace(
+        {**AT_TEACHER, "rule.flipped.inputs": 0.0, "dynamics": DYNAMICS[dynamics], "realizations": 12}
+    )
+    left = stayed = 0
+    for flips in range(5):
+        cell = spec.replace("rule.flipped.hidden", {"count": flips})
+        ds = curlflow.train(cell, epochs=20_000, records=60)
+        verdict = curlflow.stability(cell)
+        for i in range(cell.realizations):
+            one, stable = ds.isel(realization=i), bool(verdict.stable[i])
+            if stable:
+                assert one.stop_epoch == 0
+                assert one.peak_error < 1e-27
+            elif float(verdict.leading_real_part[i]) > 0.05:
+                # Growth over at least 34 = ln(1e15) times in 2,000 units of time.
+                assert one.peak_error > 1e-8
+                left += 1
+            stayed += stable
+    assert min(left, stayed) > 10
+
+
+@double_precision
+def test_a_weak_instability_grows_as_its_eigenvalue_says():
+    """From 1e-15 the error grows by exp(2λt): no rounding is in the way."""
+    spec = SPEC.replace({**AT_TEACHER, "rule.flipped.inputs": 0.0, "realizations": 30, "rule.flipped.hidden": 0.5})
+    verdict = curlflow.stability(spec)
+    found = 0
+    for i in range(30):
+        rate = float(verdict.leading_real_part[i])
+        real = float(verdict.eigenvalue_imag[i, 0]) == 0
+        if not (real and 2e-4 < rate < 5e-2):
+            continue
+        found += 1
+        problem = spec.build(realization=i)
+        epochs = round(4 / rate / 0.1)
+        plan = Plan(np.array([0, epochs, 2 * epochs]), np.array([0, epochs, epochs]), np.array([0, 1, 1]))
+        errors = advanced(Run.of(0, problem, start_around_teacher(problem)), plan, 3).records[:, 0]
+        np.testing.assert_allclose(np.log(errors[2] / errors[1]) / 2, np.log1p(0.1 * rate) * epochs, rtol=0.1)
+    assert found >= 3
+
+
+def test_a_solution_that_rounding_holds_is_called_so():
+    """Exactly at an unstable solution nothing moves."""
+    spec = SPEC.replace({"start": {"kind": "teacher"}, "rule.flipped.inputs": {"count": 5}, "realizations": 6})
+    ds, verdict = curlflow.train(spec, epochs=5000), curlflow.stability(spec)
+    held = ds.status.to_numpy() == Status.held_by_rounding
+    assert (~verdict.stable).all()
+    # One whose outputs are not those of the teacher to the last bit may move, and leaves.
+    np.testing.assert_array_equal(held, ds.train_error < 1e-20)
+    assert held.sum() > 3
+
+
+def test_held_time_is_three_times_the_growth_from_rounding():
+    np.testing.assert_allclose(np.exp(held_time(0.01) / 3 * 0.01), 1e15)
+    assert held_time(0.0) == np.inf
+
+
+def test_period_two_of_a_map_is_found():
+    """With a large step updates overshoot from one side to the other for ever."""
+    flips = {"rule.flipped.inputs": 0.5}
+    spec = SPEC.replace({**flips, "dynamics.learning_rate": 6.0, "realizations": 6})
+    ds = curlflow.train(spec, epochs=20_000)
+    two = ds.status.to_numpy() == Status.period_two
+    assert two.sum() > 2
+    assert (ds.stop_epoch[two] < 20_000).any()
+    for i in np.flatnonzero(two):
+        curve = curlflow.simulate(
+            spec.replace("realizations", i + 1), times=[19_990, 19_991, 19_992, 19_999, 20_000], weights="all"
+        ).isel(realization=i)
+        w = curve.weights.to_numpy()
+        np.testing.assert_allclose(w[0], w[2], atol=1e-7)
+        assert np.abs(w[0] - w[1]).max() > 1e-3
+        np.testing.assert_allclose(float(ds.train_error[i]), float(curve.train_error[-1]), rtol=1e-6)
+
+
+def test_a_run_that_diverges_has_a_status():
+    spec = SPEC.replace({"constraint.kind": "none", "dynamics.learning_rate": 50.0})
+    ds = curlflow.train(spec, epochs=1000)
+    assert (ds.status == Status.diverged).all()
+    assert (ds.stopped_by == Stop.diverged).all()
+    assert (ds.stop_epoch < 1000).all()
+
+
+def test_the_first_crossing_of_a_threshold():
+    spec = SPEC.replace({"rule": {"kind": "gradient"}})
+    ds = curlflow.train(spec, epochs=20_000, records=60, threshold=1e-3)
+    epochs = Plan.spaced(20_000, 60, False).epochs
+    curve = curlflow.simulate(spec, times=epochs)
+    for i in range(2):
+        first = int(np.argmax(curve.test_error[i].to_numpy() < 1e-3))
+        assert int(ds.stop_epoch[i]) == epochs[first]
+        np.testing.assert_allclose(float(ds.test_error[i]), float(curve.test_error[i, first]), rtol=1e-10)
+    assert (ds.stopped_by == Stop.crossed).all()
+
+
+@double_precision
+def test_rates_are_those_of_the_jacobian():
+    spec = SPEC.replace({**AT_TEACHER, "rule.flipped.hidden": 0.4})
+    for kind in ("flow", "updates"):
+        problem = spec.replace("dynamics.kind", kind).build()
+        rates = rates_at(problem, problem.teacher)
+        verdict = curlflow.stability(spec.replace({"dynamics.kind": kind, "realizations": 1}))
+        values = verdict.eigenvalue_real[0].to_numpy() + 1j * verdict.eigenvalue_imag[0].to_numpy()
+        values = values[np.isfinite(values)]
+        growth = values.real.max() if kind == "flow" else np.log(np.abs(1 + 0.1 * values).max())
+        np.testing.assert_allclose(rates.growth, max(0, growth), atol=1e-12)
+        assert rates.stable == bool(verdict.stable[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"epochs": 0}, "epochs: got 0, allowed are whole numbers of at least 1"),
+        ({"epochs": 1.5}, "epochs: got 1.5"),
+        ({"records": 0}, "records: got 0"),
+        ({"threshold": -1.0}, "threshold: got -1.0"),
+    ],
+)
+def test_bad_arguments(arguments: Any, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        curlflow.train(SPEC, **arguments)
+
+
+def test_a_system_is_no_spec():
+    broken: Any = curlflow.systems.henon()
+    with pytest.raises(Exception, match=r"spec|Spec"):
+        curlflow.train(broken)
