@@ -3,7 +3,7 @@
 A run that starts near a solution sits at the floor of rounding until its instability has grown, so that a small error
 alone never stops it. It stops only if
 
-- *repeated*: its state repeats bit for bit with period one or two (full batches, whose update is the same every time),
+- *repeated*: its state repeats bit for bit with period one or two (for full batches: every update is the same),
 - *at_solution*: its error is below 1e-20 and has stopped falling, and the linearised updates (or flow) at the current
   weights, constraint included, have all multipliers that are not neutral inside the unit circle by a margin,
 - *diverged*: it is no longer finite,
@@ -11,8 +11,8 @@ alone never stops it. It stops only if
 
 Errors below 1e-20 mean "at a solution" and nothing finer. The multipliers come from the signed tangent kernel
 (`curlflow.systems.kernels`), equation (4′) of docs/model.md: 1 + ημ for updates with the step η of one batch, e^μ for
-a flow. An unstable solution with the spectral radius ρ would show within ln(1e15)/ln ρ epochs; one that still holds the
-weights after three times as many is held there by rounding.
+a flow. An unstable solution with the spectral radius ρ would show within ln(1e15)/ln ρ epochs; one that still holds
+the weights after three times as many is held there by rounding.
 """
 
 import math
@@ -42,8 +42,8 @@ MARGIN = 1e-6
 LARGEST = 3000
 """Kernels of more rows are not made: such runs go on to their end."""
 SETTLED = 1e-4
-"""Two states alternate if two updates lead back to within this of the distance between them, and that distance is more
-than `APART` of their norm."""
+"""Two states alternate if two updates lead back to within this share of the distance between them, and that distance
+is more than `APART` of their norm."""
 APART = 1e-6
 BLOCK = 10
 """Updates of the fast kernel for linear networks come in blocks of this many; see `curlflow.systems.rank_one`."""

@@ -1,7 +1,8 @@
 """Learning near a known solution, stepped as the deviation from it, so that a growing 1e-15 is not rounded away.
 
-Let W* be weights whose outputs are to be learned (the teacher's, for a student of its shape), and W = W* + δ. In the weights themselves a deviation of 1e-15 moves by less than their rounding, and the errors ŷ(W) − ŷ(W*) cancel
-to noise. Both are exact to relative precision in terms of δ. Through the layers, with δh₀ = 0,
+Let W* be weights whose outputs are to be learned (the teacher's, for a student of its shape), and W = W* + δ. In
+the weights themselves a deviation of 1e-15 moves by less than their rounding, and the errors ŷ(W) − ŷ(W*) cancel to
+noise. Both are exact to relative precision in terms of δ. Through the layers, with δh₀ = 0,
 
     δaₗ = W*ₗ δhₗ₋₁ + δWₗ hₗ₋₁,    δhₗ = φ(a*ₗ + δaₗ) − φ(a*ₗ),    e = δh_L,
 
