@@ -30,6 +30,11 @@ class AbstractLearningRule(eqx.Module):
     `second_moments_suffice = True` if its velocity, for a linear network, depends on the data through
     ⟨e xᵀ⟩ alone and is linear in it; it is then given `curlflow.tasks.SecondMoments` in place of samples
     and runs at a cost that does not depend on their number. Without that it always gets all samples.
+
+    It may likewise set `rotates_with_hidden_units = True` if, for linear hidden units, its velocity turns with every
+    rotation of the hidden units of a layer (Wₗ → Q Wₗ, Wₗ₊₁ → Wₗ₊₁ Qᵀ gives Fₗ → Q Fₗ, Fₗ₊₁ → Fₗ₊₁ Qᵀ) and does not
+    change where units without weights are added. It may then hold no arrays over hidden units, nor depend on their
+    number. Wide networks then run as narrow ones; docs/compression.md.
     """
 
     @abstractmethod
@@ -68,3 +73,8 @@ class AbstractErrorDrivenRule(AbstractLearningRule):
 def second_moments_suffice(rule: AbstractLearningRule) -> bool:
     """Whether `rule` may be given the second moments of the data in place of the samples."""
     return bool(getattr(rule, "second_moments_suffice", False))
+
+
+def rotates_with_hidden_units(rule: AbstractLearningRule) -> bool:
+    """Whether the velocity of `rule` is known to turn with every rotation of linear hidden units."""
+    return bool(getattr(rule, "rotates_with_hidden_units", False))

@@ -8,5 +8,7 @@ from .base import AbstractErrorDrivenRule
 class Gradient(AbstractErrorDrivenRule):
     """dW/dt = −∂E/∂W for linear outputs; for φ_out ≠ linear the gradient of the matching loss."""
 
+    rotates_with_hidden_units = True
+
     def feedback(self, network: Feedforward) -> tuple[Matrix, ...]:
         return network.weights[1:]

@@ -1,0 +1,183 @@
+"""Wide linear hidden layers as narrow ones, without approximation; equation (7) of docs/model.md.
+
+Let Q be orthogonal and mix only hidden units with identical gains on all their synapses. Then W_in → Q W_in,
+W_out → W_out Qᵀ, B → B Qᵀ (and B → Q B for a feedback matrix that ends at the layer) leaves the output as it is and
+turns the velocity of the rule along: F(Q·W) = Q·F(W). The Frobenius norms stay. Within a group of N_s units choose Q
+by the QR factorisation of
+
+    [W_in | W_outᵀ | Bᵀ] = Q R.                                                                        (7)
+
+All but the first r rows (r: the number of columns) then have weights and feedback zero, and stay so, because their
+velocity is zero: the r first units follow the same equations on their own. Bᵀ is there for fixed feedback only, where
+dW_in/dt lies in the span of its columns; of a feedback matrix that ends at the layer only the part in the span
+is ever used, and it needs no columns.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..constraints import AbstractConstraint, Free, FrobeniusSpheres
+from ..networks import Feedforward
+from ..networks.feedforward import Matrix
+from ..rules import AbstractLearningRule, FeedbackAlignment, SignFlipped
+from ..rules.base import rotates_with_hidden_units
+from ..rules.graph_signs import unflipped
+from .rotations import Rotation, groups_of_units, rotation
+
+Rotations = tuple[Rotation | None, ...]
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A narrow network that learns exactly as a wide one does.
+
+    **Attributes:**
+
+    - `network`, `rule`, `constraint`: the narrow ones.
+    - `wide_rule`: the rule of the wide network.
+    - `rotations`: for every hidden layer a `curlflow.compression.rotations.Rotation`, or None where it is as it was.
+    """
+
+    network: Feedforward
+    rule: AbstractLearningRule
+    constraint: AbstractConstraint
+    wide_rule: AbstractLearningRule
+    rotations: Rotations
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Numbers of units of the wide network, from the inputs to the outputs."""
+        narrow = self.network.widths
+        hidden = [w if r is None else r.units for w, r in zip(narrow[1:-1], self.rotations, strict=True)]
+        return (narrow[0], *hidden, narrow[-1])
+
+    @property
+    def summary(self) -> dict[str, list[int]]:
+        """Hidden widths of the wide and of the narrow network, for the attributes of a dataset."""
+        idle = [0 if r is None else len(r.idle) for r in self.rotations]
+        narrow = [w - i for w, i in zip(self.network.widths[1:-1], idle, strict=True)]
+        return {"hidden": list(self.widths[1:-1]), "compressed": narrow}
+
+    def expand(self, network: Feedforward) -> Feedforward:
+        """The wide network that the narrow `network` stands for: W = Q W_c."""
+        return network.with_weights(_turned(network.weights, self.rotations, Rotation.widen))
+
+    def rotate(self, network: Feedforward) -> Feedforward:
+        """The narrow network Qᵀ W of a wide one; exact where its columns are in the span that was kept."""
+        return network.with_weights(_turned(network.weights, self.rotations, Rotation.narrow))
+
+    def with_idle_units(self) -> "Compression":
+        """The same with a unit without synapses for every group that got narrower; see `sectors`."""
+        rotations = tuple(None if r is None else r.with_idle_units() for r in self.rotations)
+        widths = [w + (0 if r is None else len(r.idle)) for w, r in zip(self.network.widths[1:], (*rotations, None))]
+        weights = []
+        for w, post, pre in zip(self.network.weights, widths, (self.network.widths[0], *widths), strict=False):
+            weights.append(np.zeros((post, pre)))
+            weights[-1][: w.shape[0], : w.shape[1]] = w
+        rule = narrowed_rule(self.wide_rule, rotations)
+        return Compression(self.network.with_weights(weights), rule, self.constraint, self.wide_rule, rotations)
+
+
+def compress(
+    network: Feedforward,
+    rule: AbstractLearningRule,
+    constraint: AbstractConstraint,
+    extra: Sequence[Any] | None = None,
+    pad: bool = False,
+    kinds: int | None = None,
+) -> Compression | None:
+    """The narrow network, rule and constraint that learn exactly as the given ones.
+
+    ```python
+    narrow = compress(problem.student, problem.rule, problem.constraint)
+    wide = narrow.expand(narrow.network)  # problem.student, to rounding
+    ```
+
+    **Returns:** a `Compression`, or None where no layer gets smaller: hidden units that are not linear, constraints
+    other than `Free` and `FrobeniusSpheres`, rules that are not known to rotate with the hidden units (see
+    `curlflow.rules.AbstractLearningRule`), gains drawn synapse by synapse, and layers that are narrow already.
+
+    **Arguments:**
+
+    - `network`: the weights at the start.
+    - `rule`: `Gradient`, `FeedbackAlignment`, a rule with `rotates_with_hidden_units`, or flips of these.
+    - `constraint`: on the weights; radii stay as they are.
+    - `extra`: one array (units × k) per hidden layer, or None in its place: further columns whose span is kept, for
+      example those of other weights that `rotate` shall take over exactly.
+    - `pad`: fill up with units without synapses, which stay so, to a width that depends on the shapes and on `kinds`
+      alone, min(N, `kinds` · r): one compiled program then serves any number of flips.
+    - `kinds`: how many different gains the units of a layer can have. Default: 2 for flipped rules, otherwise 1.
+
+    **Source:** docs/model.md, equation (7).
+    """
+    base, gains = unflipped(rule)
+    rotating = isinstance(base, FeedbackAlignment) or rotates_with_hidden_units(base)
+    hidden = len(network.weights) - 1
+    if network.activation != "linear" or not rotating or not isinstance(constraint, Free | FrobeniusSpheres):
+        return None
+    gains = gains or (np.ones((1, 1)),) * len(network.weights)
+    kinds = (2 if isinstance(rule, SignFlipped) else 1) if kinds is None else kinds
+    rotations = []
+    # A layer gets smaller only if it is wider than both neighbours together, so that of two neighbours at most one
+    # does: the layers do not depend on one another, and one pass is enough.
+    for layer in range(hidden):
+        columns = _columns(network, base, layer, None if extra is None else extra[layer])
+        units, r = columns.shape
+        groups = groups_of_units(gains[layer], gains[layer + 1], units)
+        rotations.append(rotation(columns, groups, kinds * r if pad else None))
+    if all(r is None for r in rotations):
+        return None
+    narrow = network.with_weights(_turned(network.weights, tuple(rotations), Rotation.narrow))
+    return Compression(narrow, narrowed_rule(rule, tuple(rotations)), constraint, rule, tuple(rotations))
+
+
+def _columns(network: Feedforward, base: AbstractLearningRule, layer: int, extra: Any) -> np.ndarray:
+    """[W_in | W_outᵀ | Bᵀ | extra] of a hidden layer, one row per unit."""
+    incoming, outgoing = (np.asarray(w) for w in network.weights[layer : layer + 2])
+    columns = [incoming, outgoing.T]
+    if isinstance(base, FeedbackAlignment):
+        columns.append(np.asarray(base.feedback(network)[layer]).T)
+    if extra is not None:
+        extra = np.asarray(extra, dtype=float)
+        if extra.ndim != 2 or len(extra) != len(incoming):
+            raise ValueError(
+                f"extra: got shape {extra.shape} for hidden layer {layer + 1}, required is ({len(incoming)}, k)."
+            )
+        columns.append(extra)
+    return np.hstack(columns)
+
+
+def narrowed_rule(rule: AbstractLearningRule, rotations: Rotations) -> AbstractLearningRule:
+    """`rule` for the narrow network: feedback matrices are rotated, gains are those of the groups."""
+    if isinstance(rule, SignFlipped):
+        index = [None, *(None if r is None else r.representatives for r in rotations), None]
+        gains = [_taken(g, index[layer + 1], index[layer]) for layer, g in enumerate(rule.gains)]
+        return SignFlipped(narrowed_rule(rule.rule, rotations), gains)
+    if isinstance(rule, FeedbackAlignment):
+        return FeedbackAlignment(_turned((None, *rule.matrices), rotations, Rotation.narrow)[1:])
+    return rule
+
+
+def _taken(gains: Matrix, post: np.ndarray | None, pre: np.ndarray | None) -> np.ndarray:
+    """Gains of some units; one that is the same for all units stays one."""
+    gains = np.asarray(gains)
+    gains = gains if post is None or gains.shape[0] == 1 else gains[post]
+    return gains if pre is None or gains.shape[1] == 1 else gains[:, pre]
+
+
+def _turned(matrices: Sequence[Any], rotations: Rotations, turn: Callable) -> list[Any]:
+    """Every matrix (post × pre) with its hidden units turned on both sides; None stays None."""
+    turned = []
+    for matrix, post, pre in zip(matrices, (*rotations, None), (None, *rotations), strict=True):
+        if matrix is not None:
+            matrix = np.asarray(matrix)
+            matrix = matrix if post is None else turn(post, matrix)
+            matrix = matrix if pre is None else np.ascontiguousarray(turn(pre, matrix.T).T)
+        turned.append(matrix)
+    return turned
+
+
+__all__ = ["Compression", "Rotations", "compress", "narrowed_rule"]

@@ -1,0 +1,123 @@
+"""The tangent space of a wide network, as that of a narrow one and of a few idle units; equation (7) of docs/model.md.
+
+Let W = Q W_c be the weights of a compressed network. A tangent of W is one of W_c, turned by Q, and for every group of
+N_s units that was narrowed to r a part in the complement of the span: N_s − r copies of z = (z_in, z_out), a row of
+W_in and a column of W_out, M + K numbers. Rotations within the complement leave W as it is. So the linearised dynamics
+commutes with them: it mixes neither the copies with one another nor with the rest, and all copies obey the same
+equation ż = A_s(t) z, which is that of every single unit of the group at the current output. With
+C = ⟨δ hᵀ⟩ (the signal that arrives from behind the layer times the activity before it; K × M), κ = ⟨W, F⟩/⟨W, W⟩ on
+the spheres and 0 without, and the group's gains g,
+
+    flow:     ż_in = −g_in ∘ (z_out C) − κ_in z_in,    ż_out = −g_out ∘ (C z_in) − κ_out z_out,
+    updates:  z_in → s_in (z_in − η g_in ∘ (z_out C)),    z_out → s_out (z_out − η g_out ∘ (C z_in)),
+
+with s = ‖W‖/‖W + ηF‖ on the spheres; with fixed feedback the term with z_out C is absent. (The part of the projection
+that changes with z vanishes: ⟨W, z⟩ = ⟨z, F⟩ = 0, because W and F lie in the span.) The rows of the wide network are a
+solution of the same equation, so that on bounded runs its exponents are never positive if the rows span all of it, zero
+while the group's Gram matrix stays regular, and negative where its rank collapses.
+
+An *idle unit*, one without synapses and with the group's gains, is such a copy: it rests at zero, and a small
+difference of its weights obeys ż = A_s z. The tangent space of the narrow network with one idle unit per group is
+therefore a direct sum of *sectors*, that of the narrow network and one of every idle unit, and
+
+    full spectrum = spectrum of sector 0  +  spectrum of sector s, N_s − r times, for every s.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, PyTree
+
+from ..integrate import Clock
+from ..systems import AbstractSystem
+from ..systems.base import Advanced
+from .narrowing import Compression
+
+
+class Sectors(eqx.Module):
+    """How the tangent space of a system splits.
+
+    **Attributes:**
+
+    - `owners`: for every array leaf of the state the sector of every entry, from 0.
+    - `dimensions`: of the sectors.
+    - `copies`: how often every sector stands in the full system.
+    """
+
+    owners: tuple[Int[np.ndarray, "..."], ...]
+    dimensions: tuple[int, ...] = eqx.field(static=True)
+    copies: tuple[int, ...] = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, compression: Compression, system: AbstractSystem) -> "Sectors":
+        """Those of a network with idle units, as `Compression.with_idle_units` makes them, and its `system`."""
+        units, copies = [np.zeros(compression.network.widths[0], dtype=int)], [1]
+        for width, rotation in zip(compression.network.widths[1:], (*compression.rotations, None), strict=True):
+            units.append(np.zeros(width, dtype=int))
+            for unit, group in enumerate(() if rotation is None else rotation.idle, width - len(_idle(rotation))):
+                units[-1][unit] = len(copies)
+                copies.append(len(group.units) - group.width)
+        # Of neighbouring layers at most one was narrowed: a synapse belongs to at most one idle unit.
+        owners = tuple(np.maximum(post[:, None], pre[None, :]) for pre, post in zip(units, units[1:], strict=False))
+        sizes = np.bincount(np.concatenate([owner.ravel() for owner in owners]), minlength=len(copies))
+        sizes[0] -= system.constraint.codimension(system.state)
+        return cls(owners, tuple(sizes.tolist()), tuple(copies))
+
+    @property
+    def dimension(self) -> int:
+        """The dimension of the tangent space of the full system."""
+        return sum(d * n for d, n in zip(self.dimensions, self.copies, strict=True))
+
+    def of_tangents(self, exponents: int) -> Int[np.ndarray, " tangents"]:
+        """The sector of every tangent that is needed for so many leading exponents of the full system."""
+        needed = [min(d, -(-exponents // n)) for d, n in zip(self.dimensions, self.copies, strict=True)]
+        return np.repeat(np.arange(len(needed)), needed)
+
+    def copies_of_tangents(self, exponents: int) -> Int[np.ndarray, " tangents"]:
+        """How many exponents of the full system every tangent measures at once."""
+        return np.asarray(self.copies)[self.of_tangents(exponents)]
+
+
+def _idle(rotation: Any) -> tuple[Any, ...]:
+    return () if rotation is None else rotation.idle
+
+
+class InSectors(eqx.Module):
+    """A system whose tangents stay in sectors: `system`, with every tangent cut to its own at the start of a block.
+
+    By itself every tangent would stay there. But a QR factorisation of all of them leaves rounding errors elsewhere,
+    which would grow at the rates of the other sectors.
+
+    **Arguments:**
+
+    - `system`: a flow or map whose tangent space splits.
+    - `owners`: as in `Sectors`.
+    - `sector`: of every tangent.
+    """
+
+    system: AbstractSystem
+    owners: tuple[Int[Array, "..."] | Int[np.ndarray, "..."], ...]
+    sector: Int[Array, " tangents"] | Int[np.ndarray, " tangents"]
+
+    def advance(self, state: PyTree, tangents: PyTree, span: Any, clock: Clock) -> Advanced:
+        """As `curlflow.systems.AbstractSystem.advance`."""
+        return self.system.advance(state, self._cut(tangents), span, clock)
+
+    def project(self, state: PyTree, tangents: PyTree) -> PyTree:
+        """Every tangent projected onto the constraint and onto its sector."""
+        return self._cut(self.system.project(state, tangents))
+
+    def _cut(self, tangents: PyTree) -> PyTree:
+        leaves, structure = jax.tree.flatten(tangents)
+        inside = (jnp.expand_dims(self.sector, tuple(range(1, leaf.ndim))) for leaf in leaves)
+        cut = [
+            jnp.where(owner == sector, leaf, 0.0)
+            for leaf, owner, sector in zip(leaves, self.owners, inside, strict=True)
+        ]
+        return jax.tree.unflatten(structure, cut)
+
+
+__all__ = ["InSectors", "Sectors"]
