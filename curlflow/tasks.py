@@ -8,7 +8,7 @@ the same: X = Σ (W_L…W_1 − V)ᵀ with the errors I; equation (3). A step th
 """
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,6 +20,15 @@ from .precision import double_precision
 
 Inputs = Float[Array, "inputs samples"] | Float[np.ndarray, "inputs samples"]
 Outputs = Float[Array, "outputs samples"] | Float[np.ndarray, "outputs samples"]
+
+
+Covariance = (
+    Float[Array, "inputs inputs"]
+    | Float[np.ndarray, "inputs inputs"]
+    | Float[Array, " inputs"]
+    | Float[np.ndarray, " inputs"]
+)
+"""⟨x xᵀ⟩, or the variances of inputs that are uncorrelated."""
 
 
 class Residuals(NamedTuple):
@@ -60,19 +69,28 @@ class Samples(AbstractTask):
 
 
 class SecondMoments(AbstractTask):
-    """The covariance Σ = ⟨x xᵀ⟩ (inputs × inputs) and a linear teacher V (outputs × inputs)."""
+    """The covariance Σ = ⟨x xᵀ⟩ (inputs × inputs) and a linear teacher V (outputs × inputs).
 
-    covariance: Float[Array, "inputs inputs"] | Float[np.ndarray, "inputs inputs"]
+    Where the inputs are uncorrelated, `covariance` may be their variances alone: products with it then cost nothing.
+    """
+
+    covariance: Covariance
     teacher: Float[Array, "outputs inputs"] | Float[np.ndarray, "outputs inputs"]
 
     def residuals(self, network: Feedforward) -> Residuals:
         discrepancy = network.product() - self.teacher
-        return Residuals(self.covariance @ discrepancy.T, jnp.eye(discrepancy.shape[0]))
+        return Residuals(self.times_covariance(discrepancy.T), jnp.eye(discrepancy.shape[0]))
 
     @double_precision
     def error(self, network: Feedforward) -> Float[Array, ""]:
         discrepancy = network.product() - self.teacher
-        return 0.5 * jnp.sum((discrepancy @ self.covariance) * discrepancy)
+        return 0.5 * jnp.sum(self.times_covariance(discrepancy.T) * discrepancy.T)
+
+    def times_covariance(self, vectors: Any) -> Any:
+        """Σ v for a vector of as many numbers as there are inputs, or for every column of a matrix."""
+        if self.covariance.ndim == 2:
+            return self.covariance @ vectors
+        return self.covariance * vectors if vectors.ndim == 1 else self.covariance[:, None] * vectors
 
 
 class GivenErrors(AbstractTask):

@@ -9,8 +9,8 @@ import curlflow
 from curlflow import Spec, Status
 from curlflow.precision import double_precision
 from curlflow.studies.early_stopping import Stop, held_time, rates_at
-from curlflow.studies.training import start_around_teacher
-from curlflow.studies.training_runs import Plan, Run, advanced
+from curlflow.studies.training import _prepared
+from curlflow.studies.training_runs import Plan, advanced
 
 SPEC = Spec(
     network={"inputs": 6, "hidden": 5}, data={"samples": 40}, realizations=2,
@@ -104,7 +104,7 @@ def test_a_weak_instability_grows_as_its_eigenvalue_says():
         problem = spec.build(realization=i)
         epochs = round(4 / rate / 0.1)
         plan = Plan(np.array([0, epochs, 2 * epochs]), np.array([0, epochs, epochs]), np.array([0, 1, 1]))
-        errors = advanced(Run.of(0, problem, start_around_teacher(problem)), plan, 3).records[:, 0]
+        errors = advanced(_prepared(0, problem, True), plan, 3).records[:, 0]
         np.testing.assert_allclose(np.log(errors[2] / errors[1]) / 2, np.log1p(0.1 * rate) * epochs, rtol=0.1)
     assert found >= 3
 
@@ -147,8 +147,23 @@ def test_a_run_that_diverges_has_a_status():
     spec = SPEC.replace({"constraint.kind": "none", "dynamics.learning_rate": 50.0})
     ds = curlflow.train(spec, epochs=1000)
     assert (ds.status == Status.diverged).all()
-    assert (ds.stopped_by == Stop.diverged).all()
+    assert (ds.stopped_by == Stop.failed).all()
     assert (ds.stop_epoch < 1000).all()
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+@pytest.mark.parametrize("start", ["random", "teacher"])
+def test_a_batch_ends_as_its_runs_do(dynamics, start, monkeypatch):
+    """What an accelerator would run, on this one."""
+    spec = SPEC.replace({**(AT_TEACHER if start == "teacher" else {}), "dynamics": DYNAMICS[dynamics]})
+    spec = spec.replace({"rule.flipped.inputs": 0.0, "rule.flipped.hidden": 0.4, "realizations": 5})
+    alone = curlflow.train(spec, epochs=3000, records=30)
+    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    together = curlflow.train(spec, epochs=3000, records=30)
+    for name in ("stop_epoch", "stopped_by", "status"):
+        np.testing.assert_array_equal(together[name], alone[name])
+    for name in ("test_error", "train_error", "peak_error"):
+        np.testing.assert_allclose(together[name], alone[name], rtol=1e-4, atol=1e-17)
 
 
 def test_the_first_crossing_of_a_threshold():
@@ -195,3 +210,21 @@ def test_a_system_is_no_spec():
     broken: Any = curlflow.systems.henon()
     with pytest.raises(Exception, match=r"spec|Spec"):
         curlflow.train(broken)
+
+
+@pytest.mark.parametrize("start", ["random", "teacher"])
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+def test_the_narrow_network_ends_as_the_wide_one(dynamics, start):
+    """Compressed, with uncorrelated inputs, and as a deviation: the same errors to rounding."""
+    changes = {"network.inputs": 3, "network.hidden": 24, "dynamics": DYNAMICS[dynamics]}
+    for flips in ({"rule.flipped.inputs": 0.0, "rule.flipped.hidden": 0.4}, {"rule.flipped.inputs": 0.4}):
+        spec = SPEC.replace({**changes, **(AT_TEACHER if start == "teacher" else {}), **flips})
+        narrow = curlflow.train(spec, epochs=1000, records=20, stop=False)
+        wide = curlflow.train(spec, epochs=1000, records=20, stop=False, compress=False)
+        assert "compression" in narrow.attrs
+        assert "compression" not in wide.attrs
+        tolerance = 2e-3 if dynamics == "flow" else 1e-6
+        for name in ("test_error", "train_error", "peak_error"):
+            # From the teacher errors are 1e-30 and grow from there: only the deviation keeps their digits.
+            near = start == "teacher" and dynamics != "minibatch"
+            np.testing.assert_allclose(narrow[name], wide[name], rtol=tolerance, atol=0 if near else 1e-14)

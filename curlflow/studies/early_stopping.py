@@ -6,7 +6,7 @@ alone never stops it. It stops only if
 - *repeated*: its state repeats bit for bit with period one or two (for full batches: every update is the same),
 - *at_solution*: its error is below 1e-20 and has stopped falling, and the linearised updates (or flow) at the current
   weights, constraint included, have all multipliers that are not neutral inside the unit circle by a margin,
-- *diverged*: it is no longer finite,
+- *failed*: it is no longer finite, or the solver gave up,
 - *crossed*: only the first crossing of a threshold was asked for.
 
 Errors below 1e-20 mean "at a solution" and nothing finer. The multipliers come from the signed tangent kernel
@@ -36,7 +36,7 @@ AT_SOLUTION = 1e-20
 FLOOR = 1e-28
 """Below this an error has stopped falling, as far as the published arithmetic can tell."""
 FALLING = 0.5
-"""An error below this times the one before is falling."""
+"""An error below this times the least of the records before it is falling."""
 MARGIN = 1e-6
 """Rates must be below minus this times the largest, multipliers below one by this times the largest step."""
 LARGEST = 3000
@@ -55,7 +55,7 @@ class Stop(IntEnum):
     end = 0
     repeated = 1
     at_solution = 2
-    diverged = 3
+    failed = 3
     crossed = 4
 
 

@@ -1,17 +1,22 @@
 """How learning ends: final and peak errors of long runs, stopped early only where that changes nothing: `train`."""
 
+import dataclasses
 from typing import Any
 
+import jax
 import numpy as np
 import xarray as xr
 
 from ..networks import Feedforward
 from ..precision import double_precision
 from ..problem import Problem
+from ..rules import AbstractLearningRule, SignFlipped
 from ..spec import Spec
 from ..systems.deviations import applicable
 from .options import positive, whole
+from .principal_inputs import in_components, principal_components, turned
 from .subjects import architecture_of, subject_attributes
+from .training_batches import learn_together
 from .training_dataset import assemble
 from .training_runs import Plan, Run, advanced, learn
 from .workers import Interrupted, Progress, in_turns, reporting
@@ -39,7 +44,7 @@ def train(
 
     **Returns:** a dataset over `realization`: `test_error`, `train_error` (½ · mean over samples of |ŷ − y|²) at the
     end, `peak_error`, the largest training error at any record, `stop_epoch`, how many epochs were computed,
-    `stopped_by` (end, repeated, at_solution, diverged, crossed) and `status`.
+    `stopped_by` (end, repeated, at_solution, failed, crossed) and `status`.
 
     **Arguments:**
 
@@ -79,8 +84,7 @@ def train(
     interrupted = False
     with reporting(progress, len(runs)) as report:
         try:
-            advanced(runs[0], plan, 0)
-            in_turns(lambda run: learn(run, plan, stop, threshold, report), runs)
+            _run_all(runs, plan, stop, threshold, report)
         except KeyboardInterrupt:
             interrupted = True
     settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
@@ -90,13 +94,43 @@ def train(
     return dataset
 
 
+def _run_all(runs: list[Run], plan: Plan, may_stop: bool, threshold: float | None, report: Progress) -> None:
+    """On a CPU one run per core at a time, on an accelerator those of one shape as a batch."""
+    if jax.default_backend() != "cpu":
+        learn_together(runs, plan, may_stop, threshold, report)
+        return
+    # Compile once, before threads that would all compile the same.
+    advanced(runs[0], plan, 0)
+    in_turns(lambda run: learn(run, plan, may_stop, threshold, report), runs)
+
+
 def _prepared(index: int, problem: Problem, compress: bool) -> Run:
     """The run of one realization: narrowed where that is exact, as a deviation where it starts at the teacher."""
-    return Run.of(index, problem, start_around_teacher(problem))
+    problem = dataclasses.replace(problem, rule=_with_gains(problem))
+    deviation = deviation_from_teacher(problem)
+    if compress:
+        spans = None if deviation is None else _spans(problem, deviation)
+        problem = problem.compressed(pad=True, extra=spans)
+    around = None if deviation is None else (problem.teacher, deviation)
+    if around is not None and problem.compression is not None:
+        around = tuple(problem.compression.rotate(network) for network in around)
+    components = principal_components(problem)
+    if components is not None:
+        problem = in_components(problem, components)
+        around = around and tuple(turned(network, components) for network in around)
+    return Run.of(index, problem, around)
 
 
-def start_around_teacher(problem: Problem) -> tuple[Feedforward, Feedforward] | None:
-    """The teacher's weights and the deviation from them, where the run can be stepped in it."""
+def _with_gains(problem: Problem) -> AbstractLearningRule:
+    """The rule, with gains of one where nothing happens to be flipped: a sweep compiles once for all fractions."""
+    named = problem.spec.rule.kind in ("curl", "feedback_alignment")
+    if not named or isinstance(problem.rule, SignFlipped) or problem.architecture is not None:
+        return problem.rule
+    return SignFlipped(problem.rule, [np.ones((1, w.shape[1])) for w in problem.student.weights])
+
+
+def deviation_from_teacher(problem: Problem) -> Feedforward | None:
+    """The deviation of the start from the teacher, where the run can be stepped in it."""
     spec, student = problem.spec, problem.student
     full_batches = spec.dynamics.kind == "flow" or spec.dynamics.batch == "full"
     if spec.start.kind != "teacher" or spec.start.offset is None or not full_batches:
@@ -105,4 +139,9 @@ def start_around_teacher(problem: Problem) -> tuple[Feedforward, Feedforward] | 
         return None
     deviation = [np.zeros_like(w) for w in student.weights]
     deviation[spec.start.offset.layer - 1] += spec.start.offset.value
-    return problem.teacher, student.with_weights(deviation)
+    return student.with_weights(deviation)
+
+
+def _spans(problem: Problem, deviation: Feedforward) -> list[np.ndarray]:
+    """A column of ones for every hidden layer: the deviation adds one number to all weights of a layer."""
+    return [np.ones((w.shape[0], 1)) for w in deviation.weights[:-1]]

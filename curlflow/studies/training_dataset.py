@@ -1,5 +1,6 @@
 """The dataset of `curlflow.train`."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,9 +28,10 @@ VARIABLES = (
 
 def assemble(runs: Sequence[Run], plan: Plan, settings: Mapping[str, Any], subject: Mapping[str, str]) -> xr.Dataset:
     """What every run ended in, finished or not."""
+    failed = np.array([run.stop == Stop.failed for run in runs])
     data = {
-        "test_error": np.array([run.test_error for run in runs]),
-        "train_error": np.array([run.train_error for run in runs]),
+        "test_error": np.where(failed, np.nan, [run.test_error for run in runs]),
+        "train_error": np.where(failed, np.nan, [run.train_error for run in runs]),
         "peak_error": np.array([run.peak for run in runs]),
         "stop_epoch": np.array([run.epoch for run in runs]),
         "stopped_by": np.array([Stop.end if run.stop is None else run.stop for run in runs], dtype=np.int8),
@@ -38,8 +40,10 @@ def assemble(runs: Sequence[Run], plan: Plan, settings: Mapping[str, Any], subje
     coordinates = {"realization": (R, np.arange(len(runs)), "realization")}
     device = jax.devices()[0]
     settings = {**settings, "recorded_epochs": f"0 and {plan.epochs.size - 1} from 1 to {plan.epochs[-1]}"}
-    attributes = results.provenance("train", settings, f"{device.platform}: {device.device_kind}") | dict(subject)
-    return results.labelled(VARIABLES, data, coordinates, attributes)
+    compression = runs[0].problem.compression
+    narrowed = {} if compression is None else {"compression": json.dumps(compression.summary)}
+    attributes = results.provenance("train", settings, f"{device.platform}: {device.device_kind}")
+    return results.labelled(VARIABLES, data, coordinates, attributes | dict(subject) | narrowed)
 
 
 def _status(run: Run) -> Status:

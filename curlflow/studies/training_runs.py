@@ -17,7 +17,7 @@ from ..status import Status
 from ..systems import AbstractSystem, Flow
 from ..systems.deviations import DeviationObserver, deviation_flow, deviation_updates
 from ..tasks import AbstractTask
-from .early_stopping import AT_SOLUTION, FALLING, FLOOR, Stop, alternates, held_time, rates_at, repetition
+from .early_stopping import AT_SOLUTION, FALLING, FLOOR, Rates, Stop, alternates, held_time, rates_at, repetition
 from .exponent_runs import as_numpy
 from .workers import Pace, Progress
 
@@ -88,6 +88,7 @@ class Run:
     epoch: int = 0
     peak: float = float("nan")
     at_floor_since: int | None = None
+    rates: Rates | None = None
     errors: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
@@ -139,16 +140,19 @@ def _deviation_system(problem: Problem, reference: Feedforward, deviation: Feedf
 
 def advanced(run: Run, plan: Plan, number: int) -> Recorded:
     """The next `number` records of a run."""
-    system = _sharpened(run) if isinstance(run.system, Flow) else run.system
-    return as_numpy(record(system, run.observer, run.state, run.clock, *plan.window(run.done), np.asarray(number)))
+    return as_numpy(
+        record(stepped(run), run.observer, run.state, run.clock, *plan.window(run.done), np.asarray(number))
+    )
 
 
-def _sharpened(run: Run) -> Flow:
-    """The flow with tolerances for where the run is: small beside a small deviation, and beside a small error.
+def stepped(run: Run) -> AbstractSystem:
+    """The system, a flow with tolerances for where the run is: small beside a small deviation, and a small error.
 
     With fixed ones a run that converges would end in steps at the limit of stability, at errors of the square of the
     tolerance.
     """
+    if not isinstance(run.system, Flow):
+        return run.system
     rtol, atol = run.system.integrator.rtol, run.system.integrator.atol
     if run.reference is not None:
         size = np.sqrt(np.mean(np.concatenate([np.ravel(w) for w in run.state.weights]) ** 2))
@@ -170,14 +174,22 @@ def learn(run: Run, plan: Plan, may_stop: bool, threshold: float | None, report:
         number = 1 if isinstance(run.system, Flow) else min(pace.number, until_check, total - run.done)
         with pace.timed(number):
             recorded = advanced(run, plan, number)
-        _take(run, plan, recorded, threshold)
-        if run.stop is None and run.reference is not None and run.train_error > LEFT:
-            run.leave()
-        if run.stop is None and (number == until_check or run.done == total):
-            _look(run, plan, may_stop)
+        follow(run, plan, recorded, may_stop, threshold)
         report(run.index, "learning", 1.0 if run.stop is not None else run.done / total)
         yield
-    run.stop = Stop.end if run.stop is None else run.stop
+
+
+def follow(run: Run, plan: Plan, recorded: Recorded, may_stop: bool, threshold: float | None) -> None:
+    """Take what was recorded, see whether the run may stop, and end it after the last record."""
+    _take(run, plan, recorded, threshold)
+    last = run.done == plan.epochs.size
+    # At the same records whatever the pace, because it changes the digits in which a run is stepped.
+    if run.stop is None and ((run.done - 1) % CHECK == 0 or last):
+        if run.reference is not None and run.train_error > LEFT:
+            run.leave()
+        _look(run, plan, may_stop)
+    if run.stop is None and last:
+        run.stop = Stop.end
 
 
 def _take(run: Run, plan: Plan, recorded: Recorded, threshold: float | None) -> None:
@@ -192,7 +204,7 @@ def _take(run: Run, plan: Plan, recorded: Recorded, threshold: float | None) -> 
     run.peak = float(np.fmax(run.peak, errors[:, 0].max(initial=-np.inf))) if count else run.peak
     run.epoch = int(plan.epochs[run.done - 1]) if run.done else 0
     if recorded.status != Status.completed and run.stop is None:
-        run.status, run.stop = Status(int(recorded.status)), Stop.diverged
+        run.status, run.stop = Status(int(recorded.status)), Stop.failed
 
 
 def _look(run: Run, plan: Plan, may_stop: bool) -> None:
@@ -211,13 +223,16 @@ def _look(run: Run, plan: Plan, may_stop: bool) -> None:
 
 
 def _has_stopped_falling(run: Run) -> bool:
-    before = run.errors[-2][0] if len(run.errors) > 1 else 0.0
+    before = min((errors[0] for errors in run.errors[-1 - CHECK : -1]), default=0.0)
     return bool(run.train_error < FLOOR or run.train_error >= FALLING * before)
 
 
 def _judge(run: Run, may_stop: bool) -> None:
     """Stop at a stable solution; say so where rounding alone keeps an unstable one."""
-    rates = rates_at(run.problem, run.network)
+    if run.rates is None or run.reference is None:
+        # As long as a run is stepped as a deviation it is within 1e-5 of the solution that it started from.
+        run.rates = rates_at(run.problem, run.network)
+    rates = run.rates
     if rates is None:
         return
     if rates.stable and may_stop:

@@ -83,14 +83,14 @@ class NearSolution(AbstractTask):
     def residuals(self, network: Feedforward) -> Residuals:
         if isinstance(self.task, SecondMoments):
             difference = self._differences(jnp.eye(network.widths[0]))
-            return Residuals(self.task.covariance @ difference.T, jnp.eye(difference.shape[0]))
+            return Residuals(self.task.times_covariance(difference.T), jnp.eye(difference.shape[0]))
         return Residuals(self.task.x, self._differences(self.task.x) / self.task.x.shape[1])
 
     @double_precision
     def error(self, network: Feedforward) -> Float[Array, ""]:
         if isinstance(self.task, SecondMoments):
             difference = self._differences(jnp.eye(network.widths[0]))
-            return 0.5 * jnp.sum((difference @ self.task.covariance) * difference)
+            return 0.5 * jnp.sum(self.task.times_covariance(difference.T) * difference.T)
         return 0.5 * jnp.sum(self._differences(self.task.x) ** 2) / self.task.x.shape[1]
 
     def _differences(self, x: Any) -> Float[Array, "outputs samples"]:

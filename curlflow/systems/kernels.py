@@ -67,7 +67,8 @@ class Geometry(NamedTuple):
 def virtual_samples(network: Feedforward, task: AbstractTask) -> VirtualSamples:
     """The fewest samples that have the moments of `task` that the network sees."""
     if isinstance(task, SecondMoments):
-        values, vectors = np.linalg.eigh(np.asarray(task.covariance))
+        covariance = np.asarray(task.covariance)
+        values, vectors = np.linalg.eigh(np.diag(covariance) if covariance.ndim == 1 else covariance)
         scaled = vectors * np.sqrt(np.clip(values, 0.0, None))
         resolved = values > values[-1] * len(values) * np.finfo(float).eps
         # Of full rank, the symmetric root; otherwise one sample for each direction that has any variance.

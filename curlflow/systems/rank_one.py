@@ -55,7 +55,7 @@ class RankOneUpdates(eqx.Module):
 
         def update(w1, w):
             p = w @ w1
-            x = task.covariance @ (p - target)
+            x = task.times_covariance(p - target)
             u = d1 * x
             # One sum in place of three dot products: small operations cost as much as their launch.
             norm = r1 * r1 + jnp.sum(u * (rate * rate * r2 * r2 * u - 2 * rate * p))

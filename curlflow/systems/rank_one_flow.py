@@ -29,7 +29,7 @@ from ..networks import Feedforward
 from ..precision import Scalar
 from ..rules import AbstractLearningRule, SignFlipped
 from ..status import Status
-from ..tasks import AbstractTask
+from ..tasks import AbstractTask, SecondMoments
 from .rank_one import RankOneUpdates
 
 PROPORTIONAL, INTEGRAL = 0.4, 0.3
@@ -42,7 +42,7 @@ class _Field(NamedTuple):
 
     d1: Float[Array, " inputs"]
     d2: Float[Array, " hidden"]
-    covariance: Any
+    task: SecondMoments
     target: Float[Array, " inputs"]
     r1: Scalar
     r2: Scalar
@@ -96,7 +96,7 @@ class RankOneFlow(eqx.Module):
         """The network at the end of the span, the clock there and a status."""
         rule, task = args
         gains = rule.gains if isinstance(rule, SignFlipped) else (jnp.ones((1, 1)), jnp.ones((1, 1)))
-        field = _Field(gains[0][0], gains[1][0], task.covariance, task.teacher[0], *self.radii)
+        field = _Field(gains[0][0], gains[1][0], task, task.teacher[0], *self.radii)
         tableau = SOLVERS[integrator.solver].tableau
         w1, w = jnp.asarray(network.weights[0]), jnp.asarray(network.weights[1])[0]
         h = jnp.where(clock.step > 0, clock.step, _first_step(field, w1, w, integrator))
@@ -165,7 +165,7 @@ def _stages(field: _Field, tableau: diffrax.ButcherTableau, w1: Any, w: Any, h: 
         if i:
             w_before, u_before, b = jnp.stack(ws), jnp.stack(us), beta[:i]
             p = p + (b * (w_before @ wi)) @ u_before
-        x = field.covariance @ (p - field.target)
+        x = field.task.times_covariance(p - field.target)
         u = field.d1 * x
         back = alpha * (w1 @ x)
         if i:
@@ -207,7 +207,7 @@ def _scale(radius: Any, entries: int, integrator: Adaptive) -> Any:
 
 def _first_step(field: _Field, w1: Any, w: Any, integrator: Adaptive) -> Any:
     """A hundredth of ‖W‖/‖Ẇ‖, as `curlflow.integrate` guesses."""
-    x = field.covariance @ (w @ w1 - field.target)
+    x = field.task.times_covariance(w @ w1 - field.target)
     speed1 = jnp.linalg.norm(w) * jnp.linalg.norm(x) / _scale(field.r1, w1.size, integrator)
     speed2 = jnp.linalg.norm(w1 @ x) / _scale(field.r2, w.size, integrator)
     size = jnp.hypot(
