@@ -1,25 +1,20 @@
 """How learning ends: final and peak errors of long runs, stopped early only where that changes nothing: `train`."""
 
-import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
-import numpy as np
 import xarray as xr
 
-from ..networks import Feedforward
 from ..precision import double_precision
-from ..problem import Problem
-from ..rules import AbstractLearningRule, SignFlipped
 from ..spec import Spec
-from ..systems.deviations import applicable
 from .options import positive, whole
-from .principal_inputs import in_components, principal_components, turned
 from .subjects import architecture_of, subject_attributes
 from .training_batches import learn_together
 from .training_dataset import assemble
 from .training_runs import Plan, Run, advanced, learn
-from .workers import Interrupted, Progress, in_turns, reporting
+from .training_starts import prepared
+from .workers import Interrupted, Progress, in_turns, reporting, silent
 
 
 @double_precision
@@ -75,73 +70,71 @@ def train(
     """
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
-    epochs, records = whole("epochs", epochs, 1), whole("records", records, 1)
-    threshold = None if threshold is None else positive("threshold", threshold)
+    settings = _checked(epochs, records, threshold, stop)
     architecture = architecture_of(spec, graph)
     problems = [spec.build(realization=i, rule=rule, graph=architecture) for i in range(spec.realizations)]
-    runs = [_prepared(i, problem, compress) for i, problem in enumerate(problems)]
-    plan = Plan.spaced(epochs, records, spec.dynamics.kind == "flow")
+    runs = [prepared(i, problem, compress) for i, problem in enumerate(problems)]
+    plan = Plan.spaced(settings["epochs"], settings["records"], spec.dynamics.kind == "flow")
     interrupted = False
     with reporting(progress, len(runs)) as report:
         try:
-            _run_all(runs, plan, stop, threshold, report)
+            _run_all(runs, plan, settings, report)
         except KeyboardInterrupt:
             interrupted = True
-    settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
     dataset = assemble(runs, plan, settings, subject_attributes(spec, rule, architecture))
     if interrupted:
         raise Interrupted(dataset)
     return dataset
 
 
-def _run_all(runs: list[Run], plan: Plan, may_stop: bool, threshold: float | None, report: Progress) -> None:
+@double_precision
+def train_together(
+    specs: Sequence[Spec],
+    *,
+    epochs: float = 100_000,
+    records: float = 100,
+    threshold: float | None = None,
+    stop: bool = True,
+    compress: bool = True,
+) -> list[xr.Dataset]:
+    """`train` for every spec; on an accelerator all their runs of equal shapes are one batch.
+
+    **Returns:** the dataset of every spec, equal to that of `train` to rounding.
+
+    **Arguments:** as for `train`, the same for all specs.
+
+    **Raises:** as `train`.
+    """
+    settings = _checked(epochs, records, threshold, stop)
+    runs = [[prepared(i, spec.build(realization=i), compress) for i in range(spec.realizations)] for spec in specs]
+    flows = [spec.dynamics.kind == "flow" for spec in specs]
+    plans = {kind: Plan.spaced(settings["epochs"], settings["records"], kind) for kind in set(flows)}
+    for kind, plan in plans.items():
+        _run_all(
+            [run for of, some in zip(flows, runs, strict=True) if of == kind for run in some], plan, settings, silent
+        )
+    return [
+        assemble(some, plans[kind], settings, subject_attributes(spec, None))
+        for spec, kind, some in zip(specs, flows, runs, strict=True)
+    ]
+
+
+def _checked(epochs: Any, records: Any, threshold: Any, stop: bool) -> dict[str, Any]:
+    """The settings of a run, as the dataset carries them."""
+    return {
+        "epochs": whole("epochs", epochs, 1),
+        "records": whole("records", records, 1),
+        "threshold": None if threshold is None else positive("threshold", threshold),
+        "stop": bool(stop),
+    }
+
+
+def _run_all(runs: list[Run], plan: Plan, settings: dict[str, Any], report: Progress) -> None:
     """On a CPU one run per core at a time, on an accelerator those of one shape as a batch."""
+    may_stop, threshold = settings["stop"], settings["threshold"]
     if jax.default_backend() != "cpu":
         learn_together(runs, plan, may_stop, threshold, report)
         return
     # Compile once, before threads that would all compile the same.
     advanced(runs[0], plan, 0)
     in_turns(lambda run: learn(run, plan, may_stop, threshold, report), runs)
-
-
-def _prepared(index: int, problem: Problem, compress: bool) -> Run:
-    """The run of one realization: narrowed where that is exact, as a deviation where it starts at the teacher."""
-    problem = dataclasses.replace(problem, rule=_with_gains(problem))
-    deviation = deviation_from_teacher(problem)
-    if compress:
-        spans = None if deviation is None else _spans(problem, deviation)
-        problem = problem.compressed(pad=True, extra=spans)
-    around = None if deviation is None else (problem.teacher, deviation)
-    if around is not None and problem.compression is not None:
-        around = tuple(problem.compression.rotate(network) for network in around)
-    components = principal_components(problem)
-    if components is not None:
-        problem = in_components(problem, components)
-        around = around and tuple(turned(network, components) for network in around)
-    return Run.of(index, problem, around)
-
-
-def _with_gains(problem: Problem) -> AbstractLearningRule:
-    """The rule, with gains of one where nothing happens to be flipped: a sweep compiles once for all fractions."""
-    named = problem.spec.rule.kind in ("curl", "feedback_alignment")
-    if not named or isinstance(problem.rule, SignFlipped) or problem.architecture is not None:
-        return problem.rule
-    return SignFlipped(problem.rule, [np.ones((1, w.shape[1])) for w in problem.student.weights])
-
-
-def deviation_from_teacher(problem: Problem) -> Feedforward | None:
-    """The deviation of the start from the teacher, where the run can be stepped in it."""
-    spec, student = problem.spec, problem.student
-    full_batches = spec.dynamics.kind == "flow" or spec.dynamics.batch == "full"
-    if spec.start.kind != "teacher" or spec.start.offset is None or not full_batches:
-        return None
-    if not applicable(student, problem.rule, problem.task, problem.constraint):
-        return None
-    deviation = [np.zeros_like(w) for w in student.weights]
-    deviation[spec.start.offset.layer - 1] += spec.start.offset.value
-    return student.with_weights(deviation)
-
-
-def _spans(problem: Problem, deviation: Feedforward) -> list[np.ndarray]:
-    """A column of ones for every hidden layer: the deviation adds one number to all weights of a layer."""
-    return [np.ones((w.shape[0], 1)) for w in deviation.weights[:-1]]
