@@ -135,7 +135,7 @@ def commit() -> str:
     try:
         if Path(git("rev-parse", "--show-toplevel")) != folder.parent:
             return "unknown"
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "curlflow", "analyses")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/curlflow", ":/analyses")
         return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"

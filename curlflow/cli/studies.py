@@ -102,6 +102,37 @@ def simulate(
     return finish(dataset, path, picture, quiet)
 
 
+def train(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    epochs: Annotated[int, typer.Option(help="How long; an epoch of a flow is 0.1 units of time.")] = 100_000,
+    records: Annotated[int, typer.Option(help="Errors are looked at after so many epochs, log spaced.")] = 100,
+    threshold: Annotated[
+        float | None, typer.Option(help="Stop at the first record with a smaller test error.")
+    ] = None,
+    stop: Annotated[bool, typer.Option(help="Stop where the rest of a run changes nothing.")] = True,
+    realizations: RealizationsOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: train_NAME.nc.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> int:
+    """How learning ends: final and peak errors, and whether it settled, as a table and a NetCDF file.
+
+    Examples:
+
+    curlflow train fig4
+
+    curlflow train fig3a --set rule.flipped.inputs=0.3 --epochs 20000 --realizations 3
+    """
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "train", spec)
+    from ..studies.training import train
+
+    options = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
+    dataset = run(lambda: train(settings, progress=not quiet, **options), path)
+    return finish(dataset, path, False, quiet)
+
+
 def stability(
     spec: SpecArgument,
     set_: SetOption = None,
@@ -167,4 +198,4 @@ def boundary(
     return finish(boundary(ratios, layer=layer, inputs=fractions), path, picture, quiet)
 
 
-COMMANDS = (lyapunov, simulate, stability, boundary)
+COMMANDS = (lyapunov, simulate, train, stability, boundary)
