@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Axis": "curlflow.sweeping",
     "Flow": "curlflow.systems",
-    "Interrupted": "curlflow.studies.workers",
+    "Interrupted": "curlflow.interrupts",
     "Map": "curlflow.systems",
     "Problem": "curlflow.problem",
     "Spec": "curlflow.spec",
@@ -33,6 +34,8 @@ _HOMES = {
     "save": "curlflow.results",
     "simulate": "curlflow.studies.simulation",
     "stability": "curlflow.studies.stability",
+    "sweep": "curlflow.sweeping",
+    "train": "curlflow.studies.training",
 }
 _MODULES = (
     "constraints",
@@ -42,12 +45,14 @@ _MODULES = (
     "plot",
     "random_matrix",
     "rules",
+    "sweeping",
     "symbolic",
     "systems",
     "tasks",
 )
 
 __all__ = [
+    "Axis",
     "Flow",
     "Interrupted",
     "Map",
@@ -71,13 +76,29 @@ __all__ = [
     "save",
     "simulate",
     "stability",
+    "sweep",
+    "sweeping",
     "symbolic",
     "systems",
     "tasks",
+    "train",
 ]
 
 if TYPE_CHECKING:
-    from . import constraints, integrate, measures, networks, plot, random_matrix, rules, symbolic, systems, tasks
+    from . import (
+        constraints,
+        integrate,
+        measures,
+        networks,
+        plot,
+        random_matrix,
+        rules,
+        sweeping,
+        symbolic,
+        systems,
+        tasks,
+    )
+    from .interrupts import Interrupted
     from .problem import Problem
     from .results import load, save
     from .spec import Spec, preset, presets
@@ -88,7 +109,8 @@ if TYPE_CHECKING:
     from .studies.plane_decompositions import plane_decomposition
     from .studies.simulation import simulate
     from .studies.stability import stability
-    from .studies.workers import Interrupted
+    from .studies.training import train
+    from .sweeping import Axis, sweep
     from .systems import Flow, Map
 
 

@@ -95,22 +95,25 @@ def _check_between(name: str, value: Any, limit: float) -> None:
 
 
 class _Remember(diffrax.AbstractAdaptiveStepSizeController):
-    """A PID controller whose state is the step that it would take next.
+    """A PID controller whose state is the step that it would take next, beginning with `first`.
 
     diffrax clips the last step to the end of the interval; without a memory the next block would start with
-    the clipped one. (A controller's own state holds no step size.)
+    the clipped one. (A controller's own state holds no step size.) It checks a first step of its own argument by
+    calling Python from compiled code, which JAX then cannot keep on disk; hence `first`.
     """
 
     pid: diffrax.PIDController
+    first: Any
     rtol: Any
     atol: Any
     norm: Callable = eqx.field(static=True)
 
     def wrap(self, direction):
-        return _Remember(self.pid.wrap(direction), self.rtol, self.atol, self.norm)
+        return _Remember(self.pid.wrap(direction), self.first, self.rtol, self.atol, self.norm)
 
     def init(self, terms, t0, t1, y0, dt0, args, func, error_order):
-        end, state = self.pid.init(terms, t0, t1, y0, dt0, args, func, error_order)
+        del dt0
+        end, state = self.pid.init(terms, t0, t1, y0, self.first, args, func, error_order)
         return end, (state, end - t0)
 
     def adapt_step_size(self, t0, t1, y0, y1_candidate, args, y_error, error_order, controller_state):
@@ -162,10 +165,10 @@ def adaptive(
         SOLVERS[integrator.solver](),
         t0=0.0,
         t1=span,
-        dt0=first,
+        dt0=None,
         y0=y,
         saveat=diffrax.SaveAt(t1=True, controller_state=True),
-        stepsize_controller=_Remember(pid, integrator.rtol, integrator.atol, norm),
+        stepsize_controller=_Remember(pid, first, integrator.rtol, integrator.atol, norm),
         adjoint=diffrax.ForwardMode(),
         max_steps=integrator.max_steps,
         throw=False,

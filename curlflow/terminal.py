@@ -11,8 +11,12 @@ from .status import Status
 
 def table(dataset: xr.Dataset) -> Table | None:
     """The numbers of a dataset as a table, if there is one for it."""
+    if "cell_status" in dataset:
+        return _sweep_table(dataset)
     if "lyapunov_exponent" in dataset:
         return _exponent_table(dataset)
+    if "stopped_by" in dataset:
+        return _ending_table(dataset)
     if "test_error" in dataset:
         return _error_table(dataset)
     if "leading_real_part" in dataset:
@@ -20,6 +24,30 @@ def table(dataset: xr.Dataset) -> Table | None:
     if "critical_fraction" in dataset or "critical_hidden_fraction" in dataset:
         return _boundary_table(dataset)
     return None
+
+
+def _ending_table(dataset: xr.Dataset) -> Table:
+    """How every realization ended."""
+    names = dataset.stopped_by.attrs["flag_meanings"].split()
+    table = Table(title="Errors at the end, and the largest training error on the way", title_justify="left")
+    for name in ("run", "test", "training", "peak", "epochs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("stopped by", "status"):
+        table.add_column(name, no_wrap=True)
+    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+        errors = (f"{float(run[name]):.3g}" for name in ("test_error", "train_error", "peak_error"))
+        ended = names[int(run.stopped_by)], Status(int(run.status)).name
+        table.add_row(str(int(run.realization)), *errors, f"{int(run.stop_epoch):,}", *ended)
+    return table
+
+
+def _sweep_table(dataset: xr.Dataset) -> Table:
+    """How many cells of a sweep are what, and what varies."""
+    sizes = ", ".join(f"{name} {dataset.sizes[name]}" for name in dataset.cell_status.dims)
+    table = Table("cells", "number", title=f"Sweep of {dataset.attrs.get('swept_study')} over {sizes}", min_width=50)
+    for flag, name in enumerate(dataset.cell_status.attrs["flag_meanings"].split()):
+        table.add_row(name, str(int((dataset.cell_status == flag).sum())))
+    return table
 
 
 def _exponent_table(dataset: xr.Dataset) -> Table:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 SLOW = [pytest.param(f"docs/{page}.md", marks=pytest.mark.slow) for page in ("decomposition", "random_matrix")]
 
 
-@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/graphs.md", "docs/stability.md", *SLOW])
+@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/graphs.md", "docs/stability.md", "docs/sweeps.md", *SLOW])
 @pytest.mark.filterwarnings("ignore:at.:UserWarning")
 def test_pages_run(page, tmp_path, monkeypatch):
     mpl.use("Agg")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import files, studies
+from . import files, studies, sweeps
 from .common import BAD_INPUT, OK
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 for command in (*studies.COMMANDS, *files.COMMANDS):
     app.command()(command)
+app.add_typer(sweeps.app, name="sweep")
 
 
 def main() -> None:

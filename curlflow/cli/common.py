@@ -32,7 +32,7 @@ OutputOption = Annotated[
 
 def run(study: Callable[[], Any], path: Path) -> Any:
     """Run a study; if it is interrupted, save what was finished. A second Ctrl-C does not stop the saving."""
-    from ..studies.workers import Interrupted
+    from ..interrupts import Interrupted
 
     def once(number: int, frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -100,6 +100,7 @@ PICTURES = {
     "stability": "stability",
     "boundary": "boundary",
     "plane_decomposition": "decomposition",
+    "sweep": "phase_diagram",
 }
 """The function of `curlflow.plot` that draws what a study returns."""
 

@@ -10,21 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
+from ..interrupts import Interrupted
 from ..precision import double_precision
 
 Item = TypeVar("Item")
 SECONDS = 0.4
 """How long a compiled call should take: how soon progress and interrupts are noticed."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """A study was interrupted; what was finished is in `dataset`."""
-
-    def __init__(self, dataset: Any):
-        super().__init__("interrupted; what was finished is in the attribute `dataset` of this exception")
-        self.dataset = dataset
 
 
 @runtime_checkable
@@ -138,3 +131,5 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
 
 
 DONE = object()
+
+__all__ = ["Interrupted", "Pace", "Progress", "in_turns", "reporting", "silent"]

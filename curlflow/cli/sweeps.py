@@ -1,0 +1,235 @@
+"""Sweeps on the command line: run, plan, status, collect."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from typer.core import TyperGroup
+
+from .common import INTERRUPTED, OK, SOME_FAILED, QuietOption, SetOption, err, out
+
+SHOWN = 10
+"""How many failed cells are listed."""
+
+
+class _Sweep(TyperGroup):
+    """`curlflow sweep FILE.toml` is `curlflow sweep run FILE.toml`."""
+
+    def parse_args(self, context: Any, words: list[str]) -> list[str]:
+        if not words or words[0] in self.commands or words[0].startswith("-"):
+            return super().parse_args(context, words)
+        if not words[0].endswith(".toml") and not Path(words[0]).exists():
+            context.fail(f"sweep: got {words[0]!r}, allowed are {', '.join(self.commands)} and a TOML file.")
+        return super().parse_args(context, ["run", *words])
+
+
+app = typer.Typer(
+    cls=_Sweep,
+    no_args_is_help=True,
+    help="A study in every cell of a grid of specs: phase diagrams.\n\n"
+    "curlflow sweep FILE.toml runs one; run, status and collect work on its folder.",
+)
+
+DirectoryOption = Annotated[
+    Path | None, typer.Option("--directory", "-d", help="Folder for the cells. Default: NAME, of NAME.toml.")
+]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: sweep_NAME.nc.")]
+ExtendOption = Annotated[
+    bool, typer.Option("--extend", help="Take the place of another sweep in the folder; keep the cells of both.")
+]
+OtherOption = Annotated[
+    str, typer.Option("--other-version", help="Cells of another version of the study: refuse, recompute or use.")
+]
+FolderArgument = Annotated[Path, typer.Argument(help="Folder of a sweep.", metavar="DIRECTORY")]
+
+
+@app.command()
+def run(
+    target: Annotated[Path, typer.Argument(help="TOML file of a sweep, or its folder.", metavar="FILE_OR_DIRECTORY")],
+    directory: DirectoryOption = None,
+    set_: SetOption = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes. Default: all cores.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a dask scheduler, tcp://host:8786, whose workers compute.")
+    ] = None,
+    serial: Annotated[bool, typer.Option("--serial", help="Compute in this process, without workers.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Compute failed cells again.")] = False,
+    extend: ExtendOption = False,
+    other_version: OtherOption = "refuse",
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Compute what is missing, and collect the dataset.
+
+    Stop it with Ctrl-C, kill it, start it in several terminals: the same command goes on with what is missing.
+
+    Examples:
+
+    curlflow sweep phase_diagram.toml
+
+    curlflow sweep run phase_diagram/ --workers 4 --retry-failed
+
+    curlflow sweep phase_diagram.toml -d /scratch/phase_diagram --scheduler tcp://head:8786
+    """
+    from .. import results, sweeping
+    from ..arguments import results_path
+
+    path = results_path(output, f"sweep_{target.resolve().stem}.nc")
+    common = {"other_version": other_version, "retry_failed": retry_failed, "progress": not quiet}
+    common |= {"engine": "serial" if serial else None, "workers": workers, "scheduler": scheduler}
+    sys.path.insert(0, str(Path.cwd()))  # a study "module:function" is looked for here too
+    if target.is_dir():
+        if directory is not None or set_ or extend:
+            raise ValueError(
+                f"{target}: a folder has its sweep; --directory, --set and --extend go with a TOML file."
+            )
+        folder, dataset = target, _interruptible(lambda: sweeping.resume(target, **common), target)
+    else:
+        folder = target.with_suffix("") if directory is None else directory
+        described = _described(target, set_)
+        dataset = _interruptible(
+            lambda: sweeping.sweep(**described, directory=folder, extend=extend, **common), folder
+        )
+    out.print(f"dataset: {results.save(dataset, path)}", soft_wrap=True)
+    return _exit_code(dataset, folder)
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="TOML file of a sweep.", metavar="FILE")],
+    directory: DirectoryOption = None,
+    set_: SetOption = None,
+    extend: ExtendOption = False,
+    other_version: OtherOption = "refuse",
+) -> None:
+    """Check a sweep and make its folder, without computing; then `run` the folder, from anywhere.
+
+    Example:
+
+    curlflow sweep plan phase_diagram.toml -d phase_diagram/
+    """
+    from .. import sweeping
+
+    folder = file.with_suffix("") if directory is None else directory
+    sys.path.insert(0, str(Path.cwd()))
+    described = _described(file, set_)
+    manifest = sweeping.plan(**described, directory=folder, extend=extend, other_version=other_version)
+    sizes = " × ".join(f"{d.name} {len(d.values)}" for d in manifest.dimensions)
+    out.print(f"{manifest.grid.size} cells ({sizes}) of {manifest.study.name} in {folder}", soft_wrap=True)
+
+
+@app.command()
+def status(
+    directory: FolderArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+) -> None:
+    """How a sweep is getting on; works while it runs, from any terminal.
+
+    Example:
+
+    curlflow sweep status phase_diagram/
+    """
+    from .. import sweeping
+
+    report = sweeping.status(directory)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+        return
+    out.print(f"{report.study}: {report.tally}", soft_wrap=True)
+    for runner in report.runners:
+        workers = f"{runner.workers} worker{'s' if runner.workers != 1 else ''}"
+        out.print(
+            f"running on {runner.host}, process {runner.process}, {workers}: {runner.done} done", soft_wrap=True
+        )
+    if not report.runners:
+        out.print("nobody is running it" if report.tally.remaining else "finished")
+    if len(report.versions) > 1:
+        counts = ", ".join(f"{number} of version {version}" for version, number in report.versions.items())
+        out.print(f"cells in files: {counts}", soft_wrap=True)
+    for name, reason in report.damaged.items():
+        out.print(f"damaged: {name} ({reason}); its cells are computed again by the next run", soft_wrap=True)
+    _show_failures(report.failures)
+
+
+@app.command()
+def collect(
+    directory: FolderArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: sweep_NAME.nc.")
+    ] = None,
+) -> int:
+    """Write what is finished as one dataset.
+
+    Example:
+
+    curlflow sweep collect phase_diagram/ -o phase_diagram.nc
+    """
+    from .. import results, sweeping
+    from ..arguments import results_path
+
+    path = results_path(output, f"sweep_{directory.resolve().name}.nc")
+    dataset = sweeping.collect(directory)
+    out.print(f"dataset: {results.save(dataset, path)}", soft_wrap=True)
+    return _exit_code(dataset, directory)
+
+
+def _described(file: Path, changes: list[str] | None) -> dict[str, Any]:
+    """The arguments of `curlflow.sweep` from a file, with fields of the spec replaced."""
+    from .. import sweeping
+    from ..arguments import change_from
+
+    described = sweeping.from_toml(file)
+    replaced = dict(change_from(change) for change in changes or [])
+    return {**described, "spec": described["spec"].replace(replaced)} if replaced else described
+
+
+def _interruptible(compute: Callable[[], Any], folder: Path) -> Any:
+    """Compute; on Ctrl-C say how to go on. A second one does not stop the writing."""
+    from ..interrupts import Interrupted
+
+    def once(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, once)
+    try:
+        return compute()
+    except (Interrupted, KeyboardInterrupt) as interrupt:
+        dataset = getattr(interrupt, "dataset", None)
+        done = (
+            "" if dataset is None else f"{int((dataset.cell_status == 0).sum())} of {dataset.cell_status.size} cells "
+        )
+        err.print(f"interrupted; {done}are in {folder}; go on with: curlflow sweep run {folder}", soft_wrap=True)
+        sys.exit(INTERRUPTED)
+    except (RuntimeError, ImportError) as error:  # no workers, no dask
+        raise OSError(str(error)) from error
+
+
+def _exit_code(dataset: Any, folder: Path) -> int:
+    """Whether all cells are done; what is not is said."""
+    counts = [int((dataset.cell_status == flag).sum()) for flag in range(3)]
+    total = sum(counts)
+    if counts[2]:
+        err.print(
+            f"{counts[2]} of {total} cells are missing; go on with: curlflow sweep run {folder}", soft_wrap=True
+        )
+    if counts[1]:
+        err.print(f"{counts[1]} of {total} cells failed: curlflow sweep status {folder}", soft_wrap=True)
+    return SOME_FAILED if counts[1] else OK
+
+
+def _show_failures(failures: list[Any]) -> None:
+    if not failures:
+        return
+    table = Table("cell", "why it failed", title=f"{len(failures)} failed", title_justify="left", box=None)
+    for failure in failures[:SHOWN]:
+        cell = ", ".join(f"{field} = {value}" for field, value in failure.changes.items())
+        table.add_row(cell, failure.message)
+    out.print(table)
+    if len(failures) > SHOWN:
+        out.print(f"… and {len(failures) - SHOWN} more (--json lists all)")

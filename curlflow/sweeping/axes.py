@@ -1,0 +1,150 @@
+"""What varies in a sweep: values along an axis, and the fields of the spec that each of them sets.
+
+An axis is data: whatever function derived it, the values that it gave are what is stored and compared.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Scalar = bool | int | float | str
+"""What may stand along an axis."""
+
+
+class Axis:
+    """`Axis(field, values)`: one axis of a sweep, under a name of its own.
+
+    ```python
+    over = {
+        "fraction": curlflow.Axis("rule.flipped.hidden", np.linspace(0, 1, 21)),
+        "c": curlflow.Axis.compression_ratio(np.logspace(-2, 1, 20), total=220),
+        "size": curlflow.Axis([1, 2], fields={"network.inputs": [10, 20], "network.hidden": [30, 60]}),
+        "dynamics": curlflow.Axis(
+            ["flow", "full_batch"], changes=[{"dynamics.kind": "flow"}, {"dynamics.kind": "updates"}]
+        ),
+        "load": curlflow.Axis.derived([1, 2, 4], lambda load: {"data.samples": 50 * load, "data.seed": 7}),
+    }
+    ```
+
+    **Arguments:**
+
+    - `field`: a dotted name of the spec, which takes the `values`.
+    - `values`: numbers, strings or truth values, each once: they become the coordinate of the axis. May stand first,
+      when `fields` or `changes` say what they set.
+    - `fields`: several fields that move together: for each a list as long as `values`. Those of numbers or words
+      become coordinates along the axis.
+    - `changes`: for each value the fields that it sets, as a mapping. For alternatives that have a name, such as
+      rules.
+
+    **Raises:** `ValueError` for axes without values, values that occur twice, and lists of unequal lengths.
+    """
+
+    def __init__(
+        self,
+        field: Any = None,
+        values: Any = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        changes: Any = None,
+    ):
+        if values is None and not isinstance(field, str):
+            field, values = None, field
+        ways = [field is not None, fields is not None, changes is not None]
+        if sum(ways) != 1:
+            raise ValueError("Axis: required is one of field, fields and changes, to say what the values set.")
+        self.values: tuple[Scalar, ...] = _values(values)
+        self.coordinates: dict[str, tuple[Scalar, ...]] = {}
+        if field is not None:
+            self.changes = _changes(({field: value} for value in self.values), self.values)
+        elif fields is not None:
+            self.changes = _together(fields, self.values)
+            self.coordinates = _scalars(self.changes)
+        else:
+            self.changes = _changes(changes, self.values)
+
+    @classmethod
+    def derived(cls, values: Any, function: Callable[[Any], Mapping[str, Any]]) -> "Axis":
+        """An axis whose fields follow from each value by a function; what it returns is stored, not the function."""
+        axis = cls(values, changes=[function(value) for value in _values(values)])
+        axis.coordinates = _scalars(axis.changes)
+        return axis
+
+    @classmethod
+    def compression_ratio(cls, values: Any, total: Any = 220) -> "Axis":
+        """c = M/N at a fixed total width, as in the published phase diagrams (docs/model.md).
+
+        Sets `network.inputs` = M = ⌊total/(1 + 1/c)⌋ and `network.hidden` = `teacher.width` = N = ⌊total/(1 + c)⌋;
+        the widths become the coordinates `inputs` and `hidden`.
+        """
+        if isinstance(total, bool) or not isinstance(total, int) or total < 2:
+            raise ValueError(f"total: got {total!r}, allowed are whole numbers of at least 2.")
+        ratios = _values(values)
+        if not all(isinstance(c, int | float) and not isinstance(c, bool) and c > 0 for c in ratios):
+            raise ValueError(f"compression_ratio: got {list(ratios)}, allowed are numbers above 0.")
+        inputs, hidden = [int(total / (1 + 1 / c)) for c in ratios], [int(total / (1 + c)) for c in ratios]
+        axis = cls(ratios, fields={"network.inputs": inputs, "network.hidden": hidden, "teacher.width": hidden})
+        del axis.coordinates["teacher.width"]
+        return axis
+
+
+def plain(value: Any) -> Any:
+    """`value` with NumPy's numbers and arrays as Python's."""
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def _values(given: Any) -> tuple[Scalar, ...]:
+    """The values of an axis, of one type, each once."""
+    given = plain(given)
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise ValueError(f"Axis: got {given!r}, required is a list of values.")
+    values = plain(list(given))
+    if not values:
+        raise ValueError("Axis: got no values, at least one is required.")
+    for value in values:
+        if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError(
+                f"Axis: got the value {value!r}, allowed are finite numbers, strings and truth values; anything else "
+                "takes a label, with changes=."
+            )
+    twice = [value for i, value in enumerate(values) if value in values[:i]] if len(set(values)) < len(values) else []
+    if twice:
+        raise ValueError(f"Axis: got {twice[0]!r} twice, allowed is every value once.")
+    return tuple(values)
+
+
+def _together(fields: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ...]:
+    """One mapping for each value, from one list for each field."""
+    if not isinstance(fields, Mapping) or not fields:
+        raise ValueError(f"Axis: got fields={fields!r}, required is a mapping from names of fields to lists.")
+    columns = {name: plain(column) for name, column in fields.items()}
+    for name, column in columns.items():
+        if not isinstance(column, list) or len(column) != len(values):
+            size = len(column) if isinstance(column, list) else repr(column)
+            raise ValueError(f"Axis: got {size} for {name}, required is one for each of the {len(values)} values.")
+    return _changes(({name: column[i] for name, column in columns.items()} for i in range(len(values))), values)
+
+
+def _changes(given: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ...]:
+    changes = [plain(change) for change in given] if isinstance(given, Iterable) else [given]
+    if len(changes) != len(values):
+        raise ValueError(f"Axis: got {len(changes)} changes, required is one for each of the {len(values)} values.")
+    for change in changes:
+        if not isinstance(change, Mapping) or not all(isinstance(name, str) for name in change):
+            raise ValueError(
+                f"Axis: got the change {change!r}, required is a mapping from names of fields to values."
+            )
+    return tuple(dict(change) for change in changes)
+
+
+def _scalars(changes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Scalar, ...]]:
+    """The fields that every value sets to a number or a word, all of one type."""
+    found = {}
+    for field in changes[0]:
+        column = [change.get(field) for change in changes]
+        if all(type(value) in (int, float) for value in column) or all(isinstance(value, str) for value in column):
+            found[field] = tuple(column)
+    return found

@@ -1,0 +1,115 @@
+"""Which function a sweep runs in every cell: a study by its name, or a function of the user's."""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..spec.sentences import nearest
+from ..studies.versions import STUDIES
+from .axes import plain
+from .work import find_function
+
+WITHHELD = {
+    "progress": "a sweep has its own progress",
+    "rule": "a rule object is no data that names a cell; give a function of your own that makes it",
+    "graph": "a graph is no data that names a cell; give a function of your own that makes it",
+    "resume": "finished cells are never computed again; give the whole duration",
+}
+
+
+class Study(NamedTuple):
+    """What is computed in a cell: a name to show, the function as `module:name`, and the version of its numbers."""
+
+    name: str
+    function: str
+    version: int
+
+    @property
+    def together(self) -> str | None:
+        """The function that takes many specs at once, for accelerators."""
+        return STUDIES[self.name].together if self.name in STUDIES else None
+
+
+def study_of(study: Any, version: Any = None) -> Study:
+    """The study that a name or a function means.
+
+    **Arguments:**
+
+    - `study`: one of the names in `curlflow.studies.versions`, `"package.module:function"`, or a function.
+    - `version`: of a function of the user's, raised whenever it would return other numbers; by default 1.
+
+    **Raises:** `ValueError` for unknown names, and functions that other processes cannot find by name.
+    """
+    if isinstance(study, str) and study in STUDIES:
+        if version is not None and version != STUDIES[study].version:
+            raise ValueError(f"version: got {version!r}, but {study} has its own, {STUDIES[study].version}.")
+        return Study(study, STUDIES[study].function, STUDIES[study].version)
+    version = 1 if version is None else version
+    if isinstance(version, bool) or not isinstance(version, int) or version < 0:
+        raise ValueError(f"version: got {version!r}, allowed are whole numbers from 0.")
+    if isinstance(study, str) and ":" in study:
+        return Study(study, study, version)
+    if isinstance(study, str) or not callable(study):
+        hint = nearest(study, list(STUDIES)) if isinstance(study, str) else ""
+        raise ValueError(
+            f"study: got {study!r}{hint or '.'} Allowed are {', '.join(STUDIES)}, functions, and their names "
+            '"package.module:function".'
+        )
+    own = {named.function: name for name, named in STUDIES.items()}
+    name = _reference(study)
+    return Study(own[name], name, STUDIES[own[name]].version) if name in own else Study(name, name, version)
+
+
+def _reference(function: Callable[..., Any]) -> str:
+    """`module:name` of a function that can be found by it."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    found: Any = sys.modules.get(module) if module else None
+    for part in (name or "").split("."):
+        found = getattr(found, part, None)
+    if found is None or getattr(found, "__wrapped__", found) is not getattr(function, "__wrapped__", function):
+        raise ValueError(
+            f"study: got {name or function!r}, which cannot be found by name; required is a function at the top of a "
+            "module or script, since its name says which cells are whose (no lambda, no function within another, no "
+            "partial)."
+        )
+    return f"{module}:{name}"
+
+
+def options_of(options: Any) -> dict[str, Any]:
+    """The keyword arguments of the study, as they are stored.
+
+    **Raises:** `ValueError` for what JSON cannot hold, and for arguments that a sweep does not hand on.
+    """
+    options = {} if options is None else options
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise ValueError(f"options: got {options!r}, required is a mapping from names of arguments to values.")
+    for name, reason in WITHHELD.items():
+        if name in options:
+            raise ValueError(f"options.{name}: {reason}.")
+    options = plain(options)
+    for name, value in options.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"options.{name}: got {value!r}, allowed are numbers, strings, lists and mappings."
+            ) from None
+    return json.loads(json.dumps(options))
+
+
+def check_call(study: Study, options: Mapping[str, Any]) -> None:
+    """Refuse options that the function does not take.
+
+    **Raises:** `ValueError`, likewise if the function cannot be imported here.
+    """
+    try:
+        signature = inspect.signature(find_function(study.function))
+    except TypeError:  # no signature that Python knows
+        return
+    try:
+        signature.bind(None, **options)
+    except TypeError as error:
+        names = ", ".join(list(signature.parameters)[1:]) or "none"
+        raise ValueError(f"options: {study.name}: {error}; its arguments besides the spec are {names}.") from None

@@ -1,0 +1,213 @@
+"""Workers on other machines, by dask.distributed: a scheduler, to which this process and all workers connect.
+
+dask runs the batches of a worker that died on another one, and gives up a batch that several workers died of.
+"""
+
+import asyncio
+import importlib
+import os
+import queue
+import re
+import socket
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from .engines import Outcome, WorkerLost
+from .environment import CompiledCode, become_worker
+
+ANSWER = 5.0
+"""Seconds that a scheduler has to answer."""
+RECOUNT = 1.0
+"""Seconds between two looks at how many workers there are."""
+IMPATIENCE = 30.0
+"""Seconds without any worker after which this is said, and said again."""
+
+
+class Cluster:
+    """`Cluster(work, scheduler="tcp://host:8786")` or `Cluster(work, client=client)`: an engine of dask workers.
+
+    **Arguments:**
+
+    - `work`: what is done with a batch: a function of a module that the workers can import.
+    - `scheduler`: the address of a running scheduler.
+    - `client`: a connected `distributed.Client`; it is left open.
+
+    Workers should run one task at a time (`dask worker --nthreads 1`). Before their first batch they are given one
+    thread and a cache of compiled code, see `curlflow.sweeping.environment`. Workers that join later are used.
+
+    **Raises:** `ValueError` if no scheduler answers within five seconds; `ImportError` without dask. `submit` and
+    `completed` raise `ConnectionError` when the scheduler is lost. A batch that dask has given up is `WorkerLost`.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], scheduler: Any = None, client: Any = None):
+        if (scheduler is None) == (client is None):
+            raise ValueError("scheduler: either an address or a client is required, and not both.")
+        self._own = client is None
+        self._client = connected(scheduler) if client is None else checked(client)
+        self._address = self._client.scheduler.address
+        self._work = work
+        self._executor = self._client.get_executor(pure=False)
+        self._batches: dict[Future, Any] = {}
+        self._done: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._threads, self._counted, self._seen = 0, -RECOUNT, time.monotonic()
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        batches, self._batches = self._batches, {}
+        if self._client.status == "running" and batches:
+            self._executor.shutdown(wait=False)
+        if self._own:
+            self._client.close(timeout=ANSWER)
+
+    @property
+    def workers(self) -> int:
+        """How many batches can run at once now; 1 while there is no worker yet."""
+        if time.monotonic() - self._counted >= RECOUNT and self._client.status == "running":
+            self._count()
+        return max(1, self._threads)
+
+    def _count(self) -> None:
+        try:
+            self._threads = sum(self._client.nthreads().values())
+        except OSError:  # the scheduler is lost, which `completed` will say
+            self._threads = 0
+        self._counted = time.monotonic()
+        if self._threads:
+            self._seen = self._counted
+
+    def submit(self, batch: Any) -> None:
+        """Take a batch; it begins as soon as a worker is free."""
+        self._check()
+        future = self._executor.submit(perform, self._work, batch, _process())
+        self._batches[future] = batch
+        future.add_done_callback(self._done.put)
+
+    def completed(self, timeout: float) -> list[Outcome]:
+        """What has finished since the last call, waiting at most `timeout` seconds for the first."""
+        outcomes: list[Outcome] = []
+        wait = timeout if self._batches else 0.0
+        while True:
+            try:
+                future = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
+            except queue.Empty:
+                break
+            outcomes.append(self._outcome(future))
+            wait = 0.0
+        if not outcomes and self._batches:
+            self._check()
+            self._complain()
+        return outcomes
+
+    def _outcome(self, future: Future) -> Outcome:
+        batch = self._batches.pop(future)
+        try:
+            error = future.exception()
+        except CancelledError:  # not by us: that is what dask does when the scheduler is gone
+            raise self._gone() from None
+        if error is None:
+            return Outcome(batch, future.result(), None)
+        if type(error).__name__ == "KilledWorker":
+            error = WorkerLost(f"several workers died with this batch; {' '.join(str(error).split())}")
+        return Outcome(batch, None, error)
+
+    def _check(self) -> None:
+        if self._client.status != "running":
+            raise self._gone()
+
+    def _gone(self) -> ConnectionError:
+        return ConnectionError(
+            f"scheduler: {self._address} has gone away, and with it what was not finished; start it again and go on."
+        )
+
+    def _complain(self) -> None:
+        """Say that there is nobody to do the work."""
+        if self.workers and not self._threads and time.monotonic() - self._seen >= IMPATIENCE:
+            self._seen = time.monotonic()
+            at = time.strftime("%H:%M:%S")
+            warnings.warn(
+                f"scheduler: {self._address} has no worker ({at}); start some with "
+                f"`dask worker {self._address} --nthreads 1`.",
+                stacklevel=3,
+            )
+
+
+def connected(scheduler: Any) -> Any:
+    """A client of the scheduler at this address.
+
+    **Raises:** `ValueError` if it does not answer; `ImportError` without dask.
+    """
+    distributed = _distributed()
+    if not isinstance(scheduler, str) or not re.fullmatch(r"(tcp|tls|ucx|ws|wss)://[^/\s]+:\d+", scheduler):
+        raise ValueError(f"scheduler: got {scheduler!r}, allowed are addresses such as tcp://host:8786.")
+    try:
+        with ThreadPoolExecutor(1) as thread:  # in a notebook this thread has a loop already
+            thread.submit(asyncio.run, _greet(scheduler)).result()
+        return distributed.Client(scheduler, timeout=ANSWER, set_as_default=False, name="curlflow")
+    except OSError as error:  # TimeoutError among them
+        reason = " ".join(str(error).split()) or "it is silent"
+    except Exception:  # an answer that dask cannot read fails in many ways
+        reason = "what listens there is no dask scheduler"
+    raise ValueError(
+        f"scheduler: {scheduler} does not answer ({reason}); does `dask scheduler` run there, and can it be reached?"
+    )
+
+
+async def _greet(scheduler: str) -> None:
+    """Shake hands: `Client` would wait for ever for one who takes the call and says nothing."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    options = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(scheduler, timeout=ANSWER, **options), ANSWER + 0.5)
+    await comm.close()
+
+
+def checked(client: Any) -> Any:
+    """A client that the user has connected.
+
+    **Raises:** `ValueError` if it is none, is closed, or is an asynchronous one.
+    """
+    if not isinstance(client, _distributed().Client):
+        raise ValueError(f"client: got {client!r}, required is a distributed.Client.")
+    if client.status != "running" or client.asynchronous:
+        state = "an asynchronous one" if client.asynchronous else f"one that is {client.status}"
+        raise ValueError(f"client: got {state}, required is a connected distributed.Client.")
+    return client
+
+
+def _distributed() -> Any:
+    try:
+        return importlib.import_module("distributed")
+    except ImportError:
+        raise ImportError(
+            "scheduler: dask is not installed; install `curlflow[cluster]`, here and for the workers."
+        ) from None
+
+
+def _process() -> tuple[str, int]:
+    return socket.gethostname(), os.getpid()
+
+
+_ADOPTED: dict[str, CompiledCode] = {}
+
+
+def perform(work: Callable[[Any], Any], batch: Any, client: tuple[str, int]) -> Any:
+    """What a worker does with a batch; before its first it gets ready, unless it is a thread of the client."""
+    mine = client == _process()
+    if not _ADOPTED:
+        if not mine:
+            become_worker()
+        _ADOPTED["code"] = CompiledCode()
+    try:
+        return work(batch)
+    finally:
+        if not mine:
+            _ADOPTED["code"].bound()

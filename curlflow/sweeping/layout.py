@@ -1,0 +1,102 @@
+"""Arrays over all cells of a sweep, from the arrays that files hold of some of them.
+
+Cells may differ in what they return: in sizes (how many eigenvalues there are depends on the width) and in variables.
+An array is as large as the largest cell needs; what a cell does not have is filled.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .packing import Structure
+
+FILLED = "no result; see cell_status"
+
+
+class Layout:
+    """The variables of a sweep: dims, sizes, types and attributes that have room for every structure given."""
+
+    def __init__(self, structures: Iterable[Structure], cells: int):
+        self.cells = cells
+        self.sizes: dict[str, int] = {}
+        self.dims: dict[str, tuple[str, ...]] = {}
+        self.attributes: dict[str, dict[str, Any]] = {}
+        self.coordinates: set[str] = set()
+        self._types: dict[str, list[str]] = {}
+        for structure in structures:
+            self.coordinates.update(structure.coordinates)
+            for name, described in structure.variables.items():
+                self._take(name, described)
+
+    def _take(self, name: str, described: Mapping[str, Any]) -> None:
+        dims = tuple(described["dims"])
+        if self.dims.setdefault(name, dims) != dims:
+            raise ValueError(
+                f"study: {name} has the dimensions {self.dims[name]} in some cells and {dims} in others; "
+                "required is the same everywhere."
+            )
+        for dim, size in zip(dims, described["shape"], strict=True):
+            self.sizes[dim] = max(size, self.sizes.get(dim, 0))
+        self._types.setdefault(name, []).append(described["type"])
+        before = self.attributes.setdefault(name, described["attributes"])
+        self.attributes[name] = {k: v for k, v in before.items() if _equal(v, described["attributes"].get(k))}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a variable in the largest cell."""
+        return tuple(self.sizes[dim] for dim in self.dims[name])
+
+    def fill(self, name: str) -> Any:
+        """What stands where a cell has no result.
+
+        NaN; for text nothing; for truth values False; for flags `not_run` where there is such a flag; for other whole
+        numbers −1 (the largest one where there are no negative ones).
+        """
+        kinds = {np.dtype(t).kind for t in self._types[name]}
+        if "U" in kinds or kinds == {"b"}:
+            return "" if "U" in kinds else False
+        if "f" in kinds:
+            return np.nan
+        flags = str(self.attributes[name].get("flag_meanings", "")).split()
+        if "not_run" in flags and "flag_values" in self.attributes[name]:
+            return int(np.ravel(self.attributes[name]["flag_values"])[flags.index("not_run")])
+        return np.iinfo(self._type(name)).max if kinds == {"u"} else -1
+
+    def _type(self, name: str) -> np.dtype:
+        # Text is kept as objects while it is gathered: the longest is not known before.
+        types = set(self._types[name])
+        return np.dtype(object) if "U" in types else np.result_type(*sorted(types))
+
+    def empty(self, name: str) -> np.ndarray:
+        """An array for a variable in all cells, filled."""
+        return np.full((self.cells, *self.shape(name)), self.fill(name), dtype=self._type(name))
+
+
+class Constant:
+    """A coordinate that is the same in all cells, as far as each of them goes."""
+
+    def __init__(self, shape: Sequence[int]):
+        self._shape = tuple(shape)
+        self.values: np.ndarray | None = None
+        self.holds = True
+
+    def take(self, rows: np.ndarray) -> None:
+        """Compare the rows of some cells with what was seen before."""
+        if rows.shape[0] == 0 or not self.holds:
+            return
+        first = rows[0]
+        known = first if self.values is None else self.values
+        part = tuple(slice(0, min(a, b)) for a, b in zip(known.shape, first.shape, strict=True))
+        equal = _same(rows, np.broadcast_to(first, rows.shape)) and _same(known[part], first[part])
+        longest, shortest = (known, first) if known.size >= first.size else (first, known)
+        self.holds = equal and all(a >= b for a, b in zip(longest.shape, shortest.shape, strict=True))
+        self.values = longest
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f")
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return b is not None and json.dumps(np.asarray(a).tolist()) == json.dumps(np.asarray(b).tolist())

@@ -1,0 +1,132 @@
+"""Who is at work on a sweep, and on which cells, so that several processes share a folder without asking each other.
+
+Each runner rewrites a file of its own, at least once a second. What it says is a courtesy, not a lock: a runner that
+does not see it computes a cell twice, and both write the same.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .atomic import write_whole
+
+EXPIRY = 30.0
+"""Seconds after which a runner that has not been heard of counts as gone."""
+
+
+@dataclass
+class Runner:
+    """What a runner says of itself.
+
+    **Attributes:**
+
+    - `name`: host, process and a random part.
+    - `workers`: how many batches it runs at once.
+    - `started`: when, in seconds since 1970.
+    - `done`, `failed`: cells that it has computed since then.
+    - `rate`: cells per second, lately; 0 while that is not known.
+    - `cells`: identities of those that it is at work on, or has not written yet.
+    """
+
+    name: str
+    host: str
+    process: int
+    workers: int
+    started: float
+    done: int = 0
+    failed: int = 0
+    rate: float = 0.0
+    cells: list[str] = field(default_factory=list)
+
+
+class Leases:
+    """The runners of one folder: this one, and the others."""
+
+    def __init__(self, directory: Path, workers: int):
+        self.folder = directory / "runners"
+        self.folder.mkdir(exist_ok=True)
+        host, process = socket.gethostname(), os.getpid()
+        self.own = Runner(f"{host}-{process}-{uuid.uuid4().hex[:8]}", host, process, workers, time.time())
+        self._path = self.folder / f"{self.own.name}.json"
+        self._lock = threading.Lock()
+        self.renew()
+
+    def renew(self) -> None:
+        """Say what this runner is doing now."""
+        write_whole(self._path, json.dumps(vars(self.own)).encode(), durable=False)
+
+    def end(self) -> None:
+        """Say that this runner has gone."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def others(self) -> list[Runner]:
+        """The other runners that are alive."""
+        with contextlib.suppress(OSError):
+            # Both times are of the clock that the folder's file system has.
+            now = self._path.stat().st_mtime
+            return [runner for path, runner in _runners(self.folder, now) if path != self._path]
+        return []
+
+    def claim(self, cells: list[str], others: list[Runner]) -> list[str]:
+        """Those of `cells` that nobody else is at work on; from now on they are this runner's.
+
+        **Arguments:**
+
+        - `others`: as `others()` has just returned them.
+        """
+        taken = {cell for runner in others for cell in runner.cells}
+        free = [cell for cell in cells if cell not in taken]
+        with self._lock:
+            self.own.cells = self.own.cells + free
+        self.renew()
+        if not others or not free:
+            return free
+        # Two that claimed at the same moment have not seen each other before, and do so now: the first by name goes
+        # on.
+        rivals = [runner for runner in self.others() if runner.name < self.own.name]
+        lost = {cell for runner in rivals for cell in runner.cells} & set(free)
+        self.release(lost)
+        return [cell for cell in free if cell not in lost]
+
+    def release(self, cells: set[str]) -> None:
+        """Let go of cells that are written, or were not this runner's after all."""
+        with self._lock:
+            self.own.cells = [cell for cell in self.own.cells if cell not in cells]
+
+
+def runners(directory: Path) -> list[Runner]:
+    """All runners of a folder that are alive."""
+    return [runner for _, runner in _runners(directory / "runners", time.time())]
+
+
+def _runners(folder: Path, now: float) -> Iterator[tuple[Path, Runner]]:
+    """Those that were heard of within `EXPIRY` before `now`; files of others are removed."""
+    for path in sorted(folder.glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            age = now - path.stat().st_mtime
+            runner = Runner(**json.loads(path.read_text("utf-8")))
+            if age < EXPIRY and not _has_died(runner):
+                yield path, runner
+            elif age > 10 * EXPIRY or _has_died(runner):
+                path.unlink()
+
+
+def _has_died(runner: Runner) -> bool:
+    """Whether a runner of this machine was killed."""
+    if runner.host != socket.gethostname() or runner.process == os.getpid():
+        return False
+    try:
+        os.kill(runner.process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,178 @@
+"""What a folder is a sweep of: everything that is needed to go on with it from another terminal or machine."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..spec import Spec
+from .atomic import write_new, write_whole, writing_to
+from .callables import Study
+from .dimensions import Dimension
+from .grid import Grid, canonical
+
+NAME = "sweep.json"
+FORMAT = 1
+OTHER = ("refuse", "recompute", "use")
+"""What may be done with cells of other versions of the study."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A sweep, without any result.
+
+    **Attributes:**
+
+    - `spec`: in which the axes replace fields.
+    - `dimensions`: the axes.
+    - `study`: what is computed in a cell.
+    - `options`: its keyword arguments.
+    - `others`: versions of the study besides its own whose cells may be in the folder: `"recompute"` or `"use"`.
+    """
+
+    spec: Spec
+    dimensions: tuple[Dimension, ...]
+    study: Study
+    options: Mapping[str, Any]
+    others: Mapping[int, str]
+
+    @property
+    def grid(self) -> Grid:
+        """Its cells."""
+        return Grid(self.spec, self.dimensions, self.study, self.options)
+
+    def as_json(self) -> dict[str, Any]:
+        """This as plain lists and mappings."""
+        return {
+            "format": FORMAT,
+            "spec": self.spec.model_dump(exclude_none=True),
+            "axes": [dimension.as_json() for dimension in self.dimensions],
+            "study": self.study._asdict(),
+            "options": dict(self.options),
+            "other_versions": {str(version): what for version, what in self.others.items()},
+        }
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> "Manifest":
+        """The inverse of `as_json`."""
+        return cls(
+            Spec(**given["spec"]),
+            tuple(Dimension.from_json(axis) for axis in given["axes"]),
+            Study(**given["study"]),
+            given["options"],
+            {int(version): what for version, what in given["other_versions"].items()},
+        )
+
+
+def read(directory: Path) -> Manifest:
+    """The sweep of a folder.
+
+    **Raises:** `ValueError` if it is none.
+    """
+    path = directory / NAME
+    try:
+        given = json.loads(path.read_text("utf-8"))
+        if given.get("format") == FORMAT:
+            return Manifest.from_json(given)
+    except FileNotFoundError:
+        what = "has no sweep.json" if directory.is_dir() else "does not exist"
+        raise ValueError(f"directory: {directory} {what}; a sweep begins with a spec and axes.") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"directory: {path} cannot be read: {error}.") from None
+    raise ValueError(f"directory: {path} has the format {given.get('format')!r}, this curlflow reads {FORMAT}.")
+
+
+def established(
+    directory: Path, wanted: Manifest, *, extend: bool = False, other_version: str = "refuse"
+) -> Manifest:
+    """Make `directory` a folder of the sweep `wanted`, or check that it is one.
+
+    **Arguments:**
+
+    - `extend`: whether another sweep may be put in the place of the one that is there; cells of both are kept.
+    - `other_version`: what to do with cells of another version of the study.
+
+    **Raises:** `ValueError` for a folder of another sweep, with the differences, and for one of other files;
+    `OSError` for one that cannot be written.
+    """
+    if other_version not in OTHER:
+        raise ValueError(f"other_version: got {other_version!r}, allowed are {', '.join(OTHER)}.")
+    path = directory / NAME
+    with writing_to(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        strangers = [p.name for p in directory.iterdir() if not p.name.startswith(".")]
+        # Looked at last: another process may just be beginning the same sweep.
+        if strangers and not path.exists():
+            raise ValueError(f"directory: {directory} holds other files, but no sweep; give a new or empty folder.")
+        if write_new(path, _text(wanted)):
+            return wanted
+        there = read(directory)
+        merged = _merged(directory, there, wanted, extend, other_version)
+        if merged != there:
+            write_whole(path, _text(merged))
+    return merged
+
+
+def _text(manifest: Manifest) -> bytes:
+    return (json.dumps(manifest.as_json(), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _merged(directory: Path, there: Manifest, wanted: Manifest, extend: bool, other_version: str) -> Manifest:
+    """The manifest that stands for both, or an error that shows how they differ."""
+    others = dict(there.others)
+    versioned = replace(there, study=there.study._replace(version=wanted.study.version))
+    found = list(differences(versioned, wanted))
+    if found and not extend:
+        raise ValueError(
+            f"directory: {directory} is of another sweep: {'; '.join(found)}. Give another folder, or extend=True to "
+            "make it this sweep and keep the cells that both have."
+        )
+    old, new = there.study.version, wanted.study.version
+    if old != new and there.study.function == wanted.study.function:
+        if other_version == "refuse":
+            raise ValueError(
+                f"directory: {directory} holds cells of version {old} of {there.study.name}, this is version {new}; "
+                'other_version="recompute" computes them again, other_version="use" keeps them.'
+            )
+        others[old] = other_version
+    others.pop(new, None)
+    if other_version != "refuse":
+        others = dict.fromkeys(others, other_version)
+    return replace(wanted, others=others)
+
+
+def differences(there: Manifest, wanted: Manifest) -> Iterator[str]:
+    """How two sweeps differ, in phrases."""
+    ours, theirs = wanted.as_json(), there.as_json()
+    for part in ("spec", "options", "study"):
+        old, new = _flat(theirs[part]), _flat(ours[part])
+        for name in sorted({*old, *new}):
+            if old.get(name, "nothing") != new.get(name, "nothing"):
+                label = name if part == "spec" else f"{part}.{name}"
+                yield f"{label} is {old.get(name, 'not set')!r} there, {new.get(name, 'not set')!r} here"
+    before, after = ({d.name: d for d in m.dimensions} for m in (there, wanted))
+    if list(before) != list(after):
+        yield f"the axes are {', '.join(before)} there, {', '.join(after)} here"
+    for name in [name for name in before if name in after]:
+        if canonical(before[name].as_json()) != canonical(after[name].as_json()):
+            old, new = before[name], after[name]
+            yield f"the axis {name} is {_axis(old, new)} there, {_axis(new, old)} here"
+
+
+def _axis(dimension: Dimension, other: Dimension) -> str:
+    """What to say of an axis beside another that differs."""
+    if dimension.values == other.values:
+        i = next(
+            (i for i, pair in enumerate(zip(dimension.changes, other.changes, strict=True)) if pair[0] != pair[1]), 0
+        )
+        return f"{dimension.values[i]!r} with {dimension.changes[i]}"
+    values = dimension.values
+    return f"{list(values)}" if len(values) <= 5 else f"{values[0]!r} … {values[-1]!r} ({len(values)} values)"
+
+
+def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tables.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found

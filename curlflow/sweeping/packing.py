@@ -1,0 +1,189 @@
+"""The files of finished cells: a zip archive of NumPy arrays, one row for each cell, and a header as JSON.
+
+`numpy.load` reads the arrays. The archive has a checksum for every member, so that a damaged file is noticed, keeps
+every type as it is, and is written by Python alone, so that a background thread may do it while a study reads NetCDF
+or HDF5 files, whose libraries bear one thread at a time. The collected dataset is NetCDF.
+"""
+
+import contextlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .outputs import Labelled
+from .work import Finished
+
+HEADER = "header.json"
+PASSING = ("created", "spec")
+"""Attributes of a study's dataset that are not kept: the time, and the spec, which follows from the changes."""
+
+
+class Damaged(ValueError):
+    """A file of cells that cannot be read, or not as it was written."""
+
+
+class Structure(NamedTuple):
+    """What cells in one file have in common.
+
+    **Attributes:**
+
+    - `variables`: for each its dims, shape and type in one cell, and its attributes.
+    - `coordinates`: which of them are coordinates.
+    """
+
+    variables: Mapping[str, Mapping[str, Any]]
+    coordinates: tuple[str, ...]
+
+
+class Header(NamedTuple):
+    """What a file says of itself.
+
+    **Attributes:**
+
+    - `identities`: of its cells, in the order of the rows.
+    - `structure`: of their results.
+    - `attributes`: of the study's datasets, those that are equal in all cells.
+    - `version`: of the study.
+    - `source`: commit and versions of packages that computed it.
+    - `cells`: for each cell the fields that it changes, seconds, warnings, and attributes of its own.
+    """
+
+    identities: tuple[str, ...]
+    structure: Structure
+    attributes: Mapping[str, Any]
+    version: int
+    source: Mapping[str, Any]
+    cells: Sequence[Mapping[str, Any]]
+
+
+def groups(results: Sequence[Finished]) -> Iterator[list[Finished]]:
+    """The results that fit into one file each: of equal structure, made with the same code."""
+    found: dict[str, list[Finished]] = {}
+    for result in results:
+        key = json.dumps([_structure(result), result.source], default=_encode, sort_keys=True)
+        found.setdefault(key, []).append(result)
+    yield from found.values()
+
+
+def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], version: int) -> bytes:
+    """The content of a file with these results, which have one structure, and the fields that each cell changes."""
+    shared, own = _split([result.output.attributes for result in results])
+    header = {
+        "identities": [result.identity for result in results],
+        "structure": _structure(results[0])._asdict(),
+        "attributes": shared,
+        "version": version,
+        "source": results[0].source,
+        "cells": [
+            {
+                "changes": change,
+                "seconds": round(r.seconds, 6),
+                "warnings": list(r.warnings),
+                "attributes": attributes,
+            }
+            for r, change, attributes in zip(results, changes, own, strict=True)
+        ],
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(HEADER), json.dumps(header, default=_encode, ensure_ascii=False))
+        for name in results[0].output.variables:
+            stacked = np.stack([result.output.variables[name].values for result in results])
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), _npy(stacked))
+    return content.getvalue()
+
+
+def read_header(path: Path) -> Header:
+    """The header of a file.
+
+    **Raises:** `Damaged` for a file that is not whole; `FileNotFoundError`.
+    """
+    with _opened(path) as archive:
+        return _header(archive)
+
+
+def check(path: Path) -> Header:
+    """The header of a file, all of which has been read and found to be as it was written.
+
+    **Raises:** as `read_header`.
+    """
+    with _opened(path) as archive:
+        if (name := archive.testzip()) is not None:
+            raise Damaged(f"{name} is not what was written")
+        return _header(archive)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The variables of a file, with one row for each cell.
+
+    **Raises:** as `read_header`.
+    """
+    with _opened(path) as archive:
+        arrays = {}
+        for name in _header(archive).structure.variables:
+            content = io.BytesIO(archive.read(f"{name}.npy"))
+            arrays[name] = np.lib.format.read_array(content, allow_pickle=False)
+        return arrays
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive; whatever a damaged one makes Python's reader raise is `Damaged`."""
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        except OSError:
+            raise
+        except Exception as error:
+            raise Damaged(str(error)) from None
+
+
+def _header(archive: zipfile.ZipFile) -> Header:
+    given = json.loads(archive.read(HEADER), object_hook=_decode)
+    structure = Structure(given["structure"]["variables"], tuple(given["structure"]["coordinates"]))
+    fields = {name: given[name] for name in ("attributes", "version", "source", "cells")}
+    return Header(identities=tuple(given["identities"]), structure=structure, **fields)
+
+
+def _structure(result: Finished) -> Structure:
+    variables = {name: _described(v) for name, v in result.output.variables.items()}
+    return Structure(variables, result.output.coordinates)
+
+
+def _described(variable: Labelled) -> dict[str, Any]:
+    kind = "U" if variable.values.dtype.kind == "U" else variable.values.dtype.str
+    shape = list(variable.values.shape)
+    return {"dims": list(variable.dims), "shape": shape, "type": kind, "attributes": dict(variable.attributes)}
+
+
+def _split(attributes: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The attributes that are equal in all, and for each what is its own."""
+    texts = [{n: json.dumps(v, default=_encode) for n, v in each.items() if n not in PASSING} for each in attributes]
+    shared = {n for n, text in texts[0].items() if all(each.get(n) == text for each in texts[1:])}
+    own = [{n: each[n] for n in text if n not in shared} for each, text in zip(attributes, texts, strict=True)]
+    return {name: attributes[0][name] for name in texts[0] if name in shared}, own
+
+
+def _npy(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+    return content.getvalue()
+
+
+def _encode(value: Any) -> Any:
+    """NumPy's numbers and arrays for JSON."""
+    array = np.asarray(value)
+    return {"type": array.dtype.str, "array": array.tolist()}
+
+
+def _decode(given: dict[str, Any]) -> Any:
+    if given.keys() == {"type", "array"}:
+        array = np.array(given["array"], dtype=given["type"])
+        return array if array.ndim else array[()]
+    return given

@@ -1,0 +1,178 @@
+"""The loop that runs a sweep: what is missing goes to the engine in batches, what comes back goes to the disk.
+
+Never more than two batches for each worker are on their way, and results leave the memory as soon as they are
+written, so that it does not grow with the number of cells.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .atomic import writing_to
+from .batches import SECONDS, Sizes, batches
+from .engines import Engine, Outcome, WorkerLost
+from .leases import Leases
+from .manifest import Manifest
+from .settled import Settled
+from .store import Store
+from .tally import Meter, Tally
+from .work import Batch, Cell, Failed, Finished
+from .writing import Writer
+
+ATTEMPTS = 3
+"""How many workers may die of a cell."""
+POLL = 0.25
+"""Seconds between two looks at what has come back, or at what others have done."""
+
+
+class Runner:
+    """One process at work on a sweep; `run` ends when no cell is missing."""
+
+    def __init__(self, directory: Path, manifest: Manifest, retry_failed: bool = False):
+        self._directory = directory
+        self._manifest = manifest
+        self._retry_failed = retry_failed
+        self._started = time.time()
+        self.store = Store(directory)
+        with writing_to(directory):
+            self.store.make()
+        self.store.scan(thorough=True)
+        self.damaged = self.store.discard_damaged()
+        self.warned = 0
+        self.first_warning = ""
+        self._grid = manifest.grid
+        self._settled = Settled(manifest)
+        self._note_what_is_stored()
+        self._sizes = Sizes()
+        self._cells: dict[str, int] = {}
+        self._attempts: Counter[str] = Counter()
+        self._computed = 0
+        self._again: deque[list[int]] = deque()
+        self._elsewhere: list[int] = []
+        self._flying = 0
+
+    def run(self, engine: Engine, report: Callable[[Tally], None]) -> None:
+        """Compute what is missing.
+
+        **Raises:** `OSError` if the folder cannot be written to; what the engine raises when it has no workers.
+        """
+        self._engine, self._meter = engine, Meter()
+        missing = self._settled.missing
+        if not missing.any():
+            report(self._tally())
+            return
+        self._source = batches(self._grid.order(missing), self._grid.shape_numbers, self._sizes)
+        with writing_to(self._directory):
+            self._leases = Leases(self._directory, engine.workers)
+        with Writer(self._directory, self.store, self._leases, self._manifest.study.version) as self._writer:
+            self._loop(report)
+
+    def _loop(self, report: Callable[[Tally], None]) -> None:
+        while True:
+            self._submit()
+            self._writer.check()
+            tally = self._tally()
+            self._leases.own.rate = tally.rate if tally.rate > 0 else 0.0
+            report(tally)
+            if self._flying:
+                for outcome in self._engine.completed(POLL):
+                    self._take(outcome)
+            elif not self._elsewhere:
+                return
+            else:
+                self._wait_for_others()
+
+    def _submit(self) -> None:
+        """Keep every worker busy, with one batch and another in advance."""
+        while self._flying < 2 * self._engine.workers:
+            cells = self._again.popleft() if self._again else self._claimed()
+            if cells is None:
+                return
+            accepted = [cell for cell in map(self._cell, cells) if cell is not None]
+            if accepted:
+                study, options = self._manifest.study, self._manifest.options
+                self._engine.submit(Batch(study.function, options, tuple(accepted), SECONDS, study.together))
+                self._flying += 1
+
+    def _claimed(self) -> list[int] | None:
+        """The next batch of cells that nobody has computed and nobody else is at work on; None at the end."""
+        for cells in self._source:
+            others = self._leases.others()
+            if others and self.store.scan():
+                self._note_what_is_stored()
+            missing = [cell for cell in cells if not self._settled[cell]]
+            names = {self._settled.identity(cell): cell for cell in missing}
+            with writing_to(self._directory):
+                mine = {names[name] for name in self._leases.claim(list(names), others)}
+            self._elsewhere += [cell for cell in missing if cell not in mine]
+            if mine:
+                return sorted(mine)
+        return None
+
+    def _wait_for_others(self) -> None:
+        """Look at what others have done, and take over what they have let go of."""
+        time.sleep(POLL)
+        self.store.scan()
+        self._note_what_is_stored()
+        cells, self._elsewhere = self._elsewhere, []
+        self._source = batches(iter(cells), self._grid.shape_numbers, self._sizes)
+
+    def _cell(self, cell: int) -> Cell | None:
+        """What a worker gets; None for a combination of values that the spec refuses, which is recorded."""
+        identity = self._settled.identity(cell)
+        self._cells[identity] = cell
+        try:
+            return Cell(identity, self._grid.resolved(cell).to_json())
+        except ValueError as error:
+            self._record([Failed(identity, str(error), "", 0.0, {})])
+            return None
+
+    def _take(self, outcome: Outcome) -> None:
+        """Record what a batch came to, and put back what it did not."""
+        self._flying -= 1
+        names = [cell.identity for cell in outcome.batch.cells]
+        if outcome.error is not None:
+            self._lost(names, outcome.error)
+            return
+        shape = int(self._grid.shape_numbers[self._cells[names[0]]])
+        self._sizes.learn(shape, len(names), outcome.value)
+        rest = names[len(outcome.value) :]
+        if rest:
+            self._again.append([self._cells[name] for name in rest])
+        for result in outcome.value:
+            if isinstance(result, Finished) and result.warnings:
+                self.warned += 1
+                self.first_warning = self.first_warning or result.warnings[0]
+        self._record(outcome.value)
+
+    def _lost(self, names: list[str], error: BaseException) -> None:
+        """Try the cells of a batch that did not come back one by one, so that the one to blame is found."""
+        for name in names:
+            self._attempts[name] += len(names) == 1
+            if len(names) > 1 or (isinstance(error, WorkerLost) and self._attempts[name] < ATTEMPTS):
+                self._again.append([self._cells[name]])
+                continue
+            times = f"the worker died {ATTEMPTS} times: " if isinstance(error, WorkerLost) else ""
+            self._record([Failed(name, f"{times}{error}", "", 0.0, {})])
+
+    def _record(self, results: list[Any]) -> None:
+        cells = [self._cells.pop(result.identity) for result in results]
+        changes = {r.identity: self._grid.changes(cell) for r, cell in zip(results, cells, strict=True)}
+        self._writer.add(results, changes)
+        self._computed += len(cells)
+        for result, cell in zip(results, cells, strict=True):
+            failed = isinstance(result, Failed)
+            (self._settled.failed if failed else self._settled.done)[cell] = True
+            self._leases.own.failed += failed
+            self._leases.own.done += not failed
+
+    def _note_what_is_stored(self) -> None:
+        """Mark as settled what the files have, also those of other runners."""
+        failures = self.store.failures.values()
+        since = self._started if self._retry_failed else 0.0
+        self._settled.mark(self.store.done, {f.identity for f in failures if f.at >= since})
+
+    def _tally(self) -> Tally:
+        return Tally(self._grid.size, *self._settled.counts, self._meter.mark(self._computed))

@@ -1,0 +1,172 @@
+"""The cells of a sweep on the disk: which are finished, which have failed, where they are.
+
+```text
+DIRECTORY/sweep.json      what it is a sweep of
+DIRECTORY/cells/*.npz     finished cells: of one by the name of its identity, of several by a hash of theirs
+DIRECTORY/failed/*.json   cells that raised an error
+DIRECTORY/runners/*.json  who is at work
+```
+
+Files are written whole under names of their own and never changed, so that any number of processes may write; a cell
+that was computed twice is the same twice.
+"""
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .atomic import PARTIAL, write_whole
+from .grid import DIGITS
+from .packing import Damaged, Header, check, groups, pack, read_header
+from .work import Failed, Finished
+
+NONE: Mapping[str, Any] = {}
+ABANDONED = 3600.0
+"""Seconds after which a file that was never finished is removed."""
+
+
+class Piece(NamedTuple):
+    """One file of finished cells: its header, and of each cell only the attributes that are its own."""
+
+    path: Path
+    header: Header
+    attributes: tuple[Mapping[str, Any], ...]
+
+
+class Failure(NamedTuple):
+    """A cell that raised an error, as it is stored."""
+
+    identity: str
+    message: str
+    traceback: str
+    changes: Mapping[str, Any]
+    at: float
+
+
+class Store:
+    """The cells in a folder, as far as `scan` has seen them."""
+
+    def __init__(self, directory: Path):
+        self.cells = directory / "cells"
+        self.failed = directory / "failed"
+        self.pieces: dict[str, Piece] = {}
+        self.failures: dict[str, Failure] = {}
+        self.damaged: dict[str, str] = {}
+        self.done: set[str] = set()
+        self._seen: set[str] = set()
+
+    def make(self) -> None:
+        """Make the folders, and remove what was never finished."""
+        for folder in (self.cells, self.failed):
+            folder.mkdir(exist_ok=True)
+            for path in folder.glob(f".*{PARTIAL}"):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > ABANDONED:
+                        path.unlink()
+
+    def scan(self, *, thorough: bool = False, keep: bool = False) -> bool:
+        """Look at the files that are new since the last scan; whether there were any.
+
+        **Arguments:**
+
+        - `thorough`: read all of every file, not its header alone.
+        - `keep`: keep the headers, for `collect`.
+        """
+        before = len(self._seen)
+        for path in _files(self.cells, ".npz"):
+            if path.name not in self._seen:
+                self._look(path, thorough, keep)
+        for path in _files(self.failed, ".json"):
+            if path.name not in self._seen:
+                self._look_at_failures(path)
+        return len(self._seen) > before
+
+    def _look(self, path: Path, thorough: bool, keep: bool) -> None:
+        try:
+            header = check(path) if thorough else read_header(path)
+        except FileNotFoundError:
+            return
+        except Damaged as error:
+            self.damaged[path.name] = str(error)
+            return
+        self._seen.add(path.name)
+        self.done.update(header.identities)
+        self.damaged.pop(path.name, None)
+        if keep:
+            own = tuple(cell["attributes"] or NONE for cell in header.cells)
+            self.pieces[path.name] = Piece(path, header._replace(cells=()), own)
+
+    def _look_at_failures(self, path: Path) -> None:
+        try:
+            records = [Failure(**record) for record in json.loads(path.read_text("utf-8"))]
+        except FileNotFoundError:
+            return
+        except (ValueError, TypeError) as error:
+            self.damaged[path.name] = str(error)
+            return
+        self._seen.add(path.name)
+        for failure in records:
+            known = self.failures.get(failure.identity)
+            if known is None or known.at < failure.at:
+                self.failures[failure.identity] = failure
+
+    def write(
+        self, results: Sequence[Finished | Failed], changes: Mapping[str, Mapping[str, Any]], version: int
+    ) -> None:
+        """Write what cells came to, in as few files as their structures allow.
+
+        **Arguments:**
+
+        - `results`: of different cells.
+        - `changes`: by identity, the fields that a cell changes.
+        - `version`: of the study.
+
+        **Raises:** `OSError`, after which some of them are written and none of them half.
+        """
+        for group in groups([result for result in results if isinstance(result, Finished)]):
+            path = self.cells / f"{_name([result.identity for result in group])}.npz"
+            write_whole(path, pack(group, [changes[result.identity] for result in group], version))
+            self._seen.add(path.name)
+            self.done.update(result.identity for result in group)
+        failures = [
+            Failure(r.identity, r.message, r.traceback, changes[r.identity], time.time())
+            for r in results
+            if isinstance(r, Failed)
+        ]
+        if failures:
+            names = [f"{f.identity} {f.at}" for f in failures]
+            path = self.failed / f"{_digest(names)}.json"
+            text = json.dumps([f._asdict() for f in failures], ensure_ascii=False, indent=1)
+            write_whole(path, text.encode())
+            self._seen.add(path.name)
+            self.failures |= {f.identity: f for f in failures}
+
+    def discard_damaged(self) -> dict[str, str]:
+        """Remove the damaged files, whose cells are computed again; what they were and what was wrong with them."""
+        found, self.damaged = self.damaged, {}
+        for name in found:
+            folder = self.cells if name.endswith(".npz") else self.failed
+            with contextlib.suppress(OSError):
+                (folder / name).unlink()
+        return found
+
+
+def _files(folder: Path, suffix: str) -> list[Path]:
+    """The finished files of a folder, by name."""
+    try:
+        return sorted(p for p in folder.iterdir() if p.suffix == suffix and not p.name.startswith("."))
+    except FileNotFoundError:
+        return []
+
+
+def _name(identities: Sequence[str]) -> str:
+    """The name of a file with these cells."""
+    return identities[0] if len(identities) == 1 else _digest(identities)
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:DIGITS]

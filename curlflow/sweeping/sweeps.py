@@ -1,0 +1,232 @@
+"""`curlflow.sweep`, and its parts: plan, run, look, collect."""
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ..interrupts import Interrupted
+from ..spec import Spec
+from . import manifest as manifests
+from .axes import Axis
+from .callables import Study, check_call, options_of, study_of
+from .collecting import collect
+from .dimensions import dimensions_of
+from .engines import Engine, Serial
+from .manifest import Manifest
+from .running import Runner
+from .tally import check_progress, reporting
+from .work import run_batch
+
+ENGINES = ("processes", "serial")
+
+
+def sweep(
+    spec: Any,
+    over: Any,
+    study: Any = "train",
+    options: Any = None,
+    *,
+    directory: str | Path | None = None,
+    version: Any = None,
+    engine: Any = None,
+    workers: Any = None,
+    scheduler: Any = None,
+    client: Any = None,
+    retry_failed: bool = False,
+    extend: bool = False,
+    other_version: str = "refuse",
+    progress: Any = None,
+) -> xr.Dataset:
+    """Run a study in every cell of a grid of specs, and return one labelled dataset.
+
+    ```python
+    ds = curlflow.sweep(
+        curlflow.preset("fig4"),
+        over={
+            "c": curlflow.Axis.compression_ratio(np.logspace(-2, 1, 20), total=220),
+            "fraction": curlflow.Axis("rule.flipped.hidden", np.linspace(0, 1, 21)),
+        },
+        study="train",
+        directory="fig4/",
+    )
+    ```
+
+    **Returns:** a dataset with the axes as leading dimensions, then those of the study, such as `realization`;
+    `cell_status` says which cells are done or have failed, and `cell_message`, where any have, why.
+
+    **Arguments:**
+
+    - `spec`: a `curlflow.Spec`; its realizations are computed within a cell.
+    - `over`: the axes: dotted fields of the spec with their values, or names of your own with a `curlflow.Axis`.
+    - `study`: `"train"`, `"lyapunov"`, `"stability"`, `"simulate"`, `"decomposition"`; a function at the top of a
+      module or script, or its name `"package.module:function"`. It is called with the cell's spec and returns a
+      dataset, a mapping from names to numbers, arrays or (dims, array), or a number.
+    - `options`: keyword arguments of the study.
+    - `directory`: where finished cells are kept. The same call goes on with what is missing there, after whatever has
+      interrupted it; several processes may share a folder. None keeps nothing.
+    - `version`: of a function of your own: raise it when it would return other numbers.
+    - `engine`: `"processes"` (the default), `"serial"`, or a function that makes an engine from the work.
+    - `workers`: how many processes; by default all cores.
+    - `scheduler`: address of a dask scheduler such as `"tcp://host:8786"`, or `client`, a `distributed.Client`:
+      cells run on its workers; docs/cluster.md.
+    - `retry_failed`: compute failed cells again.
+    - `extend`: let this sweep take the place of another in `directory`; cells that both have are kept.
+    - `other_version`: `"refuse"`, `"recompute"` or `"use"` the cells of another version of the study.
+    - `progress`: True for a bar, or a function of a `curlflow.sweeping.Tally`.
+
+    **Description:** a finished cell is in a file named by a hash of its spec (seed included), the study with its
+    version and the options, written whole within a second; what is lost when all is killed are the cells at work. The
+    dataset is the same, bit for bit, however often the sweep was interrupted. See docs/sweeps.md.
+
+    **Raises:** `ValueError` for bad input, a folder of another sweep, and cells of another version; `OSError` when
+    the folder cannot be written to; `RuntimeError` when workers cannot start; `curlflow.Interrupted` on Ctrl-C, with
+    what was finished in its attribute `dataset`. A cell that raises an error is recorded, and no error of the sweep.
+    """
+    wanted = _described(spec, over, study, options, version)
+    check_call(wanted.study, wanted.options)
+    check_progress(progress)
+    chosen = engine_of(engine, workers, scheduler, client, wanted.study)
+
+    def begin(folder: Path) -> Manifest:
+        return manifests.established(folder, wanted, extend=extend, other_version=other_version)
+
+    if directory is not None:
+        return _run(Path(directory), begin, chosen, retry_failed, progress)
+    with tempfile.TemporaryDirectory(prefix="curlflow-sweep-") as folder:
+        return _run(Path(folder), begin, chosen, retry_failed, progress)
+
+
+def plan(
+    spec: Any,
+    over: Any,
+    study: Any = "train",
+    options: Any = None,
+    *,
+    directory: str | Path,
+    version: Any = None,
+    extend: bool = False,
+    other_version: str = "refuse",
+) -> Manifest:
+    """Make `directory` a folder of a sweep without computing anything; `resume` computes.
+
+    The arguments are those of `sweep`.
+
+    **Returns:** the sweep, with its `grid` of cells.
+
+    **Raises:** as `sweep`.
+    """
+    wanted = _described(spec, over, study, options, version)
+    check_call(wanted.study, wanted.options)
+    return manifests.established(Path(directory), wanted, extend=extend, other_version=other_version)
+
+
+def resume(
+    directory: str | Path,
+    *,
+    engine: Any = None,
+    workers: Any = None,
+    scheduler: Any = None,
+    client: Any = None,
+    retry_failed: bool = False,
+    other_version: str = "refuse",
+    progress: Any = None,
+) -> xr.Dataset:
+    """Go on with the sweep of a folder, from its files alone, and return its dataset.
+
+    The arguments are those of `sweep`.
+
+    **Raises:** as `sweep`, and `ValueError` if the folder is of no sweep.
+    """
+    there = manifests.read(Path(directory))
+    name, given = there.study.name, there.study.version
+    current = study_of(name if ":" not in name else there.study.function, given if ":" in name else None)
+    check_call(current, there.options)
+    check_progress(progress)
+    chosen = engine_of(engine, workers, scheduler, client, current)
+    wanted = Manifest(there.spec, there.dimensions, current, there.options, there.others)
+
+    def begin(folder: Path) -> Manifest:
+        return manifests.established(folder, wanted, other_version=other_version)
+
+    return _run(Path(directory), begin, chosen, retry_failed, progress)
+
+
+def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Study) -> Engine:
+    """The engine that the arguments ask for, not yet entered.
+
+    **Raises:** `ValueError` for arguments that contradict each other, for functions that workers cannot find, and for
+    a scheduler that does not answer.
+    """
+    script = study.function.startswith("__main__:")
+    if scheduler is not None or client is not None:
+        if engine is not None or workers is not None:
+            raise ValueError("scheduler: it has workers of its own; engine and workers do not go with it.")
+        if script:
+            raise ValueError(f"study: {study.function} is in the script; workers of a cluster need it in a module.")
+        from .cluster import Cluster
+
+        return Cluster(run_batch, scheduler=scheduler, client=client)
+    if engine == "serial":
+        if workers not in (None, 1):
+            raise ValueError(f"workers: got {workers!r}, but the serial engine is one.")
+        return Serial(run_batch)
+    if callable(engine):
+        return engine(run_batch)
+    if engine not in (None, "processes"):
+        raise ValueError(f"engine: got {engine!r}, allowed are {', '.join(ENGINES)} and functions that make one.")
+    if script and not hasattr(sys.modules["__main__"], "__file__"):
+        raise ValueError(
+            f"study: {study.function} was typed in, and other processes cannot find it; put it in a file, or "
+            'give engine="serial".'
+        )
+    from .local import LocalProcesses
+
+    return LocalProcesses(run_batch, workers)
+
+
+def _described(spec: Any, over: Any, study: Any, options: Any, version: Any) -> Manifest:
+    if not isinstance(spec, Spec):
+        raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
+    return Manifest(spec, dimensions_of(spec, over), study_of(study, version), options_of(options), {})
+
+
+def _run(
+    directory: Path, begin: Callable[[Path], Manifest], engine: Engine, retry_failed: bool, progress: Any
+) -> xr.Dataset:
+    """Compute what is missing and collect; say what the user should know."""
+    try:
+        with engine:
+            runner = Runner(directory, begin(directory), retry_failed)
+            if runner.damaged:
+                warnings.warn(_about_damage(runner.damaged), stacklevel=3)
+            with reporting(progress) as report:
+                runner.run(engine, report)
+    except KeyboardInterrupt:
+        if not (directory / manifests.NAME).exists():
+            raise
+        raise Interrupted(collect(directory)) from None
+    if runner.warned:
+        warnings.warn(f"in {runner.warned} cells, the first: {runner.first_warning}", stacklevel=3)
+    dataset = collect(directory)
+    failed = int((dataset.cell_status == 1).sum())
+    if failed:
+        warnings.warn(
+            f"{failed} of {dataset.cell_status.size} cells failed; cell_message says why, and retry_failed=True "
+            "computes them again.",
+            stacklevel=3,
+        )
+    return dataset
+
+
+def _about_damage(damaged: dict[str, str]) -> str:
+    name, reason = next(iter(damaged.items()))
+    more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+    return f"directory: {name}{more} was damaged ({reason}); its cells are computed again."
+
+
+__all__ = ["Axis", "Manifest", "collect", "plan", "resume", "sweep"]

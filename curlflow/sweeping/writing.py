@@ -1,0 +1,95 @@
+"""Results on their way to the disk: gathered for a moment, so that many quick cells share one file, by a thread.
+
+The thread also renews the runner's lease. It goes on while a study computes in the main thread, so that what was
+finished is on the disk a second later however long the next cell takes.
+"""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .atomic import unwritable
+from .leases import Leases
+from .store import Store
+from .work import Failed, Finished
+
+GATHERED = 0.7
+"""Seconds for which finished cells are gathered at most; with the writing itself less than a second."""
+RENEWAL = 1.0
+"""Seconds between renewals of the lease."""
+TICK = 0.1
+
+
+class Writer:
+    """A context manager that writes what is `add`ed; leaving it writes the rest."""
+
+    def __init__(self, directory: Path, store: Store, leases: Leases, version: int):
+        self._directory = directory
+        self._store = store
+        self._leases = leases
+        self._version = version
+        self._lock = threading.Lock()
+        self._results: list[Finished | Failed] = []
+        self._changes: dict[str, Mapping[str, Any]] = {}
+        self._since = 0.0
+        self._error: OSError | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="curlflow sweep writer", daemon=True)
+
+    def __enter__(self) -> "Writer":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        try:
+            self._flush()
+        finally:
+            self._leases.end()
+        if kind is None:
+            self.check()
+
+    def add(self, results: Sequence[Finished | Failed], changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take results, with the fields that their cells change by identity.
+
+        **Raises:** as `check`.
+        """
+        self.check()
+        with self._lock:
+            self._since = self._since if self._results else time.monotonic()
+            self._results += results
+            self._changes |= changes
+
+    def check(self) -> None:
+        """**Raises:** `OSError` if writing has failed: nothing more is written then."""
+        if self._error is not None:
+            raise unwritable(self._directory, self._error) from self._error
+
+    def _run(self) -> None:
+        renewed = time.monotonic()
+        while not self._stop.wait(TICK):
+            if self._results and time.monotonic() - self._since >= GATHERED:
+                self._flush()
+            if time.monotonic() - renewed >= RENEWAL and self._error is None:
+                renewed = time.monotonic()
+                self._attempt(self._leases.renew)
+
+    def _flush(self) -> None:
+        with self._lock:
+            results, changes = self._results, self._changes
+            self._results, self._changes = [], {}
+        if results and self._error is None:
+            self._attempt(lambda: self._store.write(results, changes, self._version))
+            self._leases.release({result.identity for result in results})
+
+    def _attempt(self, write: Any) -> None:
+        try:
+            write()
+        except OSError as error:
+            self._error = error

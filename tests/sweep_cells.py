@@ -1,0 +1,111 @@
+"""What the tests of sweeps compute in cells; worker processes import it by name."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+import curlflow
+
+
+def area(spec, scale=1.0):
+    """A number."""
+    return scale * spec.network.inputs * spec.network.hidden
+
+
+def counted(spec, folder):
+    """A number, and a file that says that it was computed."""
+    name = f"{spec.seed}-{spec.network.inputs}-{os.getpid()}-{time.monotonic_ns()}"
+    (Path(folder) / name).touch()
+    return {"product": spec.seed * spec.network.inputs}
+
+
+def several(spec):
+    """Variables of many kinds and sizes, without xarray."""
+    rng = np.random.default_rng(spec.seed)
+    return {
+        "draws": ("draw", rng.normal(size=3)),
+        "spectrum": ("mode", np.arange(spec.network.inputs, dtype=float)),
+        "count": spec.network.hidden,
+        "even": spec.seed % 2 == 0,
+        "word": "seed " + "i" * spec.seed,
+    }
+
+
+def labelled(spec):
+    """A dataset with coordinates, some of which depend on the cell, and a flag."""
+    number = spec.network.inputs
+    flags = {"flag_values": np.array([0, 2], np.int8), "flag_meanings": "ok not_run"}
+    status = xr.Variable("realization", np.zeros(2, np.int8), flags)
+    return xr.Dataset(
+        {"value": (("realization", "mode"), spec.seed + np.ones((2, number)), {"units": "1"}), "status": status},
+        {
+            "realization": np.arange(2),
+            "mode": np.arange(1, number + 1),
+            "time": ("mode", np.arange(number) * (spec.seed + 1.0)),
+        },
+        {"device": "none", "seed_was": spec.seed, "created": str(time.time()), "flag": True},
+    )
+
+
+def unlucky(spec, folder=None):
+    """A number, but not for odd seeds, unless there is a file that says so."""
+    if spec.seed % 2 and not (folder and (Path(folder) / "mended").exists()):
+        raise ArithmeticError(f"seed {spec.seed} is odd")
+    return spec.seed
+
+
+def stopped(spec, at):
+    """A number, but Ctrl-C in one cell."""
+    if spec.seed == at:
+        raise KeyboardInterrupt
+    return spec.seed
+
+
+def noisy(spec):
+    """A number, and a warning for odd seeds."""
+    if spec.seed % 2:
+        import warnings
+
+        warnings.warn(f"seed {spec.seed} is odd", stacklevel=1)
+    return spec.seed
+
+
+def slow(spec, seconds):
+    """Numbers that take a while."""
+    time.sleep(seconds)
+    return {"numbers": ("n", np.random.default_rng(spec.seed).normal(size=4))}
+
+
+def patient(spec, folder):
+    """Random numbers at leisure, with a file that says that they were drawn; seed 5 waits until there is a file."""
+    while spec.seed == 5 and not (Path(folder) / "go").exists():
+        time.sleep(0.01)
+    time.sleep(0.02)
+    (Path(folder) / f"{spec.seed}-{spec.network.inputs}-{os.getpid()}").touch()
+    return {"numbers": ("n", np.random.default_rng(spec.seed).normal(size=4)), "inputs": spec.network.inputs}
+
+
+def deadly(spec):
+    """A number, but death for seed 3."""
+    if spec.seed == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return spec.seed
+
+
+def large(spec):
+    """Ten kilobytes."""
+    return {"numbers": ("n", np.full(1250, float(spec.seed)))}
+
+
+def complex_number(spec):
+    """What no file can hold."""
+    return 1j * spec.seed
+
+
+def spectrum(spec, at="solution"):
+    """A study under a name of ours."""
+    return curlflow.stability(spec, at=at).leading_real_part
