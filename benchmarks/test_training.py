@@ -1,7 +1,7 @@
 """Whole runs of figure 4 (1e5 epochs from the teacher) against a plain NumPy loop of the published protocol.
 
-The loop is timed over some epochs of each setting and scaled to 1e5; curlflow runs them all, early stops counted, with
-the time to compile shared by the 420 runs of each width. One realization of every cell in a sample of the grid.
+The loop is timed over some epochs of each setting and scaled to 1e5; curlflow runs them all, early stops counted,
+with the time to compile shared by the 420 runs of each width. One realization of every cell in a sample of the grid.
 """
 
 import time
