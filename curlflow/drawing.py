@@ -28,8 +28,8 @@ TRAIN, TEST, TEACHER, START, BATCHES, FEEDBACK, FLIPS = range(7)
 """Roles of the random streams."""
 
 WIDE = 10**7
-"""A linear teacher with more activities than this, units times samples, gives its outputs by the product of its layers:
-a few microseconds in place of seconds, and no gigabytes of activities. (Outputs differ by rounding.)"""
+"""A linear teacher with more activities than this, units times samples, gives its outputs by the product of its
+layers: in hundredths of the time and without gigabytes of activities. (They differ by rounding.)"""
 
 
 @jax.jit

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from ..constraints import AbstractConstraint, Free, FrobeniusSpheres
 from ..networks import Feedforward
@@ -25,7 +26,7 @@ from ..networks.feedforward import Matrix
 from ..rules import AbstractLearningRule, FeedbackAlignment, SignFlipped
 from ..rules.base import rotates_with_hidden_units
 from ..rules.graph_signs import unflipped
-from .rotations import Rotation, groups_of_units, rotation
+from .rotations import Rotation, Rows, Units, groups_of_units, rotation
 
 Rotations = tuple[Rotation | None, ...]
 
@@ -61,9 +62,39 @@ class Compression:
         narrow = [w - i for w, i in zip(self.network.widths[1:-1], idle, strict=True)]
         return {"hidden": list(self.widths[1:-1]), "compressed": narrow}
 
+    @property
+    def layout(self) -> tuple[tuple[tuple[int, int], ...] | None, ...]:
+        """For every hidden layer the sizes of the groups, wide and narrow; None where it is as it was."""
+        groups = (None if r is None else r.groups for r in self.rotations)
+        return tuple(None if g is None else tuple((len(part.units), part.width) for part in g) for g in groups)
+
     def expand(self, network: Feedforward) -> Feedforward:
         """The wide network that the narrow `network` stands for: W = Q W_c."""
         return network.with_weights(_turned(network.weights, self.rotations, Rotation.widen))
+
+    def entries(
+        self, flat: Float[np.ndarray, "*records narrow"], index: Int[np.ndarray, " entries"]
+    ) -> Float[np.ndarray, "*records entries"]:
+        """Single weights of wide networks.
+
+        **Arguments:**
+
+        - `flat`: all weights of narrow networks, layer by layer and row by row.
+        - `index`: places among all weights of the wide network in the same order.
+        """
+        result = np.empty((*flat.shape[:-1], index.size))
+        start = begin = 0
+        wide, narrow, turns = self.widths, self.network.widths, (None, *self.rotations, None)
+        for layer, w in enumerate(self.network.weights):
+            size = wide[layer + 1] * wide[layer]
+            here = np.flatnonzero((index >= start) & (index < start + size))
+            post, pre = np.divmod(index[here] - start, wide[layer])
+            (posts, post), (pres, pre) = (np.unique(units, return_inverse=True) for units in (post, pre))
+            matrix = flat[..., begin : begin + w.size].reshape(*flat.shape[:-1], *w.shape)
+            matrix = _rows(turns[layer + 1], posts, narrow[layer + 1]) @ matrix
+            result[..., here] = (matrix @ _rows(turns[layer], pres, narrow[layer]).T)[..., post, pre]
+            start, begin = start + size, begin + w.size
+        return result
 
     def rotate(self, network: Feedforward) -> Feedforward:
         """The narrow network Qᵀ W of a wide one; exact where its columns are in the span that was kept."""
@@ -72,11 +103,8 @@ class Compression:
     def with_idle_units(self) -> "Compression":
         """The same with a unit without synapses for every group that got narrower; see `sectors`."""
         rotations = tuple(None if r is None else r.with_idle_units() for r in self.rotations)
-        widths = [w + (0 if r is None else len(r.idle)) for w, r in zip(self.network.widths[1:], (*rotations, None))]
-        weights = []
-        for w, post, pre in zip(self.network.weights, widths, (self.network.widths[0], *widths), strict=False):
-            weights.append(np.zeros((post, pre)))
-            weights[-1][: w.shape[0], : w.shape[1]] = w
+        idle = [0, *(0 if r is None else len(r.idle) for r in rotations), 0]
+        weights = [np.pad(w, ((0, idle[i + 1]), (0, idle[i]))) for i, w in enumerate(self.network.weights)]
         rule = narrowed_rule(self.wide_rule, rotations)
         return Compression(self.network.with_weights(weights), rule, self.constraint, self.wide_rule, rotations)
 
@@ -132,6 +160,11 @@ def compress(
         return None
     narrow = network.with_weights(_turned(network.weights, tuple(rotations), Rotation.narrow))
     return Compression(narrow, narrowed_rule(rule, tuple(rotations)), constraint, rule, tuple(rotations))
+
+
+def _rows(turn: Rotation | None, units: Units, width: int) -> Rows:
+    """The rows of Q of some units, those of the identity for a layer that is as it was."""
+    return np.eye(width)[units] if turn is None else turn.rows(units)
 
 
 def _columns(network: Feedforward, base: AbstractLearningRule, layer: int, extra: Any) -> np.ndarray:

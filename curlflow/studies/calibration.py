@@ -1,5 +1,8 @@
 """Pilot runs: how long a block may be, and how long a fixed step."""
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -27,16 +30,17 @@ def initial_span(system: AbstractSystem):
     )
 
 
-def block_length(system: AbstractSystem, run: Run, vectors: int, *, key):
+def block_length(system: AbstractSystem, run: Run, vectors: int, tracked: Callable[[AbstractSystem], Any], *, key):
     """The longest span of 1, 0.5, 0.2, 0.1, … units of time over which a pilot's condition number stays below 1e6.
 
-    It does not depend on how long the exponents are averaged, so that a run can be continued exactly.
+    It does not depend on how long the exponents are averaged, so that a run can be continued exactly. `tracked` makes
+    of a system what is advanced with its tangents.
     """
-    tangents = random_tangents(system, run.state, vectors, key=key)
+    tangents = random_tangents(tracked(system), run.state, vectors, key=key)
     run = jax.tree.map(np.asarray, run._replace(tangents=tangents))
     span = initial_span(system)
     for k in range(1, 40):
-        blocks = lyapunov_blocks(system, run, np.asarray(span), np.asarray(PILOT_BLOCKS))
+        blocks = lyapunov_blocks(tracked(system), run, np.asarray(span), np.asarray(PILOT_BLOCKS))
         stretch = np.asarray(blocks.log_stretch)[: int(blocks.number)]
         condition = largest_condition(stretch, 1.0) if len(stretch) == PILOT_BLOCKS else np.inf
         shorter = system.span(BLOCK * (1, 0.5, 0.2)[k % 3] * 10.0 ** -(k // 3))
@@ -46,7 +50,7 @@ def block_length(system: AbstractSystem, run: Run, vectors: int, *, key):
     return span
 
 
-def fixed_step(flow: Flow, run: Run, span) -> tuple[float, Status]:
+def fixed_step(flow: Flow, run: Run, span, tracked: Callable[[AbstractSystem], Any]) -> tuple[float, Status]:
     """The longest step at which fixed steps agree with the adaptive solver over a pilot run.
 
     Every pilot block starts from the adaptive trajectory. The fixed-step state and tangents at its end may differ
@@ -57,7 +61,7 @@ def fixed_step(flow: Flow, run: Run, span) -> tuple[float, Status]:
     """
     starts, ends = [run], []
     for _ in range(PILOT_BLOCKS):
-        blocks = _one_block(flow, starts[-1], span)
+        blocks = _one_block(tracked(flow), starts[-1], span)
         if int(blocks.number) == 0:
             return float("nan"), Status(int(blocks.run.status))
         ends.append(blocks)
@@ -65,7 +69,7 @@ def fixed_step(flow: Flow, run: Run, span) -> tuple[float, Status]:
     allowed = ACCURACY * float(flow.integrator.rtol)
     number = max(1, int(np.ceil(span / max(float(start.clock.step) for start in starts[1:]))))
     for _ in range(20):
-        fixed = eqx.tree_at(lambda s: s.integrator, flow, FixedSteps(np.asarray(span / number)))
+        fixed = tracked(eqx.tree_at(lambda s: s.integrator, flow, FixedSteps(np.asarray(span / number))))
         if all(
             _close(_one_block(fixed, start, span), end, allowed) for start, end in zip(starts, ends, strict=False)
         ):

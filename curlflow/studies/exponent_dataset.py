@@ -13,6 +13,7 @@ import xarray as xr
 from jax.flatten_util import ravel_pytree
 
 from .. import results
+from ..compression.sectors import Sectors
 from ..integrate import Adaptive, Clock, FixedSteps
 from ..measures import lyapunov, standard_error
 from ..measures.lyapunov import ILL_CONDITIONED, Run, kaplan_yorke_dimension, largest_condition
@@ -43,6 +44,11 @@ VARIABLES = (
     results.status_variable(),
     Variable("kaplan_yorke_dimension", R, "Kaplan–Yorke dimension", "1", {"ancillary_variables": KY_STATUS}),
     results.flag_variable(KY_STATUS, R, "why the Kaplan–Yorke dimension is known or not", KaplanYorke),
+    Variable(
+        "local_exponent_of_tangent",
+        ("realization", "block", "tangent"),
+        "exponent of one block of every tangent vector of a compressed network, to resume from",
+    ),
     Variable("blocks", R, "number of blocks that were averaged"),
     Variable("step", R, "step of the solver in units of time: the fixed one, or the next adaptive one; 0 for a map"),
     Variable("tangent_of_exponent", ("realization", "exponent"), "which tangent vector measured this exponent"),
@@ -53,7 +59,7 @@ VARIABLES = (
 
 
 def assemble(
-    realizations: list[Realization], options: Options, subject: Mapping[str, str], system: AbstractSystem
+    realizations: list[Realization], options: Options, subject: Mapping[str, Any], system: AbstractSystem
 ) -> xr.Dataset:
     """The dataset of all realizations, finished or not."""
     columns = [_columns(r, options) for r in realizations]
@@ -122,13 +128,12 @@ def _criterion(options: Options) -> str:
 
 def _columns(r: Realization, options: Options) -> dict[str, Any]:
     """What one realization contributes to every variable."""
-    local = r.series
-    mean = local.mean(axis=0) if r.done else np.full(options.exponents, np.nan)
-    order = np.argsort(-mean, kind="stable")
-    local, mean = local[:, order], mean[order]
-    complete = options.exponents == r.system.dimension
+    order = r.leading(options.exponents)
+    local = r.series[:, order]
+    mean = (r.series.mean(axis=0) if r.done else np.full(r.vectors, np.nan))[order]
+    complete = options.exponents == (r.system.dimension if r.sectors is None else r.sectors.dimension)
     dimension, reason = kaplan_yorke_dimension(mean, complete)
-    condition = np.nan if options.block is None else largest_condition(local, options.block)
+    condition = np.nan if options.block is None else largest_condition(r.series, options.block)
     agreed = r.reached if options.tolerance is not None else halves_agree(local)
     columns = {
         "lyapunov_exponent": mean,
@@ -145,6 +150,8 @@ def _columns(r: Realization, options: Options) -> dict[str, Any]:
         "step": _step(r),
         **_final(r),
     }
+    if r.sectors is not None:
+        columns["local_exponent_of_tangent"] = r.series
     if complete:
         divergence = r.divergences.mean() if r.done else np.nan
         columns |= {
@@ -170,18 +177,24 @@ def _final(r: Realization) -> dict[str, Any]:
 
 
 def restored(
-    previous: Any, given: Mapping[str, Any], systems: list[AbstractSystem], subject: Mapping[str, str]
+    previous: Any,
+    given: Mapping[str, Any],
+    systems: list[AbstractSystem],
+    sectors: list[Sectors | None],
+    subject: Mapping[str, str],
 ) -> tuple[Options, list[Realization]]:
     """The options and runs with which `previous` goes on.
 
     **Raises:** `ValueError` where `previous` is of another spec or system, or was made with other options.
     """
-    options = _options(previous, given, systems[0])
+    options = _options(previous, given, systems[0], sectors[0])
     _check_subject(previous, subject, len(systems))
-    return options, [_realization(previous, i, system, options) for i, system in enumerate(systems)]
+    pairs = enumerate(zip(systems, sectors, strict=True))
+    return options, [_realization(previous, i, system, part, options) for i, (system, part) in pairs]
 
 
-def _options(previous: Any, given: Mapping[str, Any], system: AbstractSystem) -> Options:
+def check_resumed(previous: Any) -> None:
+    """Refuse to go on with anything but a whole dataset of exponents."""
     if not isinstance(previous, xr.Dataset):
         raise ValueError(
             f"resume: got {previous!r}, required is a dataset; curlflow.load(PATH) reads one from a file."
@@ -194,6 +207,11 @@ def _options(previous: Any, given: Mapping[str, Any], system: AbstractSystem) ->
             f"resume: the dataset has {rows.to_numpy().tolist()} blocks of local_exponent, required are "
             f"{previous.blocks.to_numpy().tolist()}; give it as it was saved, whole."
         )
+
+
+def _options(
+    previous: xr.Dataset, given: Mapping[str, Any], system: AbstractSystem, sectors: Sectors | None
+) -> Options:
     used = json.loads(previous.attrs["settings"])
     for name, value in given.items():
         if name not in ("duration", "tolerance") and value is not None and value != used.get(name):
@@ -206,7 +224,7 @@ def _options(previous: Any, given: Mapping[str, Any], system: AbstractSystem) ->
     options["before"] = used["duration"] if used.get("block") is not None else 0.0
     if isinstance(system, Flow):
         options |= {name: used.get(name) for name in ("stepping", "rtol", "atol")}
-    return Options.checked(options, system)
+    return Options.checked(options, system, sectors)
 
 
 def _check_subject(previous: xr.Dataset, subject: Mapping[str, str], number: int) -> None:
@@ -236,9 +254,11 @@ def _flat(tables: dict, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _realization(previous: xr.Dataset, index: int, system: AbstractSystem, options: Options) -> Realization:
+def _realization(
+    previous: xr.Dataset, index: int, system: AbstractSystem, sectors: Sectors | None, options: Options
+) -> Realization:
     """One run as `previous` left it. What had no block yet starts again."""
-    r = Realization.fresh(index, system, options)
+    r = Realization.fresh(index, system, options, sectors)
     saved = previous.isel(realization=index)
     done, status = int(saved.blocks), Status(int(saved.status))
     if done == 0 and status in (Status.interrupted, Status.not_run):
@@ -251,8 +271,11 @@ def _realization(previous: xr.Dataset, index: int, system: AbstractSystem, optio
         clock = clock._replace(step=np.asarray(0.0))
     tangents = from_rows(np.asarray(saved.final_tangent), system.state)
     r.run = as_numpy(Run(unravel(saved.final_state.to_numpy()), tangents, clock, status.value))
-    order = np.argsort(saved.tangent_of_exponent.to_numpy())
-    r.local_exponents = [saved.local_exponent.to_numpy()[:done, order]]
+    if sectors is None:
+        order = np.argsort(saved.tangent_of_exponent.to_numpy())
+        r.local_exponents = [saved.local_exponent.to_numpy()[:done, order]]
+    else:
+        r.local_exponents = [saved.local_exponent_of_tangent.to_numpy()[:done]]
     if "local_divergence" in saved:
         r.local_divergences = [saved.local_divergence.to_numpy()[:done]]
     r.started = True

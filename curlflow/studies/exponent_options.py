@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..compression.sectors import Sectors
 from ..integrate import FixedSteps
 from ..systems import AbstractSystem, Flow
 from .options import one_of, positive, whole
@@ -38,12 +39,13 @@ class Options:
     seed: int
 
     @classmethod
-    def checked(cls, given: Mapping[str, Any], system: AbstractSystem) -> "Options":
-        """Check what was `given` for `system`, and fill in the defaults.
+    def checked(cls, given: Mapping[str, Any], system: AbstractSystem, sectors: Sectors | None = None) -> "Options":
+        """Check what was `given` for `system`, or the full one that its `sectors` stand for; fill in the defaults.
 
         **Raises:** `ValueError` for arguments out of range.
         """
-        if system.dimension == 0:
+        most = system.dimension if sectors is None else sectors.dimension
+        if most == 0:
             raise ValueError(
                 "spec_or_system: its constraint leaves the state no freedom to move; there are no exponents."
             )
@@ -51,7 +53,7 @@ class Options:
         given = {name: value for name, value in given.items() if value is not None}
         unit = 1.0 if flow else ITERATIONS_PER_UNIT * float(system.time(1))
         defaults = {
-            "exponents": min(MOST_EXPONENTS, system.dimension),
+            "exponents": min(MOST_EXPONENTS, most),
             "duration": DURATION * unit * (LONGER if "tolerance" in given else 1),
             "transient": TRANSIENT * unit,
             "alignment": ALIGNMENT * unit,
@@ -70,7 +72,7 @@ class Options:
         elif "stepping" in given:
             raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")
         return cls(
-            exponents=whole("exponents", full["exponents"], 1, system.dimension, dimension),
+            exponents=whole("exponents", full["exponents"], 1, most, dimension),
             duration=positive("duration", full["duration"]),
             before=full.get("before", 0.0),
             transient=positive("transient", full["transient"], zero=True),

@@ -2,14 +2,16 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
+from ..compression.sectors import InSectors, Sectors
 from ..integrate import FixedSteps
 from ..measures.lyapunov import CAPACITY, Run, lyapunov_blocks, random_tangents, transient_blocks
 from ..measures.standard_error import BATCHES, batch_means_error, error_ratio
@@ -27,12 +29,16 @@ LONG_ENOUGH = 1.5
 
 @dataclass
 class Realization:
-    """One run and what it has measured so far."""
+    """One run and what it has measured so far.
+
+    `sectors` is where the system stands for a larger one, and None where it stands for itself.
+    """
 
     index: int
     system: AbstractSystem
     run: Run
     tangent_key: Array
+    sectors: Sectors | None = None
     started: bool = False
     reached: bool = False
     finished: bool = False
@@ -40,11 +46,14 @@ class Realization:
     local_divergences: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def fresh(cls, index: int, system: AbstractSystem, options: Options) -> "Realization":
+    def fresh(
+        cls, index: int, system: AbstractSystem, options: Options, sectors: Sectors | None = None
+    ) -> "Realization":
         """A realization that has not begun. Its tangents depend on `seed` and its index alone."""
         key = jax.random.fold_in(jax.random.key(options.seed), index)
-        run = Run(system.state, np.zeros((options.exponents, 0)), system.clock(), Status.not_run.value)
-        return cls(index, system, as_numpy(run), key)
+        vectors = options.exponents if sectors is None else len(sectors.of_tangents(options.exponents))
+        run = Run(system.state, np.zeros((vectors, 0)), system.clock(), Status.not_run.value)
+        return cls(index, system, as_numpy(run), key, sectors)
 
     @property
     def status(self) -> Status:
@@ -57,10 +66,32 @@ class Realization:
         return sum(len(part) for part in self.local_exponents)
 
     @property
+    def vectors(self) -> int:
+        """How many tangent vectors are carried."""
+        return jax.tree.leaves(self.run.tangents)[0].shape[0]
+
+    @property
     def series(self) -> Float[np.ndarray, "blocks vectors"]:
         """Local exponents of every block, in the order of the tangent vectors."""
-        vectors = jax.tree.leaves(self.run.tangents)[0].shape[0]
-        return np.concatenate([np.empty((0, vectors)), *self.local_exponents])
+        return np.concatenate([np.empty((0, self.vectors)), *self.local_exponents])
+
+    def copies(self, exponents: int) -> Int[np.ndarray, " vectors"]:
+        """How many of the system's exponents every tangent vector measures."""
+        if self.sectors is None:
+            return np.ones(self.vectors, dtype=int)
+        return self.sectors.copies_of_tangents(exponents)
+
+    def leading(self, exponents: int) -> Int[np.ndarray, " exponents"]:
+        """The tangent vectors that measure the leading exponents, in decreasing order, repeated for every copy."""
+        mean = self.series.mean(axis=0) if self.done else np.full(self.vectors, np.nan)
+        order = np.argsort(-mean, kind="stable")
+        return np.repeat(order, np.minimum(self.copies(exponents)[order], exponents))[:exponents]
+
+    def tracked(self, system: AbstractSystem, exponents: int) -> Any:
+        """What is advanced with tangent vectors: `system`, with each in its sector where there are any."""
+        if self.sectors is None:
+            return system
+        return InSectors(system, self.sectors.owners, self.sectors.of_tangents(exponents))
 
     @property
     def divergences(self) -> Float[np.ndarray, " blocks"]:
@@ -86,13 +117,13 @@ def prepare(realizations: list[Realization], options: Options, report: Progress)
     for r in fresh:
         r.set_status(Status.completed)
     if fresh:
-        _compile(transient_blocks, fresh[0], fresh[0].system.span(0.0))
+        _compile(transient_blocks, fresh[0].system, fresh[0].run, fresh[0].system.span(0.0))
     in_turns(lambda r: _transient(r, options, report), fresh)
     ready = [r for r in fresh if r.status == Status.completed]
     if options.block is not None or not ready:
         return options
     first = ready[0]
-    span = block_length(first.system, first.run, options.exponents, key=first.tangent_key)
+    span = block_length(first.system, first.run, first.vectors, _tracking(first, options), key=first.tangent_key)
     return dataclasses.replace(options, block=float(first.system.time(span)))
 
 
@@ -108,7 +139,8 @@ def average(realizations: list[Realization], options: Options, report: Progress)
     for r in able:
         if not r.started:
             _begin(r, options)
-    _compile(lyapunov_blocks, able[0], able[0].system.span(options.block))
+    tracked = able[0].tracked(able[0].system, options.exponents)
+    _compile(lyapunov_blocks, tracked, able[0].run, able[0].system.span(options.block))
     in_turns(lambda r: _average(r, options, target, report), able)
 
 
@@ -130,9 +162,13 @@ def note_interrupt(realizations: list[Realization]) -> None:
             r.set_status(Status.interrupted if r.done else Status.not_run)
 
 
-def _compile(function, realization: Realization, span) -> None:
+def _compile(function, system, run: Run, span) -> None:
     """Compile once, before threads that would all compile the same."""
-    jax.block_until_ready(function(realization.system, realization.run, np.asarray(span), np.asarray(0)))
+    jax.block_until_ready(function(system, run, np.asarray(span), np.asarray(0)))
+
+
+def _tracking(r: Realization, options: Options) -> Callable[[AbstractSystem], Any]:
+    return lambda system: r.tracked(system, options.exponents)
 
 
 def _transient(r: Realization, options: Options, report: Progress) -> Iterator[None]:
@@ -151,10 +187,11 @@ def _transient(r: Realization, options: Options, report: Progress) -> Iterator[N
 
 def _begin(r: Realization, options: Options) -> None:
     """Random tangents, and the fixed step if one is asked for."""
-    tangents = random_tangents(r.system, r.run.state, options.exponents, key=r.tangent_key)
+    tracked = _tracking(r, options)
+    tangents = random_tangents(tracked(r.system), r.run.state, r.vectors, key=r.tangent_key)
     r.run = as_numpy(r.run._replace(tangents=tangents))
     if options.stepping == "fixed" and isinstance(r.system, Flow) and not isinstance(r.system.integrator, FixedSteps):
-        step, status = fixed_step(r.system, r.run, r.system.span(options.block))
+        step, status = fixed_step(r.system, r.run, r.system.span(options.block), tracked)
         r.system = with_fixed_steps(r.system, step)
         r.set_status(status)
 
@@ -171,13 +208,13 @@ def _average(r: Realization, options: Options, target: int, report: Progress) ->
     if not r.started:
         number, done = math.ceil(options.alignment / options.block - 1e-9), 0
         while done < number and r.status == Status.completed:
-            done += len(_blocks(r, span, min(pace.number, number - done), pace)[0])
+            done += len(_blocks(r, options, span, min(pace.number, number - done), pace)[0])
             report(r.index, "alignment", done / number)
             yield
         r.started = done == number
     while r.started and r.done < target and r.status == Status.completed and not r.reached:
         goal = target if options.tolerance is None else min(target, _next_check(r.done))
-        stretch, volume = _blocks(r, span, min(pace.number, goal - r.done), pace)
+        stretch, volume = _blocks(r, options, span, min(pace.number, goal - r.done), pace)
         r.local_exponents.append(stretch / options.block)
         r.local_divergences.append(volume / options.block)
         r.reached = options.tolerance is not None and r.done == goal and _precise(r, options)
@@ -186,11 +223,16 @@ def _average(r: Realization, options: Options, target: int, report: Progress) ->
     r.finished = True
 
 
-def _blocks(r: Realization, span, number: int, pace: Pace) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(r: Realization, options: Options, span, number: int, pace: Pace) -> tuple[np.ndarray, np.ndarray]:
+    """The next blocks: stretches of all tangent vectors, and volumes of the full system."""
     with pace.timed(number):
-        blocks = as_numpy(lyapunov_blocks(r.system, r.run, span, np.asarray(number)))
+        tracked = r.tracked(r.system, options.exponents)
+        blocks = as_numpy(lyapunov_blocks(tracked, r.run, span, np.asarray(number)))
     r.run = blocks.run
-    return blocks.log_stretch[: int(blocks.number)], blocks.log_volume[: int(blocks.number)]
+    stretch, volume = blocks.log_stretch[: int(blocks.number)], blocks.log_volume[: int(blocks.number)]
+    # The system that is advanced has one copy of every sector. The volumes of the others are the sums of stretches.
+    further = r.copies(options.exponents) - 1
+    return stretch, volume + stretch[:, further > 0] @ further[further > 0]
 
 
 def _next_check(done: int) -> int:
@@ -203,5 +245,6 @@ def _next_check(done: int) -> int:
 
 def _precise(r: Realization, options: Options) -> bool:
     """Whether every standard error is small enough and can be trusted."""
-    small = batch_means_error(r.series) <= options.tolerance
-    return bool(np.all(small & ~(error_ratio(r.series) > LONG_ENOUGH)))
+    series = r.series[:, r.leading(options.exponents)]
+    small = batch_means_error(series) <= options.tolerance
+    return bool(np.all(small & ~(error_ratio(series) > LONG_ENOUGH)))

@@ -7,7 +7,7 @@ import xarray as xr
 from ..precision import double_precision
 from ..spec import Spec
 from ..systems import AbstractSystem
-from .exponent_dataset import assemble, restored
+from .exponent_dataset import assemble, check_resumed, restored
 from .exponent_options import Options
 from .exponent_runs import Realization, average, note_interrupt, prepare
 from .options import check_subject
@@ -33,6 +33,7 @@ def lyapunov(
     progress: bool | Progress | None = None,
     rule: Any = None,
     graph: Any = None,
+    compress: bool = True,
 ) -> xr.Dataset:
     """The leading Lyapunov exponents, with standard errors.
 
@@ -71,6 +72,9 @@ def lyapunov(
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
+    - `compress`: whether wide networks with linear hidden units run as narrow ones where that is exact; the exponents
+      are those of the wide network, and the attribute `compression` says so; docs/compression.md. With `resume` as in
+      the earlier call.
 
     **Description:** discrete QR (Householder) over blocks; the standard error comes from 24 batches of the local
     exponents, checked by `se_ratio` against batches of twice the length. Without `tolerance`, `converged` means
@@ -90,14 +94,20 @@ def lyapunov(
         "block": block, "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed,
     }  # fmt: skip
     architecture = architecture_of(spec_or_system, graph)
-    systems = systems_of(spec_or_system, rule=rule, rtol=rtol, atol=atol, graph=architecture)
+    if resume is not None:
+        check_resumed(resume)
+        compress = "compression" in resume.attrs
+    systems, sectors, compression = systems_of(
+        spec_or_system, rule=rule, rtol=rtol, atol=atol, graph=architecture, compress=compress
+    )
     subject = subject_attributes(spec_or_system, rule, architecture)
     if resume is None:
-        options = Options.checked(given, systems[0])
-        realizations = [Realization.fresh(i, system, options) for i, system in enumerate(systems)]
+        options = Options.checked(given, systems[0], sectors[0])
+        pairs = enumerate(zip(systems, sectors, strict=True))
+        realizations = [Realization.fresh(i, system, options, part) for i, (system, part) in pairs]
     else:
         check_resumed_graph(resume, subject)
-        options, realizations = restored(resume, given, systems, subject)
+        options, realizations = restored(resume, given, systems, sectors, subject)
     interrupted = False
     with reporting(progress, len(systems)) as report:
         try:
@@ -106,7 +116,7 @@ def lyapunov(
         except KeyboardInterrupt:
             interrupted = True
             note_interrupt(realizations)
-    dataset = assemble(realizations, options, subject, systems[0])
+    dataset = assemble(realizations, options, subject | compression, systems[0])
     if interrupted:
         raise Interrupted(dataset)
     return dataset

@@ -1,5 +1,6 @@
 """Learning curves of specs, trajectories of systems: `simulate`."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ from ..tasks import AbstractTask
 from .exponent_runs import as_numpy
 from .options import check_subject, whole
 from .simulation_dataset import learning_dataset, state_dataset
-from .subjects import architecture_of, subject_attributes
+from .subjects import architecture_of, built, compressed_alike, compression_attribute, subject_attributes
 from .workers import Interrupted, Pace, Progress, in_turns, reporting
 
 LONGEST_PIECE = 10.0
@@ -77,6 +78,7 @@ def simulate(
     progress: bool | Progress | None = None,
     rule: Any = None,
     graph: Any = None,
+    compress: bool = True,
 ) -> xr.Dataset:
     """Errors, norms and weights along the dynamics of a spec, for all its realizations; or states of any system.
 
@@ -99,6 +101,8 @@ def simulate(
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
+    - `compress`: whether wide networks with linear hidden units run as narrow ones where that is exact; weights and
+      norms are those of the wide network, and the attribute `compression` says so; docs/compression.md.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges has a `status` and NaN from there on.
@@ -108,11 +112,11 @@ def simulate(
     if not learning and weights != "none":
         raise ValueError(f"weights: got {weights!r}; a system's whole state is recorded, leave it out.")
     architecture = architecture_of(spec_or_system, graph)
-    problems = _problems(spec_or_system, rule, architecture) if learning else []
+    problems = _problems(spec_or_system, rule, architecture, compress) if learning else []
     systems = [p.system() for p in problems] if learning else [spec_or_system]
     times = _times(times, systems[0], learning)
-    indices = _chosen(weights, size(systems[0].state))
-    observers = [Observer(p.training_error, p.test, indices) for p in problems] if learning else [FlatState()]
+    indices = _chosen(weights, _shapes(spec_or_system)) if learning else np.arange(0)
+    observers = [_observer(p, indices) for p in problems] if learning else [FlatState()]
     trajectories = [
         Trajectory(i, system, observer, system.state, system.clock())
         for i, (system, observer) in enumerate(zip(systems, observers, strict=True))
@@ -121,7 +125,9 @@ def simulate(
     values, status = _values(trajectories, times.size), [t.status for t in trajectories]
     subject = subject_attributes(spec_or_system, rule, architecture)
     if learning:
-        dataset = learning_dataset(values, status, times, indices, systems[0], problems[0], subject)
+        subject |= compression_attribute(problems[0].compression)
+        values = _of_wide_networks(values, problems, indices)
+        dataset = learning_dataset(values, status, times, indices, systems[0], _shapes(spec_or_system), subject)
     else:
         dataset = state_dataset(values, status, times, systems[0], subject)
     if interrupted:
@@ -129,8 +135,34 @@ def simulate(
     return dataset
 
 
-def _problems(spec: Spec, rule: Any, graph: Any) -> list[Problem]:
-    return [spec.build(realization=i, rule=rule, graph=graph) for i in range(spec.realizations)]
+def _problems(spec: Spec, rule: Any, graph: Any, compress: bool) -> list[Problem]:
+    build = functools.partial(spec.build, rule=rule, graph=graph)
+    return compressed_alike(build, spec.realizations) if compress else built(build, spec.realizations)
+
+
+def _shapes(spec: Spec) -> list[tuple[int, int]]:
+    """The shapes of the weights, (post, pre)."""
+    return [(post, pre) for pre, post in zip(spec.widths, spec.widths[1:], strict=False)]
+
+
+def _observer(problem: Problem, indices: Int[np.ndarray, " weights"]) -> Observer:
+    """What to record; of a compressed network all weights where any are asked for, to make the wide ones of."""
+    if problem.compression is not None and indices.size:
+        indices = np.arange(size(problem.student))
+    return Observer(problem.training_error, problem.test, indices)
+
+
+def _of_wide_networks(
+    values: Float[np.ndarray, "realization times observables"],
+    problems: list[Problem],
+    indices: Int[np.ndarray, " weights"],
+) -> Float[np.ndarray, "realization times recorded"]:
+    """Records with the weights of the wide networks in place of those of compressed ones."""
+    if indices.size == 0 or problems[0].compression is None:
+        return values
+    first = 2 + len(problems[0].student.weights)
+    wide = [p.compression.entries(v[:, first:], indices) for p, v in zip(problems, values, strict=True)]
+    return np.concatenate([values[:, :, :first], wide], axis=2)
 
 
 def _run_all(trajectories: list[Trajectory], times: np.ndarray, progress: bool | Progress | None) -> bool:
@@ -185,7 +217,8 @@ def _short(values: np.ndarray) -> str:
     return np.array2string(values, threshold=6, edgeitems=3, precision=6)
 
 
-def _chosen(weights: str | int, total: int) -> Int[np.ndarray, " weights"]:
+def _chosen(weights: str | int, shapes: list[tuple[int, int]]) -> Int[np.ndarray, " weights"]:
+    total = sum(post * pre for post, pre in shapes)
     if weights == "none":
         return np.arange(0)
     if weights == "all":

@@ -8,7 +8,6 @@ import xarray as xr
 from jaxtyping import Float
 
 from .. import results
-from ..problem import Problem
 from ..status import Status
 from ..systems import AbstractSystem, Flow
 from ..variable import Variable
@@ -45,11 +44,13 @@ def learning_dataset(
     times: Float[np.ndarray, " times"],
     indices: np.ndarray,
     system: AbstractSystem,
-    problem: Problem,
-    subject: dict[str, str],
+    shapes: list[tuple[int, int]],
+    subject: dict[str, Any],
 ) -> xr.Dataset:
-    """Errors, norms and weights along learning; the columns of `values` are those of `Observer`."""
-    shapes = [w.shape for w in problem.student.weights]
+    """Errors, norms and weights along learning, of layers of the `shapes` (post, pre).
+
+    The columns of `values` are those of `curlflow.studies.simulation.Observer`.
+    """
     layers, along = len(shapes), dimension_along(system, learning=True)
     data = {
         "train_error": values[:, :, 0],
@@ -77,7 +78,7 @@ def _coordinates(number: int, times: np.ndarray, system: AbstractSystem, along: 
     return coordinates
 
 
-def _attributes(times: np.ndarray, weights: int, subject: dict[str, str]) -> dict[str, Any]:
+def _attributes(times: np.ndarray, weights: int, subject: dict[str, Any]) -> dict[str, Any]:
     device = jax.devices()[0]
     settings = {"weights": weights, "times": f"{times.size} from {times[0]:g} to {times[-1]:g}"}
     return results.provenance("simulate", settings, f"{device.platform}: {device.device_kind}") | subject

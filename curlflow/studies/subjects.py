@@ -1,7 +1,10 @@
 """What a study is about: the systems of a spec's realizations, or one system of the user's own."""
 
+import dataclasses
+import functools
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -9,10 +12,12 @@ import jax
 import numpy as np
 import xarray as xr
 
+from ..compression import Compression
+from ..compression.sectors import Sectors
 from ..integrate import Adaptive
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
-from ..problem import qualified_name
+from ..problem import Problem, qualified_name
 from ..spec import Spec
 from ..systems import AbstractSystem, Flow
 from ..tangents import size
@@ -35,9 +40,19 @@ def architecture_of(subject: Spec | AbstractSystem, graph: Any) -> Architecture 
 
 
 def systems_of(
-    subject: Spec | AbstractSystem, *, rule: Any, rtol: float | None, atol: float | None, graph: Any = None
-) -> list[AbstractSystem]:
-    """The system of every realization, with other tolerances where they are given."""
+    subject: Spec | AbstractSystem,
+    *,
+    rule: Any,
+    rtol: float | None,
+    atol: float | None,
+    graph: Any = None,
+    compress: bool = False,
+) -> tuple[list[AbstractSystem], list[Sectors | None], dict[str, Any]]:
+    """The system of every realization, with other tolerances where they are given.
+
+    **Returns:** the systems; the sectors of their tangent spaces where they are compressed, with one idle unit for
+    every group, otherwise None; and the attribute that says so.
+    """
     tolerances = {"rtol": rtol, "atol": atol}
     tolerances = {name: below_one(name, value) for name, value in tolerances.items() if value is not None}
     if isinstance(subject, Spec):
@@ -47,12 +62,44 @@ def systems_of(
                 f"dynamics.batch: got {batch}; exponents of minibatch updates are not defined here yet. "
                 'Set it to "full", or dynamics.kind to "flow".'
             )
-        systems = [subject.build(realization=i, rule=rule, graph=graph).system() for i in range(subject.realizations)]
+        build = functools.partial(subject.build, rule=rule, graph=graph)
+        problems = (compressed_alike if compress else built)(build, subject.realizations)
+        problems = [with_idle_units(p) for p in problems]
+        systems = [p.system() for p in problems]
+        compressions = [p.compression for p in problems]
     else:
-        systems = [subject]
+        systems, compressions = [subject], [None]
     if tolerances and not (isinstance(systems[0], Flow) and isinstance(systems[0].integrator, Adaptive)):
         raise ValueError(f"{next(iter(tolerances))}: maps and fixed steps have no tolerance; leave it out.")
-    return [with_tolerances(system, **tolerances) for system in systems]
+    pairs = list(zip(compressions, systems, strict=True))
+    sectors = [None if c is None else Sectors.of(c, system) for c, system in pairs]
+    return [with_tolerances(s, **tolerances) for s in systems], sectors, compression_attribute(compressions[0])
+
+
+def built(build: Callable[..., Problem], realizations: int) -> list[Problem]:
+    """All realizations."""
+    return [build(realization=i) for i in range(realizations)]
+
+
+def compressed_alike(build: Callable[..., Problem], realizations: int) -> list[Problem]:
+    """All realizations, compressed where that makes them smaller and leaves them all of the same shape."""
+    # One after the other, so that only one wide network is in memory.
+    problems = [build(realization=i).compressed() for i in range(realizations)]
+    layouts = {None if p.compression is None else p.compression.layout for p in problems}
+    return problems if len(layouts) == 1 else built(build, realizations)
+
+
+def with_idle_units(problem: Problem) -> Problem:
+    """A compressed problem with an idle unit for every group; any other as it is."""
+    if problem.compression is None:
+        return problem
+    idle = problem.compression.with_idle_units()
+    return dataclasses.replace(problem, student=idle.network, rule=idle.rule, compression=idle)
+
+
+def compression_attribute(compression: Compression | None) -> dict[str, Any]:
+    """The attribute of a dataset that was computed on a narrower network; nothing where it was not."""
+    return {} if compression is None else {"compression": compression.summary}
 
 
 def with_tolerances(system: AbstractSystem, **tolerances: float) -> AbstractSystem:
