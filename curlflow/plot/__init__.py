@@ -4,7 +4,8 @@ from .boundaries import boundary
 from .curves import learning_curves
 from .exponents import lyapunov
 from .networks import graph
+from .phase_diagrams import phase_diagram
 from .planes import decomposition
 from .spectra import stability
 
-__all__ = ["boundary", "decomposition", "graph", "learning_curves", "lyapunov", "stability"]
+__all__ = ["boundary", "decomposition", "graph", "learning_curves", "lyapunov", "phase_diagram", "stability"]

@@ -12,6 +12,7 @@ random_matrix.phase_boundary([0.2, 0.3, 0.5, 0.7])           # nan, 0.5585, 0.04
 random_matrix.phase_boundary(0.5, "hidden")                  # 0.0973: a fraction of flipped hidden units
 random_matrix.spectral_edges(0.5, inputs=0.3)                # two bands
 random_matrix.is_stable(0.3, inputs=0.2, hidden=0.05)        # True
+random_matrix.critical_fraction_at(62, 157, "inputs")        # the median of networks of these widths, and quantiles
 ```
 
 Fractions of flipped units are `inputs` (α_h) and `hidden` (α_r).
@@ -29,15 +30,18 @@ from .ensembles import (
     sample_matrix,
     smallest_eigenvalues,
 )
+from .finite_size import CriticalFraction, critical_fraction_at, probability_unstable
 from .symbolic import Curve, Surface, boundary_curve, critical_surface, resolvent_polynomial
 
 __all__ = [
     "Atoms",
+    "CriticalFraction",
     "Curve",
     "Density",
     "Extrapolation",
     "Surface",
     "boundary_curve",
+    "critical_fraction_at",
     "critical_surface",
     "extrapolate",
     "finite_size_slope",
@@ -45,6 +49,7 @@ __all__ = [
     "kolmogorov_smirnov",
     "phase_boundary",
     "phase_surface",
+    "probability_unstable",
     "resolvent_polynomial",
     "sample_eigenvalues",
     "sample_matrix",

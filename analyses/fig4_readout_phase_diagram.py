@@ -1,0 +1,57 @@
+"""Figure 4: what becomes of a solution whose hidden units are flipped, and how far do the weights move before?
+
+Final test errors and peak training errors over 20 ratios c from 0.01 to 10 and 21 fractions of flipped hidden units,
+from 10⁻¹⁵ beside the teacher's weights: updates with full batches, as published, and the flow. The inset is the error
+against the epoch at c = 1 and 60 %, where large transients come down again.
+
+Variables: `test_error` and `peak_error` (dynamics, c, fraction, realization), `train_error`, `stop_epoch`,
+`stopped_by`, `status`; `critical_fraction(c)`, the limit of large networks; `critical_fraction_finite(dynamics, c)`
+with `_lower` and `_upper` and `unstable_share(dynamics, c, fraction)`, of networks of these widths.
+
+Writes `data/fig4.nc` and `docs/figures/fig4.png`; `fig4_inset` likewise, a dataset of `curlflow.simulate`:
+
+    python analyses/fig4_readout_phase_diagram.py            (--quick: five minutes, in results/; --help: more)
+"""
+
+import numpy as np
+import phase_boundaries
+from phase_diagrams import QUICK_EPOCHS, QUICK_REALIZATIONS, Diagram, Runs, folders, main
+
+import curlflow
+
+DIAGRAM = Diagram(
+    name="fig4",
+    preset="fig4",
+    ratios=tuple(np.logspace(-2, 1, 20).tolist()),
+    flips={"fraction": "hidden"},
+    epochs=100_000,
+    records=200,
+    runs=(Runs("full_batch", 20), Runs("flow", 20)),
+    published="full batches, learning rate 0.1, 1e5 epochs, 20 realizations",
+    floor=1e-20,
+)
+
+
+def draw(dataset):
+    """The mean test error at the end and the largest peak error, a column for each of the dynamics."""
+    return curlflow.plot.phase_diagram(dataset, ["test_error", "peak_error"])
+
+
+def inset(quick: bool, redraw: bool) -> None:
+    """Errors against the epoch at c = 1 and 60 %, the preset itself."""
+    data, figures = folders(quick)
+    name = "fig4_inset_quick" if quick else "fig4_inset"
+    if not redraw:
+        spec = curlflow.preset(DIAGRAM.preset)
+        spec = spec.replace("realizations", QUICK_REALIZATIONS) if quick else spec
+        last = QUICK_EPOCHS if quick else DIAGRAM.epochs
+        epochs = np.unique(np.round(np.geomspace(1, last, DIAGRAM.records)).astype(int))
+        curlflow.save(
+            curlflow.simulate(spec, times=np.concatenate([[0], epochs]), progress=True), data / f"{name}.nc"
+        )
+    curlflow.plot.learning_curves(curlflow.load(data / f"{name}.nc")).savefig(figures / f"{name}.png")
+
+
+if __name__ == "__main__":
+    given = main(__doc__, [DIAGRAM], phase_boundaries.linear, draw)
+    inset(given.quick, given.draw)

@@ -1,0 +1,42 @@
+"""With flips among inputs and hidden units at once: where does learning end?
+
+Final test errors over 21 fractions of flipped inputs and 21 of flipped hidden units at c = 0.1, 1 and 10, from 10⁻¹⁵
+beside the teacher's weights: updates with full batches, as published, and the flow. How many flipped hidden units a
+solution bears beside flipped inputs is in `mixed_flips_surface.py`.
+
+Variables: `test_error(dynamics, c, inputs_fraction, hidden_fraction, realization)` at the end, `train_error`,
+`peak_error`, `stop_epoch`, `stopped_by`, `status`; `critical_hidden_fraction(c, inputs_fraction)`, the limit of large
+networks; `critical_hidden_fraction_finite(dynamics, c, inputs_fraction)` with `_lower` and `_upper`, of networks of
+these widths.
+
+Writes `data/mixed_flips_error.nc` and `docs/figures/mixed_flips_error.png`:
+
+    python analyses/mixed_flips_error.py            (--quick: five minutes, in results/; --help: more)
+"""
+
+import phase_boundaries
+from phase_diagrams import Diagram, Runs, main
+
+import curlflow
+
+DIAGRAM = Diagram(
+    name="mixed_flips_error",
+    preset="mixed",
+    ratios=(0.1, 1.0, 10.0),
+    flips={"inputs_fraction": "inputs", "hidden_fraction": "hidden"},
+    epochs=100_000,
+    records=200,
+    runs=(Runs("full_batch", 20), Runs("flow", 20)),
+    published="full batches, learning rate 0.1, 1e5 epochs, 20 realizations",
+    floor=1e-20,
+    samples=20,
+)
+
+
+def draw(dataset):
+    """The mean test error at the end, a column for each c, a row for each of the dynamics."""
+    return curlflow.plot.phase_diagram(dataset, "test_error", x="inputs_fraction", y="hidden_fraction")
+
+
+if __name__ == "__main__":
+    main(__doc__, [DIAGRAM], phase_boundaries.mixed, draw)

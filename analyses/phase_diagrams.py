@@ -1,0 +1,264 @@
+"""What the analyses of phase diagrams share: grids, sweeps of several dynamics, theory, one dataset, options.
+
+No analysis of its own: `fig3a_hidden_phase_diagram.py`, `fig4_readout_phase_diagram.py`, `fig6_tanh_hidden.py`,
+`fig8_tanh_readout.py` and `mixed_flips_error.py` name what varies and call `main`.
+"""
+
+import argparse
+import datetime
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+
+matplotlib.use("Agg")  # pictures go into files
+
+import numpy as np
+import xarray as xr
+
+import curlflow
+
+ROOT = Path(__file__).parent.parent
+TOTAL = 220
+"""M + N, up to rounding: N = int(220/(1 + c)), M = int(220/(1 + 1/c))."""
+FRACTIONS = tuple(np.linspace(0, 1, 21).tolist())
+DYNAMICS = {
+    "flow": {"dynamics.kind": "flow"},
+    "full_batch": {"dynamics.kind": "updates", "dynamics.batch": "full"},
+    "minibatch": {"dynamics.kind": "updates", "dynamics.batch": 10},
+}
+"""What is replaced in a preset, whose updates have the published learning rate of 0.1."""
+SAMPLES, QUICK_SAMPLES = 50, 10
+"""Networks of each pair of widths that the finite-size correction is drawn from."""
+QUICK_EPOCHS, QUICK_REALIZATIONS, QUICK_RATIOS, QUICK_FRACTIONS = 2_000, 2, 6, 4
+"""Of a quick run; of both axes every so many values."""
+TEXTS = {"inputs": "fraction of flipped inputs α_h", "hidden": "fraction of flipped hidden units α_r"}
+NOT_RUN, MISSING = 2, 2
+"""Flags of `status` and of `cell_status`."""
+
+
+class Runs(NamedTuple):
+    """One kind of dynamics: how many realizations, at every how many values of c and of the fractions."""
+
+    dynamics: str
+    realizations: int
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """One figure: a preset, the grid over it, and what is run by default.
+
+    **Attributes:**
+
+    - `name`: of the dataset and the picture.
+    - `preset`: the network, data, start, constraint and dynamics of one cell.
+    - `ratios`: values of c.
+    - `flips`: for each axis of fractions the layer whose units it flips.
+    - `epochs`, `records`: how long, and at how many epochs errors are looked at.
+    - `runs`: the dynamics that are run.
+    - `published`: the protocol of the published figure, in words.
+    - `floor`: of the logarithm of errors in pictures.
+    """
+
+    name: str
+    preset: str
+    ratios: tuple[float, ...]
+    flips: Mapping[str, str]
+    epochs: int
+    records: int
+    runs: tuple[Runs, ...]
+    published: str
+    floor: float
+    fractions: tuple[float, ...] = FRACTIONS
+    samples: int = SAMPLES
+
+    def quick(self) -> "Diagram":
+        """A coarse grid, few epochs, few realizations."""
+        runs = tuple(run._replace(realizations=min(run.realizations, QUICK_REALIZATIONS)) for run in self.runs)
+        ratios = self.ratios[::QUICK_RATIOS] if len(self.ratios) > QUICK_RATIOS else self.ratios
+        fractions, epochs = self.fractions[::QUICK_FRACTIONS], min(self.epochs, QUICK_EPOCHS)
+        return replace(
+            self, name=f"{self.name}_quick", runs=runs, ratios=ratios, fractions=fractions, epochs=epochs,
+            samples=QUICK_SAMPLES,
+        )  # fmt: skip
+
+    def spec(self, run: Runs) -> curlflow.Spec:
+        """The preset with the dynamics of `run`."""
+        return curlflow.preset(self.preset).replace({**DYNAMICS[run.dynamics], "realizations": run.realizations})
+
+    def over(self, every: int = 1) -> dict[str, curlflow.Axis]:
+        """The axes, or every so many values of them."""
+        axes = {"c": curlflow.Axis.compression_ratio(self.ratios[::every], TOTAL)}
+        for name, layer in self.flips.items():
+            axes[name] = curlflow.Axis(f"rule.flipped.{layer}", self.fractions[::every])
+        return axes
+
+    def coordinates(self) -> dict[str, Any]:
+        """Axes, actual widths and numbers of flips, as xarray takes them."""
+        widths = {field.rpartition(".")[2]: np.array(v) for field, v in self.over()["c"].coordinates.items()}
+        found: dict[str, Any] = {"c": (("c",), np.array(self.ratios), "compression ratio, inputs per hidden unit")}
+        for layer, text in (("inputs", "number of inputs M"), ("hidden", "number of hidden units N")):
+            found[layer] = (("c",), widths[layer], text)
+        for name, layer in self.flips.items():
+            found[name] = ((name,), np.array(self.fractions), TEXTS[layer])
+            counts = np.floor(np.outer(widths[layer], self.fractions) + 1e-9).astype(int)
+            flipped = "flipped" if len(self.flips) == 1 else f"flipped_{layer}"
+            found[flipped] = (("c", name), counts, "number of flipped units: ⌊αn + 1e-9⌋")
+        return {k: (dims, values, {"long_name": text, "units": "1"}) for k, (dims, values, text) in found.items()}
+
+
+def computed(diagram: Diagram, directory: Path, engine: Mapping[str, Any]) -> xr.Dataset:
+    """Run what is missing of all sweeps of a diagram; one dataset with what was computed."""
+    parts = []
+    for run in diagram.runs:
+        print(f"{diagram.name}, {run.dynamics}: {run.realizations} of {diagram.epochs:,} epochs a cell", flush=True)
+        folder = directory / run.dynamics
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset = curlflow.sweep(
+            diagram.spec(run),
+            over=diagram.over(run.every),
+            study="train",
+            options={"epochs": diagram.epochs, "records": diagram.records},
+            directory=folder,
+            extend=True,  # with other --realizations cells are added
+            progress=True,
+            **engine,
+        )
+        parts.append(_on_whole_grid(dataset, diagram))
+    return together(diagram, parts)
+
+
+def together(diagram: Diagram, parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """One dataset of all dynamics, with a dimension for them if they are several."""
+    names = xr.DataArray([run.dynamics for run in diagram.runs], dims="dynamics", name="dynamics")
+    whole = xr.concat(parts, names, join="outer", combine_attrs="override", fill_value=_fillings(parts[0]))
+    whole = whole if len(parts) > 1 else whole.isel(dynamics=0)
+    whole = whole.assign_coords(diagram.coordinates())
+    text = "flow, updates with full batches, or with minibatches"
+    whole.coords["dynamics"].attrs = {"long_name": text, "units": "1"}
+    for name in ("test_error", "train_error", "peak_error"):
+        whole[name].attrs["floor"] = diagram.floor
+    whole.attrs = _attributes(diagram, parts)
+    return whole
+
+
+def _on_whole_grid(dataset: xr.Dataset, diagram: Diagram) -> xr.Dataset:
+    """A sweep over some values of the axes, on all of them; what was not run is filled and says so."""
+    extra = [name for name in dataset.coords if name not in dataset.dims]
+    whole = {"c": diagram.ratios, **dict.fromkeys(diagram.flips, diagram.fractions)}
+    return dataset.drop_vars(extra).reindex(whole, fill_value=_fillings(dataset))
+
+
+def _fillings(dataset: xr.Dataset) -> dict[str, Any]:
+    """What stands where nothing was run: NaN, −1, or the flag that says it."""
+    fillings = {"status": NOT_RUN, "cell_status": MISSING, "cell_message": ""}
+    kinds = {name: dataset[name].dtype.kind for name in dataset.data_vars}
+    return {name: fillings.get(name, np.nan if kind == "f" else -1) for name, kind in kinds.items()}
+
+
+def _attributes(diagram: Diagram, parts: Sequence[xr.Dataset]) -> dict[str, Any]:
+    """What was run, in full, and where it came from."""
+    first = parts[0].attrs
+    runs, cells = [], parts[0].cell_status.size
+    for run, part in zip(diagram.runs, parts, strict=True):
+        done, failed = (int((part.cell_status == flag).sum()) for flag in (0, 1))
+        dynamics = diagram.spec(run).model_dump()["dynamics"]
+        runs.append({"dynamics": run.dynamics, "realizations": run.realizations, "epochs": diagram.epochs,
+                     "records": diagram.records, "cells": done, "cells_of_grid": cells, "cells_failed": failed,
+                     **{k: v for k, v in dynamics.items() if k != "kind"}})  # fmt: skip
+    kept = ("Conventions", "references", "study", "swept_study", "precision", "source")
+    joined = ("swept_study_version", "device", "commit", "versions")
+    return {
+        **{name: first[name] for name in kept if name in first},
+        **{name: ", ".join(sorted({str(part.attrs.get(name, "unknown")) for part in parts})) for name in joined},
+        "title": f"curlflow {diagram.name}",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "runs": json.dumps(runs),
+        "specs": json.dumps({run.dynamics: json.loads(diagram.spec(run).to_json()) for run in diagram.runs}),
+        "published": diagram.published,
+        "comment": "runs says what was computed: a realization, cell or dynamics that it does not name was not run",
+    }
+
+
+def options() -> argparse.ArgumentParser:
+    """The options that all scripts have."""
+    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="coarse grid, few epochs, two realizations; in results/")
+    parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
+    parser.add_argument("--dynamics", nargs="+", choices=list(DYNAMICS), help="run these only")
+    parser.add_argument("--realizations", type=int, help="in place of the default numbers of realizations")
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="of several diagrams, these only")
+    parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
+    parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
+    parser.add_argument("--scheduler", help="address of a dask scheduler whose workers compute")
+    return parser
+
+
+def chosen(diagram: Diagram, given: argparse.Namespace) -> Diagram:
+    """A diagram as the options want it."""
+    diagram = diagram.quick() if given.quick else diagram
+    runs = [run for run in diagram.runs if given.dynamics is None or run.dynamics in given.dynamics]
+    known = {run.dynamics for run in runs}
+    most = max(run.realizations for run in diagram.runs)
+    runs += [Runs(name, most) for name in given.dynamics or () if name not in known]
+    if given.realizations is not None:
+        runs = [run._replace(realizations=given.realizations) for run in runs]
+    return replace(diagram, runs=tuple(runs))
+
+
+def main(
+    description: str,
+    diagrams: Sequence[Diagram],
+    theory: Callable[[xr.Dataset, Diagram, Path, Mapping[str, Any]], xr.Dataset],
+    draw: Callable[[xr.Dataset], Any],
+) -> argparse.Namespace:
+    """Compute, save and draw all diagrams of a script; stop it and run it again, and it goes on.
+
+    **Returns:** the options that were given.
+    """
+    parser = options()
+    parser.description = description
+    given = parser.parse_args()
+    unknown = set(given.only or ()) - {diagram.name for diagram in diagrams}
+    if unknown:
+        parser.error(f"--only: got {', '.join(unknown)}, allowed are {', '.join(d.name for d in diagrams)}")
+    folder, figures = folders(given.quick)
+    engine = {"workers": given.workers, "scheduler": given.scheduler}
+    for diagram in (chosen(d, given) for d in diagrams if given.only is None or d.name in given.only):
+        path = folder / f"{diagram.name}.nc"
+        if not given.draw:
+            directory = (given.directory or ROOT / "results" / "sweeps") / diagram.name
+            try:
+                dataset = theory(computed(diagram, directory, engine), diagram, directory, engine)
+            except (curlflow.Interrupted, KeyboardInterrupt):
+                sys.exit(f"interrupted; finished cells are in {directory}, and the same command goes on")
+            curlflow.save(dataset, path)
+            summarize(dataset)
+        draw(curlflow.load(path)).savefig(figures / f"{diagram.name}.png")
+    return given
+
+
+def folders(quick: bool) -> tuple[Path, Path]:
+    """Where datasets and pictures go."""
+    folder, figures = (ROOT / "results",) * 2 if quick else (ROOT / "data", ROOT / "docs" / "figures")
+    folder.mkdir(exist_ok=True)
+    return folder, figures
+
+
+def summarize(dataset: xr.Dataset) -> None:
+    """Print how the runs ended."""
+    names = dict(
+        zip(dataset.status.attrs["flag_values"].tolist(), dataset.status.attrs["flag_meanings"].split(), strict=True)
+    )
+    kinds = dataset.dynamics.to_numpy().tolist() if "dynamics" in dataset.dims else [None]
+    for kind in kinds:
+        one = dataset if kind is None else dataset.sel(dynamics=kind)
+        values, counts = np.unique(one.status, return_counts=True)
+        ended = ", ".join(f"{n} {names[int(value)]}" for value, n in zip(values, counts, strict=True))
+        solved = float((one.test_error < 1e-15).sum() / one.test_error.notnull().sum())
+        print(f"{one.dynamics.item()}: {ended}; {100 * solved:.1f} % of the test errors are below 1e-15")
