@@ -40,7 +40,7 @@ from .rules.base import second_moments_suffice
 from .rules.graph_signs import unflipped, with_graph_signs
 from .systems import Flow, Map
 from .systems.learning import batches, full_batch_updates, learning_flow, minibatch_updates
-from .tasks import AbstractTask, Samples, SecondMoments
+from .tasks import AbstractTask, LinearSamples, Samples, SecondMoments
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -102,9 +102,12 @@ class Problem:
     @property
     def training_error(self) -> AbstractTask:
         """A task whose `error` is the training error."""
-        if self.student.is_linear:
-            return SecondMoments(self.covariance, np.asarray(self.teacher.product()))
-        return self.samples
+        if not self.student.is_linear:
+            return self.samples
+        teacher = np.asarray(self.teacher.product())
+        return (
+            SecondMoments(self.covariance, teacher) if self.x_train is None else LinearSamples(self.x_train, teacher)
+        )
 
     @property
     def test(self) -> Samples:

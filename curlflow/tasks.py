@@ -93,6 +93,27 @@ class SecondMoments(AbstractTask):
         return self.covariance * vectors if vectors.ndim == 1 else self.covariance[:, None] * vectors
 
 
+class LinearSamples(AbstractTask):
+    """Inputs `x` (inputs × samples) with the targets V x of a linear teacher (outputs × inputs).
+
+    The errors of a linear network are (W_L…W_1 − V) x: it is not run on the samples, and their squares are never
+    negative, as rounding can make those of second moments where there are fewer samples than inputs.
+    """
+
+    x: Inputs
+    teacher: Float[Array, "outputs inputs"] | Float[np.ndarray, "outputs inputs"]
+
+    def residuals(self, network: Feedforward) -> Residuals:
+        return Residuals(self.x, self._differences(network) / self.x.shape[1])
+
+    @double_precision
+    def error(self, network: Feedforward) -> Float[Array, ""]:
+        return 0.5 * jnp.sum(self._differences(network) ** 2) / self.x.shape[1]
+
+    def _differences(self, network: Feedforward) -> Outputs:
+        return (network.product() - self.teacher) @ self.x
+
+
 class GivenErrors(AbstractTask):
     """Prescribed errors (outputs × samples) on `inputs`, whatever the weights are; weighted as `Residuals` are.
 

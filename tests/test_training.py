@@ -44,6 +44,7 @@ def test_errors_are_those_of_the_learning_curve(dynamics, activation):
 
 
 def test_records_are_those_of_the_protocol():
+    np.testing.assert_array_equal(Plan.spaced(1000, 1, False).epochs, [0, 1, 1000])
     epochs = Plan.spaced(100_000, 100, False).epochs
     published = np.unique(np.round(np.geomspace(1, 100_000, 100))).astype(int) - 1
     np.testing.assert_array_equal(epochs[1:] - 1, published)
@@ -57,8 +58,11 @@ def test_an_early_stop_changes_nothing(dynamics):
     spec = SPEC.replace({"rule": {"kind": "gradient"}, "dynamics": DYNAMICS[dynamics]})
     early = curlflow.train(spec, epochs=60_000, records=60)
     late = curlflow.train(spec, epochs=60_000, records=60, stop=False)
-    assert (early.stop_epoch < 60_000).all()
-    assert set(early.stopped_by.to_numpy()) <= {Stop.at_solution, Stop.repeated}
+    if dynamics == "minibatch":
+        assert (early.stop_epoch == 60_000).all()
+    else:
+        assert (early.stop_epoch < 60_000).all()
+        assert set(early.stopped_by.to_numpy()) <= {Stop.at_solution, Stop.repeated}
     assert (late.stop_epoch == 60_000).all()
     for ds in (early, late):
         assert float(ds.train_error.max()) < 1e-20
@@ -199,10 +203,14 @@ def test_rates_are_those_of_the_jacobian():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"epochs": 0}, "epochs: got 0, allowed are whole numbers of at least 1"),
+        ({"epochs": 0}, "epochs: got 0, allowed are whole numbers from 1 to"),
         ({"epochs": 1.5}, "epochs: got 1.5"),
         ({"records": 0}, "records: got 0"),
+        ({"records": 1e12}, "records: got 1000000000000.0, allowed are whole numbers from 1 to 1000000"),
+        ({"epochs": 10**400}, "epochs: got 1000"),
         ({"threshold": -1.0}, "threshold: got -1.0"),
+        ({"stop": "no"}, "stop: got 'no', allowed are True and False"),
+        ({"compress": 1}, "compress: got 1, allowed are True and False"),
     ],
 )
 def test_bad_arguments(arguments: Any, sentence):
@@ -233,3 +241,59 @@ def test_the_narrow_network_ends_as_the_wide_one(dynamics, start):
             # 1e-15 that is left along the manifold.
             near = start == "teacher" and dynamics != "minibatch"
             np.testing.assert_allclose(narrow[name], wide[name], rtol=tolerance, atol=1e-55 if near else 1e-14)
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+@pytest.mark.parametrize("constraint", ["frobenius", "none"])
+def test_fewer_samples_than_inputs(dynamics, constraint):
+    """Second moments of rank 4 in 9 dimensions: errors stay positive, and flows find their tolerances."""
+    spec = Spec(
+        seed=2, network={"inputs": 9, "hidden": 5}, data={"samples": 4}, constraint={"kind": constraint},
+        dynamics=DYNAMICS[dynamics] | ({"batch": 2} if dynamics == "minibatch" else {}),
+    )  # fmt: skip
+    ds = curlflow.train(spec, epochs=20_000)
+    assert int(ds.status[0]) == Status.completed
+    assert 0 <= float(ds.train_error[0]) < 1e-18
+    problem = spec.build()
+    reached = curlflow.simulate(spec, times=[3000.0 if dynamics == "flow" else 20_000])
+    np.testing.assert_allclose(float(ds.test_error[0]), float(reached.test_error[0, -1]), rtol=1e-4)
+    assert problem.x_train.shape == (9, 4)
+
+
+def test_a_run_that_left_and_came_back_is_not_held():
+    """Large transients between two looks at a run: its new solution is another one, and stable."""
+    widths = {"network.inputs": 10, "network.hidden": 10, "data.samples": 250, "seed": 3, "realizations": 20}
+    spec = SPEC.replace({**widths, **AT_TEACHER, "rule.flipped.inputs": 0.0, "rule.flipped.hidden": 0.4})
+    ds = curlflow.train(spec, epochs=100_000, records=200)
+    back = (ds.peak_error > 1e-8) & (ds.train_error < 1e-20)
+    assert back.sum() > 0
+    assert (ds.status[back] == Status.completed).all()
+
+
+def test_a_deviation_that_grows_is_not_held():
+    spec = SPEC.replace({"start": {"kind": "teacher", "offset": {"layer": 1, "value": 1e-75}}})
+    ds = curlflow.train(spec.replace("rule.flipped.inputs", 0.6), epochs=20_000)
+    assert (ds.train_error > 1e-3).all()
+    assert (ds.status == Status.completed).all()
+
+
+@pytest.mark.parametrize("epochs", [4, 5, 6, 7])
+def test_errors_beyond_all_numbers_are_a_divergence(epochs):
+    spec = SPEC.replace({"rule.flipped.inputs": 0.6, "constraint.kind": "none", "dynamics.learning_rate": 50.0})
+    ds = curlflow.train(spec, epochs=epochs)
+    assert np.isfinite(ds.peak_error).all()
+    failed = ds.status == Status.diverged
+    np.testing.assert_array_equal(np.isfinite(ds.train_error), ~failed)
+    if epochs > 5:
+        assert failed.all()
+
+
+def test_minibatches_are_not_judged_by_the_mean():
+    """With steps this large single batches are unstable where their mean is not."""
+    spec = SPEC.replace({
+        "network.inputs": 12, "network.hidden": 12, **AT_TEACHER, "rule": {"kind": "gradient"}, "realizations": 3,
+        "dynamics": {"kind": "updates", "learning_rate": 32.0, "batch": 1},
+    })  # fmt: skip
+    ds = curlflow.train(spec, epochs=600)
+    assert (ds.stop_epoch == 600).all()
+    assert (ds.peak_error > 1e-3).any()

@@ -5,7 +5,8 @@ alone never stops it. It stops only if
 
 - *repeated*: its state repeats bit for bit with period one or two (for full batches: every update is the same),
 - *at_solution*: its error is below 1e-20 and has stopped falling, and the linearised updates (or flow) at the current
-  weights, constraint included, have all multipliers that are not neutral inside the unit circle by a margin,
+  weights, constraint included, have all multipliers that are not neutral inside the unit circle by a margin (not with
+  minibatches, where stability is that of a product of random updates),
 - *failed*: it is no longer finite, or the solver gave up,
 - *crossed*: only the first crossing of a threshold was asked for.
 
@@ -57,6 +58,7 @@ class Stop(IntEnum):
     at_solution = 2
     failed = 3
     crossed = 4
+    interrupted = 5
 
 
 class Rates(NamedTuple):

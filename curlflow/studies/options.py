@@ -27,6 +27,13 @@ def whole(name: str, value: Any, least: int, most: int | None = None, why: str =
     return int(value)
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: got {value!r}, allowed are True and False.")
+    return value
+
+
 def positive(name: str, value: Any, zero: bool = False) -> float:
     """A finite number above zero, or not below it."""
     if not _is_number(value):

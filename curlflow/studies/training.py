@@ -8,13 +8,15 @@ import xarray as xr
 
 from ..precision import double_precision
 from ..spec import Spec
-from .options import positive, whole
+from .options import flag, positive, whole
 from .subjects import architecture_of, subject_attributes
 from .training_batches import learn_together
 from .training_dataset import assemble
 from .training_runs import Plan, Run, advanced, learn
 from .training_starts import prepared
 from .workers import Interrupted, Progress, in_turns, reporting, silent
+
+MOST_EPOCHS, MOST_RECORDS = 10**15, 10**6
 
 
 @double_precision
@@ -24,8 +26,8 @@ def train(
     epochs: float = 100_000,
     records: float = 100,
     threshold: float | None = None,
-    stop: bool = True,
-    compress: bool = True,
+    stop: Any = True,
+    compress: Any = True,
     progress: bool | Progress | None = None,
     rule: Any = None,
     graph: Any = None,
@@ -39,7 +41,7 @@ def train(
 
     **Returns:** a dataset over `realization`: `test_error`, `train_error` (½ · mean over samples of |ŷ − y|²) at the
     end, `peak_error`, the largest training error at any record, `stop_epoch`, how many epochs were computed,
-    `stopped_by` (end, repeated, at_solution, failed, crossed) and `status`.
+    `stopped_by` (end, repeated, at_solution, failed, crossed, interrupted) and `status`.
 
     **Arguments:**
 
@@ -70,7 +72,7 @@ def train(
     """
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
-    settings = _checked(epochs, records, threshold, stop)
+    settings, compress = _checked(epochs, records, threshold, stop), flag("compress", compress)
     architecture = architecture_of(spec, graph)
     problems = [spec.build(realization=i, rule=rule, graph=architecture) for i in range(spec.realizations)]
     runs = [prepared(i, problem, compress) for i, problem in enumerate(problems)]
@@ -94,8 +96,8 @@ def train_together(
     epochs: float = 100_000,
     records: float = 100,
     threshold: float | None = None,
-    stop: bool = True,
-    compress: bool = True,
+    stop: Any = True,
+    compress: Any = True,
 ) -> list[xr.Dataset]:
     """`train` for every spec; on an accelerator all their runs of equal shapes are one batch.
 
@@ -103,9 +105,11 @@ def train_together(
 
     **Arguments:** as for `train`, the same for all specs.
 
-    **Raises:** as `train`.
+    **Raises:** `ValueError` as `train`.
     """
-    settings = _checked(epochs, records, threshold, stop)
+    settings, compress = _checked(epochs, records, threshold, stop), flag("compress", compress)
+    if not all(isinstance(spec, Spec) for spec in specs):
+        raise ValueError("specs: required is a list of curlflow.Spec.")
     runs = [[prepared(i, spec.build(realization=i), compress) for i in range(spec.realizations)] for spec in specs]
     flows = [spec.dynamics.kind == "flow" for spec in specs]
     plans = {kind: Plan.spaced(settings["epochs"], settings["records"], kind) for kind in set(flows)}
@@ -119,13 +123,13 @@ def train_together(
     ]
 
 
-def _checked(epochs: Any, records: Any, threshold: Any, stop: bool) -> dict[str, Any]:
+def _checked(epochs: Any, records: Any, threshold: Any, stop: Any) -> dict[str, Any]:
     """The settings of a run, as the dataset carries them."""
     return {
-        "epochs": whole("epochs", epochs, 1),
-        "records": whole("records", records, 1),
+        "epochs": whole("epochs", epochs, 1, MOST_EPOCHS),
+        "records": whole("records", records, 1, MOST_RECORDS),
         "threshold": None if threshold is None else positive("threshold", threshold),
-        "stop": bool(stop),
+        "stop": flag("stop", stop),
     }
 
 

@@ -34,7 +34,7 @@ def assemble(runs: Sequence[Run], plan: Plan, settings: Mapping[str, Any], subje
         "train_error": np.where(failed, np.nan, [run.train_error for run in runs]),
         "peak_error": np.array([run.peak for run in runs]),
         "stop_epoch": np.array([run.epoch for run in runs]),
-        "stopped_by": np.array([Stop.end if run.stop is None else run.stop for run in runs], dtype=np.int8),
+        "stopped_by": np.array([Stop.interrupted if run.stop is None else run.stop for run in runs], dtype=np.int8),
         "status": np.array([_status(run) for run in runs], dtype=np.int8),
     }
     coordinates = {"realization": (R, np.arange(len(runs)), "realization")}

@@ -16,7 +16,7 @@ from ..problem import Problem
 from ..status import Status
 from ..systems import AbstractSystem, Flow
 from ..systems.deviations import DeviationObserver, deviation_flow, deviation_updates
-from ..tasks import AbstractTask
+from ..tasks import AbstractTask, LinearSamples
 from .early_stopping import AT_SOLUTION, FALLING, FLOOR, Rates, Stop, alternates, held_time, rates_at, repetition
 from .exponent_runs import as_numpy
 from .workers import Pace, Progress
@@ -55,8 +55,9 @@ class Plan:
 
     @classmethod
     def spaced(cls, epochs: int, records: int, flow: bool) -> "Plan":
-        """The start, and whole epochs 1, …, `epochs` in equal steps of their logarithm, each once."""
-        at = np.concatenate([[0], np.unique(np.round(np.geomspace(1, epochs, records)).astype(np.int64))])
+        """The start, whole epochs from 1 in equal steps of their logarithm, each once, and always the last."""
+        spaced = np.round(np.geomspace(1, epochs, records)).astype(np.int64)
+        at = np.unique(np.concatenate([[0], spaced[spaced < epochs], [epochs]]))
         gaps = np.diff(at, prepend=0)
         if not flow:
             return cls(at, gaps, (gaps > 0).astype(np.int64))
@@ -87,6 +88,7 @@ class Run:
     stop: Stop | None = None
     epoch: int = 0
     peak: float = float("nan")
+    highest: float = 0.0
     at_floor_since: int | None = None
     rates: Rates | None = None
     errors: list[np.ndarray] = field(default_factory=list)
@@ -99,7 +101,7 @@ class Run:
             return cls(index, problem, system, _errors(problem), system.state, system.clock())
         reference, deviation = around
         system = _deviation_system(problem, reference, deviation)
-        observer = DeviationObserver(problem.training_error, problem.test, reference)
+        observer = DeviationObserver(problem.training_error, _test(problem), reference)
         return cls(index, problem, system, observer, system.state, system.clock(), reference)
 
     @property
@@ -128,7 +130,12 @@ class Run:
 
 
 def _errors(problem: Problem) -> Errors:
-    return Errors(problem.training_error, problem.test)
+    return Errors(problem.training_error, _test(problem))
+
+
+def _test(problem: Problem) -> AbstractTask:
+    linear = problem.student.is_linear
+    return LinearSamples(problem.x_test, np.asarray(problem.teacher.product())) if linear else problem.test
 
 
 def _deviation_system(problem: Problem, reference: Feedforward, deviation: Feedforward) -> AbstractSystem:
@@ -158,7 +165,7 @@ def stepped(run: Run) -> AbstractSystem:
         size = np.sqrt(np.mean(np.concatenate([np.ravel(w) for w in run.state.weights]) ** 2))
         atol = max(RELATIVE * size, 1e-290)
     elif run.errors:
-        share = np.sqrt(run.train_error / run.peak) if run.peak > 0 else 1.0
+        share = np.sqrt(run.train_error / run.peak) if run.peak > 0 else 0.0
         sharp = float(np.clip(SHARP * share, LEAST_RTOL, rtol))
         rtol, atol = sharp, atol * sharp / rtol
     leaves = np.asarray(rtol, dtype=float), np.asarray(atol, dtype=float)
@@ -185,9 +192,10 @@ def follow(run: Run, plan: Plan, recorded: Recorded, may_stop: bool, threshold: 
     last = run.done == plan.epochs.size
     # At the same records whatever the pace, because it changes the digits in which a run is stepped.
     if run.stop is None and ((run.done - 1) % CHECK == 0 or last):
-        if run.reference is not None and run.train_error > LEFT:
+        if run.reference is not None and run.highest > LEFT:
             run.leave()
         _look(run, plan, may_stop)
+        run.highest = 0.0
     if run.stop is None and last:
         run.stop = Stop.end
 
@@ -196,12 +204,18 @@ def _take(run: Run, plan: Plan, recorded: Recorded, threshold: float | None) -> 
     """Note what was recorded, up to a first crossing of the threshold."""
     run.state, run.clock, count = recorded.state, recorded.clock, int(recorded.number)
     errors = recorded.records[:count]
+    finite = np.isfinite(errors).all(axis=1)
+    if not finite.all():
+        # The weights are still numbers where the squares of the errors are none.
+        count = int(np.argmin(finite))
+        errors, run.status, run.stop = errors[:count], Status.diverged, Stop.failed
     if threshold is not None and (errors[:, 1] < threshold).any():
         count = int(np.argmax(errors[:, 1] < threshold)) + 1
-        errors, run.stop = errors[:count], Stop.crossed
+        errors, run.status, run.stop = errors[:count], Status.completed, Stop.crossed
     run.errors.extend(errors)
     run.done += count
-    run.peak = float(np.fmax(run.peak, errors[:, 0].max(initial=-np.inf))) if count else run.peak
+    run.peak = float(np.fmax(run.peak, errors[:, 0].max())) if count else run.peak
+    run.highest = max(run.highest, errors[:, 0].max(initial=0.0))
     run.epoch = int(plan.epochs[run.done - 1]) if run.done else 0
     if recorded.status != Status.completed and run.stop is None:
         run.status, run.stop = Status(int(recorded.status)), Stop.failed
@@ -211,7 +225,9 @@ def _look(run: Run, plan: Plan, may_stop: bool) -> None:
     """Whether the run may stop here, and what its state is called."""
     last = run.done == plan.epochs.size
     autonomous = not isinstance(run.system, Flow) and run.problem.spec.dynamics.batch == "full"
-    run.at_floor_since = None if run.train_error >= AT_SOLUTION else run.at_floor_since
+    # A run that has left and come back since the last look is at another solution.
+    if run.highest >= AT_SOLUTION:
+        run.at_floor_since, run.status = None, Status.completed
     if run.train_error < AT_SOLUTION and run.at_floor_since is None:
         run.at_floor_since = run.epoch
     if autonomous and may_stop and (repeated := repetition(run.system, run.state, run.clock)) is not None:
@@ -228,7 +244,12 @@ def _has_stopped_falling(run: Run) -> bool:
 
 
 def _judge(run: Run, may_stop: bool) -> None:
-    """Stop at a stable solution; say so where rounding alone keeps an unstable one."""
+    """Stop at a stable solution; say so where rounding alone keeps an unstable one.
+
+    With minibatches the multipliers of a mean over all samples say nothing of a product of random updates.
+    """
+    if not isinstance(run.system, Flow) and run.problem.spec.dynamics.batch != "full":
+        return
     if run.rates is None or run.reference is None:
         # As long as a run is stepped as a deviation it is within 1e-5 of the solution that it started from.
         run.rates = rates_at(run.problem, run.network)
@@ -237,16 +258,10 @@ def _judge(run: Run, may_stop: bool) -> None:
         return
     if rates.stable and may_stop:
         run.stop = Stop.at_solution
-    spent = (run.epoch - run.at_floor_since) * _steps_per_epoch(run)
-    run.status = Status.held_by_rounding if spent >= held_time(rates.growth) else Status.completed
-
-
-def _steps_per_epoch(run: Run) -> float:
-    """Units of time in an epoch of a flow, updates in an epoch of updates."""
-    if isinstance(run.system, Flow):
-        return EPOCH
-    batch, samples = run.problem.spec.dynamics.batch, run.problem.spec.data.samples
-    return 1 if batch == "full" else samples // batch
+    # A deviation is not rounded away: it only grows from where it started.
+    spent = (run.epoch - run.at_floor_since) * (EPOCH if isinstance(run.system, Flow) else 1)
+    held = run.reference is None and spent >= held_time(rates.growth)
+    run.status = Status.held_by_rounding if held else Status.completed
 
 
 def _settle(run: Run, plan: Plan, repeated: Any) -> None:

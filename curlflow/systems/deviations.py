@@ -28,7 +28,7 @@ from ..networks import Feedforward
 from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule
 from ..rules.signals import error_signal
-from ..tasks import AbstractTask, Residuals, Samples, SecondMoments
+from ..tasks import AbstractTask, LinearSamples, Residuals, Samples, SecondMoments
 from .base import Flow, Map
 
 
@@ -84,6 +84,7 @@ class NearSolution(AbstractTask):
         if isinstance(self.task, SecondMoments):
             difference = self._differences(jnp.eye(network.widths[0]))
             return Residuals(self.task.times_covariance(difference.T), jnp.eye(difference.shape[0]))
+        assert isinstance(self.task, Samples), "what drives learning are samples or their second moments"
         return Residuals(self.task.x, self._differences(self.task.x) / self.task.x.shape[1])
 
     @double_precision
@@ -91,12 +92,17 @@ class NearSolution(AbstractTask):
         if isinstance(self.task, SecondMoments):
             difference = self._differences(jnp.eye(network.widths[0]))
             return 0.5 * jnp.sum(self.task.times_covariance(difference.T) * difference.T)
-        return 0.5 * jnp.sum(self._differences(self.task.x) ** 2) / self.task.x.shape[1]
+        x = self.task.x
+        if isinstance(self.task, LinearSamples):
+            differences = self._differences(jnp.eye(network.widths[0])) @ x
+        else:
+            differences = self._differences(x)
+        return 0.5 * jnp.sum(differences**2) / x.shape[1]
 
     def _differences(self, x: Any) -> Float[Array, "outputs samples"]:
         """ŷ(W* + δ) − ŷ(W*) on the inputs `x` (inputs × samples)."""
         # The identity as inputs stands for the whole product of a linear network, and is not multiplied by.
-        product = isinstance(self.task, SecondMoments)
+        product = isinstance(self.task, SecondMoments | LinearSamples)
         h, change = x, jnp.zeros_like(x)
         names = [self.reference.activation] * (len(self.reference.weights) - 1) + [self.reference.output_activation]
         for layer, (w, d, name) in enumerate(zip(self.reference.weights, self.deviation.weights, names, strict=True)):
