@@ -109,3 +109,35 @@ def complex_number(spec):
 def spectrum(spec, at="solution"):
     """A study under a name of ours."""
     return curlflow.stability(spec, at=at).leading_real_part
+
+
+def echoed(spec, at):
+    """The option, as a number."""
+    return float(at) + spec.seed
+
+
+class Mute(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def raising(spec, what):
+    """Errors of odd kinds."""
+    if what == "leaves":
+        raise SystemExit(3)
+    if what == "mute":
+        raise Mute
+    raise OSError("cannot open [/data/1]" if what == "brackets" else "x " + os.fsdecode(b"caf\xe9"))
+
+
+def odd(spec, result):
+    """Results that are hard to keep."""
+    return {
+        "slash": {"a/b": 1.0},
+        "taken": {"cell_status": 1.0},
+        "masked": {"a": np.ma.masked_array([1.0, 2.0], [False, True])},
+        "zero": {"a": "x\0y"},
+        "half": np.float16(0.5),
+    }[result]

@@ -623,3 +623,59 @@ def test_tallies_in_words():
     assert str(sweeping.Tally(420, 10, 2, 2.0)) == "10 of 420 done, 2 failed, 2/s, 3.4 min left"
     assert str(sweeping.Tally(420, 10, 2, 0.05)) == "10 of 420 done, 2 failed, 3/min, 2.27 h left"
     assert sweeping.Tally(3, 2, 1, 0.0).seconds_left == 0
+
+
+def test_options_that_python_calls_equal_are_not(tmp_path):
+    """Cells of at=1 and of at=1.0 have names of their own."""
+    curlflow.sweeping.plan(SPEC, {"seed": [0, 1]}, sweep_cells.echoed, {"at": 1}, directory=tmp_path / "d")
+    for at in (1.0, True):
+        with pytest.raises(ValueError, match=r"options.at is 1 there, (1.0|True) here"):
+            curlflow.sweep(
+                SPEC, {"seed": [0, 1]}, sweep_cells.echoed, {"at": at}, directory=tmp_path / "d", engine="serial"
+            )
+
+
+@pytest.mark.parametrize("what", ["undecodable", "leaves", "mute", "brackets"])
+def test_whatever_a_cell_raises_is_a_failed_cell(what, tmp_path):
+    with pytest.warns(UserWarning, match="2 of 2 cells failed"):
+        ds = curlflow.sweep(
+            SPEC, {"seed": [0, 1]}, sweep_cells.raising, {"what": what}, directory=tmp_path / "d", engine="serial"
+        )
+    assert (ds.cell_status == 1).all()
+    said = {"undecodable": "caf", "leaves": "SystemExit: 3", "mute": "Mute: its message", "brackets": "[/data/1]"}
+    assert said[what] in str(ds.cell_message[0].item())
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [("slash", "named 'a/b'"), ("taken", "named 'cell_status'"), ("masked", "masked array"), ("zero", "zero byte")],
+)
+def test_results_that_no_file_can_hold_fail_their_cells(result, sentence, tmp_path):
+    with pytest.warns(UserWarning, match="1 of 1 cells failed"):
+        ds = curlflow.sweep(
+            SPEC, {"seed": [0]}, sweep_cells.odd, {"result": result}, directory=tmp_path / "d", engine="serial"
+        )
+    assert sentence in str(ds.cell_message[0].item())
+
+
+def test_half_precision_becomes_double(tmp_path):
+    ds = curlflow.sweep(
+        SPEC, {"seed": [0]}, sweep_cells.odd, {"result": "half"}, directory=tmp_path / "d", engine="serial"
+    )
+    assert ds.value.dtype == np.float64
+    curlflow.save(ds, tmp_path / "half.nc")
+
+
+def test_every_bit_of_a_cell_file_may_be_damaged(tmp_path):
+    """A flipped bit anywhere is noticed or harmless, and never stops a run."""
+    ds = curlflow.sweep(SPEC, {"seed": [0]}, sweep_cells.echoed, {"at": 2}, directory=tmp_path / "d", engine="serial")
+    (path,) = (tmp_path / "d" / "cells").iterdir()
+    whole = path.read_bytes()
+    for place in range(len(whole) - 120, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            again = curlflow.sweep(
+                SPEC, {"seed": [0]}, sweep_cells.echoed, {"at": 2}, directory=tmp_path / "d", engine="serial"
+            )
+        np.testing.assert_array_equal(again.value, ds.value)

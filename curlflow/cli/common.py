@@ -12,8 +12,8 @@ from rich.console import Console
 
 OK, BAD_INPUT, SOME_FAILED, INTERRUPTED = 0, 2, 3, 130
 
-out = Console()
-err = Console(stderr=True)
+out = Console(markup=False)
+err = Console(stderr=True, markup=False)
 
 SpecArgument = Annotated[str, typer.Argument(help="Name of a preset, or path of a TOML file.", metavar="SPEC")]
 SetOption = Annotated[

@@ -53,11 +53,13 @@ def info(file: Annotated[Path, typer.Argument(help="NetCDF file that curlflow wr
     dataset = results.load(file)
     show(dataset)
     for name, value in dataset.attrs.items():
-        out.print(f"[bold]{name}[/bold]: ", end="")
+        out.print(f"{name}: ", end="", style="bold")
         out.print(str(value), markup=False, highlight=False, soft_wrap=True)
     sizes = ", ".join(f"{name} {size}" for name, size in dataset.sizes.items())
-    out.print(f"[bold]dimensions[/bold]: {sizes}", soft_wrap=True)
-    out.print(f"[bold]variables[/bold]: {', '.join(dataset.data_vars)}", soft_wrap=True)
+    out.print("dimensions: ", end="", style="bold")
+    out.print(sizes, soft_wrap=True)
+    out.print("variables: ", end="", style="bold")
+    out.print(", ".join(dataset.data_vars), soft_wrap=True)
 
 
 COMMANDS = (presets, preset, schema, plot, info)

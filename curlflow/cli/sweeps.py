@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperGroup
 
 from .common import INTERRUPTED, OK, SOME_FAILED, QuietOption, SetOption, err, out
@@ -229,7 +230,7 @@ def _show_failures(failures: list[Any]) -> None:
     table = Table("cell", "why it failed", title=f"{len(failures)} failed", title_justify="left", box=None)
     for failure in failures[:SHOWN]:
         cell = ", ".join(f"{field} = {value}" for field, value in failure.changes.items())
-        table.add_row(cell, failure.message)
+        table.add_row(Text(cell), Text(failure.message))
     out.print(table)
     if len(failures) > SHOWN:
         out.print(f"… and {len(failures) - SHOWN} more (--json lists all)")

@@ -229,7 +229,10 @@ def serve(connection: Connection) -> None:
     received: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, received), daemon=True).start()
     work, error = received.get()
-    connection.send((None, error, 0.0))
+    try:
+        connection.send((None, error, 0.0))
+    except (EOFError, ConnectionError):  # the sweep is over already
+        return
     code = CompiledCode()
     while error is None:
         batch, unreadable = received.get()

@@ -109,7 +109,8 @@ def established(
             return wanted
         there = read(directory)
         merged = _merged(directory, there, wanted, extend, other_version)
-        if merged != there:
+        # As text: in Python True, 1 and 1.0 are equal, and cells of each have names of their own.
+        if _text(merged) != _text(there):
             write_whole(path, _text(merged))
     return merged
 
@@ -148,7 +149,7 @@ def differences(there: Manifest, wanted: Manifest) -> Iterator[str]:
     for part in ("spec", "options", "study"):
         old, new = _flat(theirs[part]), _flat(ours[part])
         for name in sorted({*old, *new}):
-            if old.get(name, "nothing") != new.get(name, "nothing"):
+            if canonical(old.get(name, "nothing")) != canonical(new.get(name, "nothing")):
                 label = name if part == "spec" else f"{part}.{name}"
                 yield f"{label} is {old.get(name, 'not set')!r} there, {new.get(name, 'not set')!r} here"
     before, after = ({d.name: d for d in m.dimensions} for m in (there, wanted))

@@ -12,6 +12,11 @@ KINDS = "biufU"
 """Kinds of arrays that files can hold: booleans, whole and real numbers, text."""
 
 
+LONGEST_NAME = 200
+TAKEN = ("cell_status", "cell_message")
+"""Variables that a collected dataset has of itself."""
+
+
 class Labelled(NamedTuple):
     """An array, the names of its dimensions, and what is said of it."""
 
@@ -43,7 +48,7 @@ def output_of(result: Any) -> Output:
         result = result.to_dataset(name=result.name or "value")
     if xarray is not None and isinstance(result, xarray.Dataset):
         variables = {
-            str(name): _labelled(str(name), v.dims, v.values, v.attrs) for name, v in result.variables.items()
+            _name(name): _labelled(str(name), v.dims, v.values, v.attrs) for name, v in result.variables.items()
         }
         return Output(variables, tuple(map(str, result.coords)), _attributes(result.attrs))
     if isinstance(result, Mapping):
@@ -52,8 +57,10 @@ def output_of(result: Any) -> Output:
 
 
 def _name(name: Any) -> str:
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"study: got a result named {name!r}, required are names of variables.")
+    if not isinstance(name, str) or not name or "/" in name or "\0" in name or len(name) > LONGEST_NAME:
+        raise ValueError(f"study: got a result named {name!r}, required are names of variables in a file.")
+    if name in TAKEN:
+        raise ValueError(f"study: got a result named {name!r}, which is what a sweep says of its cells; rename it.")
     return name
 
 
@@ -79,6 +86,12 @@ def _labelled(name: str, dims: Any, given: Any, attributes: Mapping[str, Any]) -
             f"study: got {name} of {values.dtype} from {type(given).__name__}, allowed are arrays of real numbers, "
             "booleans and text (complex numbers as real and imaginary parts)."
         )
+    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+        values = values.astype(float)
+    if isinstance(given, np.ma.MaskedArray):
+        raise ValueError(f"study: got {name} as a masked array; fill it, NaN says that there is nothing.")
+    if values.dtype.kind == "U" and any("\0" in text for text in values.ravel()):
+        raise ValueError(f"study: got {name} with a zero byte in its text, which no file can hold.")
     if values.ndim != len(dims):
         raise ValueError(f"study: got {name} with {values.ndim} dimensions, but the names {tuple(dims)}.")
     return Labelled(tuple(map(str, dims)), values, _attributes(attributes))

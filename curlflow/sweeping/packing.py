@@ -91,7 +91,7 @@ def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], vers
     }
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(HEADER), json.dumps(header, default=_encode, ensure_ascii=False))
+        archive.writestr(zipfile.ZipInfo(HEADER), json.dumps(header, default=_encode))
         for name in results[0].output.variables:
             stacked = np.stack([result.output.variables[name].values for result in results])
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), _npy(stacked))
@@ -134,14 +134,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip archive; whatever a damaged one makes Python's reader raise is `Damaged`."""
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                yield archive
-        except OSError:
-            raise
-        except Exception as error:
-            raise Damaged(str(error)) from None
+    # Read first: what the disk refuses is an OSError, what the reader then finds wrong is damage.
+    content = io.BytesIO(path.read_bytes())
+    try:
+        with zipfile.ZipFile(content) as archive:
+            yield archive
+    except Exception as error:
+        raise Damaged(str(error)) from None
 
 
 def _header(archive: zipfile.ZipFile) -> Header:

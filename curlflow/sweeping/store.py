@@ -140,7 +140,7 @@ class Store:
         if failures:
             names = [f"{f.identity} {f.at}" for f in failures]
             path = self.failed / f"{_digest(names)}.json"
-            text = json.dumps([f._asdict() for f in failures], ensure_ascii=False, indent=1)
+            text = json.dumps([f._asdict() for f in failures], indent=1)
             write_whole(path, text.encode())
             self._seen.add(path.name)
             self.failures |= {f.identity: f for f in failures}

@@ -90,10 +90,9 @@ def _run(batch: Batch, cell: Cell) -> Finished | Failed:
             output = output_of(function(Spec.from_json(cell.spec), **batch.options))
         said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)))
         return Finished(cell.identity, output, time.perf_counter() - start, said, _source())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = traceback.format_exception(error)[-TRACEBACK_LINES:]
-        message = f"{type(error).__name__}: {error}".strip().removesuffix(":")
-        return Failed(cell.identity, message, "".join(lines), time.perf_counter() - start, _source())
+        return Failed(cell.identity, _message(error), "".join(lines), time.perf_counter() - start, _source())
 
 
 def _run_together(batch: Batch) -> list[Finished | Failed]:
@@ -111,6 +110,15 @@ def _run_together(batch: Batch) -> list[Finished | Failed]:
         Finished(cell.identity, output, seconds, (), _source(), True)
         for cell, output in zip(batch.cells, outputs, strict=True)
     ]
+
+
+def _message(error: BaseException) -> str:
+    """The kind of an error and what it says."""
+    try:
+        said = str(error)
+    except Exception:
+        said = "its message cannot be made"
+    return f"{type(error).__name__}: {said}".strip().removesuffix(":")
 
 
 @functools.cache

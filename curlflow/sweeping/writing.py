@@ -35,7 +35,7 @@ class Writer:
         self._results: list[Finished | Failed] = []
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._since = 0.0
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="curlflow sweep writer", daemon=True)
 
@@ -67,9 +67,11 @@ class Writer:
             self._changes |= changes
 
     def check(self) -> None:
-        """**Raises:** `OSError` if writing has failed: nothing more is written then."""
-        if self._error is not None:
+        """**Raises:** what made writing fail, `OSError` with the folder: nothing more is written then."""
+        if isinstance(self._error, OSError):
             raise unwritable(self._directory, self._error) from self._error
+        if self._error is not None:
+            raise self._error
 
     def _run(self) -> None:
         renewed = time.monotonic()
@@ -91,5 +93,5 @@ class Writer:
     def _attempt(self, write: Any) -> None:
         try:
             write()
-        except OSError as error:
+        except Exception as error:
             self._error = error
