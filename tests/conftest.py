@@ -1,5 +1,7 @@
 """Shared by all tests: double precision, and a count of compilations."""
 
+import gc
+
 import jax
 import pytest
 
@@ -26,3 +28,11 @@ def compilations():
 
     yield count
     jax.monitoring.clear_event_listeners()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_code_is_dropped():
+    """Drop what JAX has compiled after every file: it takes memory maps, of which a process may have 65,530."""
+    yield
+    jax.clear_caches()
+    gc.collect()
