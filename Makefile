@@ -13,7 +13,7 @@ run: $(VENV)/installed ## install, and compute the Lyapunov exponents of the pre
 	$(BIN)/curlflow lyapunov hidden_chaos --output results/hidden_chaos.nc
 
 test: $(VENV)/installed-test ## install, and run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/installed-test ## style, imports, and who may import whom
 	$(BIN)/ruff check .

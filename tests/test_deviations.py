@@ -1,5 +1,6 @@
 """Deviations from a solution: the same learning as in the weights, and exact where the weights would round."""
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from curlflow.integrate import Adaptive
 from curlflow.networks import Feedforward
 from curlflow.precision import double_precision
 from curlflow.rules import FeedbackAlignment, Gradient, SignFlipped
+from curlflow.systems import Map
 from curlflow.systems.deviations import (
     DeviationSpheres,
     NearSolution,
@@ -17,6 +19,7 @@ from curlflow.systems.deviations import (
     deviation_updates,
 )
 from curlflow.systems.learning import full_batch_updates, learning_flow
+from curlflow.systems.rank_one_deviations import RankOneDeviations
 from curlflow.tasks import Samples, SecondMoments
 
 NAMES = ["linear", "tanh", "relu", "sigmoid"]
@@ -121,6 +124,54 @@ def test_growth_from_a_tiny_deviation_is_that_of_the_linearisation():
     scale = max(np.abs(np.asarray(w)).max() for w in tangent.weights)
     for ours, theirs in zip(grown.weights, tangent.weights, strict=True):
         np.testing.assert_allclose(np.asarray(ours) / scale, np.asarray(theirs) / scale, atol=1e-7)
+
+
+def rank_one_case(widths, scale, gains=None):
+    """A deviation of a linear network on spheres, its fast updates and the general ones."""
+    rng, teacher, samples = parts("linear", widths=(*widths, 1))
+    task = SecondMoments(samples.x @ samples.x.T / samples.x.shape[1], np.asarray(teacher.product()))
+    rule = Gradient() if gains == "none" else curl(teacher)
+    deviation = small(rng, teacher, scale)
+    constraint = FrobeniusSpheres.through(added(teacher, deviation))
+    fast = deviation_updates(teacher, deviation, rule, task, constraint, 0.1)
+    assert isinstance(fast.iterate, RankOneDeviations)
+    plain = Map(fast.step, deviation, 0.1, fast.args, constraint=fast.constraint)
+    return teacher, deviation, fast, plain
+
+
+@eqx.filter_jit
+def _advanced(system, deviation, number):
+    return system.advance(deviation, None, number, system.clock()).state
+
+
+def after(system, deviation, number):
+    return jax.tree.map(np.asarray, _advanced(system, deviation, np.int64(number)))
+
+
+@pytest.mark.parametrize(("widths", "gains"), [((4, 6), None), ((7, 3), None), ((1, 1), None), ((5, 5), "none")])
+@pytest.mark.parametrize("scale", [0.1, 1e-15, 1e-40])
+@double_precision
+def test_fast_updates_of_linear_networks_are_the_general_ones(widths, gains, scale):
+    teacher, deviation, fast, plain = rank_one_case(widths, scale, gains)
+    for number in (1, 9, 10, 57, 400):
+        ours, theirs = (after(m, deviation, number) for m in (fast, plain))
+        size = max(np.abs(np.asarray(w)).max() for w in theirs.weights)
+        for a, b in zip(ours.weights, theirs.weights, strict=True):
+            np.testing.assert_allclose(np.asarray(a) / size, np.asarray(b) / size, atol=1e-11)
+    radii = [np.linalg.norm(w) for w in added(teacher, deviation).weights]
+    found = [np.linalg.norm(w) for w in added(teacher, ours).weights]
+    np.testing.assert_allclose(found, radii, rtol=1e-15)
+
+
+@double_precision
+def test_fast_updates_do_not_round_a_tiny_deviation():
+    """A deviation of 1e-40 moves as one of 1e-20 does."""
+    states = []
+    for scale in (1e-40, 1e-20):
+        _, deviation, fast, _ = rank_one_case((6, 8), scale)
+        moved = after(fast, deviation, 300)
+        states.append(np.concatenate([np.ravel(w) for w in moved.weights]) / scale)
+    np.testing.assert_allclose(states[0], states[1], atol=1e-10 * np.abs(states[0]).max())
 
 
 @double_precision

@@ -4,6 +4,8 @@ import errno
 import gc
 import hashlib
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -110,13 +112,50 @@ def test_coordinates_that_agree_stay_and_others_get_the_axes(tmp_path):
     xr.testing.assert_identical(curlflow.load(curlflow.save(ds, tmp_path / "a.nc")), ds)
 
 
-def test_a_function_whose_dimensions_change_is_refused_with_a_sentence():
-    with pytest.raises(ValueError, match="value has the dimensions"):
-        serial(SPEC, {"seed": [0, 1]}, dims_by_seed)
+def test_cells_of_other_dimensions_than_those_before_are_set_aside(tmp_path):
+    with pytest.warns(UserWarning, match="2 of 4 cells failed"):
+        ds = serial(SPEC, {"seed": [5, 0, 6, 1]}, dims_by_seed, directory=tmp_path / "s")
+    assert ds.cell_status.to_numpy().tolist() == [0, 1, 0, 1]
+    assert "value has the dimensions ('n',) here and () in cells before" in ds.cell_message[1].item()
+    np.testing.assert_array_equal(ds.value, [5, np.nan, 6, np.nan])
+    # Which cells are set aside does not depend on the files that they share.
+    for seed in (1, 6, 0, 5):
+        quietly(SPEC, {"seed": [seed]}, dims_by_seed, directory=tmp_path / "t", extend=True)
+    again = quietly(SPEC, {"seed": [5, 0, 6, 1]}, dims_by_seed, directory=tmp_path / "t", extend=True)
+    xr.testing.assert_identical(again, ds)
+    assert sweeping.status(tmp_path / "s").tally.failed == 0  # they have results, which `collect` has no place for
 
 
 def dims_by_seed(spec):
-    return {"value": 1.0 if spec.seed else ("n", [1.0, 2.0])}
+    return {"value": float(spec.seed) if spec.seed > 4 else ("n", [1.0, 2.0])}
+
+
+def test_the_order_of_variables_is_that_of_the_first_cell_however_cells_came_into_files(tmp_path):
+    whole = serial(SPEC, {"seed": [3, 0, 1, 2]}, order_by_seed, directory=tmp_path / "s")
+    assert list(whole.data_vars)[:2] == ["b", "a"]
+    for seed in (2, 0, 1, 3):
+        serial(SPEC, {"seed": [seed]}, order_by_seed, directory=tmp_path / "t", extend=True)
+    pieces = serial(SPEC, {"seed": [3, 0, 1, 2]}, order_by_seed, directory=tmp_path / "t", extend=True)
+    files = [curlflow.save(ds, tmp_path / name).read_bytes() for ds, name in ((whole, "a.nc"), (pieces, "b.nc"))]
+    assert files[0] == files[1]
+
+
+def order_by_seed(spec):
+    values, names = {"a": 1.0 * spec.seed, "b": 2.0}, ("a", "b") if spec.seed % 2 == 0 else ("b", "a")
+    return xr.Dataset({name: values[name] for name in names}, attrs=dict.fromkeys(names, "text"))
+
+
+def test_attributes_that_no_file_can_hold_become_text(tmp_path):
+    ds = serial(SPEC, {"seed": [0]}, long_attributes)
+    curlflow.save(ds, tmp_path / "a.nc")
+    found = curlflow.load(tmp_path / "a.nc")
+    assert found.attrs["long"] == str(2**70)
+    assert (int(found.attrs["whole"]), int(found.value.attrs["large"])) == (-(2**63), 2**63)
+
+
+def long_attributes(spec):
+    value = xr.Variable((), 1.0, {"large": 2**63})
+    return xr.Dataset({"value": value}, attrs={"long": 2**70, "whole": -(2**63)})
 
 
 # Axes
@@ -218,7 +257,7 @@ def test_an_identity_is_that_of_the_spec_the_study_and_the_options_alone():
     ("change", "message"),
     [
         ({"over": {"rule.fliped.inputs": [0.1]}}, "over: got 'rule.fliped.inputs'.*did you mean rule.flipped.inputs"),
-        ({"over": {"x": Axis("network.input", [1])}}, "did you mean network.inputs"),
+        ({"over": {"x": Axis("network.input", [1])}}, r"did you mean network.inputs\? A name"),
         ({"over": {"seed": []}}, "over: seed: got no values"),
         ({"over": {}}, "over: got {}"),
         ({"over": {"seed": [1, 1]}}, "over: seed: got 1 twice"),
@@ -335,11 +374,67 @@ def test_folders_that_are_no_sweep(tmp_path):
             call(tmp_path)
         with pytest.raises(ValueError, match="does not exist"):
             call(tmp_path / "none")
+    (tmp_path / "cells").mkdir()  # of something else
+    (tmp_path / "thesis.tex").unlink()
+    with pytest.raises(ValueError, match="holds other files, but no sweep"):
+        serial(SPEC, SEEDS, sweep_cells.area, directory=tmp_path)
     (tmp_path / "sweep.json").write_text("{")
-    with pytest.raises(ValueError, match="sweep.json cannot be read"):
+    with pytest.raises(ValueError, match=r"sweep.json cannot be read: .* Begin the same sweep there again"):
         sweeping.collect(tmp_path)
     with pytest.raises(OSError, match="directory: /proc/sweep cannot be written to"):
         serial(SPEC, SEEDS, sweep_cells.area, directory="/proc/sweep")
+
+
+@pytest.mark.parametrize("harm", ["deleted", "damaged", "empty"])
+def test_cells_outlive_the_description_of_their_sweep(harm, tmp_path):
+    (tmp_path / "calls").mkdir()
+    given = {"options": {"folder": str(tmp_path / "calls")}, "directory": tmp_path / "s"}
+    before = serial(SPEC, SEEDS, sweep_cells.counted, **given)
+    path = tmp_path / "s" / "sweep.json"
+    path.unlink() if harm == "deleted" else path.write_text("" if harm == "empty" else path.read_text()[:-20])
+    with pytest.raises(ValueError, match="has no sweep.json|Begin the same sweep there again"):
+        sweeping.resume(tmp_path / "s")
+    xr.testing.assert_identical(serial(SPEC, SEEDS, sweep_cells.counted, **given), before)
+    assert len(list((tmp_path / "calls").iterdir())) == 6
+
+
+def test_whole_numbers_along_an_axis_may_be_written_as_real_ones(tmp_path):
+    (tmp_path / "calls").mkdir()
+    given = {"options": {"folder": str(tmp_path / "calls")}, "directory": tmp_path / "s"}
+    serial(SPEC, {"rule.flipped.inputs": [0, 1]}, sweep_cells.counted, **given)
+    ds = serial(SPEC, {"rule.flipped.inputs": [0.0, 1.0]}, sweep_cells.counted, **given)
+    assert ds.inputs.dtype == np.float64
+    assert len(list((tmp_path / "calls").iterdir())) == 2
+
+
+SCRIPT = """
+import curlflow
+
+def cell(spec):
+    return {"value": NUMBER * spec.seed}
+
+if __name__ == "__main__":
+    spec = curlflow.Spec(network={"inputs": 3, "hidden": 4})
+    try:
+        ds = curlflow.sweep(spec, {"seed": [1, 2]}, cell, directory="d", workers=1)
+        print(ds.value.values.tolist(), ds.attrs["swept_study"])
+        print(curlflow.sweeping.resume("d", workers=1).identical(ds))
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_functions_of_two_scripts_are_not_taken_for_each_other(tmp_path):
+    for name, number in (("one.py", 3), ("two.py", 4)):
+        (tmp_path / name).write_text(SCRIPT.replace("NUMBER", str(number)))
+    one, two = (
+        subprocess.run([sys.executable, name], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
+        for name in ("one.py", "two.py")
+    )
+    assert one.stdout.splitlines() == ["[3, 6] one.py:cell", "True"], one.stderr
+    assert "study.function is 'one.py:cell' there, 'two.py:cell' here" in two.stdout
+    with pytest.raises(ValueError, match=r"cell is in the script one.py; run that script again"):
+        sweeping.resume(tmp_path / "d")
 
 
 def test_versions(tmp_path):
@@ -441,6 +536,44 @@ def test_damaged_files_are_computed_again(harm, tmp_path):
     with pytest.warns(UserWarning, match=f"{path.name} was damaged"):
         after = serial(SPEC, over, sweep_cells.several, directory=tmp_path)
     xr.testing.assert_identical(after, before)
+
+
+def test_what_is_no_file_among_the_cells_is_put_aside(tmp_path):
+    before = serial(SPEC, SEEDS, sweep_cells.area, directory=tmp_path)
+    (path,) = files(tmp_path)
+    path.unlink()
+    for folder in (path, tmp_path / "failed" / "x.json"):
+        folder.mkdir()
+        (folder / "notes.txt").touch()
+    report = sweeping.status(tmp_path)
+    assert report.tally.done == 0
+    assert "cannot be read: Is a directory" in report.damaged[path.name]
+    with pytest.warns(UserWarning, match="are damaged"):
+        assert (sweeping.collect(tmp_path).cell_status == 2).all()
+    with pytest.warns(UserWarning, match="was damaged"):
+        xr.testing.assert_identical(serial(SPEC, SEEDS, sweep_cells.area, directory=tmp_path), before)
+    assert len(list(tmp_path.rglob("notes.txt"))) == 2  # nothing of others was removed
+
+
+def test_failures_with_clocks_ahead_are_retried(tmp_path):
+    options, folder = {"folder": str(tmp_path)}, tmp_path / "s"
+    quietly(SPEC, SEEDS, sweep_cells.unlucky, options, directory=folder)
+    for path in files(folder, "failed"):
+        path.write_text(json.dumps([{**f, "at": f["at"] + 1e6} for f in json.loads(path.read_text())]))
+    (tmp_path / "mended").touch()
+    ds = serial(SPEC, SEEDS, sweep_cells.unlucky, options, directory=folder, retry_failed=True)
+    np.testing.assert_array_equal(ds.value, range(6))
+
+
+@pytest.mark.parametrize("said", ["[]", "{}", "3", '{"name": 1}', "\x00", '{"cells": 3, "process": "x"}'])
+def test_runners_that_cannot_be_understood_are_ignored(said, tmp_path):
+    sweeping.plan(SPEC, SEEDS, sweep_cells.area, directory=tmp_path)
+    (tmp_path / "runners").mkdir()
+    whole = {"name": "a", "host": "b", "process": 7, "workers": 1, "started": 0.0, "cells": []}
+    given = json.dumps({**whole, **json.loads(said)}) if said.startswith('{"') else said
+    (tmp_path / "runners" / "x.json").write_text(given)
+    assert sweeping.status(tmp_path).runners == []
+    assert (serial(SPEC, SEEDS, sweep_cells.area, directory=tmp_path).cell_status == 0).all()
 
 
 @pytest.mark.parametrize(("kind", "fitting"), [("cells", 1), ("runners", 3)])

@@ -25,6 +25,9 @@ SetOption = Annotated[
 RealizationsOption = Annotated[int | None, typer.Option(help="Number of realizations, in place of the spec's.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 PictureOption = Annotated[bool, typer.Option(help="Draw a PNG beside the output.")]
+CompressOption = Annotated[
+    bool, typer.Option(help="Run wide linear networks at the smaller width where that is exact; docs/compression.md.")
+]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: COMMAND_NAME.nc.", show_default=False)
 ]

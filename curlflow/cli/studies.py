@@ -7,6 +7,7 @@ import typer
 
 from ..arguments import numbers_from, output_from, results_path, spec_from, times_from
 from .common import (
+    CompressOption,
     PictureOption,
     QuietOption,
     RealizationsOption,
@@ -32,6 +33,7 @@ def lyapunov(
     rtol: Annotated[float | None, typer.Option(help="Relative tolerance, in place of the spec's.")] = None,
     atol: Annotated[float | None, typer.Option(help="Absolute tolerance, in place of the spec's.")] = None,
     stepping: Annotated[str | None, typer.Option(help="adaptive (default) or fixed; not for updates.")] = None,
+    compress: CompressOption = True,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the initial tangents (the spec's own: --set seed=1).")
     ] = None,
@@ -65,6 +67,7 @@ def lyapunov(
     options = {
         "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment, "block": block,
         "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed, "resume": previous,
+        "compress": compress,
     }  # fmt: skip
     dataset = run(lambda: lyapunov(settings, progress=not quiet, **options), path)
     return finish(dataset, path, picture, quiet)
@@ -77,6 +80,7 @@ def simulate(
     records: Annotated[int, typer.Option(help="How many records, besides the start.")] = 100,
     spacing: Annotated[str, typer.Option(help="log or linear.")] = "log",
     weights: Annotated[str, typer.Option(help="none, all, or how many weights to record.")] = "none",
+    compress: CompressOption = True,
     realizations: RealizationsOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: simulate_NAME.nc.")
@@ -98,7 +102,8 @@ def simulate(
     from ..studies.simulation import simulate
 
     chosen = int(weights) if weights.lstrip("-").isdigit() else weights
-    dataset = run(lambda: simulate(settings, times=times, weights=chosen, progress=not quiet), path)
+    options = {"times": times, "weights": chosen, "compress": compress}
+    dataset = run(lambda: simulate(settings, progress=not quiet, **options), path)
     return finish(dataset, path, picture, quiet)
 
 
@@ -111,6 +116,7 @@ def train(
         float | None, typer.Option(help="Stop at the first record with a smaller test error.")
     ] = None,
     stop: Annotated[bool, typer.Option(help="Stop where the rest of a run changes nothing.")] = True,
+    compress: CompressOption = True,
     realizations: RealizationsOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: train_NAME.nc.")
@@ -128,7 +134,7 @@ def train(
     settings, path = spec_from(spec, set_, realizations), output_from(output, "train", spec)
     from ..studies.training import train
 
-    options = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
+    options = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop, "compress": compress}
     dataset = run(lambda: train(settings, progress=not quiet, **options), path)
     return finish(dataset, path, False, quiet)
 

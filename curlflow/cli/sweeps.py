@@ -79,11 +79,14 @@ def run(
     """
     from .. import results, sweeping
     from ..arguments import results_path
+    from ..sweeping.environment import become_worker
 
     path = results_path(output, f"sweep_{target.resolve().stem}.nc")
     common = {"other_version": other_version, "retry_failed": retry_failed, "progress": not quiet}
     common |= {"engine": "serial" if serial else None, "workers": workers, "scheduler": scheduler}
     sys.path.insert(0, str(Path.cwd()))  # a study "module:function" is looked for here too
+    if serial:
+        become_worker()  # with the threads of a worker, for the same digits
     if target.is_dir():
         if directory is not None or set_ or extend:
             raise ValueError(

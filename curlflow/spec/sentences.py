@@ -97,7 +97,8 @@ def _sentence(entry: Any, spec: type[BaseModel]) -> str:
             )
         siblings = [n.rpartition(".")[2] for n in names if n.rpartition(".")[0] == name.rpartition(".")[0]]
         here = f" (fields here: {', '.join(siblings)})" if siblings else ""
-        return f"{name}: unknown field{nearest(name, names)}{here}."
+        said = f"{name}: unknown field{nearest(name, names)}{here}"
+        return said if said.endswith("?") else f"{said}."
     if kind == "missing":
         return f"{name}: required, but not given."
     if kind in ("union_tag_invalid", "union_tag_not_found"):

@@ -179,7 +179,7 @@ def _set(tables: dict, name: str, value: Any) -> None:
     for depth, part in enumerate(path):
         inner = table.get(part) if part in table else {} if depth else None
         if not isinstance(inner, dict):
-            raise ValueError(f"{name}: unknown field{nearest('.'.join(path[: depth + 1]), field_names(Spec))}.")
+            raise ValueError(f"{name}: unknown field{nearest('.'.join(path[: depth + 1]), field_names(Spec)) or '.'}")
         table[part] = inner
         table = inner
     if last == "kind" and path and value in kinds(Spec, path[0]):

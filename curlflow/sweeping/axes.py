@@ -76,6 +76,7 @@ class Axis:
         Sets `network.inputs` = M = ⌊total/(1 + 1/c)⌋ and `network.hidden` = `teacher.width` = N = ⌊total/(1 + c)⌋;
         the widths become the coordinates `inputs` and `hidden`.
         """
+        total = plain(total)
         if isinstance(total, bool) or not isinstance(total, int) or total < 2:
             raise ValueError(f"total: got {total!r}, allowed are whole numbers of at least 2.")
         ratios = _values(values)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..spec.sentences import nearest
 from ..studies.versions import STUDIES
 from .axes import plain
-from .work import find_function
+from .work import find_function, script_name
 
 WITHHELD = {
     "progress": "a sweep has its own progress",
@@ -25,6 +25,11 @@ class Study(NamedTuple):
     name: str
     function: str
     version: int
+
+    @property
+    def in_script(self) -> bool:
+        """Whether the function stands in the script that runs, or was typed in."""
+        return self.function.partition(":")[0] in ("__main__", script_name())
 
     @property
     def together(self) -> str | None:
@@ -63,7 +68,7 @@ def study_of(study: Any, version: Any = None) -> Study:
 
 
 def _reference(function: Callable[..., Any]) -> str:
-    """`module:name` of a function that can be found by it."""
+    """`module:name` of a function that can be found by it; of a function in the script that runs `script.py:name`."""
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     found: Any = sys.modules.get(module) if module else None
     for part in (name or "").split("."):
@@ -74,7 +79,7 @@ def _reference(function: Callable[..., Any]) -> str:
             "module or script, since its name says which cells are whose (no lambda, no function within another, no "
             "partial)."
         )
-    return f"{module}:{name}"
+    return f"{script_name() or module}:{name}" if module == "__main__" else f"{module}:{name}"
 
 
 def options_of(options: Any) -> dict[str, Any]:

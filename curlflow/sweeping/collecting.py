@@ -16,10 +16,13 @@ from ..results import CONVENTIONS, flag_variable
 from . import manifest as manifests
 from .coordinates import axis_coordinates, axis_names
 from .grid import DIGITS, canonical
-from .layout import FILLED, Constant, Layout
+from .layout import FILLED, Constant, Dimensions, Layout
 from .packing import Damaged, read_arrays
 from .settled import Settled
 from .store import Piece, Store
+
+Part = tuple[Piece, np.ndarray, np.ndarray]
+"""A file, rows of it, and the cells which these are."""
 
 
 class CellStatus(IntEnum):
@@ -53,10 +56,11 @@ def collect(directory: str | Path) -> xr.Dataset:
     store.scan(keep=True)
     settled = Settled(manifest)
     settled.mark(store.done, set(store.failures))
-    pieces = _chosen(store, settled)
+    pieces, unfit = _fitting(_chosen(store, settled))
     layout = Layout((piece.header.structure for piece, _, _ in pieces), settled.done.size)
     data, constants, damaged = _gathered(layout, pieces)
     settled.done[damaged] = False
+    settled.done[list(unfit)], settled.failed[list(unfit)] = False, True
     if store.damaged or damaged.size:
         warnings.warn(
             f"directory: files in {directory} are damaged; their cells are missing, and a run computes them again.",
@@ -68,11 +72,11 @@ def collect(directory: str | Path) -> xr.Dataset:
     gaps = not settled.done.all()
     for name in layout.dims:
         dataset = _placed(dataset, name, layout, data, constants, names, sizes, gaps)
-    dataset = dataset.assign(_cell_variables(manifest, settled, store, names, sizes))
+    dataset = dataset.assign(_cell_variables(settled, store, unfit, names, sizes))
     return dataset.assign_attrs(_attributes(manifest, pieces))
 
 
-def _chosen(store: Store, settled: Settled) -> list[tuple[Piece, np.ndarray, np.ndarray]]:
+def _chosen(store: Store, settled: Settled) -> list[Part]:
     """The files with the rows in them, and the cells which these are; every cell once, the study's own version
     first."""
     listed = [
@@ -95,9 +99,20 @@ def _chosen(store: Store, settled: Settled) -> list[tuple[Piece, np.ndarray, np.
     ]
 
 
-def _gathered(
-    layout: Layout, pieces: list[tuple[Piece, np.ndarray, np.ndarray]]
-) -> tuple[dict[str, np.ndarray], dict[str, Constant], np.ndarray]:
+def _fitting(pieces: list[Part]) -> tuple[list[Part], dict[int, str]]:
+    """The files in the order of their first cells, and for each cell that has other dimensions than cells before it
+    why it is left out."""
+    known, fitting, unfit = Dimensions(), [], {}
+    for part in sorted(pieces, key=lambda part: int(part[2].min())):
+        piece, _, cells = part
+        if reason := known.conflict(piece.header.structure):
+            unfit |= dict.fromkeys(cells.tolist(), reason)
+        else:
+            fitting.append(part)
+    return fitting, unfit
+
+
+def _gathered(layout: Layout, pieces: list[Part]) -> tuple[dict[str, np.ndarray], dict[str, Constant], np.ndarray]:
     """All variables over all cells; coordinates that are the same everywhere once; cells whose files were damaged."""
     constants = {name: Constant(layout.shape(name)) for name in layout.coordinates}
     data = {name: layout.empty(name) for name in layout.dims if name not in constants}
@@ -148,7 +163,7 @@ def _placed(
 
 
 def _cell_variables(
-    manifest: manifests.Manifest, settled: Settled, store: Store, names: tuple[str, ...], sizes: tuple[int, ...]
+    settled: Settled, store: Store, unfit: Mapping[int, str], names: tuple[str, ...], sizes: tuple[int, ...]
 ) -> dict[str, Any]:
     """What became of every cell, and why where it failed."""
     status = np.where(settled.done, CellStatus.done, np.where(settled.failed, CellStatus.failed, CellStatus.missing))
@@ -159,13 +174,14 @@ def _cell_variables(
         messages = np.full(status.size, "", dtype=object)
         for cell in np.flatnonzero(status == CellStatus.failed):
             keys = [str(identities[cell], "ascii") for identities in settled.names]
-            messages[cell] = next(store.failures[key].message for key in keys if key in store.failures)
+            stored = next((store.failures[key].message for key in keys if key in store.failures), "")
+            messages[cell] = unfit.get(int(cell), stored)
         text = messages.astype(str).reshape(sizes)
         found["cell_message"] = (names, text, {"long_name": "why the cell failed"})
     return found
 
 
-def _attributes(manifest: manifests.Manifest, pieces: list[tuple[Piece, np.ndarray, np.ndarray]]) -> dict[str, Any]:
+def _attributes(manifest: manifests.Manifest, pieces: list[Part]) -> dict[str, Any]:
     """What the study says in every cell alike, and what the sweep is."""
     headers = [piece.header for piece, _, _ in pieces]
     shared = _common([header.attributes for header in headers])
@@ -181,7 +197,7 @@ def _attributes(manifest: manifests.Manifest, pieces: list[tuple[Piece, np.ndarr
         for d in manifest.dimensions
     ]
     return {
-        **shared,
+        **dict(sorted(shared.items())),
         "Conventions": CONVENTIONS,
         "title": f"curlflow sweep of {manifest.study.name}",
         "study": "sweep",

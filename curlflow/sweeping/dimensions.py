@@ -87,8 +87,8 @@ def _check_field(name: str) -> None:
     names = field_names(Spec)
     if name not in names:
         raise ValueError(
-            f"over: got {name!r}, which is no field of a spec{nearest(name, names)}. A name of your own goes with an "
-            "Axis, which says what it sets."
+            f"over: got {name!r}, which is no field of a spec{nearest(name, names) or '.'} A name of your own goes "
+            "with an Axis, which says what it sets."
         )
 
 

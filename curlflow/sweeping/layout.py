@@ -16,7 +16,8 @@ FILLED = "no result; see cell_status"
 
 
 class Layout:
-    """The variables of a sweep: dims, sizes, types and attributes that have room for every structure given."""
+    """The variables of a sweep: dims, sizes, types and attributes that have room for every structure given, in the
+    order in which they come."""
 
     def __init__(self, structures: Iterable[Structure], cells: int):
         self.cells = cells
@@ -32,11 +33,7 @@ class Layout:
 
     def _take(self, name: str, described: Mapping[str, Any]) -> None:
         dims = tuple(described["dims"])
-        if self.dims.setdefault(name, dims) != dims:
-            raise ValueError(
-                f"study: {name} has the dimensions {self.dims[name]} in some cells and {dims} in others; "
-                "required is the same everywhere."
-            )
+        assert self.dims.setdefault(name, dims) == dims, "what has other dimensions was set aside"
         for dim, size in zip(dims, described["shape"], strict=True):
             self.sizes[dim] = max(size, self.sizes.get(dim, 0))
         self._types.setdefault(name, []).append(described["type"])
@@ -71,6 +68,25 @@ class Layout:
     def empty(self, name: str) -> np.ndarray:
         """An array for a variable in all cells, filled."""
         return np.full((self.cells, *self.shape(name)), self.fill(name), dtype=self._type(name))
+
+
+class Dimensions:
+    """The dimensions of every variable, as the first cell that has it has them."""
+
+    def __init__(self) -> None:
+        self._dims: dict[str, tuple[str, ...]] = {}
+
+    def conflict(self, structure: Structure) -> str:
+        """What in a cell does not fit those before it, in words; nothing if all does, and is taken over."""
+        dims = {name: tuple(described["dims"]) for name, described in structure.variables.items()}
+        for name, own in dims.items():
+            if self._dims.get(name, own) != own:
+                return (
+                    f"study: {name} has the dimensions {own} here and {self._dims[name]} in cells before; "
+                    "required is the same everywhere."
+                )
+        self._dims |= dims
+        return ""
 
 
 class Constant:

@@ -112,11 +112,26 @@ def _runners(folder: Path, now: float) -> Iterator[tuple[Path, Runner]]:
     for path in sorted(folder.glob("*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError):
             age = now - path.stat().st_mtime
-            runner = Runner(**json.loads(path.read_text("utf-8")))
+            runner = _read(path)
             if age < EXPIRY and not _has_died(runner):
                 yield path, runner
             elif age > 10 * EXPIRY or _has_died(runner):
                 path.unlink()
+
+
+def _read(path: Path) -> Runner:
+    """What a runner says of itself.
+
+    **Raises:** `OSError`; `ValueError` or `TypeError` for what no runner has written.
+    """
+    runner = Runner(**json.loads(path.read_text("utf-8")))
+    kinds = {"name": str, "host": str, "process": int, "workers": int, "started": float | int,
+             "done": int, "failed": int, "rate": float | int, "cells": list}  # fmt: skip
+    if not all(isinstance(getattr(runner, field), kind) for field, kind in kinds.items()):
+        raise TypeError(f"{path} was not written by a runner")
+    if runner.process <= 0 or not all(isinstance(cell, str) for cell in runner.cells):
+        raise ValueError(f"{path} was not written by a runner")
+    return runner
 
 
 def _has_died(runner: Runner) -> bool:

@@ -14,6 +14,8 @@ from .grid import Grid, canonical
 
 NAME = "sweep.json"
 FORMAT = 1
+OWN = {"cells", "failed", "runners"}
+"""The folders in the folder of a sweep."""
 OTHER = ("refuse", "recompute", "use")
 """What may be done with cells of other versions of the study."""
 
@@ -65,10 +67,14 @@ class Manifest:
         )
 
 
+class Unreadable(ValueError):
+    """A sweep.json that is no longer what was written."""
+
+
 def read(directory: Path) -> Manifest:
     """The sweep of a folder.
 
-    **Raises:** `ValueError` if it is none.
+    **Raises:** `ValueError` if it is none; `Unreadable` if its description is damaged.
     """
     path = directory / NAME
     try:
@@ -79,7 +85,10 @@ def read(directory: Path) -> Manifest:
         what = "has no sweep.json" if directory.is_dir() else "does not exist"
         raise ValueError(f"directory: {directory} {what}; a sweep begins with a spec and axes.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"directory: {path} cannot be read: {error}.") from None
+        raise Unreadable(
+            f"directory: {path} cannot be read: {error}. Begin the same sweep there again, with its spec and axes: "
+            "cells that are finished are found."
+        ) from None
     raise ValueError(f"directory: {path} has the format {given.get('format')!r}, this curlflow reads {FORMAT}.")
 
 
@@ -101,13 +110,19 @@ def established(
     path = directory / NAME
     with writing_to(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        strangers = [p.name for p in directory.iterdir() if not p.name.startswith(".")]
+        names = {p.name for p in directory.iterdir() if not p.name.startswith(".")}
+        # Where only sweep.json is gone the cells are still good, since their names say what they are.
+        strangers = names - OWN if names >= OWN else names
         # Looked at last: another process may just be beginning the same sweep.
         if strangers and not path.exists():
             raise ValueError(f"directory: {directory} holds other files, but no sweep; give a new or empty folder.")
         if write_new(path, _text(wanted)):
             return wanted
-        there = read(directory)
+        try:
+            there = read(directory)
+        except Unreadable:
+            write_whole(path, _text(wanted))
+            return wanted
         merged = _merged(directory, there, wanted, extend, other_version)
         # As text: in Python True, 1 and 1.0 are equal, and cells of each have names of their own.
         if _text(merged) != _text(there):
@@ -156,9 +171,18 @@ def differences(there: Manifest, wanted: Manifest) -> Iterator[str]:
     if list(before) != list(after):
         yield f"the axes are {', '.join(before)} there, {', '.join(after)} here"
     for name in [name for name in before if name in after]:
-        if canonical(before[name].as_json()) != canonical(after[name].as_json()):
+        if canonical(_measured(before[name].as_json())) != canonical(_measured(after[name].as_json())):
             old, new = before[name], after[name]
             yield f"the axis {name} is {_axis(old, new)} there, {_axis(new, old)} here"
+
+
+def _measured(value: Any) -> Any:
+    """`value` with whole numbers as real ones: along an axis 1 and 1.0 are one value."""
+    if isinstance(value, Mapping):
+        return {name: _measured(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_measured(inner) for inner in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _axis(dimension: Dimension, other: Dimension) -> str:

@@ -103,7 +103,7 @@ def _attributes(given: Mapping[Any, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if isinstance(value, bool | Mapping | list | tuple):
             found[str(name)] = json.dumps(value)
-        elif isinstance(value, str | int | float) or np.asarray(value).dtype.kind in "iuf":
+        elif isinstance(value, str | float) or np.asarray(value).dtype.kind in "iuf":
             found[str(name)] = value
         elif value is not None:
             found[str(name)] = str(value)

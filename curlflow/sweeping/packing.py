@@ -62,10 +62,10 @@ class Header(NamedTuple):
 
 
 def groups(results: Sequence[Finished]) -> Iterator[list[Finished]]:
-    """The results that fit into one file each: of equal structure, made with the same code."""
+    """The results that fit into one file each: of equal structure, names in one order, made with the same code."""
     found: dict[str, list[Finished]] = {}
     for result in results:
-        key = json.dumps([_structure(result), result.source], default=_encode, sort_keys=True)
+        key = json.dumps([_structure(result), result.source], default=_encode)
         found.setdefault(key, []).append(result)
     yield from found.values()
 
@@ -101,7 +101,7 @@ def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], vers
 def read_header(path: Path) -> Header:
     """The header of a file.
 
-    **Raises:** `Damaged` for a file that is not whole; `FileNotFoundError`.
+    **Raises:** `Damaged` for a file that is not whole or cannot be read; `FileNotFoundError`.
     """
     with _opened(path) as archive:
         return _header(archive)
@@ -131,11 +131,24 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return arrays
 
 
+def content_of(path: Path) -> bytes:
+    """The bytes of a file.
+
+    **Raises:** `Damaged` for a folder, for a file that may not be read, and where the disk fails;
+    `FileNotFoundError` where there is nothing.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Damaged(f"cannot be read: {error.strerror or error}") from None
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip archive; whatever a damaged one makes Python's reader raise is `Damaged`."""
-    # Read first: what the disk refuses is an OSError, what the reader then finds wrong is damage.
-    content = io.BytesIO(path.read_bytes())
+    content = io.BytesIO(content_of(path))
     try:
         with zipfile.ZipFile(content) as archive:
             yield archive

@@ -33,13 +33,13 @@ class Runner:
     def __init__(self, directory: Path, manifest: Manifest, retry_failed: bool = False):
         self._directory = directory
         self._manifest = manifest
-        self._retry_failed = retry_failed
-        self._started = time.time()
         self.store = Store(directory)
         with writing_to(directory):
             self.store.make()
         self.store.scan(thorough=True)
         self.damaged = self.store.discard_damaged()
+        if retry_failed:
+            self.store.forget_failures()
         self.warned = 0
         self.first_warning = ""
         self._grid = manifest.grid
@@ -170,9 +170,7 @@ class Runner:
 
     def _note_what_is_stored(self) -> None:
         """Mark as settled what the files have, also those of other runners."""
-        failures = self.store.failures.values()
-        since = self._started if self._retry_failed else 0.0
-        self._settled.mark(self.store.done, {f.identity for f in failures if f.at >= since})
+        self._settled.mark(self.store.done, set(self.store.failures))
 
     def _tally(self) -> Tally:
         return Tally(self._grid.size, *self._settled.counts, self._meter.mark(self._computed))

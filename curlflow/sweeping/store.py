@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from .atomic import PARTIAL, write_whole
 from .grid import DIGITS
-from .packing import Damaged, Header, check, groups, pack, read_header
+from .packing import Damaged, Header, check, content_of, groups, pack, read_header
 from .work import Failed, Finished
 
 NONE: Mapping[str, Any] = {}
@@ -102,7 +102,7 @@ class Store:
 
     def _look_at_failures(self, path: Path) -> None:
         try:
-            records = [Failure(**record) for record in json.loads(path.read_text("utf-8"))]
+            records = [Failure(**record) for record in json.loads(content_of(path))]
         except FileNotFoundError:
             return
         except (ValueError, TypeError) as error:
@@ -146,13 +146,23 @@ class Store:
             self.failures |= {f.identity: f for f in failures}
 
     def discard_damaged(self) -> dict[str, str]:
-        """Remove the damaged files, whose cells are computed again; what they were and what was wrong with them."""
+        """Remove the damaged files, whose cells are computed again; what they were and what was wrong with them.
+
+        What is no file, or may not be read, is put aside under a name with a dot in place of being removed.
+        """
         found, self.damaged = self.damaged, {}
-        for name in found:
-            folder = self.cells if name.endswith(".npz") else self.failed
+        for name, reason in found.items():
+            path = (self.cells if name.endswith(".npz") else self.failed) / name
             with contextlib.suppress(OSError):
-                (folder / name).unlink()
+                if path.is_dir() or reason.startswith("cannot be read"):
+                    path.rename(path.with_name(f".{name}-{time.time_ns()}"))
+                else:
+                    path.unlink()
         return found
+
+    def forget_failures(self) -> None:
+        """Let cells that have failed so far count as missing, whatever the clocks of those who computed them said."""
+        self.failures.clear()
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:

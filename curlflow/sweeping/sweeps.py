@@ -162,7 +162,7 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Stu
     **Raises:** `ValueError` for arguments that contradict each other, for functions that workers cannot find, and for
     a scheduler that does not answer.
     """
-    script = study.function.startswith("__main__:")
+    script = study.in_script
     if scheduler is not None or client is not None:
         if engine is not None or workers is not None:
             raise ValueError("scheduler: it has workers of its own; engine and workers do not go with it.")

@@ -110,7 +110,7 @@ def _axis(name: str, given: Any) -> Any:
         for key in rest:
             if key not in allowed:
                 ways = ", ".join(("values", *RANGES, *allowed))
-                raise ValueError(f"got {key}, allowed are {ways}{nearest(key, ['values', *RANGES, *allowed])}.")
+                raise ValueError(f"got {key}, allowed are {ways}{nearest(key, ['values', *RANGES, *allowed]) or '.'}")
         if not rest:
             return values
         if "compression_ratio" in rest:

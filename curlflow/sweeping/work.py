@@ -5,10 +5,12 @@ This is all that a worker runs, so that a batch and its value are small and plai
 
 import functools
 import importlib
+import sys
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..spec import Spec
@@ -130,13 +132,31 @@ def _source() -> dict[str, Any]:
     return {"commit": made["commit"], "versions": made["versions"]}
 
 
+SCRIPT = ".py"
+"""How the module of a function ends that stands in a script."""
+
+
+def script_name() -> str:
+    """The name of the file that runs, such as `script.py`; nothing where code is typed in.
+
+    A cell is named by the function, and `__main__` alone would be the same in all scripts. In a worker `__main__` is
+    the script of the process that began the sweep.
+    """
+    path = getattr(sys.modules["__main__"], "__file__", None)
+    return Path(path).name if path and path.endswith(SCRIPT) else ""
+
+
 @functools.cache
 def find_function(name: str) -> Callable[..., Any]:
-    """The function that `package.module:name` means.
+    """The function that `package.module:name` means, or `script.py:name` of the script that runs.
 
     **Raises:** `ValueError` where there is none.
     """
     module, _, path = name.partition(":")
+    if module.endswith(SCRIPT):
+        if module != script_name():
+            raise ValueError(f"study: {path} is in the script {module}; run that script again, and it goes on.")
+        module = "__main__"
     try:
         found: Any = importlib.import_module(module)
         for part in path.split("."):

@@ -7,11 +7,8 @@ noise. Both are exact to relative precision in terms of δ. Through the layers, 
     δaₗ = W*ₗ δhₗ₋₁ + δWₗ hₗ₋₁,    δhₗ = φ(a*ₗ + δaₗ) − φ(a*ₗ),    e = δh_L,
 
 where the difference of activations is taken without cancellation, for tanh for example by
-tanh(a + δ) − tanh a = tanh δ (1 − tanh a tanh(a + δ)). On the spheres of radius r the retraction is
-
-    δ → δ + (s − 1)(W* + δ),    s = (1 + x)^½,    x = (r² − ‖W* + δ‖²) / ‖W* + δ‖²,
-
-with r² − ‖W* + δ‖² = (r² − ‖W*‖²) − 2⟨W*, δ⟩ − ‖δ‖², of which the first difference is that of the start.
+tanh(a + δ) − tanh a = tanh δ (1 − tanh a tanh(a + δ)). The retraction onto spheres is that of
+`curlflow.systems.deviation_spheres`.
 """
 
 from typing import Any
@@ -19,8 +16,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from ..constraints import AbstractConstraint, Free, FrobeniusSpheres
 from ..integrate import Adaptive
@@ -30,44 +26,8 @@ from ..rules import AbstractLearningRule
 from ..rules.signals import error_signal
 from ..tasks import AbstractTask, LinearSamples, Residuals, Samples, SecondMoments
 from .base import Flow, Map
-
-
-class DeviationSpheres(AbstractConstraint):
-    """‖W*ₗ + δₗ‖ = rₗ for every layer; see the module.
-
-    **Arguments:**
-
-    - `reference`: W*, one matrix per layer.
-    - `excess`: r² − ‖W*‖² of every layer, exact to relative precision.
-    """
-
-    reference: tuple[Any, ...]
-    excess: tuple[Scalar, ...]
-
-    @classmethod
-    def through(cls, reference: Feedforward, deviation: Feedforward) -> "DeviationSpheres":
-        """The spheres on which `reference` + `deviation` lies."""
-        pairs = zip(reference.weights, deviation.weights, strict=True)
-        return cls(tuple(reference.weights), tuple(np.asarray(2 * np.vdot(w, d) + np.vdot(d, d)) for w, d in pairs))
-
-    def codimension(self, state: PyTree) -> int:
-        return len(self.excess)
-
-    def tangent(self, state: PyTree, velocity: PyTree) -> PyTree:
-        leaves, structure = jax.tree.flatten(velocity)
-        weights = [w + d for w, d in zip(self.reference, jax.tree.leaves(state), strict=True)]
-        radial = [jnp.sum(w * f) / jnp.sum(w * w) for w, f in zip(weights, leaves, strict=True)]
-        projected = [f - w * part for w, f, part in zip(weights, leaves, radial, strict=True)]
-        return jax.tree.unflatten(structure, projected)
-
-    def retract(self, state: PyTree) -> PyTree:
-        leaves, structure = jax.tree.flatten(state)
-        retracted = []
-        for reference, excess, d in zip(self.reference, self.excess, leaves, strict=True):
-            w = reference + d
-            x = (excess - jnp.sum(d * (reference + w))) / jnp.sum(w * w)
-            retracted.append(d + jnp.expm1(0.5 * jnp.log1p(x)) * w)
-        return jax.tree.unflatten(structure, retracted)
+from .deviation_spheres import DeviationSpheres
+from .rank_one_deviations import RankOneDeviations
 
 
 class NearSolution(AbstractTask):
@@ -167,7 +127,9 @@ def deviation_updates(
 ) -> Map:
     """Full-batch updates of `rule` as those of the deviation from `reference`, which solves `task`."""
     around = _around(constraint, reference, deviation)
-    return Map(_update, deviation, learning_rate, (rule, task, reference, learning_rate), constraint=around)
+    fast = RankOneDeviations(around) if RankOneDeviations.applicable(reference, rule, task, around) else None
+    args = (rule, task, reference, learning_rate)
+    return Map(_update, deviation, learning_rate, args, constraint=around, iterate=fast)
 
 
 def _update(epoch, deviation, args):

@@ -27,10 +27,10 @@ from ..constraints import AbstractConstraint
 from ..integrate import IMPLICIT, SOLVERS, Adaptive, Clock
 from ..networks import Feedforward
 from ..precision import Scalar
-from ..rules import AbstractLearningRule, SignFlipped
+from ..rules import AbstractLearningRule
 from ..status import Status
 from ..tasks import AbstractTask, SecondMoments
-from .rank_one import RankOneUpdates
+from .rank_one import RankOneUpdates, gains_of
 
 PROPORTIONAL, INTEGRAL = 0.4, 0.3
 """Coefficients of the PI controller; see `curlflow.integrate.adaptive`."""
@@ -95,8 +95,7 @@ class RankOneFlow(eqx.Module):
     def __call__(self, network: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive):
         """The network at the end of the span, the clock there and a status."""
         rule, task = args
-        gains = rule.gains if isinstance(rule, SignFlipped) else (jnp.ones((1, 1)), jnp.ones((1, 1)))
-        field = _Field(gains[0][0], gains[1][0], task, task.teacher[0], *self.radii)
+        field = _Field(*gains_of(rule), task, task.teacher[0], *self.radii)
         tableau = SOLVERS[integrator.solver].tableau
         w1, w = jnp.asarray(network.weights[0]), jnp.asarray(network.weights[1])[0]
         h = jnp.where(clock.step > 0, clock.step, _first_step(field, w1, w, integrator))
