@@ -1,12 +1,11 @@
-"""What the analyses of phase diagrams share: grids, sweeps of several dynamics, theory, one dataset, options.
+"""What the analyses of phase diagrams share: grids, sweeps of several dynamics, options.
 
 No analysis of its own: `fig3a_hidden_phase_diagram.py`, `fig4_readout_phase_diagram.py`, `fig6_tanh_hidden.py`,
-`fig8_tanh_readout.py` and `mixed_flips_error.py` name what varies and call `main`.
+`fig8_tanh_readout.py` and `mixed_flips_error.py` name what varies and call `main`. Their datasets are made in
+`phase_datasets.py`, what they are compared with in `phase_boundaries.py`.
 """
 
 import argparse
-import datetime
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ matplotlib.use("Agg")  # pictures go into files
 
 import numpy as np
 import xarray as xr
+from phase_datasets import completed, on_whole_grid, together
 
 import curlflow
 
@@ -37,8 +37,6 @@ SAMPLES, QUICK_SAMPLES = 50, 10
 QUICK_EPOCHS, QUICK_REALIZATIONS, QUICK_RATIOS, QUICK_FRACTIONS = 2_000, 2, 6, 4
 """Of a quick run; of both axes every so many values."""
 TEXTS = {"inputs": "fraction of flipped inputs α_h", "hidden": "fraction of flipped hidden units α_r"}
-NOT_RUN, MISSING = 2, 2
-"""Flags of `status` and of `cell_status`."""
 
 
 class Runs(NamedTuple):
@@ -129,60 +127,8 @@ def computed(diagram: Diagram, directory: Path, engine: Mapping[str, Any]) -> xr
             progress=True,
             **engine,
         )
-        parts.append(_on_whole_grid(dataset, diagram))
+        parts.append(on_whole_grid(dataset, diagram))
     return together(diagram, parts)
-
-
-def together(diagram: Diagram, parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    """One dataset of all dynamics, with a dimension for them if they are several."""
-    names = xr.DataArray([run.dynamics for run in diagram.runs], dims="dynamics", name="dynamics")
-    whole = xr.concat(parts, names, join="outer", combine_attrs="override", fill_value=_fillings(parts[0]))
-    whole = whole if len(parts) > 1 else whole.isel(dynamics=0)
-    whole = whole.assign_coords(diagram.coordinates())
-    text = "flow, updates with full batches, or with minibatches"
-    whole.coords["dynamics"].attrs = {"long_name": text, "units": "1"}
-    for name in ("test_error", "train_error", "peak_error"):
-        whole[name].attrs["floor"] = diagram.floor
-    whole.attrs = _attributes(diagram, parts)
-    return whole
-
-
-def _on_whole_grid(dataset: xr.Dataset, diagram: Diagram) -> xr.Dataset:
-    """A sweep over some values of the axes, on all of them; what was not run is filled and says so."""
-    extra = [name for name in dataset.coords if name not in dataset.dims]
-    whole = {"c": diagram.ratios, **dict.fromkeys(diagram.flips, diagram.fractions)}
-    return dataset.drop_vars(extra).reindex(whole, fill_value=_fillings(dataset))
-
-
-def _fillings(dataset: xr.Dataset) -> dict[str, Any]:
-    """What stands where nothing was run: NaN, −1, or the flag that says it."""
-    fillings = {"status": NOT_RUN, "cell_status": MISSING, "cell_message": ""}
-    kinds = {name: dataset[name].dtype.kind for name in dataset.data_vars}
-    return {name: fillings.get(name, np.nan if kind == "f" else -1) for name, kind in kinds.items()}
-
-
-def _attributes(diagram: Diagram, parts: Sequence[xr.Dataset]) -> dict[str, Any]:
-    """What was run, in full, and where it came from."""
-    first = parts[0].attrs
-    runs, cells = [], parts[0].cell_status.size
-    for run, part in zip(diagram.runs, parts, strict=True):
-        done, failed = (int((part.cell_status == flag).sum()) for flag in (0, 1))
-        dynamics = diagram.spec(run).model_dump()["dynamics"]
-        runs.append({"dynamics": run.dynamics, "realizations": run.realizations, "epochs": diagram.epochs,
-                     "records": diagram.records, "cells": done, "cells_of_grid": cells, "cells_failed": failed,
-                     **{k: v for k, v in dynamics.items() if k != "kind"}})  # fmt: skip
-    kept = ("Conventions", "references", "study", "swept_study", "precision", "source")
-    joined = ("swept_study_version", "device", "commit", "versions")
-    return {
-        **{name: first[name] for name in kept if name in first},
-        **{name: ", ".join(sorted({str(part.attrs.get(name, "unknown")) for part in parts})) for name in joined},
-        "title": f"curlflow {diagram.name}",
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "runs": json.dumps(runs),
-        "specs": json.dumps({run.dynamics: json.loads(diagram.spec(run).to_json()) for run in diagram.runs}),
-        "published": diagram.published,
-        "comment": "runs says what was computed: a realization, cell or dynamics that it does not name was not run",
-    }
 
 
 def options() -> argparse.ArgumentParser:
@@ -190,7 +136,9 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="coarse grid, few epochs, two realizations; in results/")
     parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
-    parser.add_argument("--dynamics", nargs="+", choices=list(DYNAMICS), help="run these only")
+    parser.add_argument(
+        "--dynamics", nargs="+", choices=list(DYNAMICS), help="run these only; others stay in the dataset"
+    )
     parser.add_argument("--realizations", type=int, help="in place of the default numbers of realizations")
     parser.add_argument("--only", metavar="NAME", nargs="+", help="of several diagrams, these only")
     parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
@@ -237,8 +185,9 @@ def main(
                 dataset = theory(computed(diagram, directory, engine), diagram, directory, engine)
             except (curlflow.Interrupted, KeyboardInterrupt):
                 sys.exit(f"interrupted; finished cells are in {directory}, and the same command goes on")
-            curlflow.save(dataset, path)
             summarize(dataset)
+            order = [run.dynamics for run in next(d for d in diagrams if diagram.name.startswith(d.name)).runs]
+            curlflow.save(completed(dataset, path, [*order, *DYNAMICS]), path)
         draw(curlflow.load(path)).savefig(figures / f"{diagram.name}.png")
     return given
 

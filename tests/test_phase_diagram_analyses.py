@@ -23,7 +23,7 @@ def module(monkeypatch):
     """Import a module of analyses by its name."""
     monkeypatch.syspath_prepend(str(ANALYSES))
     yield importlib.import_module
-    for name in ("phase_diagrams", "phase_boundaries", *SCRIPTS):
+    for name in ("phase_diagrams", "phase_datasets", "phase_boundaries", *SCRIPTS):
         sys.modules.pop(name, None)
 
 
@@ -82,6 +82,35 @@ def test_one_kind_of_dynamics_is_no_dimension(module, diagram, tmp_path):
         np.testing.assert_array_equal(found.unstable_share, [[0, 1]])
     np.testing.assert_allclose(short.critical_fraction_finite, [np.nan])
     np.testing.assert_allclose(long.critical_fraction_finite, [0.5])
+
+
+@pytest.mark.slow
+def test_a_dataset_grows_by_dynamics(module, diagram, tmp_path):
+    shared, datasets = module("phase_diagrams"), module("phase_datasets")
+    order = ["full_batch", "minibatch"]
+    small = shared.replace(diagram, ratios=(1.0, 1.1), fractions=(0.0, 1.0))
+    linear = module("phase_boundaries").linear
+    parts = []
+    for run in (shared.Runs("minibatch", 1), shared.Runs("full_batch", 2)):
+        one = shared.replace(small, runs=(run,))
+        parts.append(linear(shared.computed(one, tmp_path / "cells", {"engine": "serial"}), one, tmp_path, {}))
+    path = tmp_path / "a.nc"
+    for part in parts:
+        curlflow.save(datasets.completed(part, path, order), path)
+    both = shared.replace(small, runs=(shared.Runs("full_batch", 2), shared.Runs("minibatch", 1)))
+    expected = linear(shared.computed(both, tmp_path / "cells", {"engine": "serial"}), both, tmp_path, {})
+    found = curlflow.load(path)
+    for name in expected.data_vars:
+        np.testing.assert_array_equal(found[name], expected[name].transpose(*found[name].dims), err_msg=name)
+        assert found[name].dtype == expected[name].dtype
+    assert found.attrs.keys() == expected.attrs.keys()
+    for name in ("runs", "specs", "commit"):
+        assert found.attrs[name] == expected.attrs[name]
+    # Again the same dynamics: they take the place of those that are there.
+    again = datasets.completed(parts[0], path, order)
+    np.testing.assert_array_equal(again.test_error, found.test_error)
+    with pytest.raises(ValueError, match=r"a.nc: c is not that of this diagram"):
+        datasets.completed(parts[0].assign_coords(c=[3.0, 4.0]).assign_coords(dynamics="flow"), path, order)
 
 
 def test_crossings_are_interpolated(module):
