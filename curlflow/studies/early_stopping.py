@@ -17,10 +17,10 @@ the weights after three times as many is held there by rounding.
 """
 
 import math
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 
@@ -28,7 +28,6 @@ from ..measures import spectrum
 from ..networks import Feedforward
 from ..problem import Problem
 from ..rules.signals import error_signal
-from ..systems import AbstractSystem
 from ..systems.kernels import geometry, tangent_kernel, virtual_samples
 from .verdicts import step_of
 
@@ -48,6 +47,10 @@ is more than `APART` of their norm."""
 APART = 1e-6
 BLOCK = 10
 """Updates of the fast kernel for linear networks come in blocks of this many; see `curlflow.systems.rank_one`."""
+
+
+Advance = Callable[[Any, int], Any]
+"""From a state and a number of updates to the state after them."""
 
 
 class Stop(IntEnum):
@@ -102,30 +105,26 @@ class Repeated(NamedTuple):
     period: int
 
 
-def repetition(system: AbstractSystem, state: Any, clock: Any) -> Repeated | None:
-    """Whether updates from `state` repeat bit for bit, however they are counted out."""
-    after, twice, block, later = jax.tree.map(np.asarray, _updates(system, state, clock, BLOCK))
-    if not (_same(twice, state) and _same(block, state) and _same(later, after)):
+def repetition(advanced: Advance, state: Any) -> Repeated | None:
+    """Whether updates from `state` repeat bit for bit, however they are counted out.
+
+    **Arguments:**
+
+    - `advanced`: a function of a state and a number of updates; what the run itself is advanced by.
+    """
+    after = advanced(state, 1)
+    if not _same(advanced(after, 1), state):
+        return None
+    if not (_same(advanced(state, BLOCK), state) and _same(advanced(after, BLOCK), after)):
         return None
     return Repeated((state, after), 1 if _same(after, state) or _distance(after, state) < APART else 2)
 
 
-def alternates(system: AbstractSystem, state: Any, clock: Any) -> bool:
+def alternates(advanced: Advance, state: Any) -> bool:
     """Whether `state` belongs to a cycle of two states, up to rounding."""
-    after, twice, _, _ = jax.tree.map(np.asarray, _updates(system, state, clock, 0))
-    apart = _distance(after, state)
-    return bool(apart > APART and _distance(twice, state) < SETTLED * apart)
-
-
-@eqx.filter_jit
-def _updates(system: AbstractSystem, state: Any, clock: Any, block: int) -> tuple[Any, Any, Any, Any]:
-    """The states after one update, after two, after a block of updates and after one and a block."""
-
-    def advanced(x, number):
-        return system.advance(x, None, np.int64(number), clock).state
-
     after = advanced(state, 1)
-    return after, advanced(after, 1), advanced(state, block), advanced(after, block)
+    apart = _distance(after, state)
+    return bool(apart > APART and _distance(advanced(after, 1), state) < SETTLED * apart)
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -135,5 +134,6 @@ def _same(a: Any, b: Any) -> bool:
 def _distance(a: Any, b: Any) -> float:
     """The distance of two states over the norm of the second."""
     pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
-    apart, norm = sum(np.sum((x - y) ** 2) for x, y in pairs), sum(np.sum(y**2) for _, y in pairs)
-    return float(np.sqrt(apart / norm)) if norm > 0 else math.inf
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart, norm = sum(np.sum((x - y) ** 2) for x, y in pairs), sum(np.sum(y**2) for _, y in pairs)
+        return float(np.sqrt(apart / norm)) if norm > 0 else math.inf

@@ -230,12 +230,27 @@ def _look(run: Run, plan: Plan, may_stop: bool) -> None:
         run.at_floor_since, run.status = None, Status.completed
     if run.train_error < AT_SOLUTION and run.at_floor_since is None:
         run.at_floor_since = run.epoch
-    if autonomous and may_stop and (repeated := repetition(run.system, run.state, run.clock)) is not None:
+    if autonomous and may_stop and (repeated := repetition(_updating(run), run.state)) is not None:
         _settle(run, plan, repeated)
     elif run.train_error < AT_SOLUTION and (last or (may_stop and _has_stopped_falling(run))):
         _judge(run, may_stop)
-    elif last and autonomous and run.train_error >= AT_SOLUTION and alternates(run.system, run.state, run.clock):
+    elif last and autonomous and run.train_error >= AT_SOLUTION and alternates(_updating(run), run.state):
         run.status = Status.period_two
+
+
+def _updating(run: Run) -> Callable[[Any, int], Any]:
+    """From a state and a number of updates to the state after them, by the code that the run is advanced by.
+
+    Nothing more is compiled for it, and what it finds to repeat does so in the run.
+    """
+    pieces = np.arange(CAPACITY) < 1
+
+    def updated(state: Any, number: int) -> Any:
+        spans = np.where(pieces, number, 0)
+        arguments = spans, pieces.astype(np.int64), np.asarray(1)
+        return as_numpy(record(stepped(run), run.observer, state, run.clock, *arguments).state)
+
+    return updated
 
 
 def _has_stopped_falling(run: Run) -> bool:

@@ -79,24 +79,28 @@ def collect(directory: str | Path) -> xr.Dataset:
 def _chosen(store: Store, settled: Settled) -> list[Part]:
     """The files with the rows in them, and the cells which these are; every cell once, the study's own version
     first."""
-    listed = [
-        (name, row) for name in sorted(store.pieces) for row in range(len(store.pieces[name].header.identities))
-    ]
-    stored = np.array([store.pieces[name].header.identities[row] for name, row in listed], dtype=f"S{DIGITS}")
+    files = [store.pieces[name] for name in sorted(store.pieces)]
+    stored = np.concatenate([np.zeros(0, f"S{DIGITS}"), *(piece.identities for piece in files)])
+    ends = np.cumsum([piece.identities.size for piece in files], dtype=np.int64)
     unique, first = np.unique(stored, return_index=True)
     place = np.full(settled.done.size, -1)
-    for names in settled.names:
-        at = np.minimum(np.searchsorted(unique, names), max(unique.size - 1, 0))
-        found = unique[at] == names if unique.size else np.zeros(names.size, dtype=bool)
-        place = np.where((place < 0) & found, first[at] if unique.size else -1, place)
-    pieces: dict[str, list[tuple[int, int]]] = {}
-    for cell in np.flatnonzero(place >= 0).tolist():
-        name, row = listed[place[cell]]
-        pieces.setdefault(name, []).append((row, cell))
-    return [
-        (store.pieces[name], np.array([row for row, _ in pairs]), np.array([cell for _, cell in pairs]))
-        for name, pairs in pieces.items()
-    ]
+    for names in settled.names if unique.size else ():
+        at = np.minimum(np.searchsorted(unique, names), unique.size - 1)
+        place = np.where((place < 0) & (unique[at] == names), first[at], place)
+    cells = np.flatnonzero(place >= 0)
+    owners = np.searchsorted(ends, place[cells], side="right")
+    cells = cells[np.argsort(owners, kind="stable")]
+    parts = []
+    for number, own in zip(*_split(np.sort(owners), cells), strict=True):
+        begin = ends[number] - files[number].identities.size
+        parts.append((files[number], place[own] - begin, own))
+    return parts
+
+
+def _split(owners: np.ndarray, cells: np.ndarray) -> tuple[list[int], list[np.ndarray]]:
+    """The cells of each owner, where cells of one owner stand together."""
+    numbers, starts = np.unique(owners, return_index=True)
+    return numbers.tolist(), np.split(cells, starts[1:]) if numbers.size else []
 
 
 def _fitting(pieces: list[Part]) -> tuple[list[Part], dict[int, str]]:

@@ -60,7 +60,8 @@ class Grid:
 
     def identities(self, version: int | None = None) -> np.ndarray:
         """The identities of all cells, as bytes."""
-        return np.array([self.identity(i, version) for i in range(self.size)], dtype=f"S{DIGITS}")
+        names = (self.identity(i, version).encode() for i in range(self.size))
+        return np.fromiter(names, dtype=f"S{DIGITS}", count=self.size)
 
     @functools.cached_property
     def shape_numbers(self) -> np.ndarray:

@@ -75,7 +75,7 @@ def status(directory: str | Path) -> Report:
     rate = sum(runner.rate for runner in alive) if alive else float("nan")
     versions: Counter[int] = Counter()
     for piece in store.pieces.values():
-        versions[piece.header.version] += len(piece.header.identities)
+        versions[piece.header.version] += piece.identities.size
     failures = [store.failures[key] for key in settled.failed_names() if key in store.failures]
     tally = Tally(settled.done.size, *settled.counts, rate)
     study = f"{manifest.study.name}, version {manifest.study.version}"

@@ -45,7 +45,7 @@ class Settled:
     def mark(self, done: set[str], failed: set[str]) -> None:
         """Take over what files say, by identity."""
         for stored, mask in ((done, self.done), (failed, self.failed)):
-            listed = np.fromiter(stored, dtype=f"U{DIGITS}", count=len(stored)).astype(f"S{DIGITS}")
+            listed = np.fromiter((name.encode() for name in stored), dtype=f"S{DIGITS}", count=len(stored))
             for names in self.names:
                 mask |= np.isin(names, listed)
         self.failed &= ~self.done

@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .atomic import PARTIAL, write_whole
 from .grid import DIGITS
 from .packing import Damaged, Header, check, content_of, groups, pack, read_header
@@ -30,10 +32,12 @@ ABANDONED = 3600.0
 
 
 class Piece(NamedTuple):
-    """One file of finished cells: its header, and of each cell only the attributes that are its own."""
+    """One file of finished cells: its header without its cells, their identities, and of each cell only the
+    attributes that are its own."""
 
     path: Path
     header: Header
+    identities: np.ndarray
     attributes: tuple[Mapping[str, Any], ...]
 
 
@@ -98,7 +102,8 @@ class Store:
         self.damaged.pop(path.name, None)
         if keep:
             own = tuple(cell["attributes"] or NONE for cell in header.cells)
-            self.pieces[path.name] = Piece(path, header._replace(cells=()), own)
+            identities = np.array(header.identities, dtype=f"S{DIGITS}")
+            self.pieces[path.name] = Piece(path, header._replace(cells=(), identities=()), identities, own)
 
     def _look_at_failures(self, path: Path) -> None:
         try:

@@ -212,6 +212,7 @@ def _run(
         raise Interrupted(collect(directory)) from None
     if runner.warned:
         warnings.warn(f"in {runner.warned} cells, the first: {runner.first_warning}", stacklevel=3)
+    del runner  # and what it knows of every cell
     dataset = collect(directory)
     failed = int((dataset.cell_status == 1).sum())
     if failed:

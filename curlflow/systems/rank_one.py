@@ -60,8 +60,10 @@ class RankOneUpdates(eqx.Module):
             return w1 * scale - step, new * (r2 * jax.lax.rsqrt(jnp.sum(new * new)))
 
         def anchored(state, updates):
-            for _ in range(updates):
-                state = update(*state)
+            # In pairs: XLA then saves a copy of the state at every update. More of them would only compile longer.
+            if updates > 1:
+                state = jax.lax.fori_loop(0, updates // 2, lambda _, s: update(*update(*s)), state)
+            state = update(*state) if updates % 2 else state
             return state[0] * (r1 * jax.lax.rsqrt(jnp.sum(state[0] * state[0]))), state[1]
 
         w1, w2 = map(jnp.asarray, network.weights)

@@ -61,8 +61,10 @@ class RankOneDeviations(eqx.Module):
             return delta1, self.spheres.layer_retracted(1, new[None])[0]
 
         def anchored(state, updates):
-            for _ in range(updates):
-                state = update(*state)
+            # In pairs: XLA then saves a copy of the state at every update. More of them would only compile longer.
+            if updates > 1:
+                state = jax.lax.fori_loop(0, updates // 2, lambda _, s: update(*update(*s)), state)
+            state = update(*state) if updates % 2 else state
             return self.spheres.layer_retracted(0, state[0]), state[1]
 
         state = (jnp.asarray(deviation.weights[0]), jnp.asarray(deviation.weights[1])[0])

@@ -1,0 +1,128 @@
+"""Autocorrelation of time series, and how long they remember.
+
+For a series of T values xₜ with mean x̄, sampled at equal intervals,
+
+    c(k) = 1/(T − k) Σₜ (xₜ − x̄)(xₜ₊ₖ − x̄),    r(k) = c(k)/c(0),                                    (9)
+
+by FFT with zeros appended, so that the end of a series does not meet its beginning. Of many series (weights) there
+are two averages: the mean of the ratios r, in which all weigh the same, and the ratio of the mean covariances, in
+which those that move most do. Series that do not move have no autocorrelation, and are left out.
+
+The integrated time is τ = ½ + Σₖ r(k). The sum over all lags of the estimate that divides by T is −½ by
+construction and so says nothing; it is cut at the first lag k ≥ 5 τ(k). An exponential e^(−k/θ) with θ ≫ 1 has τ = θ,
+independent values have τ = ½. With (9) the mean of T values has the variance 2 τ c(0)/T.
+
+Source: Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3; Priestley, Spectral Analysis and Time
+Series (1981), section 5.3.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import fft
+
+WINDOW = 5.0
+"""Sokal's c: the integrated time is summed up to this many times itself."""
+ENOUGH = 50.0
+"""A series is long enough for its autocorrelation if it has this many integrated times."""
+ROUNDING = 1e-14
+"""A series whose standard deviation is below this share of its largest value does not move."""
+TOGETHER = 2**22
+"""Values that are transformed at once: what bounds the memory."""
+
+
+class Averages(NamedTuple):
+    """Of the autocorrelations of many series.
+
+    **Attributes:**
+
+    - `mean_of_ratios`: every series counts the same.
+    - `ratio_of_means`: a series counts as much as its variance.
+    - `spread`: standard deviation of r(k) over the series.
+    - `moving`: which series have an autocorrelation.
+    """
+
+    mean_of_ratios: Float[np.ndarray, " lags"]
+    ratio_of_means: Float[np.ndarray, " lags"]
+    spread: Float[np.ndarray, " lags"]
+    moving: Bool[np.ndarray, " series"]
+
+
+def autocovariance(series: Float[np.ndarray, "times series"], lags: int) -> Float[np.ndarray, "lags series"]:
+    """c(0) … c(lags − 1) of every column, equation (9).
+
+    **Raises:** `ValueError` for more lags than times.
+    """
+    series = np.asarray(series, dtype=float)
+    times, number = series.shape
+    if not 1 <= lags <= times:
+        raise ValueError(f"lags: got {lags}, allowed are 1 to {times}, the number of times.")
+    length = fft.next_fast_len(times + lags - 1, real=True)
+    found = np.empty((lags, number))
+    step = max(1, TOGETHER // length)
+    for first in range(0, number, step):
+        part = series[:, first : first + step]
+        # The first value is taken off before the mean, so that a mean that is large does not round what varies.
+        part = part - part[0]
+        transformed = fft.rfft(part - part.mean(axis=0), length, axis=0)
+        power = transformed.real**2 + transformed.imag**2
+        found[:, first : first + step] = fft.irfft(power, length, axis=0)[:lags]
+    return found / (times - np.arange(lags))[:, None]
+
+
+def moving(series: Float[np.ndarray, "times series"]) -> Bool[np.ndarray, " series"]:
+    """Which columns vary by more than rounding."""
+    series = np.asarray(series, dtype=float)
+    return (series - series[0]).std(axis=0) > ROUNDING * np.abs(series).max(axis=0, initial=0.0)
+
+
+def autocorrelation(series: Float[np.ndarray, "times series"], lags: int) -> Float[np.ndarray, "lags series"]:
+    """r(0) = 1 … r(lags − 1) of every column; NaN for columns that do not move.
+
+    **Raises:** as `autocovariance`.
+    """
+    covariance = autocovariance(series, lags)
+    return covariance / np.where(moving(series) & (covariance[0] > 0), covariance[0], np.nan)
+
+
+def averages(series: Float[np.ndarray, "times series"], lags: int) -> Averages:
+    """Both averages over the columns that move; NaN where none does.
+
+    **Raises:** as `autocovariance`.
+    """
+    covariance = autocovariance(series, lags)
+    chosen = moving(series) & (covariance[0] > 0)
+    if not chosen.any():
+        nothing = np.full(lags, np.nan)
+        return Averages(nothing, nothing, nothing, chosen)
+    covariance = covariance[:, chosen]
+    ratios = covariance / covariance[0]
+    means = covariance.mean(axis=1)
+    return Averages(ratios.mean(axis=1), means / means[0], ratios.std(axis=1), chosen)
+
+
+def integrated_time(correlation: Float[np.ndarray, " lags"]) -> float:
+    """τ = ½ + Σ r(k) up to the first lag k ≥ 5 τ(k), in sampling intervals.
+
+    NaN where the lags end before that, or r is NaN: more lags, or a longer series, are needed.
+    """
+    correlation = np.asarray(correlation, dtype=float)
+    sums = 0.5 + np.cumsum(correlation[1:])
+    lags = np.arange(1, correlation.size)
+    enough = np.flatnonzero(lags >= WINDOW * sums)
+    return float(sums[enough[0]]) if enough.size else float("nan")
+
+
+def decay_time(correlation: Float[np.ndarray, " lags"]) -> float:
+    """The first time at which r falls to 1/e, between lags by a straight line, in sampling intervals.
+
+    NaN where it never does within the lags.
+    """
+    correlation = np.asarray(correlation, dtype=float)
+    below = np.flatnonzero(correlation <= np.exp(-1))
+    if below.size == 0 or below[0] == 0:
+        return float("nan")
+    k = int(below[0])
+    before, after = correlation[k - 1], correlation[k]
+    return float(k - 1 + (before - np.exp(-1)) / (before - after))

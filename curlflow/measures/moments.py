@@ -1,0 +1,81 @@
+"""Means and variances over time of many numbers at once, as they come: nothing but a few arrays is kept.
+
+All differences are from the first state, x₀, so that nothing cancels however small the fluctuations are. Within a
+block of times the sums are shifted once more, by the state s at its beginning,
+
+    a = Σ (x − s),    b = Σ (x − s)²,    mean = (s − x₀) + a/n,    M = b − a²/n,
+
+and blocks are joined by the formula of Chan, Golub & LeVeque,
+
+    mean = mean₁ + δ n₂/(n₁ + n₂),    M = M₁ + M₂ + δ² n₁ n₂/(n₁ + n₂),    δ = mean₂ − mean₁.         (10)
+
+Source: Chan, Golub & LeVeque, Am. Stat. 37 (1983) 242.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class Moments(NamedTuple):
+    """Of n numbers over `count` times.
+
+    **Attributes:**
+
+    - `origin`: x₀.
+    - `offset`: their mean, less x₀.
+    - `squares`: the sum of squares of the differences from the mean.
+    """
+
+    count: Array
+    origin: Float[Array, " n"]
+    offset: Float[Array, " n"]
+    squares: Float[Array, " n"]
+
+    @property
+    def mean(self) -> Float[Array, " n"]:
+        """The mean; of no times x₀."""
+        return self.origin + self.offset
+
+    @property
+    def variance(self) -> Float[Array, " n"]:
+        """The variance that divides by the number of times; of no times NaN."""
+        return self.squares / self.count
+
+
+class Sums(NamedTuple):
+    """Of n numbers over the times of one block: the shift, and the sums of differences from it and their squares."""
+
+    count: Array
+    shift: Float[Array, " n"]
+    first: Float[Array, " n"]
+    second: Float[Array, " n"]
+
+
+def no_moments(origin: Float[Array, " n"]) -> Moments:
+    """Of no times; `origin` is what differences are from."""
+    return Moments(jnp.asarray(0.0), origin, jnp.zeros_like(origin), jnp.zeros_like(origin))
+
+
+def begun(x: Float[Array, " n"]) -> Sums:
+    """The sums of a block that begins at `x`, which is not counted yet."""
+    return Sums(jnp.asarray(0.0), x, jnp.zeros_like(x), jnp.zeros_like(x))
+
+
+def added(sums: Sums, x: Float[Array, " n"]) -> Sums:
+    """The sums with one more time."""
+    difference = x - sums.shift
+    return Sums(sums.count + 1, sums.shift, sums.first + difference, sums.second + difference * difference)
+
+
+def joined(moments: Moments, sums: Sums) -> Moments:
+    """Moments with those of one more block, equation (10); the block may be empty."""
+    n1, n2 = moments.count, sums.count
+    some = jnp.maximum(n2, 1)
+    mean = (sums.shift - moments.origin) + sums.first / some
+    squares = jnp.maximum(sums.second - sums.first * sums.first / some, 0.0)
+    share = n2 / jnp.maximum(n1 + n2, 1)
+    delta = jnp.where(n2 > 0, mean - moments.offset, 0.0)
+    squares = moments.squares + jnp.where(n2 > 0, squares, 0.0) + delta * delta * n1 * share
+    return Moments(n1 + n2, moments.origin, moments.offset + delta * share, squares)

@@ -1,0 +1,51 @@
+"""The order parameter of fluctuating weights: how far they move in time, against how far they lie apart.
+
+    q = ⟨Varₜ[wᵢ]⟩ᵢ / Varᵢ[⟨wᵢ⟩ₜ],                                                                    (11)
+
+with the variances that divide by the number of values. q is zero for weights that stand still, small for those that
+move a little about different means, and large where the means of all weights are alike because each of them wanders
+everywhere. At a solution that is reached up to rounding it is 10⁻²⁵ or so, and not zero.
+
+Source: arXiv:2510.02765, figure 3b.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from ..variable import Variable
+
+VARIABLES = (
+    Variable(
+        "order_parameter",
+        ("realization",),
+        "order parameter q: mean variance over time of the weights over the variance of their means",
+        attributes={"ancillary_variables": "status"},
+    ),
+    Variable("layer_order_parameter", ("realization", "layer"), "order parameter q of the weights of one layer"),
+)
+
+
+def order_parameter(mean: Float[np.ndarray, " weights"], variance: Float[np.ndarray, " weights"]) -> float:
+    """q of weights with these means and variances over time, equation (11).
+
+    NaN for no weights; infinite where the means are all equal and the weights move, NaN where nothing moves either.
+    """
+    mean, variance = np.asarray(mean, dtype=float), np.asarray(variance, dtype=float)
+    if mean.size == 0:
+        return float("nan")
+    apart = float(np.mean((mean - mean.mean()) ** 2))
+    # One weight, or equal ones: their mean is rounded, and what is left of the differences is nothing.
+    if apart <= (np.finfo(float).eps * float(np.abs(mean).max())) ** 2:
+        return float("inf") if variance.mean() > 0 else float("nan")
+    return float(variance.mean()) / apart
+
+
+def layer_order_parameters(
+    mean: Float[np.ndarray, " weights"], variance: Float[np.ndarray, " weights"], sizes: Sequence[int]
+) -> Float[np.ndarray, " layers"]:
+    """q of every layer, of which `sizes` says how many weights it has, one after the other."""
+    bounds = np.cumsum(sizes)[:-1]
+    pairs = zip(np.split(np.asarray(mean), bounds), np.split(np.asarray(variance), bounds), strict=True)
+    return np.array([order_parameter(m, v) for m, v in pairs])

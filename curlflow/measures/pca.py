@@ -1,0 +1,82 @@
+"""Principal components of a trajectory from snapshots of it.
+
+Of S snapshots x_s in n dimensions with the mean x̄, S much less than n, the eigenvectors of the S × S matrix
+
+    Gₛₛ′ = (x_s − x̄)·(x_s′ − x̄)/S = Σⱼ λⱼ uⱼ uⱼᵀ                                                     (12)
+
+give the components vⱼ = Σₛ (uⱼ)ₛ (x_s − x̄)/√(S λⱼ) and the variances λⱼ along them: the covariance matrix itself,
+n × n, is never formed. The participation ratio (Σλ)²/Σλ² says over how many components the variance is spread.
+
+Source: Sirovich, Q. Appl. Math. 45 (1987) 561 (method of snapshots).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from ..variable import Variable
+
+NONE = 1e-28
+"""Variances below this share of the largest square of a snapshot are rounding."""
+
+VARIABLES = (
+    Variable("principal_component", ("realization", "component", "weight"), "direction of a principal component"),
+    Variable("explained_variance", ("realization", "component"), "share of the variance along a component"),
+    Variable("participation_ratio", ("realization",), "participation ratio of the variances of all components"),
+    Variable("projection", ("realization", "snapshot", "component"), "trajectory along a principal component"),
+)
+
+
+class Components(NamedTuple):
+    """Of a trajectory.
+
+    **Attributes:**
+
+    - `directions`: orthonormal rows; NaN for components without variance.
+    - `shares`: of the variance along each; NaN where nothing moves.
+    - `projections`: of the snapshots, less their mean.
+    - `variance`: of all directions together.
+    - `participation_ratio`: (Σλ)²/Σλ² over all components, also those that were not asked for.
+    """
+
+    directions: Float[np.ndarray, "components n"]
+    shares: Float[np.ndarray, " components"]
+    projections: Float[np.ndarray, "snapshots components"]
+    variance: float
+    participation_ratio: float
+
+
+def principal_components(snapshots: Float[np.ndarray, "snapshots n"], number: int) -> Components:
+    """The leading components of some snapshots, equation (12).
+
+    The sign of a direction is such that its largest entry is positive.
+
+    **Raises:** `ValueError` for fewer than two snapshots, or more components than they span.
+    """
+    snapshots = np.asarray(snapshots, dtype=float)
+    times, size = snapshots.shape
+    most = min(times - 1, size)
+    if not 1 <= number <= most:
+        raise ValueError(
+            f"components: got {number}, allowed are 1 to {most}: {times} snapshots of {size} numbers span no more."
+        )
+    centred = snapshots - snapshots[0]
+    centred -= centred.mean(axis=0)
+    small = size < times
+    gram = (centred.T @ centred if small else centred @ centred.T) / times
+    values, vectors = np.linalg.eigh(gram)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    total = float(np.trace(gram))
+    if not total > NONE * float(np.max(snapshots**2, initial=0.0)):
+        nothing = np.full((number, size), np.nan)
+        return Components(nothing, np.full(number, np.nan), np.zeros((times, number)), total, float("nan"))
+    directions = vectors[:, :number].T if small else (vectors[:, :number].T @ centred)
+    norms = np.linalg.norm(directions, axis=1)
+    kept = values[:number] > np.finfo(float).eps * values[0] * max(times, size)
+    directions = directions / np.where(kept, norms, np.nan)[:, None]
+    largest = np.take_along_axis(directions, np.argmax(np.abs(np.nan_to_num(directions)), axis=1)[:, None], axis=1)
+    directions = directions * np.where(largest < 0, -1.0, 1.0)
+    projections = centred @ np.nan_to_num(directions).T
+    ratio = total**2 / float(np.sum(values**2))
+    return Components(directions, values[:number] / total, projections, total, ratio)
