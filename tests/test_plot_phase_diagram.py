@@ -123,6 +123,13 @@ def test_cells_that_did_not_end_well_are_marked(dataset):
     assert "some realization alternates between two states" in words
 
 
+def test_the_legend_of_one_panel_is_no_wider_than_the_figure(dataset):
+    figure = curlflow.plot.phase_diagram(dataset.isel(dynamics=0), "test_error")
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert (box.x0 >= 0, box.x1 <= figure.bbox.width) == (True, True)
+
+
 def test_other_axes_and_two_dimensions_of_panels(dataset):
     # Flips in both layers: a column for each c, a row for each of the dynamics, linear axes.
     rng, sizes = np.random.default_rng(0), {"dynamics": 2, "c": 3, "inputs_fraction": 5, "hidden_fraction": 4}

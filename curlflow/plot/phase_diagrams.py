@@ -105,8 +105,17 @@ def _drawn(dataset: xr.Dataset, layout: Layout, names: Sequence[str], averages: 
     for axes in grid[:, 0]:
         axes.set_ylabel(axis_label(dataset, layout.y))
     if drawn:
-        figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=min(3, len(drawn)))
+        _legend(figure, drawn)
     return figure
+
+
+def _legend(figure: Figure, drawn: Mapping[str, Any]) -> None:
+    """A legend below, in as many columns as the figure is wide enough for."""
+    for columns in range(min(3, len(drawn)), 0, -1):
+        legend = figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=columns)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _rows_and_columns(dataset: xr.Dataset, layout: Layout, names: Sequence[str]) -> tuple[list, list]:
