@@ -53,6 +53,19 @@ def test_records_are_those_of_the_protocol():
     assert flow.spans.max() <= 10
 
 
+@pytest.mark.parametrize("samples", [40, "population"])
+def test_flows_that_were_never_far_from_a_solution_reach_it(samples):
+    """With tolerances for the peak error alone, here 10⁻⁸, they would end at the noise of the solver, 10⁻¹³."""
+    start = {"start": {"kind": "teacher", "offset": {"layer": 1, "value": 1e-4}}, "teacher.width": 5}
+    gradient_flow = {"rule": {"kind": "gradient"}, "dynamics": {"kind": "flow"}}
+    spec = SPEC.replace({**start, **gradient_flow, "data.samples": samples})
+    ds = curlflow.train(spec, epochs=20_000, records=100)
+    assert (ds.peak_error > 1e-10).all()
+    assert (ds.peak_error < 1e-6).all()
+    assert (ds.train_error < 1e-20).all()
+    assert (ds.stopped_by == Stop.at_solution).all()
+
+
 @pytest.mark.parametrize("dynamics", DYNAMICS)
 def test_an_early_stop_changes_nothing(dynamics):
     spec = SPEC.replace({"rule": {"kind": "gradient"}, "dynamics": DYNAMICS[dynamics]})

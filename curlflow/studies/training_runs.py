@@ -16,7 +16,7 @@ from ..problem import Problem
 from ..status import Status
 from ..systems import AbstractSystem, Flow
 from ..systems.deviations import DeviationObserver, deviation_flow, deviation_updates
-from ..tasks import AbstractTask, LinearSamples
+from ..tasks import AbstractTask, LinearSamples, SecondMoments
 from .early_stopping import AT_SOLUTION, FALLING, FLOOR, Rates, Stop, alternates, held_time, rates_at, repetition
 from .exponent_runs import as_numpy
 from .workers import Pace, Progress
@@ -32,7 +32,7 @@ LEFT = 1e-10
 RELATIVE = 1e-6
 """Absolute tolerance of the flow of a deviation, over the root mean square of the deviation."""
 SHARP, LEAST_RTOL = 1e-2, 1e-13
-"""Largest relative tolerance of a flow over √(error/peak error); and the least of all."""
+"""Largest relative tolerance of a flow over √(error/largest error); and the least of all."""
 
 
 class Errors(eqx.Module):
@@ -165,11 +165,21 @@ def stepped(run: Run) -> AbstractSystem:
         size = np.sqrt(np.mean(np.concatenate([np.ravel(w) for w in run.state.weights]) ** 2))
         atol = max(RELATIVE * size, 1e-290)
     elif run.errors:
-        share = np.sqrt(run.train_error / run.peak) if run.peak > 0 else 0.0
+        # A peak may be small: what the steps of a solver leave behind is of the size of the weights.
+        largest = np.fmax(run.peak, _power(run.problem))
+        share = np.sqrt(run.train_error / largest) if largest > 0 else 0.0
         sharp = float(np.clip(SHARP * share, LEAST_RTOL, rtol))
         rtol, atol = sharp, atol * sharp / rtol
     leaves = np.asarray(rtol, dtype=float), np.asarray(atol, dtype=float)
     return eqx.tree_at(lambda s: (s.integrator.rtol, s.integrator.atol), run.system, leaves)
+
+
+def _power(problem: Problem) -> float:
+    """½⟨|y|²⟩: the training error of a network whose outputs are zero."""
+    if problem.y_train is not None:
+        return 0.5 * float(np.sum(problem.y_train**2)) / problem.y_train.shape[1]
+    target = np.asarray(problem.teacher.product())
+    return 0.5 * float(np.sum(target.T * SecondMoments(problem.covariance, target).times_covariance(target.T)))
 
 
 def learn(run: Run, plan: Plan, may_stop: bool, threshold: float | None, report: Progress) -> Iterator[None]:

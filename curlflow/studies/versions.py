@@ -21,7 +21,7 @@ class NamedStudy(NamedTuple):
 
 
 STUDIES = {
-    "train": NamedStudy("curlflow.studies.training:train", 1, "curlflow.studies.training:train_together"),
+    "train": NamedStudy("curlflow.studies.training:train", 2, "curlflow.studies.training:train_together"),
     "lyapunov": NamedStudy("curlflow.studies.exponents:lyapunov", 1),
     "stability": NamedStudy("curlflow.studies.stability:stability", 1),
     "simulate": NamedStudy("curlflow.studies.simulation:simulate", 1),
