@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import engine_work
@@ -125,6 +126,35 @@ def test_a_killed_worker_costs_nothing(machines):
     assert [o.error for o in outcomes] == [None] * 200
     assert sorted(o.value for o in outcomes) == [n * n for n in range(200)]
     assert sorted(o.batch["number"] for o in outcomes) == list(range(200))
+
+
+class Broken(Exception):
+    """What dask says when it has lost a result."""
+
+
+def test_what_the_work_raises_is_an_outcome_and_what_dask_loses_is_run_again(machines, monkeypatch):
+    machines.start_worker()
+    with Cluster(engine_work.obey, machines.address) as engine:
+        engine.submit("refuse")
+        (refused,) = collect(engine, 1)
+        assert isinstance(refused.error, ArithmeticError)
+        for lost, expected in ((2, [(49, None)]), (3, [(None, WorkerLost)])):
+            submit, seen = engine._executor.submit, []
+
+            def unlucky(*arguments, submit=submit, seen=seen, lost=lost):
+                seen.append(arguments)
+                if len(seen) > lost:
+                    return submit(*arguments)
+                broken = Future()
+                broken.set_exception(Broken("cannot unpack"))
+                return broken
+
+            monkeypatch.setattr(engine._executor, "submit", unlucky)
+            engine.submit(7)
+            found = collect(engine, 1)
+            assert [(o.value, o.error and type(o.error)) for o in found] == expected
+            assert len(seen) == 3
+            monkeypatch.setattr(engine._executor, "submit", submit)
 
 
 def test_a_batch_that_kills_every_worker_is_given_up(machines):

@@ -23,6 +23,8 @@ ANSWER = 5.0
 """Seconds that a scheduler has to answer."""
 RECOUNT = 1.0
 """Seconds between two looks at how many workers there are."""
+ATTEMPTS = 3
+"""How often a batch is run that dask has lost."""
 IMPATIENCE = 30.0
 """Seconds without any worker after which this is said, and said again."""
 
@@ -51,7 +53,7 @@ class Cluster:
         self._address = self._client.scheduler.address
         self._work = work
         self._executor = self._client.get_executor(pure=False)
-        self._batches: dict[Future, Any] = {}
+        self._batches: dict[Future, tuple[Any, int]] = {}
         self._done: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._threads, self._counted, self._seen = 0, -RECOUNT, time.monotonic()
 
@@ -85,9 +87,12 @@ class Cluster:
 
     def submit(self, batch: Any) -> None:
         """Take a batch; it begins as soon as a worker is free."""
+        self._submit(batch, 1)
+
+    def _submit(self, batch: Any, attempt: int) -> None:
         self._check()
         future = self._executor.submit(perform, self._work, batch, _process())
-        self._batches[future] = batch
+        self._batches[future] = batch, attempt
         future.add_done_callback(self._done.put)
 
     def completed(self, timeout: float) -> list[Outcome]:
@@ -99,24 +104,31 @@ class Cluster:
                 future = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
             except queue.Empty:
                 break
-            outcomes.append(self._outcome(future))
+            outcomes += self._outcomes(future)
             wait = 0.0
         if not outcomes and self._batches:
             self._check()
             self._complain()
         return outcomes
 
-    def _outcome(self, future: Future) -> Outcome:
-        batch = self._batches.pop(future)
+    def _outcomes(self, future: Future) -> list[Outcome]:
+        """What became of a batch; nothing yet where it has to be run again."""
+        batch, attempt = self._batches.pop(future)
         try:
             error = future.exception()
         except CancelledError:  # not by us: that is what dask does when the scheduler is gone
             raise self._gone() from None
         if error is None:
-            return Outcome(batch, future.result(), None)
+            return [Outcome(batch, *future.result())]
+        said = " ".join(str(error).split())
         if type(error).__name__ == "KilledWorker":
-            error = WorkerLost(f"several workers died with this batch; {' '.join(str(error).split())}")
-        return Outcome(batch, None, error)
+            return [Outcome(batch, None, WorkerLost(f"several workers died with this batch; {said}"))]
+        # What the work raises comes as a result: this error is dask's own. There is one if a worker dies just when
+        # its result has been fetched, since dask then takes the result for the three parts of an error.
+        if attempt < ATTEMPTS:
+            self._submit(batch, attempt + 1)
+            return []
+        return [Outcome(batch, None, WorkerLost(f"dask lost this batch; {type(error).__name__}: {said}"))]
 
     def _check(self) -> None:
         if self._client.status != "running":
@@ -199,15 +211,20 @@ def _process() -> tuple[str, int]:
 _ADOPTED: dict[str, CompiledCode] = {}
 
 
-def perform(work: Callable[[Any], Any], batch: Any, client: tuple[str, int]) -> Any:
-    """What a worker does with a batch; before its first it gets ready, unless it is a thread of the client."""
+def perform(work: Callable[[Any], Any], batch: Any, client: tuple[str, int]) -> tuple[Any, Exception | None]:
+    """What a worker does with a batch; before its first it gets ready, unless it is a thread of the client.
+
+    **Returns:** the value, and what the work raised.
+    """
     mine = client == _process()
     if not _ADOPTED:
         if not mine:
             become_worker()
         _ADOPTED["code"] = CompiledCode()
     try:
-        return work(batch)
+        return work(batch), None
+    except Exception as error:
+        return None, error
     finally:
         if not mine:
             _ADOPTED["code"].bound()
