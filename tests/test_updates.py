@@ -72,17 +72,20 @@ def test_batches_are_a_new_permutation_every_epoch_and_the_same_for_every_rule()
     assert (other.batches(0) == first).all()
 
 
-def test_fast_updates_equal_general_ones_with_tangents():
+@pytest.mark.parametrize("batch", ["full", 10, 1, 30])
+@pytest.mark.parametrize("widths", [{}, {"network.hidden": 12}])
+def test_fast_updates_equal_general_ones_with_tangents(batch, widths):
     # A tangent makes `advance` take the general path; without one it takes the rank-one path.
-    problem = spec().build()
+    problem = spec(**{"dynamics.batch": batch, **widths}).build()
     updates = problem.updates()
     assert updates.iterate is not None
     import jax
 
     with jax.enable_x64(True):
         tangent = jax.tree.map(lambda w: np.ones((1, *w.shape)), updates.state)
-        general = updates.advance(updates.state, tangent, np.int64(500), updates.clock()).state
-    for a, b in zip(after(updates, 500), general.weights, strict=True):
+        number = 500 if batch == "full" else 50
+        general = updates.advance(updates.state, tangent, np.int64(number), updates.clock()).state
+    for a, b in zip(after(updates, number), general.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
@@ -98,7 +101,8 @@ def test_fast_updates_equal_general_ones_with_tangents():
     ],
 )
 def test_fast_updates_are_only_used_where_they_hold(change):
-    assert spec(**change).build().updates().iterate is None
+    for batch in ("full", 10):
+        assert spec(**{"dynamics.batch": batch, **change}).build().updates().iterate is None
 
 
 @pytest.mark.parametrize("constraint", ["frobenius", "none"])

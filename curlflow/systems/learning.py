@@ -5,14 +5,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from ..constraints import AbstractConstraint
+from ..constraints import AbstractConstraint, FrobeniusSpheres
 from ..integrate import Adaptive, FixedSteps
 from ..networks import Feedforward
 from ..precision import Scalar
 from ..rules import AbstractLearningRule
 from ..tasks import AbstractTask, Samples
 from .base import Flow, Map
-from .rank_one import RankOneUpdates
+from .rank_one import RankOneMinibatches, RankOneUpdates, updates_are_of_rank_one
 from .rank_one_flow import RankOneFlow
 
 
@@ -67,8 +67,10 @@ def minibatch_updates(
 
     The samples are shuffled anew every epoch, by `batches`; an epoch is η units of time.
     """
-    epoch = _MinibatchEpoch(batch, constraint)
-    return Map(epoch, student, learning_rate, (rule, task, learning_rate, key), constraint=constraint)
+    epoch, args = _MinibatchEpoch(batch, constraint), (rule, task, learning_rate, key)
+    fast = isinstance(constraint, FrobeniusSpheres) and updates_are_of_rank_one(student, rule, task)
+    iterate = RankOneMinibatches(constraint.radii, batches, batch) if fast else None
+    return Map(epoch, student, learning_rate, args, constraint=constraint, iterate=iterate)
 
 
 class _MinibatchEpoch(eqx.Module):

@@ -9,7 +9,8 @@ That saves two passes over W1 out of five. Taken alone the closed form lets ‖W
 `ANCHOR` updates the norm is computed and rescaled exactly. Equal to plain rescaling to rounding (tests/).
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -19,7 +20,7 @@ from ..constraints import AbstractConstraint, FrobeniusSpheres
 from ..networks import Feedforward
 from ..precision import Scalar
 from ..rules import AbstractLearningRule, Gradient, SignFlipped
-from ..tasks import AbstractTask, SecondMoments
+from ..tasks import AbstractTask, Samples, SecondMoments
 
 ANCHOR = 10
 """Updates between two exact rescalings."""
@@ -40,37 +41,109 @@ class RankOneUpdates(eqx.Module):
         cls, student: Feedforward, rule: AbstractLearningRule, task: AbstractTask, constraint: AbstractConstraint
     ) -> bool:
         """Whether updates are of rank one, and both layers stay on spheres."""
-        return isinstance(constraint, FrobeniusSpheres) and updates_are_of_rank_one(student, rule, task)
+        of_rank_one = updates_are_of_rank_one(student, rule, task)
+        return isinstance(constraint, FrobeniusSpheres) and isinstance(task, SecondMoments) and of_rank_one
 
     def __call__(self, network: Feedforward, index, number, args) -> Feedforward:
         rule, task, rate = args
-        (d1, d2), target, (r1, r2) = gains_of(rule), task.teacher[0], self.radii
-        # Rows that are long are read faster than columns: the longer side of the matrix comes first.
-        tall = network.widths[0] > network.widths[1]
+        step = RankOneStep.of(network, rule, self.radii, rate)
 
         def update(w1, w):
-            p = w1 @ w if tall else w @ w1
-            x = task.times_covariance(p - target)
-            u = d1 * x
-            # One sum in place of three dot products: small operations cost as much as their launch.
-            norm = r1 * r1 + jnp.sum(u * (rate * rate * r2 * r2 * u - 2 * rate * p))
-            scale = r1 * jax.lax.rsqrt(norm)
-            new = w - rate * d2 * (x @ w1 if tall else w1 @ x)
-            step = u[:, None] * (scale * rate * w) if tall else (scale * rate * w)[:, None] * u
-            return w1 * scale - step, new * (r2 * jax.lax.rsqrt(jnp.sum(new * new)))
+            p = step.outputs(w1, w)
+            return step(w1, w, p, task.times_covariance(p - task.teacher[0]))
 
         def anchored(state, updates):
             # In pairs: XLA then saves a copy of the state at every update. More of them would only compile longer.
             if updates > 1:
                 state = jax.lax.fori_loop(0, updates // 2, lambda _, s: update(*update(*s)), state)
             state = update(*state) if updates % 2 else state
-            return state[0] * (r1 * jax.lax.rsqrt(jnp.sum(state[0] * state[0]))), state[1]
+            return step.anchored(*state)
 
-        w1, w2 = map(jnp.asarray, network.weights)
-        state = (w1.T if tall else w1, w2[0])
+        state = step.begin(network)
         state = jax.lax.fori_loop(0, number // ANCHOR, lambda _, s: anchored(s, ANCHOR), state)
-        w1, w = jax.lax.fori_loop(0, number % ANCHOR, lambda _, s: anchored(s, 1), state)
-        return network.with_weights((w1.T if tall else w1, w[None]))
+        state = jax.lax.fori_loop(0, number % ANCHOR, lambda _, s: anchored(s, 1), state)
+        return step.end(network, *state)
+
+
+class RankOneMinibatches(eqx.Module):
+    """Many epochs of updates from minibatches, a function of (network, epoch, number, (rule, task, rate, key)).
+
+    In place of Σ(W2W1 − V)ᵀ a batch X of b samples with the targets y has X(XᵀW1ᵀw − y)/b.
+
+    **Arguments:**
+
+    - `radii`: of the spheres of W1 and W2.
+    - `batches`: a function of (key, epoch, samples, batch) to the samples in every batch.
+    - `batch`: how many samples each has.
+    """
+
+    radii: tuple[Scalar, ...]
+    batches: Callable = eqx.field(static=True)
+    batch: int = eqx.field(static=True)
+
+    def __call__(self, network: Feedforward, index, number, args) -> Feedforward:
+        rule, task, rate, key = args
+        samples = task.x.shape[1]
+        step = RankOneStep.of(network, rule, self.radii, rate * (self.batch / samples))
+        inputs, targets = jnp.asarray(task.x).T, jnp.asarray(task.y)[0]
+
+        def update(state, given):
+            x, y, last = given
+            w1, w = state
+            p = step.outputs(w1, w)
+            state = step(w1, w, p, (x @ p - y) @ x / self.batch)
+            return jax.lax.cond(last, lambda s: step.anchored(*s), lambda s: s, state), None
+
+        def epoch(i, state):
+            slices = self.batches(key, index + i, samples, self.batch)
+            number = slices.shape[0]
+            last = (jnp.arange(number) % ANCHOR == ANCHOR - 1) | (jnp.arange(number) == number - 1)
+            return jax.lax.scan(update, state, (inputs[slices], targets[slices], last))[0]
+
+        return step.end(network, *jax.lax.fori_loop(0, number, epoch, step.begin(network)))
+
+
+class RankOneStep(NamedTuple):
+    """One update of (W1, w); W1 lies with its longer side first, since rows that are long are read faster."""
+
+    d1: Any
+    d2: Any
+    r1: Any
+    r2: Any
+    rate: Any
+    tall: bool
+
+    @classmethod
+    def of(cls, network: Feedforward, rule: AbstractLearningRule, radii: Any, rate: Any) -> "RankOneStep":
+        """That of a rule with the learning rate η of one update."""
+        return cls(*gains_of(rule), *radii, rate, network.widths[0] > network.widths[1])
+
+    def begin(self, network: Feedforward) -> tuple[Any, Any]:
+        """W1, as it lies here, and w."""
+        w1, w2 = map(jnp.asarray, network.weights)
+        return (w1.T if self.tall else w1), w2[0]
+
+    def end(self, network: Feedforward, w1: Any, w: Any) -> Feedforward:
+        """The inverse of `begin`."""
+        return network.with_weights((w1.T if self.tall else w1, w[None]))
+
+    def outputs(self, w1: Any, w: Any) -> Any:
+        """p = W1ᵀw."""
+        return w1 @ w if self.tall else w @ w1
+
+    def __call__(self, w1: Any, w: Any, p: Any, x: Any) -> tuple[Any, Any]:
+        """The update by x, which stands for Σ(p − v)."""
+        rate, u = self.rate, self.d1 * x
+        # One sum in place of three dot products: small operations cost as much as their launch.
+        norm = self.r1 * self.r1 + jnp.sum(u * (rate * rate * self.r2 * self.r2 * u - 2 * rate * p))
+        scale = self.r1 * jax.lax.rsqrt(norm)
+        new = w - rate * self.d2 * (x @ w1 if self.tall else w1 @ x)
+        outer = u[:, None] * (scale * rate * w) if self.tall else (scale * rate * w)[:, None] * u
+        return w1 * scale - outer, new * (self.r2 * jax.lax.rsqrt(jnp.sum(new * new)))
+
+    def anchored(self, w1: Any, w: Any) -> tuple[Any, Any]:
+        """W1 put back onto its sphere exactly."""
+        return w1 * (self.r1 * jax.lax.rsqrt(jnp.sum(w1 * w1))), w
 
 
 def updates_are_of_rank_one(network: Feedforward, rule: AbstractLearningRule, task: AbstractTask) -> bool:
@@ -78,8 +151,8 @@ def updates_are_of_rank_one(network: Feedforward, rule: AbstractLearningRule, ta
     its flips on the presynaptic side."""
     presynaptic = isinstance(rule, SignFlipped) and all(g.shape[0] == 1 for g in rule.gains)
     base = rule.rule if presynaptic else rule
-    two_layers = len(network.weights) == 2 and network.widths[-1] == 1
-    return isinstance(base, Gradient) and isinstance(task, SecondMoments) and two_layers
+    two_layers = len(network.weights) == 2 and network.widths[-1] == 1 and network.is_linear
+    return isinstance(base, Gradient) and isinstance(task, SecondMoments | Samples) and two_layers
 
 
 def gains_of(rule: AbstractLearningRule) -> tuple[Any, Any]:

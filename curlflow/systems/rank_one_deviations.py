@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from ..constraints import AbstractConstraint
 from ..networks import Feedforward
 from ..rules import AbstractLearningRule
-from ..tasks import AbstractTask
+from ..tasks import AbstractTask, SecondMoments
 from .deviation_spheres import DeviationSpheres
 from .rank_one import ANCHOR, gains_of, updates_are_of_rank_one
 
@@ -40,7 +40,8 @@ class RankOneDeviations(eqx.Module):
         cls, reference: Feedforward, rule: AbstractLearningRule, task: AbstractTask, constraint: AbstractConstraint
     ) -> bool:
         """Whether updates are of rank one, as in `curlflow.systems.rank_one`, and both layers stay on spheres."""
-        return isinstance(constraint, DeviationSpheres) and updates_are_of_rank_one(reference, rule, task)
+        of_rank_one = updates_are_of_rank_one(reference, rule, task)
+        return isinstance(constraint, DeviationSpheres) and isinstance(task, SecondMoments) and of_rank_one
 
     def __call__(self, deviation: Feedforward, index, number, args) -> Feedforward:
         rule, task, reference, rate = args
