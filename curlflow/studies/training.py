@@ -12,7 +12,8 @@ from .options import flag, positive, whole
 from .subjects import architecture_of, subject_attributes
 from .training_batches import learn_together
 from .training_dataset import assemble
-from .training_runs import Plan, Run, advanced, learn
+from .training_plan import Plan
+from .training_runs import Run, advanced, learn
 from .training_starts import prepared
 from .workers import Interrupted, Progress, in_turns, reporting, silent
 

@@ -15,7 +15,8 @@ import numpy as np
 from ..measures.recording import Recorded
 from ..status import Status
 from .exponent_runs import as_numpy
-from .training_runs import Plan, Run, follow, stepped
+from .training_plan import Plan
+from .training_runs import Run, follow, stepped
 from .workers import Progress
 
 

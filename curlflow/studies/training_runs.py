@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ..measures.recording import CAPACITY, Recorded, record
 from ..networks import Feedforward
@@ -19,12 +19,9 @@ from ..systems.deviations import DeviationObserver, deviation_flow, deviation_up
 from ..tasks import AbstractTask, LinearSamples, SecondMoments
 from .early_stopping import AT_SOLUTION, FALLING, FLOOR, Rates, Stop, alternates, held_time, rates_at, repetition
 from .exponent_runs import as_numpy
+from .training_plan import EPOCH, Plan
 from .workers import Pace, Progress
 
-EPOCH = 0.1
-"""Units of time in an epoch of a flow, as in the published updates."""
-LONGEST_PIECE = 10.0
-"""Flows are retracted onto their constraint at least this often, in units of time."""
 CHECK = 8
 """Records between two looks at whether a run may stop."""
 LEFT = 1e-10
@@ -43,33 +40,6 @@ class Errors(eqx.Module):
 
     def __call__(self, network: Feedforward) -> Float[Array, " errors"]:
         return jnp.stack([self.training.error(network), self.test.error(network)])
-
-
-@dataclass(frozen=True)
-class Plan:
-    """When to record: after how many epochs, and how to get from one record to the next."""
-
-    epochs: Int[np.ndarray, " records"]
-    spans: np.ndarray
-    pieces: Int[np.ndarray, " records"]
-
-    @classmethod
-    def spaced(cls, epochs: int, records: int, flow: bool) -> "Plan":
-        """The start, whole epochs from 1 in equal steps of their logarithm, each once, and always the last."""
-        spaced = np.round(np.geomspace(1, epochs, records)).astype(np.int64)
-        at = np.unique(np.concatenate([[0], spaced[spaced < epochs], [epochs]]))
-        gaps = np.diff(at, prepend=0)
-        if not flow:
-            return cls(at, gaps, (gaps > 0).astype(np.int64))
-        pieces = np.ceil(gaps * EPOCH / LONGEST_PIECE).astype(np.int64)
-        return cls(at, gaps * EPOCH / np.maximum(pieces, 1), pieces)
-
-    def window(self, first: int) -> list[np.ndarray]:
-        """Spans and pieces of the next records, as long as one compiled call takes."""
-        part = slice(first, first + CAPACITY)
-        return [
-            np.concatenate([a[part], np.zeros(CAPACITY - a[part].size, a.dtype)]) for a in (self.spans, self.pieces)
-        ]
 
 
 @dataclass

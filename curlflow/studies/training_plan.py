@@ -1,0 +1,40 @@
+"""When `curlflow.train` looks at a run: whole epochs in equal steps of their logarithm."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from ..measures.recording import CAPACITY
+
+EPOCH = 0.1
+"""Units of time in an epoch of a flow, as in the published updates."""
+LONGEST_PIECE = 10.0
+"""Flows are retracted onto their constraint at least this often, in units of time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When to record: after how many epochs, and how to get from one record to the next."""
+
+    epochs: Int[np.ndarray, " records"]
+    spans: np.ndarray
+    pieces: Int[np.ndarray, " records"]
+
+    @classmethod
+    def spaced(cls, epochs: int, records: int, flow: bool) -> "Plan":
+        """The start, whole epochs from 1 in equal steps of their logarithm, each once, and always the last."""
+        spaced = np.round(np.geomspace(1, epochs, records)).astype(np.int64)
+        at = np.unique(np.concatenate([[0], spaced[spaced < epochs], [epochs]]))
+        gaps = np.diff(at, prepend=0)
+        if not flow:
+            return cls(at, gaps, (gaps > 0).astype(np.int64))
+        pieces = np.ceil(gaps * EPOCH / LONGEST_PIECE).astype(np.int64)
+        return cls(at, gaps * EPOCH / np.maximum(pieces, 1), pieces)
+
+    def window(self, first: int) -> list[np.ndarray]:
+        """Spans and pieces of the next records, as long as one compiled call takes."""
+        part = slice(first, first + CAPACITY)
+        return [
+            np.concatenate([a[part], np.zeros(CAPACITY - a[part].size, a.dtype)]) for a in (self.spans, self.pieces)
+        ]
