@@ -12,7 +12,8 @@ from .. import results
 from ..status import Status
 from ..variable import Variable
 from .early_stopping import Stop
-from .training_runs import Plan, Run
+from .training_plan import Plan
+from .training_runs import Run
 
 R = ("realization",)
 STATUS = {"ancillary_variables": "status"}
