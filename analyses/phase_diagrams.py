@@ -177,7 +177,8 @@ def main(
         parser.error(f"--only: got {', '.join(unknown)}, allowed are {', '.join(d.name for d in diagrams)}")
     folder, figures = folders(given.quick)
     engine = {"workers": given.workers, "scheduler": given.scheduler}
-    for diagram in (chosen(d, given) for d in diagrams if given.only is None or d.name in given.only):
+    for whole in (d for d in diagrams if given.only is None or d.name in given.only):
+        diagram = chosen(whole, given)
         path = folder / f"{diagram.name}.nc"
         if not given.draw:
             directory = (given.directory or ROOT / "results" / "sweeps") / diagram.name
@@ -186,8 +187,8 @@ def main(
             except (curlflow.Interrupted, KeyboardInterrupt):
                 sys.exit(f"interrupted; finished cells are in {directory}, and the same command goes on")
             summarize(dataset)
-            order = [run.dynamics for run in next(d for d in diagrams if diagram.name.startswith(d.name)).runs]
-            curlflow.save(completed(dataset, path, [*order, *DYNAMICS]), path)
+            order = [*(run.dynamics for run in whole.runs), *DYNAMICS]
+            curlflow.save(completed(dataset, path, order), path)
         draw(curlflow.load(path)).savefig(figures / f"{diagram.name}.png")
     return given
 

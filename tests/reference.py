@@ -45,3 +45,13 @@ def two_layer_updates(w1, w2, batches, x, y, d1, d2, rate, spheres, activation="
         if spheres:
             w1, w2 = w1 * (r1 / np.linalg.norm(w1)), w2 * (r2 / np.linalg.norm(w2))
     return w1, w2
+
+
+def autoregressive(coefficient, times, series, rng):
+    """x′ = a x + ξ with unit noise from its stationary law, times × series: r(k) = aᵏ."""
+    x = rng.normal(size=series) / np.sqrt(1 - coefficient**2)
+    found = np.empty((times, series))
+    for t in range(times):
+        found[t] = x
+        x = coefficient * x + rng.normal(size=series)
+    return found

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from reference import autoregressive
 
 from curlflow.measures import moments
 from curlflow.measures.autocorrelation import (
@@ -16,17 +17,6 @@ from curlflow.measures.autocorrelation import (
 )
 from curlflow.measures.order_parameter import layer_order_parameters, order_parameter
 from curlflow.measures.pca import principal_components
-
-
-def autoregressive(coefficient, times, series, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=series) / np.sqrt(1 - coefficient**2)
-    found = np.empty((times, series))
-    for t in range(times):
-        found[t] = x
-        x = coefficient * x + rng.normal(size=series)
-    return found
-
 
 # Autocorrelation
 
@@ -47,7 +37,7 @@ def test_white_noise_autoregressive_noise_and_a_sine():
     np.testing.assert_allclose(white.mean_of_ratios, np.arange(50) == 0, atol=6e-3)
     np.testing.assert_allclose(white.spread[1:], 1 / np.sqrt(2000), rtol=0.2)
     for a in (0.9, -0.5):
-        found = averages(autoregressive(a, 20_000, 100), 60)
+        found = averages(autoregressive(a, 20_000, 100, np.random.default_rng(0)), 60)
         for estimate in (found.mean_of_ratios, found.ratio_of_means):
             np.testing.assert_allclose(estimate, a ** np.arange(60), atol=0.01)
     t = np.arange(10_000)
@@ -56,7 +46,7 @@ def test_white_noise_autoregressive_noise_and_a_sine():
 
 
 def test_frozen_series_have_none_and_are_left_out():
-    series = autoregressive(0.8, 5000, 4)
+    series = autoregressive(0.8, 5000, 4, np.random.default_rng(0))
     frozen = np.stack([np.full(5000, 0.3), np.zeros(5000), 1e3 + 1e-13 * series[:, 0]], axis=1)
     both = np.concatenate([frozen, series], axis=1)
     assert moving(both).tolist() == [False] * 3 + [True] * 4
@@ -70,7 +60,8 @@ def test_frozen_series_have_none_and_are_left_out():
 
 
 def test_the_two_averages_differ_where_variances_do():
-    slow, fast = autoregressive(0.95, 40_000, 1, seed=1), autoregressive(0.1, 40_000, 1, seed=2)
+    rng = np.random.default_rng(1)
+    slow, fast = autoregressive(0.95, 40_000, 1, rng), autoregressive(0.1, 40_000, 1, rng)
     slow, fast = slow / slow.std(), fast / fast.std()
     found = averages(np.concatenate([10 * slow, fast], axis=1), 10)
     np.testing.assert_allclose(found.mean_of_ratios[5], (0.95**5 + 0.1**5) / 2, atol=0.03)
@@ -83,7 +74,7 @@ def test_integrated_and_decay_times(a):
     np.testing.assert_allclose(integrated_time(exact), 0.5 * (1 + a) / (1 - a), rtol=0.02)
     if a > 0.5:
         np.testing.assert_allclose(decay_time(exact), -1 / np.log(a), rtol=0.01)
-    sampled = averages(autoregressive(a, 50_000, 20), 1000).mean_of_ratios
+    sampled = averages(autoregressive(a, 50_000, 20, np.random.default_rng(0)), 1000).mean_of_ratios
     np.testing.assert_allclose(integrated_time(sampled), 0.5 * (1 + a) / (1 - a), rtol=0.05)
 
 

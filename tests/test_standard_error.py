@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from reference import autoregressive
 
 import curlflow
 from curlflow import Map, systems
@@ -36,19 +37,10 @@ def test_halves():
     assert halves_agree(0.5 + 1e-12 * np.linspace(0, 1, 1000)[:, None])
 
 
-def autoregressive(runs, length, coefficient, rng):
-    x = rng.normal(size=runs) / np.sqrt(1 - coefficient**2)
-    series = np.empty((length, runs))
-    for t in range(length):
-        series[t] = x
-        x = coefficient * x + rng.normal(size=runs)
-    return series
-
-
 @pytest.mark.parametrize("coefficient", [0.9, 0.0, -0.6])
 def test_calibration_on_autoregressive_series(coefficient):
     # The mean of x' = a x + ξ over T steps has the standard deviation 1/((1 − a)√T).
-    series = autoregressive(400, 4800, coefficient, np.random.default_rng(2))
+    series = autoregressive(coefficient, 4800, 400, np.random.default_rng(2))
     error = batch_means_error(series)
     exact = 1 / ((1 - coefficient) * np.sqrt(4800))
     assert 0.9 < np.sqrt(np.mean(error**2)) / exact < 1.1
@@ -58,8 +50,8 @@ def test_calibration_on_autoregressive_series(coefficient):
 
 def test_the_ratio_shows_batches_that_are_too_short():
     rng = np.random.default_rng(3)
-    long = np.mean(error_ratio(autoregressive(200, 24 * 400, 0.9, rng)))
-    short = np.mean(error_ratio(autoregressive(200, 24 * 4, 0.9, rng)))
+    long = np.mean(error_ratio(autoregressive(0.9, 24 * 400, 200, rng)))
+    short = np.mean(error_ratio(autoregressive(0.9, 24 * 4, 200, rng)))
     assert abs(long - 1) < 0.1
     assert short > 1.2
 
@@ -99,7 +91,7 @@ def test_calibration_of_exponents_on_a_correlated_series():
     exact_error = 1 / ((1 - a) * np.sqrt(length))
     values, errors = [], []
     for seed in range(100):
-        s = autoregressive(1, length + 200, a, np.random.default_rng(seed))[:, 0]
+        s = autoregressive(a, length + 200, 1, np.random.default_rng(seed))[:, 0]
         ds = curlflow.lyapunov(Map(growth, 0.0, args=s), duration=length, transient=100, alignment=100)
         values.append(float(ds.lyapunov_exponent[0, 0]))
         errors.append(float(ds.lyapunov_exponent_se[0, 0]))

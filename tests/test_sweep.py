@@ -123,7 +123,9 @@ def test_cells_of_other_dimensions_than_those_before_are_set_aside(tmp_path):
         quietly(SPEC, {"seed": [seed]}, dims_by_seed, directory=tmp_path / "t", extend=True)
     again = quietly(SPEC, {"seed": [5, 0, 6, 1]}, dims_by_seed, directory=tmp_path / "t", extend=True)
     xr.testing.assert_identical(again, ds)
-    assert sweeping.status(tmp_path / "s").tally.failed == 0  # they have results, which `collect` has no place for
+    report = sweeping.status(tmp_path / "s")
+    assert report.tally.failed == 2
+    assert [f.changes["seed"] for f in report.failures] == [0, 1]
 
 
 def dims_by_seed(spec):

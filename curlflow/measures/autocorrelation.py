@@ -24,8 +24,6 @@ from scipy import fft
 
 WINDOW = 5.0
 """Sokal's c: the integrated time is summed up to this many times itself."""
-ENOUGH = 50.0
-"""A series is long enough for its autocorrelation if it has this many integrated times."""
 ROUNDING = 1e-14
 """A series whose standard deviation is below this share of its largest value does not move."""
 TOGETHER = 2**22

@@ -14,18 +14,6 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from ..variable import Variable
-
-VARIABLES = (
-    Variable(
-        "order_parameter",
-        ("realization",),
-        "order parameter q: mean variance over time of the weights over the variance of their means",
-        attributes={"ancillary_variables": "status"},
-    ),
-    Variable("layer_order_parameter", ("realization", "layer"), "order parameter q of the weights of one layer"),
-)
-
 
 def order_parameter(mean: Float[np.ndarray, " weights"], variance: Float[np.ndarray, " weights"]) -> float:
     """q of weights with these means and variances over time, equation (11).

@@ -15,17 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..variable import Variable
-
-NONE = 1e-28
-"""Variances below this share of the largest square of a snapshot are rounding."""
-
-VARIABLES = (
-    Variable("principal_component", ("realization", "component", "weight"), "direction of a principal component"),
-    Variable("explained_variance", ("realization", "component"), "share of the variance along a component"),
-    Variable("participation_ratio", ("realization",), "participation ratio of the variances of all components"),
-    Variable("projection", ("realization", "snapshot", "component"), "trajectory along a principal component"),
-)
+from .autocorrelation import moving
 
 
 class Components(NamedTuple):
@@ -68,7 +58,7 @@ def principal_components(snapshots: Float[np.ndarray, "snapshots n"], number: in
     values, vectors = np.linalg.eigh(gram)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     total = float(np.trace(gram))
-    if not total > NONE * float(np.max(snapshots**2, initial=0.0)):
+    if not moving(snapshots).any():
         nothing = np.full((number, size), np.nan)
         return Components(nothing, np.full(number, np.nan), np.zeros((times, number)), total, float("nan"))
     directions = vectors[:, :number].T if small else (vectors[:, :number].T @ centred)

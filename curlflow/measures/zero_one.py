@@ -25,6 +25,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import fft
 
+from .autocorrelation import moving
+
 FREQUENCIES = 100
 """How many c."""
 RANGE = np.pi / 5, 4 * np.pi / 5
@@ -67,12 +69,10 @@ def zero_one_test(series: Float[np.ndarray, " times"], frequencies: int = FREQUE
     series = np.asarray(series, dtype=float)
     if series.size < FEWEST:
         raise ValueError(f"series: got {series.size} values, required are {FEWEST} or more for the 0-1 test.")
-    spread = float(np.std(series - series[0]))
-    if not spread > 1e-13 * float(np.abs(series).max()):
-        nothing = np.full(frequencies, np.nan)
-        return ZeroOne(np.nan, np.nan, np.nan, nothing)
+    if not moving(series[:, None]).any():
+        return ZeroOne(np.nan, np.nan, np.nan, np.full(frequencies, np.nan))
     # K does not depend on the scale of φ.
-    scaled = series / spread
+    scaled = series / np.std(series - series[0])
     draws = np.random.default_rng(seed).uniform(*RANGE, size=frequencies)
     values = np.array([_growth(scaled, c) for c in draws])
     lower, k, upper = np.quantile(values, [0.25, 0.5, 0.75])

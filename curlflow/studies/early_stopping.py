@@ -29,6 +29,7 @@ from ..networks import Feedforward
 from ..problem import Problem
 from ..rules.signals import error_signal
 from ..systems.kernels import geometry, tangent_kernel, virtual_samples
+from ..systems.rank_one import ANCHOR
 from .verdicts import step_of
 
 AT_SOLUTION = 1e-20
@@ -45,8 +46,6 @@ SETTLED = 1e-4
 """Two states alternate if two updates lead back to within this share of the distance between them, and that distance
 is more than `APART` of their norm."""
 APART = 1e-6
-BLOCK = 10
-"""Updates of the fast kernel for linear networks come in blocks of this many; see `curlflow.systems.rank_one`."""
 
 
 Advance = Callable[[Any, int], Any]
@@ -106,7 +105,7 @@ class Repeated(NamedTuple):
 
 
 def repetition(advanced: Advance, state: Any) -> Repeated | None:
-    """Whether updates from `state` repeat bit for bit, however they are counted out.
+    """Whether updates from `state` repeat bit for bit, also in blocks of `ANCHOR` (see `systems.rank_one`).
 
     **Arguments:**
 
@@ -115,7 +114,7 @@ def repetition(advanced: Advance, state: Any) -> Repeated | None:
     after = advanced(state, 1)
     if not _same(advanced(after, 1), state):
         return None
-    if not (_same(advanced(state, BLOCK), state) and _same(advanced(after, BLOCK), after)):
+    if not (_same(advanced(state, ANCHOR), state) and _same(advanced(after, ANCHOR), after)):
         return None
     return Repeated((state, after), 1 if _same(after, state) or _distance(after, state) < APART else 2)
 

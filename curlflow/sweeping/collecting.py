@@ -56,11 +56,10 @@ def collect(directory: str | Path) -> xr.Dataset:
     store.scan(keep=True)
     settled = Settled(manifest)
     settled.mark(store.done, set(store.failures))
-    pieces, unfit = _fitting(_chosen(store, settled))
+    pieces, unfit = fitting(store, settled)
     layout = Layout((piece.header.structure for piece, _, _ in pieces), settled.done.size)
     data, constants, damaged = _gathered(layout, pieces)
     settled.done[damaged] = False
-    settled.done[list(unfit)], settled.failed[list(unfit)] = False, True
     if store.damaged or damaged.size:
         warnings.warn(
             f"directory: files in {directory} are damaged; their cells are missing, and a run computes them again.",
@@ -103,17 +102,18 @@ def _split(owners: np.ndarray, cells: np.ndarray) -> tuple[list[int], list[np.nd
     return numbers.tolist(), np.split(cells, starts[1:]) if numbers.size else []
 
 
-def _fitting(pieces: list[Part]) -> tuple[list[Part], dict[int, str]]:
+def fitting(store: Store, settled: Settled) -> tuple[list[Part], dict[int, str]]:
     """The files in the order of their first cells, and for each cell that has other dimensions than cells before it
-    why it is left out."""
-    known, fitting, unfit = Dimensions(), [], {}
-    for part in sorted(pieces, key=lambda part: int(part[2].min())):
+    why it is left out: such cells count as failed."""
+    known, parts, unfit = Dimensions(), [], {}
+    for part in sorted(_chosen(store, settled), key=lambda part: int(part[2].min())):
         piece, _, cells = part
         if reason := known.conflict(piece.header.structure):
             unfit |= dict.fromkeys(cells.tolist(), reason)
         else:
-            fitting.append(part)
-    return fitting, unfit
+            parts.append(part)
+    settled.done[list(unfit)], settled.failed[list(unfit)] = False, True
+    return parts, unfit
 
 
 def _gathered(layout: Layout, pieces: list[Part]) -> tuple[dict[str, np.ndarray], dict[str, Constant], np.ndarray]:

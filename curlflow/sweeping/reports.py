@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import manifest as manifests
+from .collecting import fitting
 from .leases import Runner, runners
 from .settled import Settled
 from .store import Failure, Store
@@ -71,12 +72,16 @@ def status(directory: str | Path) -> Report:
     store.scan(keep=True)
     settled = Settled(manifest)
     settled.mark(store.done, set(store.failures))
+    unfit = [
+        Failure(settled.identity(cell), reason, "", manifest.grid.changes(cell), 0.0)
+        for cell, reason in fitting(store, settled)[1].items()
+    ]
     alive = runners(directory)
     rate = sum(runner.rate for runner in alive) if alive else float("nan")
     versions: Counter[int] = Counter()
     for piece in store.pieces.values():
         versions[piece.header.version] += piece.identities.size
-    failures = [store.failures[key] for key in settled.failed_names() if key in store.failures]
+    failures = [store.failures[key] for key in settled.failed_names() if key in store.failures] + unfit
     tally = Tally(settled.done.size, *settled.counts, rate)
     study = f"{manifest.study.name}, version {manifest.study.version}"
     return Report(study, tally, alive, failures, dict(sorted(versions.items())), store.damaged)

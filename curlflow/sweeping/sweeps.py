@@ -218,7 +218,7 @@ def _run(
     if failed:
         warnings.warn(
             f"{failed} of {dataset.cell_status.size} cells failed; cell_message says why, and retry_failed=True "
-            "computes them again.",
+            "computes those again that raised an error.",
             stacklevel=3,
         )
     return dataset

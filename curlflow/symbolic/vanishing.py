@@ -115,6 +115,7 @@ def differs_from_zero(expression: sympy.Expr) -> bool:
 
 
 def random_value(symbol: sympy.Symbol, generator: random.Random) -> sympy.Rational:
+    """A number that `symbol` may stand for: whole or positive where it is, and not zero."""
     if symbol.is_integer:
         return sympy.Integer(generator.randint(1, 9))
     value = sympy.Rational(generator.randint(1, 997), 500)

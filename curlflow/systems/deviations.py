@@ -27,6 +27,7 @@ from ..rules.signals import error_signal
 from ..tasks import AbstractTask, LinearSamples, Residuals, Samples, SecondMoments
 from .base import Flow, Map
 from .deviation_spheres import DeviationSpheres
+from .rank_one import is_of_rank_one
 from .rank_one_deviations import RankOneDeviations
 
 
@@ -127,9 +128,10 @@ def deviation_updates(
 ) -> Map:
     """Full-batch updates of `rule` as those of the deviation from `reference`, which solves `task`."""
     around = _around(constraint, reference, deviation)
-    fast = RankOneDeviations(around) if RankOneDeviations.applicable(reference, rule, task, around) else None
+    fast = isinstance(task, SecondMoments) and is_of_rank_one(reference, rule, constraint)
+    iterate = RankOneDeviations(around) if fast else None
     args = (rule, task, reference, learning_rate)
-    return Map(_update, deviation, learning_rate, args, constraint=around, iterate=fast)
+    return Map(_update, deviation, learning_rate, args, constraint=around, iterate=iterate)
 
 
 def _update(epoch, deviation, args):

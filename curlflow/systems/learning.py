@@ -5,14 +5,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from ..constraints import AbstractConstraint, FrobeniusSpheres
+from ..constraints import AbstractConstraint
 from ..integrate import Adaptive, FixedSteps
 from ..networks import Feedforward
 from ..precision import Scalar
 from ..rules import AbstractLearningRule
-from ..tasks import AbstractTask, Samples
+from ..tasks import AbstractTask, Samples, SecondMoments
 from .base import Flow, Map
-from .rank_one import RankOneMinibatches, RankOneUpdates, updates_are_of_rank_one
+from .rank_one import RankOneMinibatches, RankOneUpdates, is_of_rank_one
 from .rank_one_flow import RankOneFlow
 
 
@@ -43,7 +43,7 @@ def full_batch_updates(
     learning_rate: Scalar,
 ) -> Map:
     """W → retract(W + η F(W)), one update per epoch; an epoch is η units of time."""
-    fast = RankOneUpdates.applicable(student, rule, task, constraint)
+    fast = isinstance(task, SecondMoments) and is_of_rank_one(student, rule, constraint)
     iterate = RankOneUpdates(constraint.radii) if fast else None
     args = (rule, task, learning_rate)
     return Map(_full_batch, student, learning_rate, args, constraint=constraint, iterate=iterate)
@@ -68,7 +68,7 @@ def minibatch_updates(
     The samples are shuffled anew every epoch, by `batches`; an epoch is η units of time.
     """
     epoch, args = _MinibatchEpoch(batch, constraint), (rule, task, learning_rate, key)
-    fast = isinstance(constraint, FrobeniusSpheres) and updates_are_of_rank_one(student, rule, task)
+    fast = is_of_rank_one(student, rule, constraint)
     iterate = RankOneMinibatches(constraint.radii, batches, batch) if fast else None
     return Map(epoch, student, learning_rate, args, constraint=constraint, iterate=iterate)
 

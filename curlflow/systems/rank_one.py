@@ -20,10 +20,9 @@ from ..constraints import AbstractConstraint, FrobeniusSpheres
 from ..networks import Feedforward
 from ..precision import Scalar
 from ..rules import AbstractLearningRule, Gradient, SignFlipped
-from ..tasks import AbstractTask, Samples, SecondMoments
 
 ANCHOR = 10
-"""Updates between two exact rescalings."""
+"""Updates between two exact rescalings; even."""
 
 
 class RankOneUpdates(eqx.Module):
@@ -36,14 +35,6 @@ class RankOneUpdates(eqx.Module):
 
     radii: tuple[Scalar, ...]
 
-    @classmethod
-    def applicable(
-        cls, student: Feedforward, rule: AbstractLearningRule, task: AbstractTask, constraint: AbstractConstraint
-    ) -> bool:
-        """Whether updates are of rank one, and both layers stay on spheres."""
-        of_rank_one = updates_are_of_rank_one(student, rule, task)
-        return isinstance(constraint, FrobeniusSpheres) and isinstance(task, SecondMoments) and of_rank_one
-
     def __call__(self, network: Feedforward, index, number, args) -> Feedforward:
         rule, task, rate = args
         step = RankOneStep.of(network, rule, self.radii, rate)
@@ -52,17 +43,7 @@ class RankOneUpdates(eqx.Module):
             p = step.outputs(w1, w)
             return step(w1, w, p, task.times_covariance(p - task.teacher[0]))
 
-        def anchored(state, updates):
-            # In pairs: XLA then saves a copy of the state at every update. More of them would only compile longer.
-            if updates > 1:
-                state = jax.lax.fori_loop(0, updates // 2, lambda _, s: update(*update(*s)), state)
-            state = update(*state) if updates % 2 else state
-            return step.anchored(*state)
-
-        state = step.begin(network)
-        state = jax.lax.fori_loop(0, number // ANCHOR, lambda _, s: anchored(s, ANCHOR), state)
-        state = jax.lax.fori_loop(0, number % ANCHOR, lambda _, s: anchored(s, 1), state)
-        return step.end(network, *state)
+        return step.end(network, *updated(update, step.anchored, step.begin(network), number))
 
 
 class RankOneMinibatches(eqx.Module):
@@ -146,13 +127,27 @@ class RankOneStep(NamedTuple):
         return w1 * (self.r1 * jax.lax.rsqrt(jnp.sum(w1 * w1))), w
 
 
-def updates_are_of_rank_one(network: Feedforward, rule: AbstractLearningRule, task: AbstractTask) -> bool:
-    """Whether the update of W1 is of rank one: gradient descent of linear networks of two layers with one output, or
-    its flips on the presynaptic side."""
+def updated(update: Callable, anchored: Callable, state: tuple[Any, Any], number: Any) -> tuple[Any, Any]:
+    """Both layers after `number` times `update`, `anchored` after every `ANCHOR` of them and each that is left."""
+
+    def pairs(_, state):
+        # XLA then saves a copy of the state at every update. More than two would only compile longer.
+        return update(*update(*state))
+
+    def block(_, state):
+        return anchored(*jax.lax.fori_loop(0, ANCHOR // 2, pairs, state))
+
+    state = jax.lax.fori_loop(0, number // ANCHOR, block, state)
+    return jax.lax.fori_loop(0, number % ANCHOR, lambda _, state: anchored(*update(*state)), state)
+
+
+def is_of_rank_one(network: Feedforward, rule: AbstractLearningRule, constraint: AbstractConstraint) -> bool:
+    """Whether the update of W1 is of rank one, on spheres: gradient descent of linear networks of two layers with one
+    output, or its flips on the presynaptic side."""
     presynaptic = isinstance(rule, SignFlipped) and all(g.shape[0] == 1 for g in rule.gains)
     base = rule.rule if presynaptic else rule
     two_layers = len(network.weights) == 2 and network.widths[-1] == 1 and network.is_linear
-    return isinstance(base, Gradient) and isinstance(task, SecondMoments | Samples) and two_layers
+    return isinstance(base, Gradient) and isinstance(constraint, FrobeniusSpheres) and two_layers
 
 
 def gains_of(rule: AbstractLearningRule) -> tuple[Any, Any]:

@@ -14,15 +14,11 @@ That is four products with a vector and one sum of matrices, a third of what the
 """
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 
-from ..constraints import AbstractConstraint
 from ..networks import Feedforward
-from ..rules import AbstractLearningRule
-from ..tasks import AbstractTask, SecondMoments
 from .deviation_spheres import DeviationSpheres
-from .rank_one import ANCHOR, gains_of, updates_are_of_rank_one
+from .rank_one import gains_of, updated
 
 
 class RankOneDeviations(eqx.Module):
@@ -34,14 +30,6 @@ class RankOneDeviations(eqx.Module):
     """
 
     spheres: DeviationSpheres
-
-    @classmethod
-    def applicable(
-        cls, reference: Feedforward, rule: AbstractLearningRule, task: AbstractTask, constraint: AbstractConstraint
-    ) -> bool:
-        """Whether updates are of rank one, as in `curlflow.systems.rank_one`, and both layers stay on spheres."""
-        of_rank_one = updates_are_of_rank_one(reference, rule, task)
-        return isinstance(constraint, DeviationSpheres) and isinstance(task, SecondMoments) and of_rank_one
 
     def __call__(self, deviation: Feedforward, index, number, args) -> Feedforward:
         rule, task, reference, rate = args
@@ -61,14 +49,9 @@ class RankOneDeviations(eqx.Module):
             delta1 = (1 + shrink) * delta1 - ((1 + shrink) * rate * w)[:, None] * u + shrink * w1_star
             return delta1, self.spheres.layer_retracted(1, new[None])[0]
 
-        def anchored(state, updates):
-            # In pairs: XLA then saves a copy of the state at every update. More of them would only compile longer.
-            if updates > 1:
-                state = jax.lax.fori_loop(0, updates // 2, lambda _, s: update(*update(*s)), state)
-            state = update(*state) if updates % 2 else state
-            return self.spheres.layer_retracted(0, state[0]), state[1]
+        def anchored(delta1, delta2):
+            return self.spheres.layer_retracted(0, delta1), delta2
 
-        state = (jnp.asarray(deviation.weights[0]), jnp.asarray(deviation.weights[1])[0])
-        state = jax.lax.fori_loop(0, number // ANCHOR, lambda _, s: anchored(s, ANCHOR), state)
-        delta1, delta2 = jax.lax.fori_loop(0, number % ANCHOR, lambda _, s: anchored(s, 1), state)
+        start = (jnp.asarray(deviation.weights[0]), jnp.asarray(deviation.weights[1])[0])
+        delta1, delta2 = updated(update, anchored, start, number)
         return deviation.with_weights((delta1, delta2[None]))

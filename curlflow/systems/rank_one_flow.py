@@ -30,7 +30,7 @@ from ..precision import Scalar
 from ..rules import AbstractLearningRule
 from ..status import Status
 from ..tasks import AbstractTask, SecondMoments
-from .rank_one import RankOneUpdates, gains_of
+from .rank_one import gains_of, is_of_rank_one
 
 PROPORTIONAL, INTEGRAL = 0.4, 0.3
 """Coefficients of the PI controller; see `curlflow.integrate.adaptive`."""
@@ -90,7 +90,7 @@ class RankOneFlow(eqx.Module):
     ) -> bool:
         """Whether the velocity is of rank one, and the solver explicit with steps of its own choice."""
         explicit = isinstance(integrator, Adaptive) and integrator.solver not in IMPLICIT
-        return explicit and RankOneUpdates.applicable(student, rule, task, constraint)
+        return explicit and isinstance(task, SecondMoments) and is_of_rank_one(student, rule, constraint)
 
     def __call__(self, network: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive):
         """The network at the end of the span, the clock there and a status."""
