@@ -26,6 +26,7 @@ _HOMES = {
     "Status": "curlflow.status",
     "boundary": "curlflow.studies.boundaries",
     "decomposition": "curlflow.studies.decompositions",
+    "fluctuations": "curlflow.studies.fluctuation",
     "load": "curlflow.results",
     "lyapunov": "curlflow.studies.exponents",
     "plane_decomposition": "curlflow.studies.plane_decompositions",
@@ -62,6 +63,7 @@ __all__ = [
     "boundary",
     "constraints",
     "decomposition",
+    "fluctuations",
     "integrate",
     "load",
     "lyapunov",
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
     from .studies.boundaries import boundary
     from .studies.decompositions import decomposition
     from .studies.exponents import lyapunov
+    from .studies.fluctuation import fluctuations
     from .studies.plane_decompositions import plane_decomposition
     from .studies.simulation import simulate
     from .studies.stability import stability

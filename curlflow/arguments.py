@@ -77,3 +77,14 @@ def times_from(until: float | None, records: int, spacing: str, flow: bool) -> A
     first = min(0.1 if flow else 1.0, until)
     times = np.geomspace(first, until, records) if spacing == "log" else np.linspace(0, until, records + 1)[1:]
     return np.concatenate([[0.0], np.unique(times if flow else np.round(times))])
+
+
+def window_from(text: str | None) -> tuple[float, float] | None:
+    """The two ends of FROM:TO; None for None."""
+    if text is None:
+        return None
+    try:
+        first, last = map(float, text.split(":"))
+    except ValueError:
+        raise ValueError(f"--window: got {text!r}, required is FROM:TO, for example 99001:100000.") from None
+    return first, last

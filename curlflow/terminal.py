@@ -15,6 +15,8 @@ def table(dataset: xr.Dataset) -> Table | None:
         return _sweep_table(dataset)
     if "lyapunov_exponent" in dataset:
         return _exponent_table(dataset)
+    if "autocorrelation" in dataset:
+        return _fluctuation_table(dataset)
     if "stopped_by" in dataset:
         return _ending_table(dataset)
     if "test_error" in dataset:
@@ -38,6 +40,26 @@ def _ending_table(dataset: xr.Dataset) -> Table:
         errors = (f"{float(run[name]):.3g}" for name in ("test_error", "train_error", "peak_error"))
         ended = names[int(run.stopped_by)], Status(int(run.status)).name
         table.add_row(str(int(run.realization)), *errors, f"{int(run.stop_epoch):,}", *ended)
+    return table
+
+
+def _fluctuation_table(dataset: xr.Dataset) -> Table:
+    names = dataset.window_status.attrs["flag_meanings"].split()
+    title = "Fluctuations: order parameter q, integrated and 1/e time, participation ratio, share of component 1"
+    table = Table(title=title, title_justify="left", min_width=60)
+    for name in ("run", "q", "τ", "1/e", "ratio", "share"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("window", "status"):
+        table.add_column(name)
+    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+        measured = ("order_parameter", "integrated_time", "decay_time", "participation_ratio")
+        table.add_row(
+            str(int(run.realization)),
+            *(f"{float(run[name]):.4g}" for name in measured),
+            f"{float(run.explained_variance_ratio[0]):.1%}",
+            names[int(run.window_status)].replace("_", " "),
+            Status(int(run.status)).name.replace("_", " "),
+        )
     return table
 
 

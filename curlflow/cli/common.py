@@ -100,6 +100,7 @@ def without_screen() -> None:
 PICTURES = {
     "lyapunov": "lyapunov",
     "simulate": "learning_curves",
+    "fluctuations": "fluctuations",
     "stability": "stability",
     "boundary": "boundary",
     "plane_decomposition": "decomposition",

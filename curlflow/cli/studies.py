@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..arguments import numbers_from, output_from, results_path, spec_from, times_from
+from ..arguments import numbers_from, output_from, results_path, spec_from, times_from, window_from
 from .common import (
     CompressOption,
     PictureOption,
@@ -173,6 +173,48 @@ def stability(
     return finish(dataset, path, picture, quiet)
 
 
+def fluctuations(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    window: Annotated[
+        str | None, typer.Option(help="FROM:TO, in epochs or time. Default: epochs 99001:100000, time 9900.1:10000.")
+    ] = None,
+    interval: Annotated[
+        float | None, typer.Option(help="Between samples. Default: 1 epoch, or a thousandth of the window.")
+    ] = None,
+    lags: Annotated[int | None, typer.Option(help="How many. Default: half the samples, at most 10000.")] = None,
+    weights: Annotated[int, typer.Option(help="How many are recorded for the autocorrelation.")] = 100,
+    components: Annotated[int | None, typer.Option(help="How many principal components. Default: 3.")] = None,
+    snapshots: Annotated[int, typer.Option(help="At most so many samples are kept whole for them.")] = 1000,
+    compress: CompressOption = True,
+    realizations: RealizationsOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: fluctuations_NAME.nc.")
+    ] = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """Order parameter, autocorrelation and principal components over a window of a run.
+
+    Examples:
+
+    curlflow fluctuations fig3cd --realizations 2
+
+    curlflow fluctuations hidden_chaos --window 1000:2000 --interval 0.5
+    """
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "fluctuations", spec)
+    ends = window_from(window)
+    without_screen()
+    from ..studies.fluctuation import fluctuations
+
+    options = {
+        "window": ends, "interval": interval, "lags": lags, "weights": weights, "components": components,
+        "snapshots": snapshots, "compress": compress,
+    }  # fmt: skip
+    dataset = run(lambda: fluctuations(settings, progress=not quiet, **options), path)
+    return finish(dataset, path, picture, quiet)
+
+
 def boundary(
     c: Annotated[str | None, typer.Option("--c", help="Ratios M/N: 0.5, or 0.1,0.5,1, or 0.01:10:200.")] = None,
     layer: Annotated[str, typer.Option(help="inputs, hidden or both.")] = "both",
@@ -204,4 +246,4 @@ def boundary(
     return finish(boundary(ratios, layer=layer, inputs=fractions), path, picture, quiet)
 
 
-COMMANDS = (lyapunov, simulate, train, stability, boundary)
+COMMANDS = (lyapunov, simulate, train, fluctuations, stability, boundary)

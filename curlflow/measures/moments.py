@@ -15,7 +15,10 @@ Source: Chan, Golub & LeVeque, Am. Stat. 37 (1983) 242.
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+Numbers = Float[Array, "*n"] | Float[np.ndarray, "*n"]
 
 
 class Moments(NamedTuple):
@@ -28,18 +31,18 @@ class Moments(NamedTuple):
     - `squares`: the sum of squares of the differences from the mean.
     """
 
-    count: Array
-    origin: Float[Array, " n"]
-    offset: Float[Array, " n"]
-    squares: Float[Array, " n"]
+    count: Array | np.ndarray
+    origin: Numbers
+    offset: Numbers
+    squares: Numbers
 
     @property
-    def mean(self) -> Float[Array, " n"]:
+    def mean(self) -> Numbers:
         """The mean; of no times x₀."""
         return self.origin + self.offset
 
     @property
-    def variance(self) -> Float[Array, " n"]:
+    def variance(self) -> Numbers:
         """The variance that divides by the number of times; of no times NaN."""
         return self.squares / self.count
 
@@ -47,23 +50,23 @@ class Moments(NamedTuple):
 class Sums(NamedTuple):
     """Of n numbers over the times of one block: the shift, and the sums of differences from it and their squares."""
 
-    count: Array
-    shift: Float[Array, " n"]
-    first: Float[Array, " n"]
-    second: Float[Array, " n"]
+    count: Array | np.ndarray
+    shift: Numbers
+    first: Numbers
+    second: Numbers
 
 
-def no_moments(origin: Float[Array, " n"]) -> Moments:
+def no_moments(origin: Numbers) -> Moments:
     """Of no times; `origin` is what differences are from."""
     return Moments(jnp.asarray(0.0), origin, jnp.zeros_like(origin), jnp.zeros_like(origin))
 
 
-def begun(x: Float[Array, " n"]) -> Sums:
+def begun(x: Numbers) -> Sums:
     """The sums of a block that begins at `x`, which is not counted yet."""
     return Sums(jnp.asarray(0.0), x, jnp.zeros_like(x), jnp.zeros_like(x))
 
 
-def added(sums: Sums, x: Float[Array, " n"]) -> Sums:
+def added(sums: Sums, x: Numbers) -> Sums:
     """The sums with one more time."""
     difference = x - sums.shift
     return Sums(sums.count + 1, sums.shift, sums.first + difference, sums.second + difference * difference)

@@ -7,5 +7,15 @@ from .networks import graph
 from .phase_diagrams import phase_diagram
 from .planes import decomposition
 from .spectra import stability
+from .windows import fluctuations
 
-__all__ = ["boundary", "decomposition", "graph", "learning_curves", "lyapunov", "phase_diagram", "stability"]
+__all__ = [
+    "boundary",
+    "decomposition",
+    "fluctuations",
+    "graph",
+    "learning_curves",
+    "lyapunov",
+    "phase_diagram",
+    "stability",
+]

@@ -62,7 +62,7 @@ def learning_dataset(
     coordinates["layer"] = (("layer",), np.arange(1, layers + 1), "layer of weights")
     if indices.size:
         data["weights"] = values[:, :, 2 + layers :]
-        coordinates |= _weight_coordinates(shapes, indices)
+        coordinates |= weight_coordinates(shapes, indices)
     return results.labelled(_variables(along), data, coordinates, _attributes(times, int(indices.size), subject))
 
 
@@ -96,7 +96,7 @@ def _variables(along: str) -> tuple[Variable, ...]:
     )
 
 
-def _weight_coordinates(shapes: list[tuple[int, int]], indices: np.ndarray) -> dict[str, Any]:
+def weight_coordinates(shapes: list[tuple[int, int]], indices: np.ndarray) -> dict[str, Any]:
     """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit."""
     table = np.concatenate(
         [

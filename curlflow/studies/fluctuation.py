@@ -1,0 +1,154 @@
+"""How a run that does not settle moves: `fluctuations`."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..precision import double_precision
+from ..problem import Problem
+from ..spec import Spec
+from ..systems import AbstractSystem
+from ..tangents import size
+from .fluctuation_dataset import Axes, Sampled, assemble
+from .fluctuation_options import Options
+from .fluctuation_records import sampled
+from .fluctuation_runs import Fluctuating, run_all
+from .options import check_subject, flag
+from .simulation_dataset import dimension_along
+from .subjects import architecture_of, built, compressed_alike, compression_attribute, subject_attributes
+from .workers import Interrupted, Progress, reporting
+
+SNAPSHOTS = 1000
+SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
+
+
+@double_precision
+def fluctuations(
+    spec_or_system_or_dataset: Spec | AbstractSystem | xr.Dataset,
+    *,
+    window: tuple[float, float] | None = None,
+    interval: float | None = None,
+    lags: int | None = None,
+    weights: int = 100,
+    components: int | None = None,
+    snapshots: int = SNAPSHOTS,
+    seed: int = 0,
+    progress: bool | Progress | None = None,
+    rule: Any = None,
+    graph: Any = None,
+    compress: Any = True,
+) -> xr.Dataset:
+    """Autocorrelation, order parameter and principal components over a window of a run.
+
+    ```python
+    ds = curlflow.fluctuations(curlflow.preset("fig3cd"))  # the last 999 of 100,000 epochs
+    ds = curlflow.fluctuations(spec, window=(1_000, 2_000), interval=0.5)
+    ds = curlflow.fluctuations(curlflow.systems.lorenz63(), window=(100, 1_100), interval=0.05)
+    ds = curlflow.fluctuations(curlflow.simulate(spec, times=range(1001), weights=100), window=(500, 1000))
+    ```
+
+    **Returns:** a dataset over `realization`: `order_parameter` q and `layer_order_parameter`;
+    `autocorrelation(lag)`, the mean over the recorded weights, with its `autocorrelation_spread`, and
+    `autocorrelation_weighted`, in which weights count by their variance; `integrated_time` and `decay_time`, in units
+    of time; `principal_component(component, weight)`, `explained_variance`, `explained_variance_ratio`,
+    `participation_ratio` and `projection`; `time_mean` and `time_variance` of every weight, `records` of some;
+    `window_status`, which says whether the window is long enough, and `status`.
+
+    **Arguments** (times are in the unit of the run: time for a flow, epochs for updates, iterations for other maps):
+
+    - `spec_or_system_or_dataset`: a `curlflow.Spec`, whose realizations are run side by side; a `Flow` or `Map`; or a
+      dataset of `curlflow.simulate` with weights or states at equal intervals.
+    - `window`: from when to when. Default: the published one, epochs 99,001 to 100,000, for a flow 9,900.1 to 10,000;
+      of systems 100 to 1,100 units of time, or iterations 1,000 to 11,000; of a dataset all of it.
+    - `interval`: between samples. Default: 1 for maps, a thousandth of the window for flows.
+    - `lags`: how many, from lag 0. Default: half the samples, at most 10,000.
+    - `weights`: how many are recorded for the autocorrelation, drawn at random, the same for all realizations.
+    - `components`: how many. Default: 3, or as many as there are.
+    - `snapshots`: at most so many samples, evenly spaced, are kept whole for the principal components.
+    - `seed`: of the choice of weights, and of nothing else.
+    - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
+    - `compress`: whether wide networks with linear hidden units run up to the window as narrow ones, where that is
+      exact; docs/compression.md.
+
+    **Description:** the window is streamed: memory holds the moments of all weights, the records and the snapshots,
+    never all weights at all samples. Weights that do not move have no autocorrelation and are left out; `moving`
+    counts the others. q of weights that stand still is 0, or NaN if they are all equal too. Where nothing moves,
+    `window_status` is `still`, and autocorrelation and components are NaN.
+
+    **Raises:** `ValueError` for arguments out of range, and for windows that are longer than a dataset's run;
+    `curlflow.Interrupted` on Ctrl-C, with what was seen so far in its attribute `dataset`. A run that diverges is no
+    error: it has a `status`.
+
+    **Sources:** docs/model.md, "Fluctuations"; docs/fluctuations.md.
+    """
+    given = {
+        "window": window, "interval": interval, "lags": lags, "weights": weights, "components": components,
+        "snapshots": snapshots, "seed": seed,
+    }  # fmt: skip
+    subject = spec_or_system_or_dataset
+    if isinstance(subject, xr.Dataset):
+        return _of_dataset(subject, given)
+    check_subject(subject, rule)
+    compress, architecture = flag("compress", compress), architecture_of(subject, graph)
+    learning = isinstance(subject, Spec)
+    if learning:
+        build = functools.partial(subject.build, rule=rule, graph=architecture)
+        problems = built(build, subject.realizations)
+        narrow = compressed_alike(build, subject.realizations) if compress else problems
+        runs = [_of_problems(i, *pair) for i, pair in enumerate(zip(problems, narrow, strict=True))]
+        compression = compression_attribute(narrow[0].compression)
+        shapes = [w.shape for w in problems[0].student.weights]
+    else:
+        runs, compression, shapes = [Fluctuating.fresh(0, subject, subject, _same)], {}, None
+    system = runs[0].seen_system
+    options = Options.checked(given, system, learning)
+    indices = options.chosen(size(system.state))
+    interrupted = False
+    with reporting(progress, len(runs)) as report:
+        try:
+            run_all(runs, options, indices, report)
+        except KeyboardInterrupt:
+            interrupted = True
+    axes = Axes(dimension_along(system, learning), float(system.time(1)), indices, shapes)
+    about = subject_attributes(subject, rule, architecture) | compression
+    dataset = assemble([_seen(r, options) for r in runs], options, axes, _settings(options), about)
+    if interrupted:
+        raise Interrupted(dataset)
+    return dataset
+
+
+def _of_dataset(dataset: xr.Dataset, given: dict[str, Any]) -> xr.Dataset:
+    found, options, axes = sampled(dataset, given)
+    about = {name: dataset.attrs[name] for name in SUBJECT if name in dataset.attrs}
+    return assemble(found, options, axes, _settings(options) | {"records_of": dataset.attrs.get("study")}, about)
+
+
+def _same(state: Any) -> Any:
+    return state
+
+
+def _of_problems(index: int, wide: Problem, narrow: Problem) -> Fluctuating:
+    """A run up to the window on the narrow network, and through it on the wide one."""
+    if narrow.compression is None:
+        return Fluctuating.fresh(index, wide.system(), wide.system(), _same)
+    return Fluctuating.fresh(index, narrow.system(), wide.system(), narrow.compression.expand)
+
+
+def _seen(r: Fluctuating, options: Options) -> Sampled:
+    numbers = size(r.seen_system.state)
+    records = np.concatenate([np.empty((0, options.weights)), *r.records])
+    snapshots = np.concatenate([np.empty((0, numbers)), *r.snapshots])
+    return Sampled(r.status, r.mean, r.variance, records, snapshots)
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    stop = options.start + options.samples * options.interval
+    return {
+        "window": [options.start, stop], "interval": options.interval, "lags": options.lags,
+        "weights": options.weights, "components": options.components, "snapshots": options.samples // options.every,
+        "seed": options.seed,
+    }  # fmt: skip

@@ -1,0 +1,165 @@
+"""The runs behind `curlflow.fluctuations`: a transient, then a window that is looked at."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
+
+from ..measures.lyapunov import Run, transient_blocks
+from ..measures.window import Schedule, Window, opened, watched
+from ..status import Status
+from ..systems import AbstractSystem, Flow
+from .exponent_runs import as_numpy
+from .fluctuation_options import Options
+from .workers import Pace, Progress, in_turns
+
+LONGEST_PIECE = 10.0
+"""Flows are retracted onto their constraint at least this often, in units of time."""
+ITERATIONS = 100
+"""Iterations of a map that are done at once before the window."""
+
+
+class Entries(eqx.Module):
+    """Some numbers of a state, as one vector: for every leaf the places of those that are wanted."""
+
+    places: tuple[Int[np.ndarray, " _"] | Int[Array, " _"], ...]
+
+    @classmethod
+    def of(cls, indices: Int[np.ndarray, " chosen"], state: PyTree) -> "Entries":
+        """From sorted places among all numbers of a state."""
+        sizes = [np.size(leaf) for leaf in jax.tree.leaves(state)]
+        ends = np.cumsum(sizes)
+        bounds = zip(ends - sizes, ends, strict=True)
+        return cls(tuple(indices[(indices >= start) & (indices < end)] - start for start, end in bounds))
+
+    def __call__(self, state: PyTree) -> Float[Array, " chosen"]:
+        leaves = jax.tree.leaves(state)
+        return jnp.concatenate([jnp.ravel(leaf)[i] for leaf, i in zip(leaves, self.places, strict=True)])
+
+
+@dataclass
+class Fluctuating:
+    """One realization, and what was seen of it so far.
+
+    `system` runs up to the window and `seen_system` through it: the same, or a narrow network and the wide one that
+    it stands for, and `expand` leads from a state of the one to a state of the other.
+    """
+
+    index: int
+    system: AbstractSystem
+    seen_system: AbstractSystem
+    expand: Callable[[PyTree], PyTree]
+    run: Run
+    window: Window | None = None
+    finished: bool = False
+    records: list[np.ndarray] = field(default_factory=list)
+    snapshots: list[np.ndarray] = field(default_factory=list)
+
+    @classmethod
+    def fresh(
+        cls, index: int, system: AbstractSystem, seen_system: AbstractSystem, expand: Callable[[PyTree], PyTree]
+    ) -> "Fluctuating":
+        """A realization that has not begun."""
+        run = as_numpy(Run(system.state, None, system.clock(), Status.completed.value))
+        return cls(index, system, seen_system, expand, run)
+
+    @property
+    def status(self) -> Status:
+        """How it went so far."""
+        done = self.window is not None and int(self.window.done)
+        status = Status(int(self.run.status if self.window is None else self.window.status))
+        if status == Status.completed and not self.finished:
+            return Status.interrupted if done else Status.not_run
+        return status
+
+    @property
+    def mean(self) -> Float[np.ndarray, " numbers"]:
+        """Of every number over the window; NaN where none is known."""
+        return self._moment(lambda m: m.mean)
+
+    @property
+    def variance(self) -> Float[np.ndarray, " numbers"]:
+        """As `mean`."""
+        return self._moment(lambda m: m.variance)
+
+    def _moment(self, of: Callable) -> Float[np.ndarray, " numbers"]:
+        known = self.status in (Status.completed, Status.interrupted) and int(self.window.done)
+        if not known:
+            return np.full(sum(np.size(leaf) for leaf in jax.tree.leaves(self.seen_system.state)), np.nan)
+        return np.concatenate([np.ravel(of(m)) for m in self.window.moments])
+
+
+def run_all(runs: list[Fluctuating], options: Options, indices: Int[np.ndarray, " chosen"], report: Progress) -> None:
+    """All realizations side by side."""
+    first = runs[0]
+    schedule, entries = _schedule(first.seen_system, options), Entries.of(indices, first.seen_system.state)
+    # Compile once, before threads that would all compile the same.
+    span = np.asarray(first.system.span(0.0))
+    jax.block_until_ready(transient_blocks(first.system, first.run, span, np.asarray(0)))
+    window = as_numpy(opened(first.seen_system.state, first.seen_system.clock()))
+    jax.block_until_ready(_watched(first.seen_system, entries, window, schedule, 0))
+    in_turns(lambda r: _run(r, options, schedule, entries, report), runs)
+
+
+def _schedule(system: AbstractSystem, options: Options) -> Schedule:
+    pieces = math.ceil(options.interval / LONGEST_PIECE - 1e-9) if isinstance(system, Flow) else 1
+    if isinstance(system, Flow):
+        span = np.asarray(options.interval / pieces)
+    else:
+        # One update after the other is the common case, and has code of its own.
+        span = 1 if options.interval == 1 else np.asarray(options.interval, dtype=np.int64)
+    return Schedule(np.asarray(options.samples), np.asarray(options.every), span, pieces)
+
+
+def _watched(system: AbstractSystem, entries: Entries, window: Window, schedule: Schedule, blocks: int):
+    return watched(system, entries, window, schedule, np.asarray(schedule.group), np.asarray(blocks))
+
+
+def _run(r: Fluctuating, options: Options, schedule: Schedule, entries: Entries, report: Progress) -> Iterator[None]:
+    yield from _transient(r, options.start, report)
+    if int(r.run.status) != Status.completed:
+        return
+    r.window = as_numpy(opened(r.expand(r.run.state), r.run.clock))
+    pace = Pace(schedule.most_blocks)
+    per_block = schedule.group * options.every
+    while int(r.window.done) < options.samples and int(r.window.status) == Status.completed:
+        blocks = min(pace.number, math.ceil((options.samples - int(r.window.done)) / per_block))
+        with pace.timed(blocks):
+            seen = as_numpy(_watched(r.seen_system, entries, r.window, schedule, blocks))
+        r.window = seen.window
+        r.records.append(seen.records[: int(seen.number)].copy())
+        shots = [leaf[: int(seen.shots)] for leaf in jax.tree.leaves(seen.snapshots)]
+        r.snapshots.append(np.concatenate([leaf.reshape(len(leaf), -1) for leaf in shots], axis=1))
+        report(r.index, "window", int(r.window.done) / options.samples)
+        yield
+    r.finished = True
+
+
+def _transient(r: Fluctuating, start: float, report: Progress) -> Iterator[None]:
+    """The state alone, up to the window."""
+    done = 0.0
+    for span, number in _stretches(r.system, start):
+        pace, left = Pace(10**6), number
+        while left and int(r.run.status) == Status.completed:
+            take = min(pace.number, left)
+            with pace.timed(take):
+                r.run = as_numpy(transient_blocks(r.system, r.run, np.asarray(span), np.asarray(take)))
+            left -= take
+            done += take * float(span)
+            report(r.index, "transient", done / start)
+            yield
+
+
+def _stretches(system: AbstractSystem, start: float) -> list[tuple[Any, int]]:
+    """Spans, and how many of each, that lead to the window."""
+    if isinstance(system, Flow):
+        number = math.ceil(start / LONGEST_PIECE)
+        return [(np.float64(start / max(number, 1)), number)]
+    number, rest = divmod(int(start), ITERATIONS)
+    return [(np.int64(ITERATIONS), number), (np.int64(rest), int(rest > 0))]
