@@ -250,3 +250,12 @@ def test_bad_datasets():
     uneven = curlflow.simulate(SPEC, times=[0, 1, 2, 5], weights="all")
     with pytest.raises(ValueError, match="window: its records are 1 to 3 apart, required are equal intervals"):
         curlflow.fluctuations(uneven)
+
+
+def test_states_that_alternate_are_named():
+    step = lambda i, x, args: jnp.stack([-x[0], 0.9 * x[1]])  # noqa: E731
+    ds = curlflow.fluctuations(curlflow.Map(step, [1.0, 1.0]), window=(500, 600))
+    assert ds.status.item() == Status.period_two
+    np.testing.assert_allclose(ds.autocorrelation_weighted[0, :4], [1, -1, 1, -1], atol=0.02)
+    still = curlflow.fluctuations(curlflow.Map(step, [0.0, 1.0]), window=(500, 600))
+    assert still.status.item() == Status.completed

@@ -8,6 +8,7 @@ import pytest
 import curlflow
 from curlflow import Spec, Status
 from curlflow.precision import double_precision
+from curlflow.studies import training, training_batches
 from curlflow.studies.early_stopping import Stop, held_time, rates_at
 from curlflow.studies.training import train_together
 from curlflow.studies.training_plan import Plan
@@ -147,7 +148,7 @@ def test_held_time_is_three_times_the_growth_from_rounding():
 def test_period_two_of_a_map_is_found():
     """With a large step updates overshoot from one side to the other for ever."""
     flips = {"rule.flipped.inputs": 0.5}
-    spec = SPEC.replace({**flips, "dynamics.learning_rate": 6.0, "realizations": 6})
+    spec = SPEC.replace({**flips, "dynamics.learning_rate": 6.0, "realizations": 4})
     ds = curlflow.train(spec, epochs=20_000)
     two = ds.status.to_numpy() == Status.period_two
     assert two.sum() > 2
@@ -188,6 +189,30 @@ def test_a_batch_ends_as_its_runs_do(dynamics, start, monkeypatch):
         np.testing.assert_array_equal(together[name], alone[name])
     for name in ("test_error", "train_error", "peak_error"):
         np.testing.assert_allclose(together[name], alone[name], rtol=rtol, atol=1e-17)
+
+
+def test_runs_that_share_a_covariance_end_as_on_their_own(monkeypatch):
+    """Flipped inputs: of seven runs five go side by side, then two, some to a solution, some for ever."""
+    widths = {"network.inputs": 4, "network.hidden": 14, "rule.flipped.inputs": 0.25}
+    spec = SPEC.replace({**widths, "realizations": 7})
+    batches, made = [], training_batches.Lanes
+
+    def counted(runs, width):
+        batches.append((len(runs), width))
+        return made(runs, width)
+
+    monkeypatch.setattr(training_batches, "Lanes", counted)
+    together = curlflow.train(spec, epochs=8000, records=30)
+    assert {number for number, _ in batches} >= {5, 2}
+    assert {width for _, width in batches} == {training_batches.LANES}
+    monkeypatch.setattr(training, "shares_covariance", lambda runs: False)
+    alone = curlflow.train(spec, epochs=8000, records=30)
+    solved = alone.test_error < 1e-20
+    assert 0 < solved.sum() < 7
+    np.testing.assert_array_equal(together.test_error < 1e-20, solved)
+    np.testing.assert_array_equal(together.status, alone.status)
+    for name in ("test_error", "train_error", "peak_error"):
+        np.testing.assert_allclose(together[name], alone[name], rtol=1e-4, atol=1e-20)
 
 
 def test_the_first_crossing_of_a_threshold():

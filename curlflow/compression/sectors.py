@@ -45,11 +45,14 @@ class Sectors(eqx.Module):
     - `owners`: for every array leaf of the state the sector of every entry, from 0.
     - `dimensions`: of the sectors.
     - `copies`: how often every sector stands in the full system.
+    - `splits`, `has_volume`: as in `curlflow.systems.tangent_spaces`.
     """
 
     owners: tuple[Int[np.ndarray, "..."], ...]
     dimensions: tuple[int, ...] = eqx.field(static=True)
     copies: tuple[int, ...] = eqx.field(static=True)
+    splits: bool = eqx.field(static=True, default=True)
+    has_volume: bool = eqx.field(static=True, default=True)
 
     @classmethod
     def of(cls, compression: Compression, system: AbstractSystem) -> "Sectors":
@@ -79,6 +82,10 @@ class Sectors(eqx.Module):
     def copies_of_tangents(self, exponents: int) -> Int[np.ndarray, " tangents"]:
         """How many exponents of the full system every tangent measures at once."""
         return np.asarray(self.copies)[self.of_tangents(exponents)]
+
+    def inside(self, system: AbstractSystem, exponents: int) -> "InSectors":
+        """`system`, with each of those tangents in its sector."""
+        return InSectors(system, self.owners, self.of_tangents(exponents))
 
 
 def _idle(rotation: Any) -> tuple[Any, ...]:

@@ -72,12 +72,18 @@ def random_tangents(system: Any, state: PyTree, vectors: int, *, key: Array) -> 
     return orthonormalized(system.project(state, from_rows(rows, state)), state)[0]
 
 
-def orthonormalized(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, " vectors"]]:
-    """Orthonormal vectors with the same span, flag by flag, and ln Rᵢᵢ."""
+def factored(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, "vectors vectors"]]:
+    """Orthonormal vectors with the same span, flag by flag, and the factor R, whose diagonal is not negative."""
     q, r = jnp.linalg.qr(as_rows(tangents).T)
-    diagonal = jnp.diagonal(r)
+    signs = jnp.where(jnp.diagonal(r) < 0, -1.0, 1.0)
+    return from_rows((q * signs).T, state), signs[:, None] * r
+
+
+def orthonormalized(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, " vectors"]]:
+    """As `factored`, with ln Rᵢᵢ in place of R."""
     # A direction that was squeezed to nothing has ln 0 = −∞; its column of Q is as good as any.
-    return from_rows((q * jnp.where(diagonal < 0, -1.0, 1.0)).T, state), jnp.log(jnp.abs(diagonal))
+    q, r = factored(tangents, state)
+    return q, jnp.log(jnp.diagonal(r))
 
 
 @eqx.filter_jit

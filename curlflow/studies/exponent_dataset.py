@@ -13,13 +13,13 @@ import xarray as xr
 from jax.flatten_util import ravel_pytree
 
 from .. import results
-from ..compression.sectors import Sectors
 from ..integrate import Adaptive, Clock, FixedSteps
 from ..measures import lyapunov, standard_error
 from ..measures.lyapunov import ILL_CONDITIONED, Run, kaplan_yorke_dimension, largest_condition
 from ..measures.standard_error import batch_means_error, error_ratio, halves_agree
 from ..status import Status
 from ..systems import AbstractSystem, Flow
+from ..systems.tangent_spaces import TangentSpace
 from ..tangents import as_rows, from_rows
 from ..variable import Variable
 from .exponent_options import Options
@@ -131,7 +131,7 @@ def _columns(r: Realization, options: Options) -> dict[str, Any]:
     order = r.leading(options.exponents)
     local = r.series[:, order]
     mean = (r.series.mean(axis=0) if r.done else np.full(r.vectors, np.nan))[order]
-    complete = options.exponents == (r.system.dimension if r.sectors is None else r.sectors.dimension)
+    complete = options.exponents == r.space.dimension
     dimension, reason = kaplan_yorke_dimension(mean, complete)
     condition = np.nan if options.block is None else largest_condition(r.series, options.block)
     agreed = r.reached if options.tolerance is not None else halves_agree(local)
@@ -150,9 +150,9 @@ def _columns(r: Realization, options: Options) -> dict[str, Any]:
         "step": _step(r),
         **_final(r),
     }
-    if r.sectors is not None:
+    if r.space.splits:
         columns["local_exponent_of_tangent"] = r.series
-    if complete:
+    if complete and r.space.has_volume:
         divergence = r.divergences.mean() if r.done else np.nan
         columns |= {
             "local_divergence": r.divergences,
@@ -180,16 +180,16 @@ def restored(
     previous: Any,
     given: Mapping[str, Any],
     systems: list[AbstractSystem],
-    sectors: list[Sectors | None],
+    spaces: list[TangentSpace],
     subject: Mapping[str, str],
 ) -> tuple[Options, list[Realization]]:
     """The options and runs with which `previous` goes on.
 
     **Raises:** `ValueError` where `previous` is of another spec or system, or was made with other options.
     """
-    options = _options(previous, given, systems[0], sectors[0])
+    options = _options(previous, given, systems[0], spaces[0])
     _check_subject(previous, subject, len(systems))
-    pairs = enumerate(zip(systems, sectors, strict=True))
+    pairs = enumerate(zip(systems, spaces, strict=True))
     return options, [_realization(previous, i, system, part, options) for i, (system, part) in pairs]
 
 
@@ -209,9 +209,7 @@ def check_resumed(previous: Any) -> None:
         )
 
 
-def _options(
-    previous: xr.Dataset, given: Mapping[str, Any], system: AbstractSystem, sectors: Sectors | None
-) -> Options:
+def _options(previous: xr.Dataset, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace) -> Options:
     used = json.loads(previous.attrs["settings"])
     for name, value in given.items():
         if name not in ("duration", "tolerance") and value is not None and value != used.get(name):
@@ -224,7 +222,7 @@ def _options(
     options["before"] = used["duration"] if used.get("block") is not None else 0.0
     if isinstance(system, Flow):
         options |= {name: used.get(name) for name in ("stepping", "rtol", "atol")}
-    return Options.checked(options, system, sectors)
+    return Options.checked(options, system, space)
 
 
 def _check_subject(previous: xr.Dataset, subject: Mapping[str, str], number: int) -> None:
@@ -255,10 +253,10 @@ def _flat(tables: dict, prefix: str = "") -> dict[str, Any]:
 
 
 def _realization(
-    previous: xr.Dataset, index: int, system: AbstractSystem, sectors: Sectors | None, options: Options
+    previous: xr.Dataset, index: int, system: AbstractSystem, space: TangentSpace, options: Options
 ) -> Realization:
     """One run as `previous` left it. What had no block yet starts again."""
-    r = Realization.fresh(index, system, options, sectors)
+    r = Realization.fresh(index, system, options, space)
     saved = previous.isel(realization=index)
     done, status = int(saved.blocks), Status(int(saved.status))
     if done == 0 and status in (Status.interrupted, Status.not_run):
@@ -271,7 +269,7 @@ def _realization(
         clock = clock._replace(step=np.asarray(0.0))
     tangents = from_rows(np.asarray(saved.final_tangent), system.state)
     r.run = as_numpy(Run(unravel(saved.final_state.to_numpy()), tangents, clock, status.value))
-    if sectors is None:
+    if not space.splits:
         order = np.argsort(saved.tangent_of_exponent.to_numpy())
         r.local_exponents = [saved.local_exponent.to_numpy()[:done, order]]
     else:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..compression.sectors import Sectors
 from ..integrate import FixedSteps
 from ..systems import AbstractSystem, Flow
+from ..systems.tangent_spaces import TangentSpace
 from .options import one_of, positive, whole
 
 DURATION, TRANSIENT, ALIGNMENT = 1000.0, 1000.0, 100.0
@@ -39,12 +39,12 @@ class Options:
     seed: int
 
     @classmethod
-    def checked(cls, given: Mapping[str, Any], system: AbstractSystem, sectors: Sectors | None = None) -> "Options":
-        """Check what was `given` for `system`, or the full one that its `sectors` stand for; fill in the defaults.
+    def checked(cls, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
+        """Check what was `given` for `system` and the tangent space of its exponents; fill in the defaults.
 
         **Raises:** `ValueError` for arguments out of range.
         """
-        most = system.dimension if sectors is None else sectors.dimension
+        most = space.dimension
         if most == 0:
             raise ValueError(
                 "spec_or_system: its constraint leaves the state no freedom to move; there are no exponents."

@@ -11,12 +11,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from ..compression.sectors import InSectors, Sectors
 from ..integrate import FixedSteps
 from ..measures.lyapunov import CAPACITY, Run, lyapunov_blocks, random_tangents, transient_blocks
 from ..measures.standard_error import BATCHES, batch_means_error, error_ratio
 from ..status import Status
 from ..systems import AbstractSystem, Flow
+from ..systems.tangent_spaces import TangentSpace
 from .calibration import block_length, fixed_step, initial_span
 from .exponent_options import Options
 from .workers import Pace, Progress, in_turns
@@ -31,14 +31,14 @@ LONG_ENOUGH = 1.5
 class Realization:
     """One run and what it has measured so far.
 
-    `sectors` is where the system stands for a larger one, and None where it stands for itself.
+    `space` says which tangents are carried, and how many exponents each of them stands for.
     """
 
     index: int
     system: AbstractSystem
     run: Run
     tangent_key: Array
-    sectors: Sectors | None = None
+    space: TangentSpace
     started: bool = False
     reached: bool = False
     finished: bool = False
@@ -46,14 +46,12 @@ class Realization:
     local_divergences: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def fresh(
-        cls, index: int, system: AbstractSystem, options: Options, sectors: Sectors | None = None
-    ) -> "Realization":
+    def fresh(cls, index: int, system: AbstractSystem, options: Options, space: TangentSpace) -> "Realization":
         """A realization that has not begun. Its tangents depend on `seed` and its index alone."""
         key = jax.random.fold_in(jax.random.key(options.seed), index)
-        vectors = options.exponents if sectors is None else len(sectors.of_tangents(options.exponents))
+        vectors = len(space.copies_of_tangents(options.exponents))
         run = Run(system.state, np.zeros((vectors, 0)), system.clock(), Status.not_run.value)
-        return cls(index, system, as_numpy(run), key, sectors)
+        return cls(index, system, as_numpy(run), key, space)
 
     @property
     def status(self) -> Status:
@@ -77,9 +75,7 @@ class Realization:
 
     def copies(self, exponents: int) -> Int[np.ndarray, " vectors"]:
         """How many of the system's exponents every tangent vector measures."""
-        if self.sectors is None:
-            return np.ones(self.vectors, dtype=int)
-        return self.sectors.copies_of_tangents(exponents)
+        return self.space.copies_of_tangents(exponents)
 
     def leading(self, exponents: int) -> Int[np.ndarray, " exponents"]:
         """The tangent vectors that measure the leading exponents, in decreasing order, repeated for every copy."""
@@ -88,10 +84,8 @@ class Realization:
         return np.repeat(order, np.minimum(self.copies(exponents)[order], exponents))[:exponents]
 
     def tracked(self, system: AbstractSystem, exponents: int) -> Any:
-        """What is advanced with tangent vectors: `system`, with each in its sector where there are any."""
-        if self.sectors is None:
-            return system
-        return InSectors(system, self.sectors.owners, self.sectors.of_tangents(exponents))
+        """What is advanced with tangent vectors: `system`, with each kept where it belongs."""
+        return self.space.inside(system, exponents)
 
     @property
     def divergences(self) -> Float[np.ndarray, " blocks"]:

@@ -34,6 +34,7 @@ def lyapunov(
     rule: Any = None,
     graph: Any = None,
     compress: bool = True,
+    transverse: bool = False,
 ) -> xr.Dataset:
     """The leading Lyapunov exponents, with standard errors.
 
@@ -75,6 +76,8 @@ def lyapunov(
     - `compress`: whether wide networks with linear hidden units run as narrow ones where that is exact; the exponents
       are those of the wide network, and the attribute `compression` says so; docs/compression.md. With `resume` as in
       the earlier call.
+    - `transverse`: of linear networks with one hidden layer: leave out the directions along the orbits of rotations
+      of hidden units, whose exponents are zero or below whatever the motion is. With `resume` as in the earlier call.
 
     **Description:** discrete QR (Householder) over blocks; the standard error comes from 24 batches of the local
     exponents, checked by `se_ratio` against batches of twice the length. Without `tolerance`, `converged` means
@@ -96,18 +99,24 @@ def lyapunov(
     architecture = architecture_of(spec_or_system, graph)
     if resume is not None:
         check_resumed(resume)
-        compress = "compression" in resume.attrs
-    systems, sectors, compression = systems_of(
-        spec_or_system, rule=rule, rtol=rtol, atol=atol, graph=architecture, compress=compress
+        compress, transverse = "compression" in resume.attrs, "transverse" in resume.attrs
+    systems, spaces, attributes = systems_of(
+        spec_or_system,
+        rule=rule,
+        rtol=rtol,
+        atol=atol,
+        graph=architecture,
+        compress=compress,
+        transverse=transverse,
     )
     subject = subject_attributes(spec_or_system, rule, architecture)
     if resume is None:
-        options = Options.checked(given, systems[0], sectors[0])
-        pairs = enumerate(zip(systems, sectors, strict=True))
+        options = Options.checked(given, systems[0], spaces[0])
+        pairs = enumerate(zip(systems, spaces, strict=True))
         realizations = [Realization.fresh(i, system, options, part) for i, (system, part) in pairs]
     else:
         check_resumed_graph(resume, subject)
-        options, realizations = restored(resume, given, systems, sectors, subject)
+        options, realizations = restored(resume, given, systems, spaces, subject)
     interrupted = False
     with reporting(progress, len(systems)) as report:
         try:
@@ -116,7 +125,7 @@ def lyapunov(
         except KeyboardInterrupt:
             interrupted = True
             note_interrupt(realizations)
-    dataset = assemble(realizations, options, subject | compression, systems[0])
+    dataset = assemble(realizations, options, subject | attributes, systems[0])
     if interrupted:
         raise Interrupted(dataset)
     return dataset

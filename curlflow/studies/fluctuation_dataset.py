@@ -14,6 +14,7 @@ from ..measures.order_parameter import layer_order_parameters, order_parameter
 from ..measures.pca import principal_components
 from ..status import Status
 from ..variable import Variable
+from .early_stopping import APART, SETTLED
 from .fluctuation_options import Options
 from .simulation_dataset import weight_coordinates
 
@@ -71,10 +72,20 @@ def assemble(
     """Indicators of every realization, with labels."""
     found = [_indicators(s, options, axes) for s in sampled]
     data = {name: np.stack([f[name] for f in found]) for name in found[0]}
-    data["status"] = np.array([s.status for s in sampled], dtype=np.int8)
+    data["status"] = np.array([_status(s, options, axes) for s in sampled], dtype=np.int8)
     device = jax.devices()[0]
     attributes = results.provenance("fluctuations", settings, f"{device.platform}: {device.device_kind}")
     return results.labelled(_variables(axes), data, _coordinates(len(sampled), options, axes), attributes | subject)
+
+
+def _status(s: Sampled, options: Options, axes: Axes) -> Status:
+    """How the run ended; of a map also whether two states alternate, as in `curlflow.studies.early_stopping`."""
+    if s.status != Status.completed or axes.along == "time" or options.interval != 1 or len(s.records) < 3:
+        return s.status
+    first, second, third = s.records[-3:]
+    apart, back = np.linalg.norm(second - first), np.linalg.norm(third - first)
+    alternate = apart > APART * np.linalg.norm(first) and back < SETTLED * apart
+    return Status.period_two if alternate else s.status
 
 
 def _indicators(s: Sampled, options: Options, axes: Axes) -> dict[str, Any]:

@@ -18,8 +18,12 @@ from ..integrate import Adaptive
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
 from ..problem import Problem, qualified_name
+from ..rules.signals import error_signal
 from ..spec import Spec
 from ..systems import AbstractSystem, Flow
+from ..systems.kernels import geometry
+from ..systems.tangent_spaces import TangentSpace, Whole
+from ..systems.transverse import OffOrbits
 from ..tangents import size
 from .options import below_one
 
@@ -47,11 +51,12 @@ def systems_of(
     atol: float | None,
     graph: Any = None,
     compress: bool = False,
-) -> tuple[list[AbstractSystem], list[Sectors | None], dict[str, Any]]:
+    transverse: bool = False,
+) -> tuple[list[AbstractSystem], list[TangentSpace], dict[str, Any]]:
     """The system of every realization, with other tolerances where they are given.
 
-    **Returns:** the systems; the sectors of their tangent spaces where they are compressed, with one idle unit for
-    every group, otherwise None; and the attribute that says so.
+    **Returns:** the systems; the tangent spaces of their exponents: those of compressed ones have a sector with one
+    idle unit for every group, unless `transverse`; and the attributes that say so.
     """
     tolerances = {"rtol": rtol, "atol": atol}
     tolerances = {name: below_one(name, value) for name, value in tolerances.items() if value is not None}
@@ -64,16 +69,28 @@ def systems_of(
             )
         build = functools.partial(subject.build, rule=rule, graph=graph)
         problems = (compressed_alike if compress else built)(build, subject.realizations)
-        problems = [with_idle_units(p) for p in problems]
+        problems = problems if transverse else [with_idle_units(p) for p in problems]
         systems = [p.system() for p in problems]
-        compressions = [p.compression for p in problems]
+        spaces = [_space(*pair, transverse) for pair in zip(problems, systems, strict=True)]
+        attributes = compression_attribute(problems[0].compression) | ({"transverse": True} if transverse else {})
+    elif transverse:
+        raise ValueError("transverse: it goes with a spec; of other systems no symmetry is known, leave it out.")
     else:
-        systems, compressions = [subject], [None]
+        systems, spaces, attributes = [subject], [Whole(subject)], {}
     if tolerances and not (isinstance(systems[0], Flow) and isinstance(systems[0].integrator, Adaptive)):
         raise ValueError(f"{next(iter(tolerances))}: maps and fixed steps have no tolerance; leave it out.")
-    pairs = list(zip(compressions, systems, strict=True))
-    sectors = [None if c is None else Sectors.of(c, system) for c, system in pairs]
-    return [with_tolerances(s, **tolerances) for s in systems], sectors, compression_attribute(compressions[0])
+    return [with_tolerances(s, **tolerances) for s in systems], spaces, attributes
+
+
+def _space(problem: Problem, system: AbstractSystem, transverse: bool) -> TangentSpace:
+    if transverse:
+        signal, shape = error_signal(problem.rule, problem.student), geometry(problem.constraint)
+        if signal is None or shape is None:
+            raise ValueError(
+                "transverse: the symmetries of a rule or constraint of your own are not known; leave it out."
+            )
+        return OffOrbits.of(system, signal, shape.masks)
+    return Whole(system) if problem.compression is None else Sectors.of(problem.compression, system)
 
 
 def built(build: Callable[..., Problem], realizations: int) -> list[Problem]:

@@ -10,7 +10,7 @@ from ..precision import double_precision
 from ..spec import Spec
 from .options import flag, positive, whole
 from .subjects import architecture_of, subject_attributes
-from .training_batches import learn_together
+from .training_batches import LANES, learn_together, shares_covariance
 from .training_dataset import assemble
 from .training_plan import Plan
 from .training_runs import Run, advanced, learn
@@ -135,10 +135,14 @@ def _checked(epochs: Any, records: Any, threshold: Any, stop: Any) -> dict[str, 
 
 
 def _run_all(runs: list[Run], plan: Plan, settings: dict[str, Any], report: Progress) -> None:
-    """On a CPU one run per core at a time, on an accelerator those of one shape as a batch."""
+    """On a CPU one run per core at a time, or a few that share a covariance; on an accelerator those of one shape."""
     may_stop, threshold = settings["stop"], settings["threshold"]
     if jax.default_backend() != "cpu":
-        learn_together(runs, plan, may_stop, threshold, report)
+        in_turns(lambda some: learn_together(some, plan, may_stop, threshold, report), [runs])
+        return
+    if shares_covariance(runs):
+        parts = [runs[first : first + LANES] for first in range(0, len(runs), LANES)]
+        in_turns(lambda some: learn_together(some, plan, may_stop, threshold, report, LANES), parts)
         return
     # Compile once, before threads that would all compile the same.
     advanced(runs[0], plan, 0)

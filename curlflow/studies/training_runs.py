@@ -166,15 +166,28 @@ def learn(run: Run, plan: Plan, may_stop: bool, threshold: float | None, report:
         yield
 
 
-def follow(run: Run, plan: Plan, recorded: Recorded, may_stop: bool, threshold: float | None) -> None:
-    """Take what was recorded, see whether the run may stop, and end it after the last record."""
+def follow(
+    run: Run,
+    plan: Plan,
+    recorded: Recorded,
+    may_stop: bool,
+    threshold: float | None,
+    updated: Callable[[Any, int], Any] | None = None,
+) -> None:
+    """Take what was recorded, see whether the run may stop, and end it after the last record.
+
+    **Arguments:**
+
+    - `updated`: from a state and a number of updates to the state after them, by the code that the run is advanced
+      by. Default: that of runs on their own.
+    """
     _take(run, plan, recorded, threshold)
     last = run.done == plan.epochs.size
     # At the same records whatever the pace, because it changes the digits in which a run is stepped.
     if run.stop is None and ((run.done - 1) % CHECK == 0 or last):
         if run.reference is not None and run.highest > LEFT:
             run.leave()
-        _look(run, plan, may_stop)
+        _look(run, plan, may_stop, updated or _updating(run))
         run.highest = 0.0
     if run.stop is None and last:
         run.stop = Stop.end
@@ -201,7 +214,7 @@ def _take(run: Run, plan: Plan, recorded: Recorded, threshold: float | None) -> 
         run.status, run.stop = Status(int(recorded.status)), Stop.failed
 
 
-def _look(run: Run, plan: Plan, may_stop: bool) -> None:
+def _look(run: Run, plan: Plan, may_stop: bool, updated: Callable[[Any, int], Any]) -> None:
     """Whether the run may stop here, and what its state is called."""
     last = run.done == plan.epochs.size
     autonomous = not isinstance(run.system, Flow) and run.problem.spec.dynamics.batch == "full"
@@ -210,11 +223,11 @@ def _look(run: Run, plan: Plan, may_stop: bool) -> None:
         run.at_floor_since, run.status = None, Status.completed
     if run.train_error < AT_SOLUTION and run.at_floor_since is None:
         run.at_floor_since = run.epoch
-    if autonomous and may_stop and (repeated := repetition(_updating(run), run.state)) is not None:
+    if autonomous and may_stop and (repeated := repetition(updated, run.state)) is not None:
         _settle(run, plan, repeated)
     elif run.train_error < AT_SOLUTION and (last or (may_stop and _has_stopped_falling(run))):
         _judge(run, may_stop)
-    elif last and autonomous and run.train_error >= AT_SOLUTION and alternates(_updating(run), run.state):
+    elif last and autonomous and run.train_error >= AT_SOLUTION and alternates(updated, run.state):
         run.status = Status.period_two
 
 

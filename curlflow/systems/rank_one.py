@@ -41,9 +41,23 @@ class RankOneUpdates(eqx.Module):
 
         def update(w1, w):
             p = step.outputs(w1, w)
-            return step(w1, w, p, task.times_covariance(p - task.teacher[0]))
+            return step(w1, w, p, _product(jnp.asarray(task.covariance), p - task.teacher[0]))
 
         return step.end(network, *updated(update, step.anchored, step.begin(network), number))
+
+
+@jax.custom_batching.custom_vmap
+def _product(covariance: Any, vector: Any) -> Any:
+    """Σ v, or σ ∘ v for variances alone; of a batch of vectors with one Σ a product of matrices: it reads Σ once."""
+    return covariance @ vector if covariance.ndim == 2 else covariance * vector
+
+
+@_product.def_vmap
+def _products(size: int, batched: Any, covariance: Any, vectors: Any) -> tuple[Any, bool]:
+    if batched == [False, True] and covariance.ndim == 2:
+        return vectors @ covariance, True
+    axes = tuple(0 if b else None for b in batched)
+    return jax.vmap(_product.fun, in_axes=axes, axis_size=size)(covariance, vectors), True
 
 
 class RankOneMinibatches(eqx.Module):

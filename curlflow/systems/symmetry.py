@@ -36,10 +36,9 @@ def orbit_dimension(network: Feedforward, signal: ErrorSignal, masks: tuple[Any,
         return 0
     weights = [np.asarray(w) for w in network.weights]
     turning = all(np.array_equal(b, w) for b, w in zip(signal.feedback, weights[1:], strict=True))
-    patterns = _patterns(weights, signal, masks)
     orbit, loose = 0, []
-    for layer in range(len(weights) - 1):
-        for units in _groups(patterns[layer], patterns[layer + 1]):
+    for layer, groups in enumerate(groups_of_hidden_units(network, signal, masks)):
+        for units in groups:
             incoming, outgoing = weights[layer][units], weights[layer + 1][:, units].T
             n = len(incoming)
             if not turning:
@@ -53,6 +52,15 @@ def orbit_dimension(network: Feedforward, signal: ErrorSignal, masks: tuple[Any,
             loose += [layer] if min(_rank(incoming), _rank(outgoing)) < n else []
     # A rotation that the weights on one side do not see could be undone by one of the next layer.
     return None if any(layer + 1 in loose for layer in loose) else orbit
+
+
+def groups_of_hidden_units(
+    network: Feedforward, signal: ErrorSignal, masks: tuple[Any, ...] | None = None
+) -> list[list[np.ndarray]]:
+    """For every hidden layer its groups: the units with the same gains, and the same synapses."""
+    weights = [np.asarray(w) for w in network.weights]
+    patterns = _patterns(weights, signal, masks)
+    return [list(_groups(*pair)) for pair in zip(patterns, patterns[1:], strict=False)]
 
 
 def _patterns(weights: list, signal: ErrorSignal, masks: Any) -> list[np.ndarray]:

@@ -1,0 +1,146 @@
+"""Frames of tangent vectors along a run: the factors Q and R of every block, and what follows from R alone.
+
+With Φ Q_t = Q_{t+1} R_{t+1} as in equation (8), k tangent vectors that start as the columns of Q₀ are the columns of
+Q_t P_t after t blocks, where P_t = R_t ⋯ R₁. Their generalized alignment index is the volume that j of them span once
+each has unit length,
+
+    GALI_j(t) = Π_{i≤j} (P_t)ᵢᵢ / |(P_t)·ᵢ|,                                                          (14)
+
+and covariant vectors are V_t = Q_t C_t with C_t upper triangular and of unit columns, where
+
+    C_t D_t = R_{t+1}⁻¹ C_{t+1},    D_t diagonal,                                                     (15)
+
+from an arbitrary C at the end: run backwards, every column turns into the direction that grows at one rate. Angles
+between covariant vectors are those between columns of C, and their rates are −ln D.
+
+Sources: Skokos, Bountis & Antonopoulos, Physica D 231 (2007) 30 (GALI); Ginelli et al., Phys. Rev. Lett. 99 (2007)
+130601, and J. Phys. A 46 (2013) 254005 (covariant vectors).
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.linalg import solve_triangular
+
+from ..status import Status
+from ..tangents import as_rows
+from .lyapunov import Run, factored
+
+CAPACITY = 16
+"""The most blocks in one compiled call: each keeps a frame of the size of the tangents."""
+
+
+class Frames(NamedTuple):
+    """The factors of some blocks.
+
+    **Attributes:**
+
+    - `run`: where the run stands.
+    - `q`: orthonormal rows at the end of every block. Those from `number` on are zeros.
+    - `r`: upper triangular, of every block.
+    - `number`: how many blocks there are.
+    """
+
+    run: Run
+    q: Float[Array, "capacity vectors n"]
+    r: Float[Array, "capacity vectors vectors"]
+    number: Array
+
+
+@eqx.filter_jit
+def frames(system: Any, run: Run, span: Any, number: Any) -> Frames:
+    """Advance `run` by up to `number` ≤ `CAPACITY` blocks of length `span`, and keep the factors.
+
+    **Arguments:** as for `curlflow.measures.lyapunov.lyapunov_blocks`.
+    """
+
+    def unfinished(carry):
+        run, _, _, done = carry
+        return (done < number) & (run.status == Status.completed)
+
+    def block(carry):
+        run, q, r, done = carry
+        after = system.advance(run.state, run.tangents, span, run.clock)
+        tangents, triangle = factored(after.tangents, after.state)
+        finite = jnp.all(jnp.isfinite(triangle))
+        status = jnp.where((after.status == Status.completed) & ~finite, int(Status.diverged), after.status)
+        good = status == Status.completed
+        new = Run(after.state, tangents, after.clock, status)
+        kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, run._replace(status=status))
+        return kept, q.at[done].set(as_rows(tangents)), r.at[done].set(triangle), done + good
+
+    rows = as_rows(run.tangents)
+    empty = jnp.zeros((CAPACITY, *rows.shape)), jnp.zeros((CAPACITY, len(rows), len(rows))), jnp.asarray(0)
+    return Frames(*jax.lax.while_loop(unfinished, block, (jax.tree.map(jnp.asarray, run), *empty)))
+
+
+def log_alignment(r: Float[np.ndarray, "blocks vectors vectors"]) -> Float[np.ndarray, "blocks vectors"]:
+    """ln GALI_j after every block, equation (14), for j = 1 (always 0) to the number of vectors.
+
+    In chaotic motion GALI_j falls as e^{−((λ₁ − λ₂) + … + (λ₁ − λ_j))t}. In regular motion of volume-preserving
+    systems it stays above zero up to the dimension of the torus, and falls as a power of time beyond.
+    """
+    blocks, vectors, _ = np.shape(r)
+    found = np.empty((blocks, vectors))
+    columns, lengths, diagonal = np.eye(vectors), np.zeros(vectors), np.zeros(vectors)
+    for t, triangle in enumerate(np.asarray(r)):
+        columns = triangle @ columns
+        norms = np.linalg.norm(columns, axis=0)
+        columns, lengths = columns / norms, lengths + np.log(norms)
+        diagonal = diagonal + np.log(np.abs(np.diagonal(triangle)))
+        found[t] = np.cumsum(diagonal - lengths)
+    return np.minimum(found, 0.0)
+
+
+class Covariant(NamedTuple):
+    """Covariant vectors in the frames of a run.
+
+    **Attributes:**
+
+    - `coefficients`: C at the end of every block: the columns are the vectors.
+    - `log_stretch`: ln of the growth of every vector over every block.
+    """
+
+    coefficients: Float[np.ndarray, "blocks vectors vectors"]
+    log_stretch: Float[np.ndarray, "blocks vectors"]
+
+
+def covariant(r: Float[np.ndarray, "blocks vectors vectors"], *, seed: int = 0) -> Covariant:
+    """Covariant vectors by the backward iteration (15).
+
+    They converge backwards in time at rates λᵢ − λᵢ₊₁: those of the last blocks are not to be used.
+
+    **Arguments:**
+
+    - `r`: the factors of consecutive blocks.
+    - `seed`: of the arbitrary C at the end.
+    """
+    r = np.asarray(r)
+    blocks, vectors, _ = r.shape
+    c = np.triu(np.random.default_rng(seed).normal(size=(vectors, vectors)))
+    c /= np.linalg.norm(c, axis=0)
+    coefficients, log_stretch = np.empty_like(r), np.empty((blocks, vectors))
+    for t in range(blocks - 1, -1, -1):
+        coefficients[t] = c
+        before = solve_triangular(r[t], c)
+        norms = np.linalg.norm(before, axis=0)
+        c, log_stretch[t] = before / norms, -np.log(norms)
+    return Covariant(coefficients, log_stretch)
+
+
+def angles(coefficients: Float[np.ndarray, "blocks vectors vectors"]) -> Float[np.ndarray, "blocks vectors vectors"]:
+    """The angle between every two covariant vectors as lines, from 0 to π/2."""
+    c = np.asarray(coefficients)
+    cosines = np.abs(np.swapaxes(c, 1, 2) @ c)
+    return np.arccos(np.minimum(cosines, 1.0))
+
+
+def vectors_in(
+    q: Float[np.ndarray, "vectors n"], coefficients: Float[np.ndarray, "vectors vectors"]
+) -> Float[np.ndarray, "vectors n"]:
+    """The covariant vectors themselves, as unit rows, from the frame and the coefficients at the end of a block."""
+    return np.asarray(coefficients).T @ np.asarray(q)

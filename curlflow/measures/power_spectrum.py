@@ -1,0 +1,90 @@
+"""The power spectrum of a time series, and how wide its peaks are.
+
+Welch's method: the series is cut into segments that overlap by half, each is tapered by a Hann window, and their
+periodograms are averaged. The density S(f) is one-sided, its integral is the variance. Lines of regular motion are as
+wide as the window allows, 1.44/T_s at half height for segments of duration T_s; peaks of chaotic motion and of noise
+keep their width however long the segments are.
+
+Source: Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70; widths of windows: Harris, Proc. IEEE 66 (1978) 51.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy import signal
+
+SEGMENTS = 8
+"""Segments, less the overlap, into which a series is cut."""
+FEWEST = 64
+"""Values of a segment below which there is no spectrum."""
+HANN_WIDTH = 1.44
+"""The width of a line at half height, in units of one over the duration of a segment."""
+LINE = 1.5
+"""A peak of no more than this many times the width of a line is one."""
+
+
+class Spectrum(NamedTuple):
+    """Frequencies and densities, and `resolution`, the width of a line at half height."""
+
+    frequency: Float[np.ndarray, " frequencies"]
+    density: Float[np.ndarray, " frequencies"]
+    resolution: float
+
+
+class Peaks(NamedTuple):
+    """The highest peaks of a spectrum, the highest first.
+
+    **Attributes:**
+
+    - `frequency`, `height`: where they are, and the density there.
+    - `width`: at half height.
+    - `is_line`: whether that is no more than the window makes of a line.
+    """
+
+    frequency: Float[np.ndarray, " peaks"]
+    height: Float[np.ndarray, " peaks"]
+    width: Float[np.ndarray, " peaks"]
+    is_line: np.ndarray
+
+
+def power_spectrum(series: Float[np.ndarray, " times"], interval: float = 1.0, segments: int = SEGMENTS) -> Spectrum:
+    """The spectrum of a series, less its mean.
+
+    **Arguments:**
+
+    - `interval`: between two values.
+    - `segments`: more of them are smoother, and resolve less.
+
+    **Raises:** `ValueError` for series that are too short for so many segments.
+    """
+    series = np.asarray(series, dtype=float)
+    length = series.size // segments if segments > 0 else 0
+    if length < FEWEST:
+        raise ValueError(
+            f"segments: got {segments} for {series.size} values, required are {FEWEST} values in every segment."
+        )
+    shifted = series - series[0]
+    shifted = shifted - shifted.mean()
+    # Segments keep their own means: taking them away would cut a hole into slow motion.
+    frequency, density = signal.welch(shifted, 1 / interval, "hann", nperseg=length, detrend=False)
+    return Spectrum(frequency, density, HANN_WIDTH / (length * interval))
+
+
+def peaks(spectrum: Spectrum, number: int = 5) -> Peaks:
+    """The highest peaks, at most `number`, with widths at half height; none in a spectrum of zeros.
+
+    A maximum at frequency zero is a peak too: its width is twice that of the half that is seen.
+    """
+    density = np.concatenate([spectrum.density[:0:-1], spectrum.density])
+    middle = spectrum.density.size - 1
+    places, _ = signal.find_peaks(density, prominence=0.1 * density.max() if density.max() > 0 else np.inf)
+    places = places[places >= middle]
+    step = spectrum.frequency[1]
+    # At half of the peak's own height: its prominence would depend on what stands beside it.
+    data = (density[places], np.zeros_like(places), np.full_like(places, density.size - 1))
+    widths = signal.peak_widths(density, places, rel_height=0.5, prominence_data=data)[0] * step
+    order = np.argsort(-density[places], kind="stable")[:number]
+    places, widths = places[order], widths[order]
+    lines = widths <= LINE * spectrum.resolution
+    return Peaks(spectrum.frequency[places - middle], density[places], widths, lines)
