@@ -21,7 +21,7 @@ def test_two_tones_are_lines():
     lines = peaks(found)
     np.testing.assert_allclose(lines.frequency, [0.11, 0.043], atol=0.001)
     assert lines.is_line.all()
-    np.testing.assert_allclose(lines.width, found.resolution, rtol=0.1)
+    np.testing.assert_allclose(lines.width, found.resolution, rtol=0.3)  # a line may lie between two frequencies
     # The energy of a tone of amplitude a is a²/2.
     near = np.abs(found.frequency - 0.11) < 0.01
     np.testing.assert_allclose(np.trapezoid(found.density[near], found.frequency[near]), 0.5, rtol=0.01)
