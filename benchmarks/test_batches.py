@@ -11,6 +11,7 @@ import pytest
 from interleaved import interleaved, report
 
 import curlflow
+from curlflow.studies import training
 
 LANES, EPOCHS = 20, 2000
 SIZES = ((2, 8), (6, 16), (14, 32), (28, 60), (50, 104))
@@ -64,3 +65,20 @@ def test_whole_cells(benchmark, inputs, monkeypatch):
     cases = {"one batch": lambda: run("gpu"), "one after the other": lambda: run("cpu")}
     report(f"cell of {LANES} runs, M = {inputs}", interleaved(cases, rounds=3), 1.0, "s")
     benchmark.pedantic(cases["one after the other"], rounds=1)
+
+
+@pytest.mark.parametrize(("inputs", "hidden"), [(110, 110), (176, 44), (209, 10)])
+def test_realizations_that_share_a_covariance(benchmark, inputs, hidden, monkeypatch):
+    """Figure 3a: ten realizations, five of them side by side on a CPU, against one after the other."""
+    widths = {"network.inputs": inputs, "network.hidden": hidden, "teacher.width": hidden}
+    changes = {**widths, "rule.flipped.inputs": 0.5, "dynamics.batch": "full", "realizations": 10}
+    cell, share = curlflow.preset("fig3a").replace(changes), training.shares_covariance
+
+    def run(side_by_side):
+        monkeypatch.setattr(training, "shares_covariance", share if side_by_side else lambda runs: False)
+        return curlflow.train(cell, epochs=20_000, records=100)
+
+    cases = {"one after the other": lambda: run(False), "five side by side": lambda: run(True)}
+    title = f"full batches of {inputs}×{hidden}, flipped inputs"
+    report(title, interleaved(cases, rounds=3), 1e6 / 10 / 20_000, "µs an update")
+    benchmark.pedantic(cases["five side by side"], rounds=1)

@@ -28,15 +28,27 @@ def table(dataset: xr.Dataset) -> Table | None:
     return None
 
 
+def _table(title: str, numbers: tuple[str, ...], words: tuple[str, ...]) -> Table:
+    """An empty table with columns of numbers, then of words."""
+    table = Table(title=title, title_justify="left", min_width=60)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in words:
+        table.add_column(name)
+    return table
+
+
+def _runs(dataset: xr.Dataset) -> list[xr.Dataset]:
+    """Every realization."""
+    return [dataset.isel(realization=i) for i in range(dataset.sizes["realization"])]
+
+
 def _ending_table(dataset: xr.Dataset) -> Table:
     """How every realization ended."""
     names = dataset.stopped_by.attrs["flag_meanings"].split()
-    table = Table(title="Errors at the end, and the largest training error on the way", title_justify="left")
-    for name in ("run", "test", "training", "peak", "epochs"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("stopped by", "status"):
-        table.add_column(name, no_wrap=True)
-    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+    title = "Errors at the end, and the largest training error on the way"
+    table = _table(title, ("run", "test", "training", "peak", "epochs"), ("stopped by", "status"))
+    for run in _runs(dataset):
         errors = (f"{float(run[name]):.3g}" for name in ("test_error", "train_error", "peak_error"))
         ended = names[int(run.stopped_by)], Status(int(run.status)).name
         table.add_row(str(int(run.realization)), *errors, f"{int(run.stop_epoch):,}", *ended)
@@ -46,12 +58,8 @@ def _ending_table(dataset: xr.Dataset) -> Table:
 def _fluctuation_table(dataset: xr.Dataset) -> Table:
     names = dataset.window_status.attrs["flag_meanings"].split()
     title = "Fluctuations: order parameter q, integrated and 1/e time, participation ratio, share of component 1"
-    table = Table(title=title, title_justify="left", min_width=60)
-    for name in ("run", "q", "τ", "1/e", "ratio", "share"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("window", "status"):
-        table.add_column(name)
-    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+    table = _table(title, ("run", "q", "τ", "1/e", "ratio", "share"), ("window", "status"))
+    for run in _runs(dataset):
         measured = ("order_parameter", "integrated_time", "decay_time", "participation_ratio")
         table.add_row(
             str(int(run.realization)),
@@ -73,13 +81,9 @@ def _sweep_table(dataset: xr.Dataset) -> Table:
 
 
 def _exponent_table(dataset: xr.Dataset) -> Table:
-    table = Table(title="Lyapunov exponents per unit of time", title_justify="left")
-    for name in ("run", "", "λ", "± SE"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("sign", "converged", "status"):
-        table.add_column(name, no_wrap=True)
+    table = _table("Lyapunov exponents per unit of time", ("run", "", "λ", "± SE"), ("sign", "converged", "status"))
     resolution = float(dataset.attrs.get("resolution", 0.0))
-    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+    for run in _runs(dataset):
         ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", Status(int(run.status)).name]
         for number, value, error in zip(*_rows(run), strict=True):
             table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error, resolution), *ends[1:])
@@ -112,7 +116,7 @@ def _error_table(dataset: xr.Dataset) -> Table:
     table = Table(
         "realization", "training error", "test error", "status", title="Errors at the end", title_justify="left"
     )
-    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+    for run in _runs(dataset):
         last = [f"{float(run[name].to_numpy()[-1]):.4g}" for name in ("train_error", "test_error")]
         table.add_row(str(int(run.realization)), *last, Status(int(run.status)).name)
     return table
@@ -120,13 +124,9 @@ def _error_table(dataset: xr.Dataset) -> Table:
 
 def _stability_table(dataset: xr.Dataset) -> Table:
     title = "Stability: largest Re μ, numerical abscissa ω, numbers of eigenvalues"
-    table = Table(title=title, title_justify="left", min_width=60)
-    for name in ("run", "verdict", "Re μ", "ω", "≠ 0", "= 0"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("method", "status"):
-        table.add_column(name)
+    table = _table(title, ("run", "verdict", "Re μ", "ω", "≠ 0", "= 0"), ("method", "status"))
     methods, verdicts = (dataset[name].attrs["flag_meanings"].split() for name in ("method", "verdict"))
-    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+    for run in _runs(dataset):
         neutral = int(run.neutral_dimension)
         table.add_row(
             str(int(run.realization)),

@@ -8,6 +8,7 @@ import typer
 from ..arguments import numbers_from, output_from, results_path, spec_from, times_from, window_from
 from .common import (
     CompressOption,
+    OutputOption,
     PictureOption,
     QuietOption,
     RealizationsOption,
@@ -39,9 +40,7 @@ def lyapunov(
     ] = None,
     realizations: RealizationsOption = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the runs in this file, exactly.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: lyapunov_NAME.nc.")
-    ] = None,
+    output: OutputOption = None,
     picture: PictureOption = True,
     quiet: QuietOption = False,
 ) -> int:
@@ -82,9 +81,7 @@ def simulate(
     weights: Annotated[str, typer.Option(help="none, all, or how many weights to record.")] = "none",
     compress: CompressOption = True,
     realizations: RealizationsOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: simulate_NAME.nc.")
-    ] = None,
+    output: OutputOption = None,
     picture: PictureOption = True,
     quiet: QuietOption = False,
 ) -> int:
@@ -118,9 +115,7 @@ def train(
     stop: Annotated[bool, typer.Option(help="Stop where the rest of a run changes nothing.")] = True,
     compress: CompressOption = True,
     realizations: RealizationsOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: train_NAME.nc.")
-    ] = None,
+    output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
     """How learning ends: final and peak errors, and whether it settled, as a table and a NetCDF file.
@@ -145,9 +140,7 @@ def stability(
     at: Annotated[str, typer.Option(help="solution, origin or start.")] = "solution",
     eigenvalues: Annotated[int, typer.Option(help="How many, where not all can be computed.")] = 10,
     realizations: RealizationsOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: stability_NAME.nc.")
-    ] = None,
+    output: OutputOption = None,
     picture: PictureOption = True,
     quiet: QuietOption = False,
 ) -> int:
@@ -188,9 +181,7 @@ def fluctuations(
     snapshots: Annotated[int, typer.Option(help="At most so many samples are kept whole for them.")] = 1000,
     compress: CompressOption = True,
     realizations: RealizationsOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: fluctuations_NAME.nc.")
-    ] = None,
+    output: OutputOption = None,
     picture: PictureOption = True,
     quiet: QuietOption = False,
 ) -> int:

@@ -23,7 +23,7 @@ therefore a direct sum of *sectors*, that of the narrow network and one of every
     full spectrum = spectrum of sector 0  +  spectrum of sector s, N_s − r times, for every s.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -45,14 +45,13 @@ class Sectors(eqx.Module):
     - `owners`: for every array leaf of the state the sector of every entry, from 0.
     - `dimensions`: of the sectors.
     - `copies`: how often every sector stands in the full system.
-    - `splits`, `has_volume`: as in `curlflow.systems.tangent_spaces`.
     """
 
     owners: tuple[Int[np.ndarray, "..."], ...]
     dimensions: tuple[int, ...] = eqx.field(static=True)
     copies: tuple[int, ...] = eqx.field(static=True)
-    splits: bool = eqx.field(static=True, default=True)
-    has_volume: bool = eqx.field(static=True, default=True)
+    splits: ClassVar[bool] = True
+    has_volume: ClassVar[bool] = True
 
     @classmethod
     def of(cls, compression: Compression, system: AbstractSystem) -> "Sectors":

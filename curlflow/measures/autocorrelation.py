@@ -26,7 +26,7 @@ WINDOW = 5.0
 """Sokal's c: the integrated time is summed up to this many times itself."""
 ROUNDING = 1e-14
 """A series whose standard deviation is below this share of its largest value does not move."""
-TOGETHER = 2**22
+TOGETHER = 2**20
 """Values that are transformed at once: what bounds the memory."""
 
 
@@ -72,7 +72,10 @@ def autocovariance(series: Float[np.ndarray, "times series"], lags: int) -> Floa
 def moving(series: Float[np.ndarray, "times series"]) -> Bool[np.ndarray, " series"]:
     """Which columns vary by more than rounding."""
     series = np.asarray(series, dtype=float)
-    return (series - series[0]).std(axis=0) > ROUNDING * np.abs(series).max(axis=0, initial=0.0)
+    step = max(1, TOGETHER // max(1, series.shape[0]))
+    parts = [series[:, first : first + step] for first in range(0, series.shape[1], step)]
+    found = [(p - p[0]).std(axis=0) > ROUNDING * np.abs(p).max(axis=0, initial=0.0) for p in parts]
+    return np.concatenate([np.empty(0, dtype=bool), *found])
 
 
 def autocorrelation(series: Float[np.ndarray, "times series"], lags: int) -> Float[np.ndarray, "lags series"]:

@@ -28,7 +28,7 @@ from scipy.linalg import solve_triangular
 
 from ..status import Status
 from ..tangents import as_rows
-from .lyapunov import Run, factored
+from .lyapunov import Run, factored_block
 
 CAPACITY = 16
 """The most blocks in one compiled call: each keeps a frame of the size of the tangents."""
@@ -64,14 +64,9 @@ def frames(system: Any, run: Run, span: Any, number: Any) -> Frames:
 
     def block(carry):
         run, q, r, done = carry
-        after = system.advance(run.state, run.tangents, span, run.clock)
-        tangents, triangle = factored(after.tangents, after.state)
-        finite = jnp.all(jnp.isfinite(triangle))
-        status = jnp.where((after.status == Status.completed) & ~finite, int(Status.diverged), after.status)
-        good = status == Status.completed
-        new = Run(after.state, tangents, after.clock, status)
-        kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, run._replace(status=status))
-        return kept, q.at[done].set(as_rows(tangents)), r.at[done].set(triangle), done + good
+        run, triangle, _ = factored_block(system, run, span)
+        q, r = q.at[done].set(as_rows(run.tangents)), r.at[done].set(triangle)
+        return run, q, r, done + (run.status == Status.completed)
 
     rows = as_rows(run.tangents)
     empty = jnp.zeros((CAPACITY, *rows.shape)), jnp.zeros((CAPACITY, len(rows), len(rows))), jnp.asarray(0)

@@ -69,7 +69,7 @@ class Blocks(NamedTuple):
 def random_tangents(system: Any, state: PyTree, vectors: int, *, key: Array) -> PyTree:
     """Orthonormal random tangent vectors at `state`, a pytree like it with a leading axis."""
     rows = jax.random.normal(key, (vectors, sum(leaf.size for leaf in jax.tree.leaves(state))))
-    return orthonormalized(system.project(state, from_rows(rows, state)), state)[0]
+    return factored(system.project(state, from_rows(rows, state)), state)[0]
 
 
 def factored(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, "vectors vectors"]]:
@@ -79,11 +79,14 @@ def factored(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, "vec
     return from_rows((q * signs).T, state), signs[:, None] * r
 
 
-def orthonormalized(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, " vectors"]]:
-    """As `factored`, with ln Rᵢᵢ in place of R."""
-    # A direction that was squeezed to nothing has ln 0 = −∞; its column of Q is as good as any.
-    q, r = factored(tangents, state)
-    return q, jnp.log(jnp.diagonal(r))
+def factored_block(system: Any, run: Run, span: Any) -> tuple[Run, Float[Array, "vectors vectors"], Array]:
+    """`run` after one block, its factor R and log|det|; where the block fails the run stands where it began."""
+    after = system.advance(run.state, run.tangents, span, run.clock)
+    tangents, r = factored(after.tangents, after.state)
+    failed = (after.status == Status.completed) & ~jnp.all(jnp.isfinite(r))
+    status = jnp.where(failed, int(Status.diverged), after.status)
+    new, stays = Run(after.state, tangents, after.clock, status), run._replace(status=status)
+    return jax.tree.map(lambda a, b: jnp.where(status == Status.completed, a, b), new, stays), r, after.log_volume
 
 
 @eqx.filter_jit
@@ -107,16 +110,12 @@ def lyapunov_blocks(system: Any, run: Run, span: Any, number: Any) -> Blocks:
 
     def block(carry):
         run, stretch, volume, done = carry
-        after = system.advance(run.state, run.tangents, span, run.clock)
-        tangents, log_r = orthonormalized(after.tangents, after.state)
-        finite = jnp.all(jnp.isfinite(log_r) | (log_r == -jnp.inf))
-        status = jnp.where((after.status == Status.completed) & ~finite, int(Status.diverged), after.status)
-        good = status == Status.completed
-        new = Run(after.state, tangents, after.clock, status)
-        kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, run._replace(status=status))
-        stretch = stretch.at[done].set(jnp.where(good, log_r, jnp.nan))
-        volume = volume.at[done].set(jnp.where(good, after.log_volume, jnp.nan))
-        return kept, stretch, volume, done + good
+        run, r, log_volume = factored_block(system, run, span)
+        good = run.status == Status.completed
+        # A direction that was squeezed to nothing has ln 0 = −∞; its column of Q is as good as any.
+        stretch = stretch.at[done].set(jnp.where(good, jnp.log(jnp.diagonal(r)), jnp.nan))
+        volume = volume.at[done].set(jnp.where(good, log_volume, jnp.nan))
+        return run, stretch, volume, done + good
 
     start = jax.tree.map(jnp.asarray, run)
     empty = jnp.full((CAPACITY, vectors), jnp.nan), jnp.full(CAPACITY, jnp.nan), jnp.asarray(0)

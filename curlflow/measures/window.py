@@ -118,32 +118,18 @@ def watched(
     """
     before = window.done
 
-    def good(status):
-        return status == int(Status.completed)
-
     def unfinished(inside):
-        return good(inside.status) & (before + inside.number < schedule.samples)
-
-    def sample(inside):
-        def piece(_, inner):
-            state, clock, status = inner
-            after = system.advance(state, None, schedule.span, clock)
-            return after.state, after.clock, jnp.where(good(status), after.status, status)
-
-        state, clock, status = jax.lax.fori_loop(
-            0, schedule.pieces, piece, (inside.state, inside.clock, inside.status)
-        )
-        leaves = jax.tree.leaves(state)
-        sums = tuple(added(s, leaf) for s, leaf in zip(inside.sums, leaves, strict=True))
-        records = inside.records.at[inside.number].set(observe(state))
-        return _Inside(state, clock, status, sums, records, inside.number + good(status), inside.since + 1)
+        return _good(inside.status) & (before + inside.number < schedule.samples)
 
     def until_snapshot(carry):
         inside, snapshots, shots, left = carry
-        going = lambda x: unfinished(x) & (x.since < schedule.every)  # noqa: E731
-        inside = jax.lax.while_loop(going, sample, inside._replace(since=jnp.asarray(0)))
+        inside = jax.lax.while_loop(
+            lambda x: unfinished(x) & (x.since < schedule.every),
+            lambda x: _with_a_sample(system, observe, schedule, x),
+            inside._replace(since=jnp.asarray(0)),
+        )
         snapshots = jax.tree.map(lambda kept, leaf: kept.at[shots].set(leaf), snapshots, inside.state)
-        whole = good(inside.status) & (inside.since == schedule.every)
+        whole = _good(inside.status) & (inside.since == schedule.every)
         return inside, snapshots, shots + whole, left - 1
 
     def block(carry):
@@ -169,3 +155,22 @@ def watched(
     )
     after = Window(inside.state, inside.clock, inside.status, moments, before + inside.number)
     return Watched(after, inside.records, snapshots, inside.number, shots)
+
+
+def _with_a_sample(system: Any, observe: Callable, schedule: Schedule, inside: _Inside) -> _Inside:
+    """One sample more."""
+
+    def piece(_, inner):
+        state, clock, status = inner
+        after = system.advance(state, None, schedule.span, clock)
+        return after.state, after.clock, jnp.where(_good(status), after.status, status)
+
+    start = inside.state, inside.clock, inside.status
+    state, clock, status = jax.lax.fori_loop(0, schedule.pieces, piece, start)
+    sums = tuple(added(s, leaf) for s, leaf in zip(inside.sums, jax.tree.leaves(state), strict=True))
+    records = inside.records.at[inside.number].set(observe(state))
+    return _Inside(state, clock, status, sums, records, inside.number + _good(status), inside.since + 1)
+
+
+def _good(status: Array) -> Array:
+    return status == int(Status.completed)

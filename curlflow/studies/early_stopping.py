@@ -122,8 +122,13 @@ def repetition(advanced: Advance, state: Any) -> Repeated | None:
 def alternates(advanced: Advance, state: Any) -> bool:
     """Whether `state` belongs to a cycle of two states, up to rounding."""
     after = advanced(state, 1)
-    apart = _distance(after, state)
-    return bool(apart > APART and _distance(advanced(after, 1), state) < SETTLED * apart)
+    return alternating(state, after, advanced(after, 1))
+
+
+def alternating(first: Any, second: Any, third: Any) -> bool:
+    """Whether three successive states are two that alternate, up to rounding."""
+    apart = _distance(second, first)
+    return bool(apart > APART and _distance(third, first) < SETTLED * apart)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -18,7 +18,7 @@ from .fluctuation_runs import Fluctuating, run_all
 from .options import check_subject, flag
 from .simulation_dataset import dimension_along
 from .subjects import architecture_of, built, compressed_alike, compression_attribute, subject_attributes
-from .workers import Interrupted, Progress, reporting
+from .workers import Interrupted, Progress, reporting, stopped
 
 SNAPSHOTS = 1000
 SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
@@ -107,12 +107,8 @@ def fluctuations(
     system = runs[0].seen_system
     options = Options.checked(given, system, learning)
     indices = options.chosen(size(system.state))
-    interrupted = False
     with reporting(progress, len(runs)) as report:
-        try:
-            run_all(runs, options, indices, report)
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = stopped(lambda: run_all(runs, options, indices, report))
     axes = Axes(dimension_along(system, learning), float(system.time(1)), indices, shapes)
     about = subject_attributes(subject, rule, architecture) | compression
     dataset = assemble([_seen(r, options) for r in runs], options, axes, _settings(options), about)
@@ -139,9 +135,8 @@ def _of_problems(index: int, wide: Problem, narrow: Problem) -> Fluctuating:
 
 
 def _seen(r: Fluctuating, options: Options) -> Sampled:
-    numbers = size(r.seen_system.state)
-    records = np.concatenate([np.empty((0, options.weights)), *r.records])
-    snapshots = np.concatenate([np.empty((0, numbers)), *r.snapshots])
+    records = r.records[: r.done] if r.done else np.empty((0, options.weights))
+    snapshots = r.snapshots[: r.shots] if r.shots else np.empty((0, r.numbers))
     return Sampled(r.status, r.mean, r.variance, records, snapshots)
 
 

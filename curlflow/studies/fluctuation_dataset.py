@@ -14,7 +14,7 @@ from ..measures.order_parameter import layer_order_parameters, order_parameter
 from ..measures.pca import principal_components
 from ..status import Status
 from ..variable import Variable
-from .early_stopping import APART, SETTLED
+from .early_stopping import alternating
 from .fluctuation_options import Options
 from .simulation_dataset import weight_coordinates
 
@@ -82,10 +82,7 @@ def _status(s: Sampled, options: Options, axes: Axes) -> Status:
     """How the run ended; of a map also whether two states alternate, as in `curlflow.studies.early_stopping`."""
     if s.status != Status.completed or axes.along == "time" or options.interval != 1 or len(s.records) < 3:
         return s.status
-    first, second, third = s.records[-3:]
-    apart, back = np.linalg.norm(second - first), np.linalg.norm(third - first)
-    alternate = apart > APART * np.linalg.norm(first) and back < SETTLED * apart
-    return Status.period_two if alternate else s.status
+    return Status.period_two if alternating(*s.records[-3:]) else s.status
 
 
 def _indicators(s: Sampled, options: Options, axes: Axes) -> dict[str, Any]:

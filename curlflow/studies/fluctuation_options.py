@@ -11,11 +11,10 @@ from ..measures.window import CAPACITY
 from ..systems import AbstractSystem, Flow
 from ..tangents import size
 from .options import positive, whole
+from .training_plan import EPOCH
 
 EPOCHS = 99_001.0, 100_000.0
 """The published window: the last 999 of 100,000 epochs."""
-EPOCH = 0.1
-"""Units of time that a flow runs for one published epoch."""
 OF_SYSTEMS = 100.0, 1100.0
 """The window of flows that are no learning; of maps in iterations."""
 FLOW_SAMPLES = 1000

@@ -12,15 +12,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..measures.lyapunov import Run, transient_blocks
-from ..measures.window import Schedule, Window, opened, watched
+from ..measures.window import Schedule, Watched, Window, opened, watched
 from ..status import Status
 from ..systems import AbstractSystem, Flow
+from ..systems.base import LONGEST_PIECE
+from ..tangents import size
 from .exponent_runs import as_numpy
 from .fluctuation_options import Options
 from .workers import Pace, Progress, in_turns
 
-LONGEST_PIECE = 10.0
-"""Flows are retracted onto their constraint at least this often, in units of time."""
 ITERATIONS = 100
 """Iterations of a map that are done at once before the window."""
 
@@ -58,8 +58,9 @@ class Fluctuating:
     run: Run
     window: Window | None = None
     finished: bool = False
-    records: list[np.ndarray] = field(default_factory=list)
-    snapshots: list[np.ndarray] = field(default_factory=list)
+    shots: int = 0
+    records: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    snapshots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     @classmethod
     def fresh(
@@ -70,12 +71,29 @@ class Fluctuating:
         return cls(index, system, seen_system, expand, run)
 
     @property
+    def numbers(self) -> int:
+        """How many there are in a state."""
+        return size(self.seen_system.state)
+
+    @property
+    def done(self) -> int:
+        """How many samples there are."""
+        return 0 if self.window is None else int(self.window.done)
+
+    def take(self, seen: Watched) -> None:
+        """Note what some blocks have shown."""
+        number, shots = int(seen.number), int(seen.shots)
+        self.records[self.done : self.done + number] = seen.records[:number]
+        leaves = [leaf[:shots].reshape(shots, -1) for leaf in jax.tree.leaves(seen.snapshots)]
+        self.snapshots[self.shots : self.shots + shots] = np.concatenate(leaves, axis=1)
+        self.window, self.shots = seen.window, self.shots + shots
+
+    @property
     def status(self) -> Status:
         """How it went so far."""
-        done = self.window is not None and int(self.window.done)
         status = Status(int(self.run.status if self.window is None else self.window.status))
         if status == Status.completed and not self.finished:
-            return Status.interrupted if done else Status.not_run
+            return Status.interrupted if self.done else Status.not_run
         return status
 
     @property
@@ -89,9 +107,8 @@ class Fluctuating:
         return self._moment(lambda m: m.variance)
 
     def _moment(self, of: Callable) -> Float[np.ndarray, " numbers"]:
-        known = self.status in (Status.completed, Status.interrupted) and int(self.window.done)
-        if not known:
-            return np.full(sum(np.size(leaf) for leaf in jax.tree.leaves(self.seen_system.state)), np.nan)
+        if not (self.done and self.status in (Status.completed, Status.interrupted)):
+            return np.full(self.numbers, np.nan)
         return np.concatenate([np.ravel(of(m)) for m in self.window.moments])
 
 
@@ -126,17 +143,16 @@ def _run(r: Fluctuating, options: Options, schedule: Schedule, entries: Entries,
     if int(r.run.status) != Status.completed:
         return
     r.window = as_numpy(opened(r.expand(r.run.state), r.run.clock))
+    r.records = np.empty((options.samples, options.weights))
+    r.snapshots = np.empty((options.samples // options.every, r.numbers))
     pace = Pace(schedule.most_blocks)
     per_block = schedule.group * options.every
-    while int(r.window.done) < options.samples and int(r.window.status) == Status.completed:
-        blocks = min(pace.number, math.ceil((options.samples - int(r.window.done)) / per_block))
+    while r.done < options.samples and int(r.window.status) == Status.completed:
+        blocks = min(pace.number, math.ceil((options.samples - r.done) / per_block))
         with pace.timed(blocks):
             seen = as_numpy(_watched(r.seen_system, entries, r.window, schedule, blocks))
-        r.window = seen.window
-        r.records.append(seen.records[: int(seen.number)].copy())
-        shots = [leaf[: int(seen.shots)] for leaf in jax.tree.leaves(seen.snapshots)]
-        r.snapshots.append(np.concatenate([leaf.reshape(len(leaf), -1) for leaf in shots], axis=1))
-        report(r.index, "window", int(r.window.done) / options.samples)
+        r.take(seen)
+        report(r.index, "window", r.done / options.samples)
         yield
     r.finished = True
 

@@ -19,6 +19,7 @@ from ..problem import Problem
 from ..spec import Spec
 from ..status import Status
 from ..systems import AbstractSystem, Flow
+from ..systems.base import LONGEST_PIECE
 from ..tangents import size
 from ..tasks import AbstractTask
 from .exponent_runs import as_numpy
@@ -27,8 +28,6 @@ from .simulation_dataset import learning_dataset, state_dataset
 from .subjects import architecture_of, built, compressed_alike, compression_attribute, subject_attributes
 from .workers import Interrupted, Pace, Progress, in_turns, reporting
 
-LONGEST_PIECE = 10.0
-"""Flows are retracted onto their constraint at least this often, in units of time."""
 WEIGHT_KEY = 0
 """Seed of the random sample of weights."""
 

@@ -15,7 +15,7 @@ from .training_dataset import assemble
 from .training_plan import Plan
 from .training_runs import Run, advanced, learn
 from .training_starts import prepared
-from .workers import Interrupted, Progress, in_turns, reporting, silent
+from .workers import Interrupted, Progress, in_turns, reporting, silent, stopped
 
 MOST_EPOCHS, MOST_RECORDS = 10**15, 10**6
 
@@ -78,12 +78,8 @@ def train(
     problems = [spec.build(realization=i, rule=rule, graph=architecture) for i in range(spec.realizations)]
     runs = [prepared(i, problem, compress) for i, problem in enumerate(problems)]
     plan = Plan.spaced(settings["epochs"], settings["records"], spec.dynamics.kind == "flow")
-    interrupted = False
     with reporting(progress, len(runs)) as report:
-        try:
-            _run_all(runs, plan, settings, report)
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = stopped(lambda: _run_all(runs, plan, settings, report))
     dataset = assemble(runs, plan, settings, subject_attributes(spec, rule, architecture))
     if interrupted:
         raise Interrupted(dataset)

@@ -3,7 +3,7 @@
 On an accelerator that is how all runs are computed: a GPU is idle with one. On a CPU one run at a time is faster: the
 weights of one network stay in the cache, and lanes of a batch that have stopped still cost their share. There is one
 exception. Full batches of a linear network with flipped inputs multiply a dense covariance Σ at every update, and all
-realizations have the same: a product with `LANES` vectors at once reads Σ once (updates are 1.1 to 1.4 times as fast,
+realizations have the same: a product with `LANES` vectors at once reads Σ once (updates are 1.1 to 1.5 times as fast,
 the more inputs the more; benchmarks/).
 """
 

@@ -6,11 +6,10 @@ import numpy as np
 from jaxtyping import Int
 
 from ..measures.recording import CAPACITY
+from ..systems.base import LONGEST_PIECE
 
 EPOCH = 0.1
 """Units of time in an epoch of a flow, as in the published updates."""
-LONGEST_PIECE = 10.0
-"""Flows are retracted onto their constraint at least this often, in units of time."""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,15 @@ class Pace:
         self.number = int(min(self.capacity, max(1, min(4.0, SECONDS / seconds) * number)))
 
 
+def stopped(work: Callable[[], object]) -> bool:
+    """Do `work`; whether the user stopped it by Ctrl-C."""
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
 def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> None:
     """Run the generator `work` on every item, on as many threads as there are cores, or as `NPROC` says.
 
@@ -132,4 +141,4 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
 
 DONE = object()
 
-__all__ = ["Interrupted", "Pace", "Progress", "in_turns", "reporting", "silent"]
+__all__ = ["Interrupted", "Pace", "Progress", "in_turns", "reporting", "silent", "stopped"]

@@ -24,6 +24,9 @@ from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
 from .checks import check_function, check_implicit, check_kind, check_positive, checked_state
 
+LONGEST_PIECE = 10.0
+"""Units of time after which a flow is retracted onto its constraint at the latest; studies cut longer spans."""
+
 
 class Advanced(NamedTuple):
     """A state, its tangents and its clock at the end of a span, and how it went.

@@ -36,13 +36,12 @@ class OffOrbits(NamedTuple):
 
     - `groups`: of hidden units that may be rotated into each other.
     - `dimension`: how many exponents there are.
-    - `splits`, `has_volume`: as in `curlflow.systems.tangent_spaces`.
     """
 
     groups: tuple[Int[np.ndarray, " _"], ...]
     dimension: int
-    splits: bool = False
-    has_volume: bool = False
+    splits = False
+    has_volume = False
 
     @classmethod
     def of(cls, system: AbstractSystem, signal: ErrorSignal, masks: tuple[Any, ...] | None) -> "OffOrbits":
