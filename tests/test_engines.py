@@ -311,13 +311,20 @@ WAITING = """
 """
 
 
+def heed_ctrl_c():
+    """Shells start what runs in the background deaf to it, and tests may run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
 def test_nobody_is_left_behind(tmp_path, sign):
     # The workers compute and do not listen, when Ctrl-C comes (to the whole group), or their parent is killed.
     said = [tmp_path / "first", tmp_path / "second"]
     command = [*script(tmp_path, WAITING), *map(str, said)]
-    parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    parent = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_ctrl_c
+    )
     until(lambda: all(path.exists() and path.read_text() for path in said))
     workers = [int(path.read_text()) for path in said]
     assert not any(gone(worker) for worker in workers)
