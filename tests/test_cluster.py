@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -222,7 +223,8 @@ def test_what_has_not_begun_is_cancelled_and_a_given_client_stays_open(machines)
         assert client.submit(engine_work.square, 3).result(timeout=PATIENCE) == 9
 
 
-def test_a_scheduler_that_dies_is_an_error(machines):
+def test_a_scheduler_that_dies_is_an_error_and_no_traceback_of_dask(machines, caplog):
+    logging.getLogger("distributed.client").addHandler(caplog.handler)
     machines.start_worker()
     with Cluster(engine_work.obey, machines.address) as engine:
         engine.submit(4)
@@ -234,6 +236,8 @@ def test_a_scheduler_that_dies_is_an_error(machines):
         with pytest.raises(ConnectionError, match="scheduler: tcp://.* has gone away"):
             engine.submit(5)
         assert engine.workers >= 1
+    logging.getLogger("distributed.client").removeHandler(caplog.handler)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ dask runs the batches of a worker that died on another one, and gives up a batch
 
 import asyncio
 import importlib
+import logging
 import os
 import queue
 import re
@@ -49,6 +50,7 @@ class Cluster:
         if (scheduler is None) == (client is None):
             raise ValueError("scheduler: either an address or a client is required, and not both.")
         self._own = client is None
+        logging.getLogger("distributed.client").addFilter(_cut_off)
         self._client = connected(scheduler) if client is None else checked(client)
         self._address = self._client.scheduler.address
         self._work = work
@@ -149,6 +151,11 @@ class Cluster:
                 f"`dask worker {self._address} --nthreads 1`.",
                 stacklevel=3,
             )
+
+
+def _cut_off(record: logging.LogRecord) -> bool:
+    """Leave out dask's tracebacks of attempts to reconnect that closing cut off: `completed` says what happened."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def connected(scheduler: Any) -> Any:
