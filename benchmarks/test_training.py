@@ -1,8 +1,8 @@
 """Whole runs of figure 4 (1e5 epochs from the teacher) against a plain NumPy loop of the published protocol.
 
 The loop is timed over some epochs of each setting and scaled to 1e5; curlflow runs them all, early stops counted,
-with the time to compile shared by the 21 cells of each width. Ten of the twenty realizations of every cell in a sample
-of the grid, on one core, as a worker of a sweep runs them.
+with the time to compile shared by the 21 cells of each width. Ten of the twenty realizations of every cell in a
+sample of the grid, on one core, as a worker of a sweep runs them.
 """
 
 import time

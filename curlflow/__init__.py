@@ -25,6 +25,8 @@ _HOMES = {
     "Spec": "curlflow.spec",
     "Status": "curlflow.status",
     "boundary": "curlflow.studies.boundaries",
+    "classify": "curlflow.studies.classification",
+    "covariant_vectors": "curlflow.studies.covariant",
     "decomposition": "curlflow.studies.decompositions",
     "fluctuations": "curlflow.studies.fluctuation",
     "load": "curlflow.results",
@@ -61,7 +63,9 @@ __all__ = [
     "Spec",
     "Status",
     "boundary",
+    "classify",
     "constraints",
+    "covariant_vectors",
     "decomposition",
     "fluctuations",
     "integrate",
@@ -106,6 +110,8 @@ if TYPE_CHECKING:
     from .spec import Spec, preset, presets
     from .status import Status
     from .studies.boundaries import boundary
+    from .studies.classification import classify
+    from .studies.covariant import covariant_vectors
     from .studies.decompositions import decomposition
     from .studies.exponents import lyapunov
     from .studies.fluctuation import fluctuations

@@ -22,6 +22,7 @@ class Status(IntEnum):
     undecided = 10
     period_two = 11
     held_by_rounding = 12
+    rank_one = 13
 
 
 MEANINGS = {
@@ -48,4 +49,5 @@ MEANINGS = {
     Status.held_by_rounding: (
         "the weights stay at an unstable solution longer than its instability needs to grow from rounding"
     ),
+    Status.rank_one: "a layer of weights has collapsed to rank one, and cannot leave it",
 }

@@ -13,6 +13,8 @@ def table(dataset: xr.Dataset) -> Table | None:
     """The numbers of a dataset as a table, if there is one for it."""
     if "cell_status" in dataset:
         return _sweep_table(dataset)
+    if "verdict" in dataset and "zero_one" in dataset:
+        return _verdict_table(dataset)
     if "lyapunov_exponent" in dataset:
         return _exponent_table(dataset)
     if "autocorrelation" in dataset:
@@ -52,6 +54,21 @@ def _ending_table(dataset: xr.Dataset) -> Table:
         errors = (f"{float(run[name]):.3g}" for name in ("test_error", "train_error", "peak_error"))
         ended = names[int(run.stopped_by)], Status(int(run.status)).name
         table.add_row(str(int(run.realization)), *errors, f"{int(run.stop_epoch):,}", *ended)
+    return table
+
+
+def _verdict_table(dataset: xr.Dataset) -> Table:
+    names = dataset.verdict.attrs["flag_meanings"].split()
+    table = Table(title="What kind of motion it is", title_justify="left", min_width=60)
+    for name in ("run", "λ₁", "± SE", "K"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("verdict", "why"):
+        table.add_column(name)
+    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+        numbers = _rounded(float(run.lyapunov_exponent[0]), float(run.lyapunov_exponent_se[0]))
+        k = f"{float(run.zero_one.median()):.2f}"
+        verdict = names[int(run.verdict)].replace("_", " ")
+        table.add_row(str(int(run.realization)), *numbers, k, verdict, run.reason.item())
     return table
 
 

@@ -101,6 +101,7 @@ PICTURES = {
     "lyapunov": "lyapunov",
     "simulate": "learning_curves",
     "fluctuations": "fluctuations",
+    "classify": "classification",
     "stability": "stability",
     "boundary": "boundary",
     "plane_decomposition": "decomposition",

@@ -206,6 +206,37 @@ def fluctuations(
     return finish(dataset, path, picture, quiet)
 
 
+def classify(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    transient: Annotated[float | None, typer.Option(help="Time before the window. Default: 3000.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Length of the window. Default: 6000.")] = None,
+    exponents: Annotated[int | None, typer.Option(help="How many. Default: 3.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of tangents, observables, frequencies of the 0-1 test.")] = None,
+    realizations: RealizationsOption = None,
+    output: OutputOption = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """Chaos or not: a verdict for every realization, with its indicators.
+
+    All lengths are in units of time; an epoch of updates is learning_rate units.
+
+    Examples:
+
+    curlflow classify hidden_chaos
+
+    curlflow classify fig3cd --realizations 2
+    """
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "classify", spec)
+    without_screen()
+    from ..studies.classification import classify
+
+    options = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
+    dataset = run(lambda: classify(settings, progress=not quiet, **options), path)
+    return finish(dataset, path, picture, quiet)
+
+
 def boundary(
     c: Annotated[str | None, typer.Option("--c", help="Ratios M/N: 0.5, or 0.1,0.5,1, or 0.01:10:200.")] = None,
     layer: Annotated[str, typer.Option(help="inputs, hidden or both.")] = "both",
@@ -237,4 +268,4 @@ def boundary(
     return finish(boundary(ratios, layer=layer, inputs=fractions), path, picture, quiet)
 
 
-COMMANDS = (lyapunov, simulate, train, fluctuations, stability, boundary)
+COMMANDS = (lyapunov, simulate, train, fluctuations, classify, stability, boundary)

@@ -39,14 +39,24 @@ def distances(series: Float[np.ndarray, "times observables"], lags: int) -> Floa
     return np.maximum(energies - 2 * products, 0.0) / total if total > 0 else np.full(lags, np.nan)
 
 
+REPEATS = 1e-12
+"""d(k) at which the states of a map are the same."""
+
+
 def first_return(distance: Float[np.ndarray, " lags"], near: float, continuous: bool) -> Return:
     """The first minimum of d, after it has been above ½, that is below `near`.
+
+    Of a map whose states repeat it is the first lag at which they do: a cycle that has doubled its period many times
+    comes close to where it was long before that.
 
     **Arguments:**
 
     - `distance`: d(0), d(1), …
     - `continuous`: whether the values are samples of a flow.
     """
+    same = np.flatnonzero(distance[1:] < REPEATS) + 1
+    if not continuous and same.size:
+        return Return(float(same[0]), float(distance[same[0]]))
     away = np.flatnonzero(distance > 0.5)
     if away.size == 0:
         return Return(np.nan, np.nan)

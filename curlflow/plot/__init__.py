@@ -7,10 +7,12 @@ from .networks import graph
 from .phase_diagrams import phase_diagram
 from .planes import decomposition
 from .spectra import stability
+from .verdicts import classification
 from .windows import fluctuations
 
 __all__ = [
     "boundary",
+    "classification",
     "decomposition",
     "fluctuations",
     "graph",

@@ -1,0 +1,55 @@
+"""The arguments of `curlflow.classify`, checked."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..measures.zero_one import FEWEST
+from ..networks import Feedforward
+from ..systems import AbstractSystem, Flow
+from ..systems.tangent_spaces import TangentSpace
+from .options import positive, whole
+
+DURATION, TRANSIENT = 2000.0, 1000.0
+"""Default lengths in units of time, for flows; maps take ten iterations for each."""
+SLOW = 3
+"""Learning is given this many times as long: its weights remember for hundreds of units of time."""
+ITERATIONS_PER_UNIT = 10
+FEW = 10
+"""Systems of no more dimensions have all their exponents measured, others `EXPONENTS`."""
+EXPONENTS = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """Lengths are in units of time."""
+
+    transient: float
+    duration: float
+    exponents: int
+    seed: int
+
+    @classmethod
+    def checked(cls, given: dict[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
+        """Options from what was given, with defaults."""
+        unit = 1.0 if isinstance(system, Flow) else ITERATIONS_PER_UNIT * float(system.time(1))
+        unit *= SLOW if isinstance(system.state, Feedforward) else 1
+        few = space.dimension if space.dimension <= FEW else EXPONENTS
+        defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
+        full = defaults | {name: value for name, value in given.items() if value is not None}
+        duration = positive("duration", full["duration"])
+        if not isinstance(system, Flow) and int(system.span(duration)) < FEWEST:
+            raise ValueError(
+                f"duration: got {duration:g}, {int(system.span(duration))} iterations; "
+                f"required are {FEWEST} or more for the 0-1 test."
+            )
+        return cls(
+            transient=positive("transient", full["transient"], zero=True),
+            duration=duration,
+            exponents=whole("exponents", full["exponents"], 1, space.dimension, ", how many the system has"),
+            seed=whole("seed", full["seed"], 0),
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As they are noted in a dataset."""
+        return asdict(self)

@@ -1,0 +1,210 @@
+"""The runs behind `curlflow.classify`: a transient that is watched, exponents, and observables beside them."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from ..measures.frames import CAPACITY as MOST_FRAMES
+from ..measures.frames import frames, log_alignment
+from ..measures.lyapunov import Run, lyapunov_blocks, random_tangents
+from ..measures.recording import CAPACITY, record
+from ..status import Status
+from ..systems import AbstractSystem, Flow
+from ..systems.tangent_spaces import TangentSpace
+from . import exponent_runs
+from .classification_options import Options
+from .exponent_options import Options as ExponentOptions
+from .exponent_runs import Realization, as_numpy
+from .workers import Pace, Progress, in_turns
+
+MOST_SAMPLES, FEWEST_SAMPLES = 40_000, 4_000
+"""How many samples of the observables are in a window."""
+STRETCHES = 200
+"""Into how many stretches the transient is cut to see when differences grow."""
+LONGEST_PIECE = 10.0
+"""Flows are retracted onto their constraint at least this often, in units of time."""
+ALIGNED = 10
+"""Tangents are followed over this fraction of the window for their alignment, where volume is preserved all along."""
+OTHERS = 2**31
+"""What is added to a realization's number to draw other tangents."""
+PRESERVED = 1e-9
+"""A divergence that never exceeds this is none."""
+
+
+@dataclass
+class Classified:
+    """One realization, and what was seen of it so far.
+
+    `early` are observables at the ends of stretches of the transient, from its beginning, and `early_stretch` is the
+    logarithm of what a difference grew in each; `series` are observables through the window, `samples` of them at
+    this `interval`; `log_gali` is the logarithm of the alignment index of 1, 2, … tangents after `aligned_time`.
+    """
+
+    index: int
+    system: AbstractSystem
+    space: TangentSpace
+    observe: Callable
+    run: Run
+    status: Status = Status.not_run
+    interval: float = math.nan
+    samples: int = 0
+    early: list[np.ndarray] = field(default_factory=list)
+    early_stretch: list[float] = field(default_factory=list)
+    series: list[np.ndarray] = field(default_factory=list)
+    measured: Realization | None = None
+    block: float = math.nan
+    log_gali: Float[np.ndarray, " tangents"] | None = None
+    aligned_time: float = math.nan
+
+    @classmethod
+    def fresh(cls, index: int, system: AbstractSystem, space: TangentSpace, observe: Callable) -> "Classified":
+        """A realization that has not begun."""
+        run = as_numpy(Run(system.state, None, system.clock(), Status.completed.value))
+        return cls(index, system, space, observe, run)
+
+    @property
+    def observables(self) -> Float[np.ndarray, "samples observables"]:
+        """Through the window."""
+        width = self.early[0].size if self.early else 0
+        return np.concatenate([np.empty((0, width)), *self.series])
+
+    @property
+    def preserves_volume(self) -> bool:
+        """Whether the divergence vanished all along; False where it is not known."""
+        if self.measured is None or not self.measured.done:
+            return False
+        return bool(np.abs(self.measured.divergences).max() < PRESERVED)
+
+
+def run_all(runs: list[Classified], options: Options, report: Progress) -> None:
+    """All realizations side by side: transient, observables, exponents, alignment of tangents."""
+    in_turns(lambda r: _transient(r, options, report), runs)
+    ready = _good(runs)
+    span, pieces, interval = _sampling(ready, options)
+    for r in runs:
+        r.interval, r.samples = interval, int(options.duration / interval + 1e-9)
+    in_turns(lambda r: _observe(r, span, pieces, report), ready)
+    _exponents(_good(ready), options, report)
+    if options.exponents > 1:
+        in_turns(lambda r: _align(r, options, report), _good(ready))
+
+
+def _good(runs: list[Classified]) -> list[Classified]:
+    return [r for r in runs if r.status == Status.completed]
+
+
+def _key(options: Options, index: int) -> Any:
+    return jax.random.fold_in(jax.random.key(options.seed), index)
+
+
+def _transient(r: Classified, options: Options, report: Progress) -> Iterator[None]:
+    """The state with one tangent, stretch by stretch."""
+    tracked = r.space.inside(r.system, 1)
+    r.status = Status.completed
+    r.early.append(np.asarray(r.observe(r.run.state)))
+    tangents = random_tangents(tracked, r.run.state, 1, key=_key(options, r.index))
+    r.run = as_numpy(r.run._replace(tangents=tangents))
+    span, number = _stretch(r.system, options.transient)
+    for done in range(number):
+        blocks = as_numpy(lyapunov_blocks(tracked, r.run, span, np.asarray(1)))
+        r.run, r.status = blocks.run, Status(int(blocks.run.status))
+        if r.status != Status.completed:
+            return
+        r.early.append(np.asarray(r.observe(r.run.state)))
+        r.early_stretch.append(float(blocks.log_stretch[0, 0]))
+        report(r.index, "transient", (done + 1) / number)
+        yield
+    yield
+
+
+def _stretch(system: AbstractSystem, transient: float) -> tuple[np.ndarray, int]:
+    """The length of a stretch, in the unit of `system.advance`, and how many there are."""
+    if isinstance(system, Flow):
+        number = max(STRETCHES, math.ceil(transient / LONGEST_PIECE)) if transient > 0 else 0
+        return np.asarray(system.span(transient / max(number, 1))), number
+    iterations = int(system.span(transient))
+    span = max(1, iterations // STRETCHES)
+    return np.asarray(span), iterations // span
+
+
+def _sampling(ready: list[Classified], options: Options) -> tuple[np.ndarray, int, float]:
+    """How far to go between two samples, the same for all: a span, how many of them, and the time that they take.
+
+    Flows are sampled at intervals of the solver's shortest next step.
+    """
+    if not ready:
+        return np.asarray(1), 1, options.duration
+    system = ready[0].system
+    if not isinstance(system, Flow):
+        iterations = max(1, int(system.span(options.duration)) // MOST_SAMPLES)
+        return np.asarray(np.int64(iterations)), 1, float(system.time(iterations))
+    step = min(float(r.run.clock.step) for r in ready)
+    step = float(np.clip(step, options.duration / MOST_SAMPLES, options.duration / FEWEST_SAMPLES))
+    pieces = math.ceil(step / LONGEST_PIECE)
+    return np.asarray(step / pieces), pieces, step
+
+
+def _observe(r: Classified, span: np.ndarray, pieces: int, report: Progress) -> Iterator[None]:
+    """Observables through the window."""
+    done, pace = 0, Pace(CAPACITY)
+    state, clock = r.run.state, r.run.clock
+    while done < r.samples:
+        take = min(pace.number, r.samples - done)
+        with pace.timed(take):
+            lengths = np.full(CAPACITY, span), np.full(CAPACITY, pieces)
+            seen = as_numpy(record(r.system, r.observe, state, clock, *lengths, np.asarray(take)))
+        state, clock, r.status = seen.state, seen.clock, Status(int(seen.status))
+        r.series.append(seen.records[: int(seen.number)].copy())
+        if r.status != Status.completed:
+            return
+        done += take
+        report(r.index, "observables", done / r.samples)
+        yield
+
+
+def _exponents(runs: list[Classified], options: Options, report: Progress) -> None:
+    """Exponents over the window, from where the transients ended."""
+    if not runs:
+        return
+    given = {"exponents": options.exponents, "duration": options.duration, "transient": 0.0, "seed": options.seed}
+    given["alignment"] = min(options.duration / 10, 100.0 * _unit(runs[0].system))
+    chosen = ExponentOptions.checked(given, runs[0].system, runs[0].space)
+    for r in runs:
+        r.measured = Realization.fresh(r.index, r.system, chosen, r.space)
+        r.measured.run = r.measured.run._replace(state=r.run.state, clock=r.run.clock)
+    realizations = [r.measured for r in runs]
+    chosen = exponent_runs.prepare(realizations, chosen, report)
+    exponent_runs.average(realizations, chosen, report)
+    for r in runs:
+        r.status, r.block = r.measured.status, chosen.block
+
+
+def _align(r: Classified, options: Options, report: Progress) -> Iterator[None]:
+    """Random tangents from the beginning of the window: how soon they point the same way."""
+    if r.measured is None or not r.measured.done:
+        return
+    tracked, span = r.space.inside(r.system, options.exponents), np.asarray(r.system.span(r.block))
+    number = r.measured.done if r.preserves_volume else math.ceil(r.measured.done / ALIGNED)
+    tangents = random_tangents(tracked, r.run.state, options.exponents, key=_key(options, OTHERS + r.index))
+    run, factors, done, pace = as_numpy(r.run._replace(tangents=tangents)), [], 0, Pace(MOST_FRAMES)
+    while done < number:
+        take = min(pace.number, number - done)
+        with pace.timed(take):
+            seen = frames(tracked, run, span, np.asarray(take))
+        run = as_numpy(seen.run)
+        factors.append(np.asarray(seen.r[: int(seen.number)]))
+        if int(run.status) != Status.completed:
+            return
+        done += take
+        report(r.index, "alignment", done / number)
+        yield
+    r.log_gali, r.aligned_time = log_alignment(np.concatenate(factors))[-1], done * r.block
+
+
+def _unit(system: AbstractSystem) -> float:
+    return 1.0 if isinstance(system, Flow) else 10 * float(system.time(1))

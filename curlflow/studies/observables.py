@@ -1,0 +1,84 @@
+"""What is looked at where symmetry must not matter: numbers that rotations of hidden units leave as they are.
+
+Weights of a linear network drift along the orbit of its rotations even where nothing else happens. Training error,
+outputs and the Gram matrix W1ᵀW1 of the first layer do not see that. Of other systems it is the state itself, up to
+`MOST` of its variables.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
+
+from ..networks import Feedforward
+from ..problem import Problem
+from ..tangents import size
+from ..tasks import AbstractTask
+
+MOST = 8
+"""The most observables."""
+OUTPUTS, PRODUCTS = 3, 4
+"""Numbers of outputs, and of entries of the Gram matrix of the first layer."""
+
+
+class Invariants(eqx.Module):
+    """The training error, some outputs, and some entries of W1ᵀW1, as one vector."""
+
+    training: AbstractTask
+    inputs: Float[np.ndarray, "inputs samples"] | Float[Array, "inputs samples"]
+    first: Int[np.ndarray, " products"] | Int[Array, " products"]
+    second: Int[np.ndarray, " products"] | Int[Array, " products"]
+
+    def __call__(self, network: Feedforward) -> Float[Array, " observables"]:
+        w1 = network.weights[0]
+        products = jnp.sum(w1[:, self.first] * w1[:, self.second], axis=0)
+        outputs = network(self.inputs)[0]
+        return jnp.concatenate([self.training.error(network)[None], outputs, products])
+
+
+class Variables(eqx.Module):
+    """Some state variables of any system, as one vector."""
+
+    places: Int[np.ndarray, " places"] | Int[Array, " places"]
+
+    def __call__(self, state: PyTree) -> Float[Array, " places"]:
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(state)])[self.places]
+
+
+def given(function: Any, state: PyTree) -> tuple[Callable, list[str]]:
+    """Observables of the caller's own, and their names.
+
+    **Raises:** `ValueError` for anything but a function from such a state to a vector.
+    """
+    if not callable(function):
+        raise ValueError(f"observables: got {function!r}, required is a function of the state.")
+    shape = jax.eval_shape(lambda s: jnp.asarray(function(s)), state)
+    if len(shape.shape) != 1 or shape.shape[0] == 0:
+        raise ValueError(f"observables: got an array of shape {shape.shape}, required is one axis that is not empty.")
+    return lambda state: jnp.asarray(function(state), dtype=float), [
+        f"observable_{i + 1}" for i in range(shape.shape[0])
+    ]
+
+
+def of_problem(problem: Problem, *, seed: int = 0) -> tuple[Invariants, list[str]]:
+    """The observables of learning, and their names."""
+    rng = np.random.default_rng(seed)
+    m = problem.student.widths[0]
+    first, second = (rng.integers(0, m, PRODUCTS) for _ in range(2))
+    inputs = np.asarray(problem.x_test)[:, :OUTPUTS]
+    names = ["train_error", *(f"output_{i + 1}" for i in range(inputs.shape[1]))]
+    names += [f"gram_{i}_{j}" for i, j in zip(first, second, strict=True)]
+    return Invariants(problem.training_error, inputs, first, second), names
+
+
+def of_system(state: PyTree, *, seed: int = 0) -> tuple[Variables, list[str]]:
+    """The observables of any other system, and their names."""
+    number = size(state)
+    places = np.arange(number)
+    if number > MOST:
+        places = np.sort(np.random.default_rng(seed).choice(number, MOST, replace=False))
+    return Variables(places), [f"state_{i}" for i in places]

@@ -1,0 +1,273 @@
+"""Chaos or not, of systems whose motion is known: no wrong verdict; undecided only where it is said."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import curlflow
+from curlflow import systems
+from curlflow.integrate import Adaptive
+
+SHARP = Adaptive(1e-10, 1e-12)
+
+
+def verdict(dataset, realization=0):
+    return dataset.verdict.attrs["flag_meanings"].split()[int(dataset.verdict[realization])]
+
+
+def judged(system, **options):
+    dataset = curlflow.classify(system, **options)
+    return verdict(dataset), dataset.isel(realization=0)
+
+
+@pytest.mark.parametrize(
+    ("r", "expected", "period"),
+    [
+        (2.9, "fixed_point", None),
+        (3.2, "periodic", 2),
+        (3.46, "periodic", 4),
+        (3.55, "periodic", 8),
+        (3.565, "periodic", 16),
+        (3.5695, "periodic", 32),
+        (3.575, "chaotic", None),
+        (3.6, "chaotic", None),
+        (3.7, "chaotic", None),
+        (3.7389, "periodic", 5),
+        (3.8284, "chaotic", None),
+        (3.83, "periodic", 3),
+        (3.845, "periodic", 6),
+        (4.0, "chaotic", None),
+    ],
+)
+def test_the_route_of_the_logistic_map(r, expected, period):
+    found, run = judged(systems.logistic(r))
+    assert found == expected, run.reason.item()
+    if period is not None:
+        assert float(run.return_time) == period
+    if r == 4.0:
+        np.testing.assert_allclose(float(run.lyapunov_exponent[0]), np.log(2), atol=4e-3)
+
+
+def test_at_a_bifurcation_it_is_undecided():
+    found, run = judged(systems.logistic(3.0))
+    assert found == "undecided"
+    assert "drift" in run.reason.item()
+
+
+@pytest.mark.parametrize(
+    ("ρ", "expected"), [(10.0, "fixed_point"), (22.0, "transient_chaos"), (28.0, "chaotic"), (160.0, "periodic")]
+)
+def test_lorenz(ρ, expected):
+    found, run = judged(systems.lorenz63(rho=ρ))
+    assert found == expected, run.reason.item()
+    if expected == "chaotic":
+        # Volumes shrink at the rate of the divergence, and pieces of the window average to the whole.
+        np.testing.assert_allclose(float(run.lyapunov_exponent.sum()), -41 / 3, rtol=1e-4)
+        np.testing.assert_allclose(float(run.finite_time_exponent.mean()), float(run.lyapunov_exponent[0]), rtol=1e-6)
+        assert not run.preserves_volume
+        gaps = float(run.lyapunov_exponent[0] - run.lyapunov_exponent[1])
+        np.testing.assert_allclose(float(run.log_gali[1]) / float(run.gali_time), -gaps, rtol=0.1)
+
+
+def torus(frequencies):
+    """Circles of radius one that attract, each with its own frequency."""
+    ω = jnp.asarray(frequencies)
+
+    def field(t, x, args):
+        x = x.reshape(-1, 2)
+        grows = 1 - jnp.sum(x**2, axis=1)
+        return jnp.stack([ω * x[:, 1] + x[:, 0] * grows, -ω * x[:, 0] + x[:, 1] * grows], axis=1).ravel()
+
+    return curlflow.Flow(field, [1.0, 0.0] * len(frequencies))
+
+
+def henon_heiles(energy, y, py=0.0):
+    def field(t, x, args):
+        return jnp.stack([x[2], x[3], -x[0] - 2 * x[0] * x[1], -x[1] - x[0] ** 2 + x[1] ** 2])
+
+    px = np.sqrt(2 * energy - py**2 - y**2 + 2 / 3 * y**3)
+    return curlflow.Flow(field, [0.0, y, float(px), py], integrator=SHARP)
+
+
+def duffing(drive):
+    def field(t, x, args):
+        return jnp.stack([x[1], -0.3 * x[1] + x[0] - x[0] ** 3 + args * jnp.cos(1.2 * t)])
+
+    return curlflow.Flow(field, [1.0, 0.0], args=drive)
+
+
+def rotation(i, x, args):
+    turn = np.pi * (np.sqrt(5) - 1)
+    return jnp.stack([jnp.cos(turn) * x[0] - jnp.sin(turn) * x[1], jnp.sin(turn) * x[0] + jnp.cos(turn) * x[1]])
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        (lambda: systems.henon(), "chaotic"),
+        (lambda: systems.rossler(c=2.5), "periodic"),
+        (lambda: torus([1.0, 2**0.5]), "quasi_periodic"),
+        (lambda: torus([1.0]), "periodic"),
+        (lambda: curlflow.Map(rotation, [1.0, 0.0]), "quasi_periodic"),
+        (lambda: systems.standard_map(k=0.5, state=(np.pi, 0.3)), "quasi_periodic"),
+        (lambda: systems.standard_map(k=5.0, state=(0.2, 2.1)), "chaotic"),
+        (lambda: henon_heiles(1 / 6, -0.1), "chaotic"),
+        (lambda: duffing(0.5), "chaotic"),
+        (lambda: duffing(0.2), "periodic"),
+        (lambda: curlflow.Flow(lambda t, x, a: x**2, [1.0]), "divergent"),
+        (lambda: curlflow.Flow(lambda t, x, a: jnp.ones_like(x), [1.0]), "undecided"),
+    ],
+)
+def test_systems_whose_motion_is_known(system, expected):
+    found, run = judged(system())
+    assert found == expected, run.reason.item()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        (lambda: systems.rossler(), "chaotic"),
+        (lambda: torus([1.0, 2**0.5, 3**0.5]), "quasi_periodic"),
+        (lambda: henon_heiles(1 / 12, 0.1), "quasi_periodic"),
+        (lambda: systems.lorenz96(), "chaotic"),
+    ],
+)
+def test_slower_systems_whose_motion_is_known(system, expected):
+    found, run = judged(system())
+    assert found == expected, run.reason.item()
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.9])
+def test_noise_is_not_called_chaos(memory):
+    key = jax.random.key(1)
+
+    def step(i, x, args):
+        return memory * x + jax.random.normal(jax.random.fold_in(key, i), x.shape)
+
+    found, run = judged(curlflow.Map(step, [0.3]))
+    assert found == "undecided"
+    assert float(run.zero_one[0]) > 0.9  # the 0-1 test alone would
+
+
+def test_alignment_of_volume_preserving_maps():
+    _, regular = judged(systems.standard_map(k=0.5, state=(np.pi, 0.3)))
+    _, chaotic = judged(systems.standard_map(k=5.0, state=(0.2, 2.1)))
+    assert regular.preserves_volume
+    assert chaotic.preserves_volume
+    assert regular.log_gali[1] > -12
+    assert chaotic.log_gali[1] < -1e4
+
+
+def test_observables_of_ones_own():
+    flow = torus([1.0, 2**0.5])
+    radius = curlflow.classify(flow, observables=lambda x: jnp.sum(x**2).reshape(1))
+    assert verdict(radius) == "fixed_point"  # the radius alone does not move
+    assert radius.observable.values.tolist() == ["observable_1"]
+    with pytest.raises(ValueError, match=r"observables: .* one axis"):
+        curlflow.classify(flow, observables=lambda x: jnp.sum(x))
+    with pytest.raises(ValueError, match="observables: got 3, required is a function of the state"):
+        curlflow.classify(flow, observables=3)
+
+
+@pytest.mark.parametrize("ρ", [28.0, 160.0, 10.0])
+def test_pictures(tmp_path, ρ):
+    dataset = curlflow.classify(systems.lorenz63(rho=ρ), transient=100, duration=100)
+    curlflow.plot.classification(dataset).savefig(tmp_path / "verdict.png")
+    assert (tmp_path / "verdict.png").stat().st_size > 10_000
+    with pytest.raises(ValueError, match="realization: got 1, allowed are 0 to 0"):
+        curlflow.plot.classification(dataset, realization=1)
+
+
+def small(**changes):
+    spec = curlflow.Spec(
+        network={"inputs": 5, "hidden": 6, "outputs": 1, "activation": "linear", "output_activation": "linear"},
+        rule={"kind": "curl", "flipped": {"inputs": 0.4}},
+        constraint={"kind": "frobenius"},
+        data={"samples": 40},
+        dynamics={"kind": "updates", "learning_rate": 0.1},
+        realizations=2,
+    )
+    return spec.replace(changes)
+
+
+def test_learning(tmp_path):
+    spec = small(**{"rule.flipped.inputs": 0.0})
+    dataset = curlflow.classify(spec, transient=2000, duration=200, exponents=2)
+    assert [verdict(dataset, i) for i in range(2)] == ["fixed_point", "fixed_point"]
+    assert dataset.observable.values[0] == "train_error"
+    assert dataset.attrs["study"] == "classify"
+    path = curlflow.save(dataset, tmp_path / "c.nc")
+    xr_equal = curlflow.load(path)
+    assert xr_equal.reason.values.tolist() == dataset.reason.values.tolist()
+    assert xr_equal.identical(dataset)
+
+
+def test_the_command(tmp_path):
+    (tmp_path / "small.toml").write_text(small().to_toml())
+    words = ["classify", "small.toml", "--transient", "50", "--duration", "100", "--exponents", "1"]
+    command = [sys.executable, "-m", "curlflow.cli", *words]
+    environment = {**os.environ, "COLUMNS": "120"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert done.returncode in (0, 3), done.stderr
+    assert "verdict" in done.stdout
+    assert "why" in done.stdout
+    assert curlflow.load(tmp_path / "classify_small.nc").sizes["realization"] == 2
+    assert (tmp_path / "classify_small.png").exists()
+
+
+def test_symmetry_does_not_count():
+    flow = small(**{"dynamics": {"kind": "flow"}, "rule.flipped.inputs": 0.0})
+    dataset = curlflow.classify(flow, transient=500, duration=200, exponents=4)
+    assert "transverse" in dataset.attrs
+    assert verdict(dataset) == "fixed_point"
+
+
+def test_two_alternating_states_are_named():
+    spec = small(**{"dynamics.learning_rate": 1.9, "rule.flipped.inputs": 0.0})
+    dataset = curlflow.classify(spec, transient=4000, duration=4000, exponents=1)
+    named = {curlflow.Status(int(s)).name for s in dataset.status}
+    for i in range(2):
+        if verdict(dataset, i) == "periodic" and float(dataset.return_time[i]) == 2 * 1.9:
+            assert curlflow.Status(int(dataset.status[i])).name == "period_two"
+    assert named <= {"completed", "period_two"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"duration": -1}, "duration: got -1"),
+        ({"transient": -1}, "transient: got -1"),
+        ({"exponents": 4}, "exponents: got 4, allowed are whole numbers from 1 to 3"),
+        ({"seed": 0.5}, "seed: got 0.5"),
+    ],
+)
+def test_bad_input(options, message):
+    with pytest.raises(ValueError, match=message):
+        curlflow.classify(systems.lorenz63(), **options)
+
+
+def test_windows_that_are_too_short():
+    with pytest.raises(ValueError, match="duration: got 100, 100 iterations; required are 500 or more"):
+        curlflow.classify(systems.henon(), duration=100)
+    with pytest.raises(ValueError, match="spec_or_system"):
+        curlflow.classify(3)
+
+
+def test_an_interrupt_keeps_what_is_finished(monkeypatch):
+    from curlflow.studies import classification_runs
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(classification_runs, "_align", stop)
+    with pytest.raises(curlflow.Interrupted) as caught:
+        curlflow.classify(systems.henon(), duration=2000)
+    dataset = caught.value.dataset
+    assert np.isfinite(dataset.lyapunov_exponent.values).all()
+    assert np.isfinite(dataset.zero_one.values).all()
