@@ -37,6 +37,7 @@ _HOMES = {
     "save": "curlflow.results",
     "simulate": "curlflow.studies.simulation",
     "stability": "curlflow.studies.stability",
+    "step_sizes": "curlflow.studies.step_sizes",
     "sweep": "curlflow.sweeping",
     "train": "curlflow.studies.training",
 }
@@ -82,6 +83,7 @@ __all__ = [
     "save",
     "simulate",
     "stability",
+    "step_sizes",
     "sweep",
     "sweeping",
     "symbolic",
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
     from .studies.plane_decompositions import plane_decomposition
     from .studies.simulation import simulate
     from .studies.stability import stability
+    from .studies.step_sizes import step_sizes
     from .studies.training import train
     from .sweeping import Axis, sweep
     from .systems import Flow, Map

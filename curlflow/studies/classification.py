@@ -1,24 +1,16 @@
 """Chaos or not: several indicators and a verdict for every realization: `classify`."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from ..precision import double_precision
-from ..rules.signals import error_signal
 from ..spec import Spec
 from ..systems import AbstractSystem
-from ..systems.kernels import geometry
 from .classification_dataset import assemble
-from .classification_options import Options
-from .classification_runs import Classified, run_all
-from .observables import given as given_observables
-from .observables import of_problem, of_system
-from .options import check_subject
-from .subjects import architecture_of, built, compressed_alike, subject_attributes, systems_of
+from .classification_runs import run_all
+from .classification_starts import started
 from .workers import Interrupted, Progress, reporting, stopped
 
 
@@ -71,48 +63,11 @@ def classify(
 
     **Sources:** docs/model.md; docs/classification.md.
     """
-    check_subject(spec_or_system, rule)
     given = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
-    architecture = architecture_of(spec_or_system, graph)
-    learning = isinstance(spec_or_system, Spec)
-    rotates = learning and _rotates(spec_or_system, rule, architecture)
-    systems, spaces, attributes = systems_of(
-        spec_or_system, rule=rule, rtol=None, atol=None, graph=architecture, compress=rotates, transverse=rotates
-    )
-    options = Options.checked(given, systems[0], spaces[0])
-    if observables is not None:
-        chosen = given_observables(observables, systems[0].state)
-        observers, scales = [chosen] * len(systems), [np.zeros(len(chosen[1]))] * len(systems)
-    elif learning:
-        build = functools.partial(spec_or_system.build, rule=rule, graph=architecture)
-        problems = (compressed_alike if rotates else built)(build, len(systems))
-        observers, scales = [of_problem(p, seed=options.seed) for p in problems], [_scale(p) for p in problems]
-    else:
-        observers = [of_system(s.state, seed=options.seed) for s in systems]
-        scales = [np.zeros(len(names)) for _, names in observers]
-    parts = zip(systems, spaces, observers, strict=True)
-    runs = [Classified.fresh(i, system, space, observe) for i, (system, space, (observe, _)) in enumerate(parts)]
+    runs, options, names, scales, subject = started(spec_or_system, given, observables, rule, graph)
     with reporting(progress, len(runs)) as report:
         interrupted = stopped(lambda: run_all(runs, options, report))
-    subject = subject_attributes(spec_or_system, rule, architecture) | attributes
-    dataset = assemble(runs, options, observers[0][1], scales, subject)
+    dataset = assemble(runs, options, names, scales, subject)
     if interrupted:
         raise Interrupted(dataset)
     return dataset
-
-
-def _rotates(spec: Spec, rule: Any, architecture: Any) -> bool:
-    """Whether the rotations of hidden units are known that leave the dynamics alone."""
-    problem = spec.build(rule=rule, graph=architecture)
-    network, signal = problem.student, error_signal(problem.rule, problem.student)
-    if signal is None or geometry(problem.constraint) is None:
-        return False
-    turning = np.array_equal(signal.feedback[0], network.weights[1])
-    return network.activation == "linear" and len(network.weights) == 2 and turning
-
-
-def _scale(problem: Any) -> np.ndarray:
-    """How large observables are where nothing has been learnt: an error that is tiny against this does not move."""
-    error = 0.5 * float(np.mean(np.sum(problem.y_test**2, axis=0)))
-    _, names = of_problem(problem)
-    return np.array([error if name == "train_error" else 0.0 for name in names])

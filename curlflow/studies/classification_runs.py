@@ -81,7 +81,7 @@ class Classified:
         return bool(np.abs(self.measured.divergences).max() < PRESERVED)
 
 
-def run_all(runs: list[Classified], options: Options, report: Progress) -> None:
+def run_all(runs: list[Classified], options: Options, report: Progress, align: bool = True) -> None:
     """All realizations side by side: transient, observables, exponents, alignment of tangents."""
     in_turns(lambda r: _transient(r, options, report), runs)
     ready = _good(runs)
@@ -90,7 +90,7 @@ def run_all(runs: list[Classified], options: Options, report: Progress) -> None:
         r.interval, r.samples = interval, int(options.duration / interval + 1e-9)
     in_turns(lambda r: _observe(r, span, pieces, report), ready)
     _exponents(_good(ready), options, report)
-    if options.exponents > 1:
+    if align and options.exponents > 1:
         in_turns(lambda r: _align(r, options, report), _good(ready))
 
 

@@ -1,0 +1,45 @@
+"""What a quantity tends to as a step size goes to zero: a weighted straight line through its values."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+FEWEST = 2
+"""Step sizes below which there is no line."""
+
+
+class Limit(NamedTuple):
+    """Of a line through values with errors.
+
+    **Attributes:**
+
+    - `value`, `error`: at step size zero, with its standard error; NaN where there are too few values.
+    - `slope`: per unit of the step size.
+    - `chi_square`: of the residuals, over the degrees of freedom; far above 1 the values lie on no line. NaN for two.
+    """
+
+    value: float
+    error: float
+    slope: float
+    chi_square: float
+
+
+def limit_of_small_steps(
+    steps: Float[np.ndarray, " steps"], values: Float[np.ndarray, " steps"], errors: Float[np.ndarray, " steps"]
+) -> Limit:
+    """The limit of `values` with standard `errors` at `steps`, of methods of first order.
+
+    Values that are not finite, or without a positive error, are left out.
+    """
+    steps, values, errors = (np.asarray(a, dtype=float) for a in (steps, values, errors))
+    used = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
+    if used.sum() < FEWEST:
+        return Limit(np.nan, np.nan, np.nan, np.nan)
+    x, y, weight = steps[used], values[used], 1 / errors[used]
+    (slope, value), covariance = np.polyfit(x, y, 1, w=weight, cov="unscaled")
+    freedom = x.size - 2
+    square = np.sum(((y - value - slope * x) * weight) ** 2)
+    return Limit(
+        float(value), float(np.sqrt(covariance[1, 1])), float(slope), square / freedom if freedom else np.nan
+    )
