@@ -24,6 +24,7 @@ _HOMES = {
     "Problem": "curlflow.problem",
     "Spec": "curlflow.spec",
     "Status": "curlflow.status",
+    "bifurcation": "curlflow.diagrams",
     "boundary": "curlflow.studies.boundaries",
     "classify": "curlflow.studies.classification",
     "covariant_vectors": "curlflow.studies.covariant",
@@ -63,6 +64,7 @@ __all__ = [
     "Problem",
     "Spec",
     "Status",
+    "bifurcation",
     "boundary",
     "classify",
     "constraints",
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
         systems,
         tasks,
     )
+    from .diagrams import bifurcation
     from .interrupts import Interrupted
     from .problem import Problem
     from .results import load, save

@@ -103,6 +103,7 @@ PICTURES = {
     "fluctuations": "fluctuations",
     "classify": "classification",
     "stability": "stability",
+    "bifurcation": "bifurcation",
     "boundary": "boundary",
     "plane_decomposition": "decomposition",
     "sweep": "phase_diagram",

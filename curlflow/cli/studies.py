@@ -268,4 +268,45 @@ def boundary(
     return finish(boundary(ratios, layer=layer, inputs=fractions), path, picture, quiet)
 
 
-COMMANDS = (lyapunov, simulate, train, fluctuations, classify, stability, boundary)
+def bifurcation(
+    spec: SpecArgument,
+    over: Annotated[str, typer.Option(help="A field and its values: rule.gain=1:-1:41 or =0,0.1,0.5.")],
+    set_: SetOption = None,
+    observable: Annotated[str | None, typer.Option(help="Whose extrema. Default: train_error.")] = None,
+    transient: Annotated[float | None, typer.Option(help="Time before the window. Default: 3000.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Length of the window. Default: 6000.")] = None,
+    exponents: Annotated[int, typer.Option(help="How many.")] = 1,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", "-d", help="Folder for finished values; the same command goes on.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes. Default: all cores.")] = None,
+    realizations: RealizationsOption = None,
+    output: OutputOption = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """A bifurcation diagram: late extrema, the largest exponent and verdicts along a field of the spec.
+
+    Examples:
+
+    curlflow bifurcation hidden_chaos --over rule.gain=1:-1:41 -d gain/
+
+    curlflow bifurcation hidden_chaos --over rule.flipped.inputs=0:0.6:13 --realizations 1
+    """
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "bifurcation", spec)
+    field, found, values = over.partition("=")
+    if not found:
+        raise ValueError(f"--over: got {over!r}, required is FIELD=VALUES, as in rule.gain=1:-1:41.")
+    numbers = numbers_from("--over", values)
+    without_screen()
+    from ..diagrams import bifurcation
+
+    options = {
+        "observable": observable, "transient": transient, "duration": duration, "exponents": exponents,
+        "directory": directory, "workers": workers, "progress": not quiet,
+    }  # fmt: skip
+    dataset = run(lambda: bifurcation(settings, {field: numbers}, **options), path)
+    return finish(dataset, path, picture, quiet)
+
+
+COMMANDS = (lyapunov, simulate, train, fluctuations, classify, bifurcation, stability, boundary)

@@ -1,5 +1,6 @@
 """Pictures from a dataset alone: whatever was saved can be drawn again by whoever has the file."""
 
+from .bifurcations import bifurcation
 from .boundaries import boundary
 from .curves import learning_curves
 from .exponents import lyapunov
@@ -11,6 +12,7 @@ from .verdicts import classification
 from .windows import fluctuations
 
 __all__ = [
+    "bifurcation",
     "boundary",
     "classification",
     "decomposition",

@@ -31,6 +31,7 @@ from .ensembles import (
     smallest_eigenvalues,
 )
 from .finite_size import CriticalFraction, critical_fraction_at, probability_unstable
+from .gains import critical_gain
 from .symbolic import Curve, Surface, boundary_curve, critical_surface, resolvent_polynomial
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Surface",
     "boundary_curve",
     "critical_fraction_at",
+    "critical_gain",
     "critical_surface",
     "extrapolate",
     "finite_size_slope",
