@@ -1,0 +1,165 @@
+"""Is learning with flips chaotic, or is it the step? The published unstable settings at four step sizes and as flows.
+
+Settings: figure 3b at c = 0.3 and 0.4 (all inputs flipped), 0.5 and 0.7 (60 %), figure 3c, d (c = 0.8, 60 %), the
+preset `hidden_chaos` (c = 0.5, 30 %), and figure 4c, d (c = 1, 60 % of the hidden units). Five realizations each:
+full-batch updates at η = 0.1, 0.05, 0.02 and 0.01 and the flow, from the published starts, looked at for 3,000 units
+of time after 3,000 of transient (30,000 to 60,000 published epochs).
+
+Variables of `chaos_or_step_size.nc`, as `curlflow.step_sizes` returns them for every `setting`: `lyapunov_exponent`
+(setting, learning_rate, realization, exponent) with standard errors, `verdict`, `status` (period two and rank one are
+named there), all indicators, `exponent_limit` and `chaotic_in`.
+
+Writes `data/chaos_or_step_size.nc` and `docs/figures/chaos_or_step_size.png`. Stop it and run it again: it goes on.
+
+    python analyses/chaos_or_step_size.py            (hours on two cores; --quick: minutes, in results/)
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # pictures go into files
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from phase_diagrams import ROOT, TOTAL, folders
+
+import curlflow
+from curlflow.plot.style import styled
+
+REALIZATIONS, TRANSIENT, DURATION = 5, 3000.0, 3000.0
+QUICK = 1, 300.0, 300.0
+EXPONENTS = 2
+LEFT_OUT = ("zero_one_lower", "zero_one_upper", "peak_frequency", "peak_width", "peak_is_line", "reason")
+"""Text, and what is there for every observable, would be most of the file."""
+READOUT = {"rescaled": False, "offset": {"layer": 1, "value": 1e-15}}
+
+
+def changes(c: float, inputs: float = 0.0, hidden: float = 0.0) -> dict[str, Any]:
+    """What a setting replaces in the preset `fig3cd`; with flipped hidden units the start is that of figure 4."""
+    widths = int(TOTAL / (1 + 1 / c)), int(TOTAL / (1 + c))
+    offset = READOUT["offset"] if hidden else {"layer": 2, "value": 1e-10}
+    return {
+        "network.inputs": widths[0], "network.hidden": widths[1], "teacher.width": widths[1],
+        "rule.flipped.inputs": inputs, "rule.flipped.hidden": hidden,
+        "teacher.rescaled": not hidden, "start.offset": offset,
+    }  # fmt: skip
+
+
+SETTINGS = {
+    "c = 0.3, all inputs": changes(0.3, inputs=1.0),
+    "c = 0.4, all inputs": changes(0.4, inputs=1.0),
+    "c = 0.5, 30 % of inputs": changes(0.5, inputs=0.3),
+    "c = 0.5, 60 % of inputs": changes(0.5, inputs=0.6),
+    "c = 0.7, 60 % of inputs": changes(0.7, inputs=0.6),
+    "c = 0.8, 60 % of inputs": changes(0.8, inputs=0.6),
+    "c = 1, 60 % of hidden units": changes(1.0, hidden=0.6),
+}
+QUICK_SETTINGS = ("c = 0.5, 30 % of inputs", "c = 0.8, 60 % of inputs")
+
+
+def studied(spec: curlflow.Spec, transient: float, duration: float) -> xr.Dataset:
+    """A cell: one setting at all step sizes."""
+    dataset = curlflow.step_sizes(spec, transient=transient, duration=duration, exponents=EXPONENTS)
+    return dataset.drop_vars(LEFT_OUT)
+
+
+def computed(names: list[str], numbers: tuple[int, float, float], folder: Path, workers: int | None) -> xr.Dataset:
+    """All settings."""
+    realizations, transient, duration = numbers
+    spec = curlflow.preset("fig3cd").replace("realizations", realizations)
+    axis = curlflow.Axis(names, changes=[SETTINGS[name] for name in names])
+    options = {"transient": transient, "duration": duration}
+    dataset = curlflow.sweep(
+        spec,
+        {"setting": axis},
+        studied,
+        options,
+        directory=folder,
+        extend=True,
+        progress=True,
+        version=1,
+        workers=workers,
+    )
+    dataset.attrs |= {
+        "title": "curlflow chaos_or_step_size",
+        "published": "full batches at η = 0.1, windows of epochs 99,001 to 100,000; what is here is in `options`",
+    }
+    return dataset
+
+
+def draw(dataset: xr.Dataset):
+    """λ₁ against η, a panel for each setting: ● chaotic, ○ undecided, × two states or rank one, · other."""
+    verdicts = dataset.verdict.attrs["flag_meanings"].split()
+    symbols = {"chaotic": ("o", "full"), "undecided": ("o", "none")}
+    rates = dataset.learning_rate.to_numpy()
+    number = dataset.sizes["setting"]
+    columns = min(number, 4)
+    rows = -(-number // columns)
+    with styled():
+        size = (3.1 * columns + 0.4, 2.7 * rows + 0.5)
+        figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True)
+        colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+        for axes, name in zip(grid.flat, dataset.setting.to_numpy(), strict=False):
+            one = dataset.sel(setting=name)
+            for i in range(one.sizes["realization"]):
+                run = one.isel(realization=i)
+                λ, error = (run[v].isel(exponent=0).to_numpy() for v in ("lyapunov_exponent", "lyapunov_exponent_se"))
+                x = rates + (i - one.sizes["realization"] / 2) * 0.0008
+                axes.errorbar(x, λ, error, color=colors[i % len(colors)], linewidth=0.8, alpha=0.8)
+                for place, value, kind, status in zip(x, λ, run.verdict.values, run.status.values, strict=True):
+                    marker, fill = symbols.get(verdicts[int(kind)], (".", "full"))
+                    if status != int(curlflow.Status.completed):
+                        marker = "x"
+                    axes.plot(place, value, marker, fillstyle=fill, color=colors[i % len(colors)], markersize=5)
+            axes.axhline(0, color="black", linewidth=0.6)
+            axes.set_title(str(name), fontsize="small")
+        for axes in grid.flat[number:]:
+            axes.set_axis_off()
+        for axes in grid[-1]:
+            axes.set_xlabel("learning rate (0: flow)")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("λ₁ per unit of time")
+        figure.suptitle("● chaotic   ○ undecided   × two states alternate, or rank one   · regular", fontsize="small")
+    return figure
+
+
+def summarize(dataset: xr.Dataset) -> None:
+    """Print what is chaotic where."""
+    names = dataset.chaotic_in.attrs["flag_meanings"].split()
+    for setting in dataset.setting.to_numpy():
+        found = [names[int(v)] for v in dataset.chaotic_in.sel(setting=setting).values if np.isfinite(v)]
+        print(f"{setting}: " + ", ".join(f"{found.count(name)} {name}" for name in names if name in found))
+
+
+def main() -> None:
+    """Compute, save and draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two settings, one realization, 300 units of time")
+    parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
+    parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
+    parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
+    given = parser.parse_args()
+    folder, figures = folders(given.quick)
+    name = "chaos_or_step_size" + ("_quick" if given.quick else "")
+    path = folder / f"{name}.nc"
+    if not given.draw:
+        cells = (given.directory or ROOT / "results" / "sweeps") / name
+        cells.mkdir(parents=True, exist_ok=True)
+        settings = list(QUICK_SETTINGS if given.quick else SETTINGS)
+        numbers = QUICK if given.quick else (REALIZATIONS, TRANSIENT, DURATION)
+        try:
+            curlflow.save(computed(settings, numbers, cells, given.workers), path)
+        except (curlflow.Interrupted, KeyboardInterrupt):
+            sys.exit(f"interrupted; finished settings are in {cells}, and the same command goes on")
+    dataset = curlflow.load(path)
+    summarize(dataset)
+    draw(dataset).savefig(figures / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
