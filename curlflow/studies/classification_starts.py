@@ -72,8 +72,9 @@ def _rotates(spec: Spec, rule: Any, architecture: Any) -> bool:
     network, signal = problem.student, error_signal(problem.rule, problem.student)
     if signal is None or geometry(problem.constraint) is None:
         return False
-    turning = np.array_equal(signal.feedback[0], network.weights[1])
-    return network.activation == "linear" and len(network.weights) == 2 and turning
+    if network.activation != "linear" or len(network.weights) != 2:
+        return False
+    return np.array_equal(signal.feedback[0], network.weights[1])
 
 
 def _scale(problem: Any) -> np.ndarray:
