@@ -49,6 +49,8 @@ def test_gains_of_arrays_and_ends():
     assert (np.diff(found) > 0).all()
     assert np.isnan(random_matrix.critical_gain(0.5))
     assert random_matrix.critical_gain(4.0, inputs=0.3) == 0  # H is singular at g = 0
+    with pytest.raises(ValueError, match="do not broadcast"):
+        random_matrix.critical_gain([0.1, 0.5], inputs=[0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match="inputs: got 2"):
         random_matrix.critical_gain(0.5, inputs=2)
 
@@ -146,6 +148,12 @@ def test_the_command(tmp_path):
         (lambda: systems.logistic, {"r": [3.0, 3.0]}, {}, "r: got .* required are different numbers"),
         (lambda: systems.logistic, {"r": [3.0]}, {"workers": 2}, "workers: it goes with a spec"),
         (lambda: systems.logistic, {"r": [3.0]}, {"observable": "energy"}, "observable: got 'energy'"),
+        (lambda: systems.logistic, {"r": [3.0, np.nan]}, {}, "r: got .* required are different numbers"),
+        (lambda: systems.logistic, {"r": ["a"]}, {}, "r: got .* required are different numbers"),
+        (lambda: systems.logistic, {"realization": [3.0]}, {}, "over: got the name 'realization'"),
+        (lambda: systems.logistic, {"a/b": [3.0]}, {}, "over: got the name 'a/b'"),
+        (lambda: systems.logistic, {3: [3.0]}, {}, "over: got the name 3"),
+        (lambda: systems.henon, {"a": [1.4]}, {"observable": lambda x: x}, "observable: got 2 numbers"),
         (lambda: 3, {"r": [3.0]}, {}, "spec_or_function: got 3"),
     ],
 )  # fmt: skip

@@ -53,6 +53,35 @@ def test_the_route_of_the_logistic_map(r, expected, period):
         np.testing.assert_allclose(float(run.lyapunov_exponent[0]), np.log(2), atol=4e-3)
 
 
+@pytest.mark.parametrize("duration", [2000, 2200, 50_000])
+@pytest.mark.parametrize("r", [3.565, 3.568])
+def test_a_start_on_the_cycle_has_no_transient(r, duration):
+    x = 0.3
+    for _ in range(100_000):
+        x = r * x * (1 - x)
+    found, run = judged(systems.logistic(r, state=x), transient=500, duration=duration)
+    assert found == "periodic", run.reason.item()
+    assert float(run.early_growth) <= 0
+
+
+def test_the_unit_of_time_does_not_matter():
+    def step(i, x, a):
+        return a * x * (1 - x)
+
+    found = []
+    for unit in (1.0, 0.1, 1e-3):
+        logistic = curlflow.Map(step, 0.3, unit, args=3.9)
+        dataset = curlflow.classify(logistic, transient=500 * unit, duration=2000 * unit)
+        found.append((verdict(dataset), round(float(dataset.lyapunov_exponent[0, 0]) * unit, 6)))
+    assert found[0] == found[1] == found[2]
+
+
+def test_an_unstable_cycle_that_rounding_holds_is_not_called_regular():
+    found, run = judged(curlflow.Map(lambda i, x, a: (3 * x + 1) % 7, [1.0]), transient=500, duration=2000)
+    assert found == "undecided"
+    assert "rounding" in run.reason.item()
+
+
 def test_at_a_bifurcation_it_is_undecided():
     found, run = judged(systems.logistic(3.0))
     assert found == "undecided"
@@ -169,8 +198,17 @@ def test_observables_of_ones_own():
     radius = curlflow.classify(flow, observables=lambda x: jnp.sum(x**2).reshape(1))
     assert verdict(radius) == "fixed_point"  # the radius alone does not move
     assert radius.observable.values.tolist() == ["observable_1"]
-    with pytest.raises(ValueError, match=r"observables: .* one axis"):
-        curlflow.classify(flow, observables=lambda x: jnp.sum(x))
+    scalar = curlflow.classify(flow, observables=lambda x: jnp.sum(x**2))
+    assert verdict(scalar) == "fixed_point"
+    for wrong, message in (
+        (lambda x: jnp.ones((2, 2)), "one axis"),
+        (lambda x: x * jnp.nan, "finite"),
+        (lambda x: x * 1j, "real numbers"),
+        (lambda x: None, "cannot be applied"),
+        (lambda x: float(x[0]), "cannot be applied"),
+    ):
+        with pytest.raises(ValueError, match=f"observables: .*{message}"):
+            curlflow.classify(flow, observables=wrong)
     with pytest.raises(ValueError, match="observables: got 3, required is a function of the state"):
         curlflow.classify(flow, observables=3)
 
@@ -182,6 +220,10 @@ def test_pictures(tmp_path, ρ):
     assert (tmp_path / "verdict.png").stat().st_size > 10_000
     with pytest.raises(ValueError, match="realization: got 1, allowed are 0 to 0"):
         curlflow.plot.classification(dataset, realization=1)
+    with pytest.raises(ValueError, match="realization: got 0.0"):
+        curlflow.plot.classification(dataset, realization=0.0)
+    with pytest.raises(ValueError, match="no dimension realization"):
+        curlflow.plot.classification(dataset.isel(realization=0))
 
 
 def small(**changes):
@@ -245,6 +287,7 @@ def test_two_alternating_states_are_named():
         ({"transient": -1}, "transient: got -1"),
         ({"exponents": 4}, "exponents: got 4, allowed are whole numbers from 1 to 3"),
         ({"seed": 0.5}, "seed: got 0.5"),
+        ({"seed": 2**70}, "seed: got"),
     ],
 )
 def test_bad_input(options, message):

@@ -93,7 +93,17 @@ def test_across_the_orbits_of_rotations():
         curlflow.covariant_vectors(small(), transverse=True)
 
 
+def test_a_direction_that_is_squeezed_to_nothing():
+    squeezed = curlflow.Map(lambda i, x, a: jnp.array([3.9 * x[0] * (1 - x[0]), 0 * x[1]]), [0.3, 0.1])
+    ds = curlflow.covariant_vectors(squeezed, transient=50, duration=2000, alignment=50).isel(realization=0)
+    np.testing.assert_allclose(float(ds.covariant_exponent[0]), 0.4945, atol=0.05)
+    assert ds.covariant_exponent[1] == -np.inf
+    np.testing.assert_allclose(np.abs(ds.covariant_vector), np.eye(2), atol=1e-12)
+
+
 def test_bad_input():
+    with pytest.raises(ValueError, match="block: got 1e"):
+        curlflow.covariant_vectors(systems.henon(), duration=200, block=1e9)
     with pytest.raises(ValueError, match="exponents: got 4"):
         curlflow.covariant_vectors(systems.lorenz63(), exponents=4)
     with pytest.raises(ValueError, match="duration: got 0"):

@@ -270,7 +270,7 @@ def boundary(
 
 def bifurcation(
     spec: SpecArgument,
-    over: Annotated[str, typer.Option(help="A field and its values: rule.gain=1:-1:41 or =0,0.1,0.5.")],
+    over: Annotated[str, typer.Option(help="A field and its values: rule.gain=-1:1:41 or =0,0.1,0.5.")],
     set_: SetOption = None,
     observable: Annotated[str | None, typer.Option(help="Whose extrema. Default: train_error.")] = None,
     transient: Annotated[float | None, typer.Option(help="Time before the window. Default: 3000.")] = None,
@@ -289,14 +289,14 @@ def bifurcation(
 
     Examples:
 
-    curlflow bifurcation hidden_chaos --over rule.gain=1:-1:41 -d gain/
+    curlflow bifurcation hidden_chaos --over rule.gain=-1:1:41 -d gain/
 
     curlflow bifurcation hidden_chaos --over rule.flipped.inputs=0:0.6:13 --realizations 1
     """
     settings, path = spec_from(spec, set_, realizations), output_from(output, "bifurcation", spec)
     field, found, values = over.partition("=")
     if not found:
-        raise ValueError(f"--over: got {over!r}, required is FIELD=VALUES, as in rule.gain=1:-1:41.")
+        raise ValueError(f"--over: got {over!r}, required is FIELD=VALUES, as in rule.gain=-1:1:41.")
     numbers = numbers_from("--over", values)
     without_screen()
     from ..diagrams import bifurcation

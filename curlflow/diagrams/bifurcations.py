@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from .. import random_matrix, results
 from ..precision import double_precision
 from ..spec import Spec
-from ..studies.bifurcation_cell import at_value
+from ..studies.bifurcation_cell import VARIABLES, at_value
 from ..studies.workers import Interrupted, Progress, reporting
 from ..sweeping import sweep
 from ..systems import AbstractSystem
@@ -90,9 +91,7 @@ def bifurcation(
 
 def _of_function(function: Callable, name: str, values: Any, options: dict[str, Any], progress: Any) -> xr.Dataset:
     """All values, one after the other."""
-    values = np.asarray(values, dtype=float)
-    if values.ndim != 1 or values.size == 0 or len(np.unique(values)) < values.size:
-        raise ValueError(f"{name}: got {values.tolist()!r}, required are different numbers.")
+    name, values = _checked(name, values)
     parts, interrupted = [], False
     with reporting(progress, 1) as report:
         try:
@@ -113,6 +112,24 @@ def _of_function(function: Callable, name: str, values: Any, options: dict[str, 
     if interrupted:
         raise Interrupted(whole)
     return whole
+
+
+def _checked(name: Any, values: Any) -> tuple[str, Float[np.ndarray, " values"]]:
+    """A name that a dimension can have, and its values.
+
+    **Raises:** `ValueError` for names that the dataset has itself, and for values that are not different numbers.
+    """
+    taken = {v.name for v in VARIABLES} | {d for v in VARIABLES for d in v.dims}
+    if not isinstance(name, str) or not name.strip() or "/" in name or name in taken:
+        raise ValueError(f"over: got the name {name!r}, required is a word other than {', '.join(sorted(taken))}.")
+    try:
+        numbers = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {values!r}, required are different numbers.") from None
+    distinct = numbers.ndim == 1 and numbers.size > 0 and len(np.unique(numbers)) == numbers.size
+    if not distinct or not np.isfinite(numbers).all():
+        raise ValueError(f"{name}: got {numbers.tolist()!r}, required are different numbers.")
+    return name, numbers
 
 
 def _finished(dataset: xr.Dataset, spec: Spec) -> xr.Dataset:

@@ -34,6 +34,10 @@ CAPACITY = 16
 """The most blocks in one compiled call: each keeps a frame of the size of the tangents."""
 
 
+NOTHING = 1e-100
+"""What stands for a factor of zero."""
+
+
 class Frames(NamedTuple):
     """The factors of some blocks.
 
@@ -114,8 +118,11 @@ def covariant(r: Float[np.ndarray, "blocks vectors vectors"], *, seed: int = 0) 
     - `r`: the factors of consecutive blocks.
     - `seed`: of the arbitrary C at the end.
     """
-    r = np.asarray(r)
+    r = np.array(r)
     blocks, vectors, _ = r.shape
+    # A direction that is squeezed to nothing: the backward iteration turns into it at once.
+    places = np.arange(vectors)
+    r[:, places, places] = np.where(r[:, places, places] == 0, NOTHING, r[:, places, places])
     c = np.triu(np.random.default_rng(seed).normal(size=(vectors, vectors)))
     c /= np.linalg.norm(c, axis=0)
     coefficients, log_stretch = np.empty_like(r), np.empty((blocks, vectors))
@@ -124,7 +131,7 @@ def covariant(r: Float[np.ndarray, "blocks vectors vectors"], *, seed: int = 0) 
         before = solve_triangular(r[t], c)
         norms = np.linalg.norm(before, axis=0)
         c, log_stretch[t] = before / norms, -np.log(norms)
-    return Covariant(coefficients, log_stretch)
+    return Covariant(coefficients, np.where(log_stretch < np.log(NOTHING) / 2, -np.inf, log_stretch))
 
 
 def angles(coefficients: Float[np.ndarray, "blocks vectors vectors"]) -> Float[np.ndarray, "blocks vectors vectors"]:

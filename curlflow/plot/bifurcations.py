@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import needs, styled
+from .style import check_realization, needs, styled
 
 SLIGHT = 1e-20
 """Values closer to zero than this are drawn there: errors below it mean a solution and nothing finer."""
@@ -26,11 +26,11 @@ def bifurcation(dataset: xr.Dataset, realization: int | None = None) -> Figure:
     **Raises:** `ValueError` for a dataset without extrema, and realizations that it does not have.
     """
     needs(dataset, "late_extremum", "lyapunov_exponent", "lyapunov_exponent_se", "verdict")
-    number = dataset.sizes["realization"]
-    if realization is not None and realization not in range(number):
-        raise ValueError(f"realization: got {realization!r}, allowed are 0 to {number - 1}.")
-    name = next(d for d in dataset.verdict.dims if d != "realization")
-    shown = range(number) if realization is None else [realization]
+    check_realization(dataset, 0 if realization is None else realization)
+    name = next((d for d in dataset.verdict.dims if d != "realization"), None)
+    if name is None:
+        raise ValueError("dataset: it has no parameter; select several values.")
+    shown = range(dataset.sizes["realization"]) if realization is None else [realization]
     with styled():
         figure, (above, below) = plt.subplots(2, 1, figsize=(7.5, 5.6), sharex=True, height_ratios=(3, 2))
         colors = mpl.rcParams["axes.prop_cycle"].by_key()["color"]

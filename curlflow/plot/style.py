@@ -2,8 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import xarray as xr
 
 STYLE = {
@@ -30,6 +32,19 @@ def styled() -> Iterator[None]:
     """Draw in the style of curlflow, and leave the user's settings as they were."""
     with mpl.rc_context(STYLE):
         yield
+
+
+def check_realization(dataset: xr.Dataset, realization: Any) -> None:
+    """Refuse what is no number of a realization of the dataset.
+
+    **Raises:** `ValueError` for those, and for a dataset without realizations.
+    """
+    if "realization" not in dataset.dims:
+        raise ValueError("dataset: it has no dimension realization; select one by [0:1], not by 0.")
+    number = dataset.sizes["realization"]
+    whole = isinstance(realization, int | np.integer) and not isinstance(realization, bool)
+    if not whole or not 0 <= realization < number:
+        raise ValueError(f"realization: got {realization!r}, allowed are 0 to {number - 1}.")
 
 
 def needs(dataset: xr.Dataset, *names: str) -> None:

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import needs, styled
+from .style import check_realization, needs, styled
 
 SHOWN = 4
 """Spectra that are drawn."""
@@ -20,8 +20,7 @@ def classification(dataset: xr.Dataset, realization: int = 0) -> Figure:
     **Raises:** `ValueError` for a dataset without verdicts, and realizations that it does not have.
     """
     needs(dataset, "verdict", "zero_one", "power")
-    if realization not in range(dataset.sizes["realization"]):
-        raise ValueError(f"realization: got {realization!r}, allowed are 0 to {dataset.sizes['realization'] - 1}.")
+    check_realization(dataset, realization)
     one = dataset.isel(realization=realization)
     name = dataset.verdict.attrs["flag_meanings"].split()[int(one.verdict)].replace("_", " ")
     with styled():

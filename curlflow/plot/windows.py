@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import needs, styled
+from .style import check_realization, needs, styled
 
 TRACES = 6
 SHOWN_TIMES = 5
@@ -22,8 +22,7 @@ def fluctuations(dataset: xr.Dataset, realization: int = 0) -> Figure:
     **Raises:** `ValueError` for a dataset without fluctuations, and realizations that it does not have.
     """
     needs(dataset, "records", "autocorrelation", "projection")
-    if realization not in range(dataset.sizes["realization"]):
-        raise ValueError(f"realization: got {realization!r}, allowed are 0 to {dataset.sizes['realization'] - 1}.")
+    check_realization(dataset, realization)
     one = dataset.isel(realization=realization)
     along = next(d for d in one.records.dims if d != "recorded")
     with styled():

@@ -26,14 +26,19 @@ def critical_gain(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
     """`critical_gain(0.5, inputs=0.3)` is the gain of the flipped units at which the solution loses stability.
 
     **Returns:** a number for numbers, otherwise an array: the largest gain g ≤ 0 with λ_min(H) = 0; the solution is
-    stable above and unstable below. It is −1 on `phase_boundary`. NaN where no unit is flipped.
+    stable above and unstable below. It is −1 where `phase_boundary` is a fraction between 0 and 1, and may lie far
+    below −1 elsewhere. NaN where no unit is flipped, and where it would be below −10⁶.
 
     **Arguments:** `c`, and the fractions of flipped `inputs` and `hidden` units, numbers or arrays that broadcast.
 
     **Raises:** `ValueError` for values out of range.
     """
     values = check_ratio(c), check_fraction("inputs", inputs), check_fraction("hidden", hidden)
-    arrays = np.broadcast_arrays(*values)
+    try:
+        arrays = np.broadcast_arrays(*values)
+    except ValueError:
+        shapes = ", ".join(str(v.shape) for v in values)
+        raise ValueError(f"c, inputs, hidden: got shapes {shapes}, which do not broadcast.") from None
     found = [_critical(*map(float, each)) for each in zip(*(a.ravel() for a in arrays), strict=True)]
     return np.array(found).reshape(arrays[0].shape)[()]
 

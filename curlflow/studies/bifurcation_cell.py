@@ -31,9 +31,11 @@ def at_value(spec_or_system: Spec | AbstractSystem, *, observable: Any = None, *
     - `observable`: a name among the observables, or a function of the state. Default: the first of them.
     - `given`: `transient`, `duration`, `exponents`, `seed`.
     """
-    function = (lambda state: np.reshape(observable(state), (1,))) if callable(observable) else None
+    function = observable if callable(observable) else None
     runs, options, names, scales, _ = started(spec_or_system, given, function, None, None)
     place = chosen(observable, names)
+    if function is not None and len(names) > 1:
+        raise ValueError(f"observable: got {len(names)} numbers, required is a function of the state to one.")
     run_all(runs, options, silent, align=False)
     rows = []
     for r, scale in zip(runs, scales, strict=True):

@@ -35,8 +35,6 @@ COLLAPSED = 1e-8
 """A layer whose second singular value is below this share of the first has rank one."""
 LASTS = 0.05
 """Chaos on the way must last for this share of the transient to be called so."""
-NEAREST = 1000
-"""States of the window that a state before it is compared with."""
 PEAKS = 3
 PIECES = 100
 """Into so many pieces a window is cut for the distribution of finite-time exponents."""
@@ -161,7 +159,7 @@ def _observables(
     }  # fmt: skip
     if r.status != Status.completed or len(series) < 4:
         return found
-    found["early_growth"] = _early_growth(early, np.array(r.early_stretch), series, scale)
+    found["early_growth"] = _early_growth(early, np.array(r.early_stretch), r.ends, scale)
     moves = found["moves"] = _moves(series, early, scale, max(RESTS, NOISE * _tolerance(r)))
     if not moves.any():
         return found
@@ -199,16 +197,16 @@ def _moves(
     return (last - last[0]).std(axis=0) > rests * np.maximum(largest, scale)
 
 
-def _early_growth(early: np.ndarray, stretch: np.ndarray, series: np.ndarray, scale: np.ndarray) -> float:
+def _early_growth(early: np.ndarray, stretch: np.ndarray, ends: np.ndarray | None, scale: np.ndarray) -> float:
     """What a difference grew, as a logarithm, while the run was away from its start and from where it ended.
 
     0 where that was too short a while to be called a kind of motion.
     """
-    if len(stretch) == 0 or np.isnan(early).any():
+    if len(stretch) == 0 or np.isnan(early).any() or ends is None or len(ends) == 0:
         return 0.0
-    span = np.maximum(np.maximum(np.ptp(early, axis=0), np.ptp(series, axis=0)), RESTS * scale)
+    span = np.maximum(np.maximum(np.ptp(early, axis=0), np.ptp(ends, axis=0)), RESTS * scale)
     span = np.where(span > 0, span, 1.0)
-    ends = series[:: max(1, len(series) // NEAREST)] / span
+    ends = ends / span
     from_end = np.array([np.abs(state - ends).max(axis=1).min() for state in early / span])
     from_start = np.abs((early - early[0]) / span).max(axis=1)
     away = (from_start > AWAY) & (from_end > AWAY)

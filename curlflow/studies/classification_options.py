@@ -46,7 +46,7 @@ class Options:
             transient=positive("transient", full["transient"], zero=True),
             duration=duration,
             exponents=whole("exponents", full["exponents"], 1, space.dimension, ", how many the system has"),
-            seed=whole("seed", full["seed"], 0),
+            seed=whole("seed", full["seed"], 0, 2**63 - 1),
         )
 
     @property

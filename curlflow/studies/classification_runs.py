@@ -1,5 +1,6 @@
 """The runs behind `curlflow.classify`: a transient that is watched, exponents, and observables beside them."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,8 +29,12 @@ STRETCHES = 200
 """Into how many stretches the transient is cut to see when differences grow."""
 LONGEST_PIECE = 10.0
 """Flows are retracted onto their constraint at least this often, in units of time."""
+PARTS = 200
+"""Blocks of exponents are at most this part of the window, however long a unit of time is."""
 ALIGNED = 10
 """Tangents are followed over this fraction of the window for their alignment, where volume is preserved all along."""
+NEAREST = 1024
+"""States at the end that a state before the window is compared with."""
 OTHERS = 2**31
 """What is added to a realization's number to draw other tangents."""
 PRESERVED = 1e-9
@@ -42,7 +47,8 @@ class Classified:
 
     `early` are observables at the ends of stretches of the transient, from its beginning, and `early_stretch` is the
     logarithm of what a difference grew in each; `series` are observables through the window, `samples` of them at
-    this `interval`; `log_gali` is the logarithm of the alignment index of 1, 2, … tangents after `aligned_time`.
+    this `interval`, and `ends` what it ended in: for maps consecutive states; `log_gali` is the logarithm of the
+    alignment index of 1, 2, … tangents after `aligned_time`.
     """
 
     index: int
@@ -56,6 +62,7 @@ class Classified:
     early: list[np.ndarray] = field(default_factory=list)
     early_stretch: list[float] = field(default_factory=list)
     series: list[np.ndarray] = field(default_factory=list)
+    ends: Float[np.ndarray, "states observables"] | None = None
     measured: Realization | None = None
     block: float = math.nan
     log_gali: Float[np.ndarray, " tangents"] | None = None
@@ -165,6 +172,16 @@ def _observe(r: Classified, span: np.ndarray, pieces: int, report: Progress) -> 
         done += take
         report(r.index, "observables", done / r.samples)
         yield
+    if isinstance(r.system, Flow):
+        r.ends = r.observables[:: max(1, r.samples // NEAREST)]
+        return
+    one = np.ones(CAPACITY, dtype=np.int64)
+    further = []
+    for _ in range(NEAREST // CAPACITY):
+        seen = as_numpy(record(r.system, r.observe, state, clock, one, one, np.asarray(CAPACITY)))
+        state, clock = seen.state, seen.clock
+        further.append(seen.records[: int(seen.number)])
+    r.ends = np.concatenate(further)
 
 
 def _exponents(runs: list[Classified], options: Options, report: Progress) -> None:
@@ -179,9 +196,18 @@ def _exponents(runs: list[Classified], options: Options, report: Progress) -> No
         r.measured.run = r.measured.run._replace(state=r.run.state, clock=r.run.clock)
     realizations = [r.measured for r in runs]
     chosen = exponent_runs.prepare(realizations, chosen, report)
+    if chosen.block is not None:
+        chosen = dataclasses.replace(chosen, block=_shorter(runs[0].system, chosen.block, options.duration / PARTS))
     exponent_runs.average(realizations, chosen, report)
     for r in runs:
         r.status, r.block = r.measured.status, chosen.block
+
+
+def _shorter(system: AbstractSystem, block: float, most: float) -> float:
+    """A block that is no longer than `most`, and no shorter than an iteration of a map."""
+    if block <= most:
+        return block
+    return float(system.time(system.span(most) if isinstance(system, Flow) else max(1, system.span(most))))
 
 
 def _align(r: Classified, options: Options, report: Progress) -> Iterator[None]:

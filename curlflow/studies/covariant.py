@@ -79,6 +79,10 @@ def covariant_vectors(
         spec_or_system, rule=rule, rtol=rtol, atol=atol, graph=architecture, transverse=transverse
     )
     options = Options.checked(given, systems[0], spaces[0])
+    if options.block is not None and options.block > options.duration:
+        raise ValueError(
+            f"block: got {options.block:g}, allowed are lengths up to the duration, {options.duration:g}."
+        )
     pairs = enumerate(zip(systems, spaces, strict=True))
     realizations = [Realization.fresh(i, system, options, space) for i, (system, space) in pairs]
     runs, places = [Forward(r) for r in realizations], None

@@ -53,7 +53,8 @@ class Forward:
         found = covariant(r, seed=seed)
         kept = np.array(self.kept)
         vectors = np.stack([vectors_in(q, found.coefficients[t]) for q, t in zip(self.q, kept, strict=True)])
-        forward = np.log(np.diagonal(r[:window], axis1=1, axis2=2))
+        with np.errstate(divide="ignore"):  # directions that are squeezed to nothing
+            forward = np.log(np.diagonal(r[:window], axis1=1, axis2=2))
         return Backward(forward, Covariant(*(part[:window] for part in found)), vectors)
 
 

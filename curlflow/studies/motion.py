@@ -32,6 +32,7 @@ SIGNIFICANT = 3.0
 FOLDS = 20.0
 """λ₁ T from which growth is chaos: e²⁰ is what separates rounding from 10⁻⁷. Over shorter times regular motion grows
 as much."""
+DRIFT = "observables drift; start later, run longer, or look at cosines of angles"
 WALKS, STAYS = 0.8, 0.3
 """K of the 0–1 test above which a series is chaotic, and below which it is regular."""
 BACK = 0.01
@@ -89,11 +90,20 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
         return Verdict.undecided, f"the run did not end well: {MEANINGS[i.status]}"
     growing = bool(i.exponents[0] > 0 and not _zero(i)[0])
     if not i.moves and growing:
-        return Verdict.undecided, f"nothing moves, but λ₁ = {i.exponents[0]:.2g}: the run will leave; start later"
+        return (
+            Verdict.undecided,
+            f"nothing that is looked at moves, but λ₁ = {i.exponents[0]:.2g} is positive: "
+            "an unstable point that will be left, or observables that do not see what moves",
+        )
     if not i.moves:
         return _settled(i, Verdict.fixed_point, "nothing moves any more")
     if not i.continuous and i.distance < REPEATS:
         several = "two" if i.period == 2 else f"{i.period:.0f}"
+        if growing:
+            return (
+                Verdict.undecided,
+                f"{several} states repeat, but λ₁ = {i.exponents[0]:.2g}: rounding holds them there",
+            )
         return _settled(i, Verdict.periodic, f"{several} states repeat")
     if growing:
         return _positive(i)
@@ -118,7 +128,10 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
     if folds < FOLDS:
         return Verdict.undecided, f"λ₁ is positive, but λ₁T = {folds:.1f} is below {FOLDS:g}; run longer"
     if not i.stationary:
-        return Verdict.undecided, "λ₁ is positive, but observables drift; start later, or run longer"
+        return (
+            Verdict.undecided,
+            f"λ₁ is positive, but {DRIFT}",
+        )
     if not i.converged:
         return Verdict.undecided, "λ₁ is positive, but still changes along the run; run longer"
     if np.isnan(i.zero_one):
@@ -135,7 +148,10 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
 def _regular(i: Indicators) -> tuple[Verdict, str]:
     """The largest exponent may be zero: what kind of regular motion?"""
     if not i.stationary:
-        return Verdict.undecided, "no exponent is clearly positive, but observables drift; start later, or run longer"
+        return (
+            Verdict.undecided,
+            f"no exponent is clearly positive, but {DRIFT}",
+        )
     if i.preserves_volume and i.log_alignment < -FOLDS:
         return Verdict.undecided, f"no exponent is clearly positive, but GALI₂ = e^{i.log_alignment:.0f}"
     if i.distance < BACK and not i.zero_one >= STAYS:

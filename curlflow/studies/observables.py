@@ -52,16 +52,25 @@ class Variables(eqx.Module):
 def given(function: Any, state: PyTree) -> tuple[Callable, list[str]]:
     """Observables of the caller's own, and their names.
 
-    **Raises:** `ValueError` for anything but a function from such a state to a vector.
+    **Raises:** `ValueError` for anything but a function from such a state to a number or a vector.
     """
     if not callable(function):
         raise ValueError(f"observables: got {function!r}, required is a function of the state.")
-    shape = jax.eval_shape(lambda s: jnp.asarray(function(s)), state)
-    if len(shape.shape) != 1 or shape.shape[0] == 0:
-        raise ValueError(f"observables: got an array of shape {shape.shape}, required is one axis that is not empty.")
-    return lambda state: jnp.asarray(function(state), dtype=float), [
-        f"observable_{i + 1}" for i in range(shape.shape[0])
-    ]
+    try:
+        values = np.asarray(jnp.asarray(function(jax.tree.map(jnp.asarray, state))))
+        jax.eval_shape(lambda s: jnp.asarray(function(s)), state)
+    except (TypeError, IndexError, ValueError, jax.errors.JAXTypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"observables: the function cannot be applied to the state by JAX ({reason}).") from error
+    if values.ndim > 1 or values.size == 0 or values.dtype.kind not in "fiub":
+        raise ValueError(
+            f"observables: got an array of shape {values.shape} and type {values.dtype}, required are real numbers "
+            "along one axis that is not empty."
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(f"observables: got {values.tolist()} at the start, required are finite numbers.")
+    names = [f"observable_{i + 1}" for i in range(values.size)]
+    return lambda state: jnp.reshape(jnp.asarray(function(state), dtype=float), (-1,)), names
 
 
 def of_problem(problem: Problem, *, seed: int = 0) -> tuple[Invariants, list[str]]:
