@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..arguments import numbers_from, output_from, results_path, spec_from, times_from, window_from
+from ..arguments import numbers_from, output_from, results_path, spec_from, times_from
 from .common import (
     CompressOption,
     OutputOption,
@@ -18,6 +18,7 @@ from .common import (
     run,
     without_screen,
 )
+from .motions import COMMANDS as MOTIONS
 
 
 def lyapunov(
@@ -166,77 +167,6 @@ def stability(
     return finish(dataset, path, picture, quiet)
 
 
-def fluctuations(
-    spec: SpecArgument,
-    set_: SetOption = None,
-    window: Annotated[
-        str | None, typer.Option(help="FROM:TO, in epochs or time. Default: epochs 99001:100000, time 9900.1:10000.")
-    ] = None,
-    interval: Annotated[
-        float | None, typer.Option(help="Between samples. Default: 1 epoch, or a thousandth of the window.")
-    ] = None,
-    lags: Annotated[int | None, typer.Option(help="How many. Default: half the samples, at most 10000.")] = None,
-    weights: Annotated[int, typer.Option(help="How many are recorded for the autocorrelation.")] = 100,
-    components: Annotated[int | None, typer.Option(help="How many principal components. Default: 3.")] = None,
-    snapshots: Annotated[int, typer.Option(help="At most so many samples are kept whole for them.")] = 1000,
-    compress: CompressOption = True,
-    realizations: RealizationsOption = None,
-    output: OutputOption = None,
-    picture: PictureOption = True,
-    quiet: QuietOption = False,
-) -> int:
-    """Order parameter, autocorrelation and principal components over a window of a run.
-
-    Examples:
-
-    curlflow fluctuations fig3cd --realizations 2
-
-    curlflow fluctuations hidden_chaos --window 1000:2000 --interval 0.5
-    """
-    settings, path = spec_from(spec, set_, realizations), output_from(output, "fluctuations", spec)
-    ends = window_from(window)
-    without_screen()
-    from ..studies.fluctuation import fluctuations
-
-    options = {
-        "window": ends, "interval": interval, "lags": lags, "weights": weights, "components": components,
-        "snapshots": snapshots, "compress": compress,
-    }  # fmt: skip
-    dataset = run(lambda: fluctuations(settings, progress=not quiet, **options), path)
-    return finish(dataset, path, picture, quiet)
-
-
-def classify(
-    spec: SpecArgument,
-    set_: SetOption = None,
-    transient: Annotated[float | None, typer.Option(help="Time before the window. Default: 3000.")] = None,
-    duration: Annotated[float | None, typer.Option(help="Length of the window. Default: 6000.")] = None,
-    exponents: Annotated[int | None, typer.Option(help="How many. Default: 3.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of tangents, observables, frequencies of the 0-1 test.")] = None,
-    realizations: RealizationsOption = None,
-    output: OutputOption = None,
-    picture: PictureOption = True,
-    quiet: QuietOption = False,
-) -> int:
-    """Chaos or not: a verdict for every realization, with its indicators.
-
-    All lengths are in units of time; an epoch of updates is learning_rate units.
-
-    Examples:
-
-    curlflow classify hidden_chaos
-
-    curlflow classify fig3cd --realizations 2
-    """
-    settings, path = spec_from(spec, set_, realizations), output_from(output, "classify", spec)
-    without_screen()
-    from ..studies.classification import classify
-
-    options = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
-    dataset = run(lambda: classify(settings, progress=not quiet, **options), path)
-    return finish(dataset, path, picture, quiet)
-
-
 def boundary(
     c: Annotated[str | None, typer.Option("--c", help="Ratios M/N: 0.5, or 0.1,0.5,1, or 0.01:10:200.")] = None,
     layer: Annotated[str, typer.Option(help="inputs, hidden or both.")] = "both",
@@ -268,45 +198,4 @@ def boundary(
     return finish(boundary(ratios, layer=layer, inputs=fractions), path, picture, quiet)
 
 
-def bifurcation(
-    spec: SpecArgument,
-    over: Annotated[str, typer.Option(help="A field and its values: rule.gain=-1:1:41 or =0,0.1,0.5.")],
-    set_: SetOption = None,
-    observable: Annotated[str | None, typer.Option(help="Whose extrema. Default: train_error.")] = None,
-    transient: Annotated[float | None, typer.Option(help="Time before the window. Default: 3000.")] = None,
-    duration: Annotated[float | None, typer.Option(help="Length of the window. Default: 6000.")] = None,
-    exponents: Annotated[int, typer.Option(help="How many.")] = 1,
-    directory: Annotated[
-        Path | None, typer.Option("--directory", "-d", help="Folder for finished values; the same command goes on.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(help="How many processes. Default: all cores.")] = None,
-    realizations: RealizationsOption = None,
-    output: OutputOption = None,
-    picture: PictureOption = True,
-    quiet: QuietOption = False,
-) -> int:
-    """A bifurcation diagram: late extrema, the largest exponent and verdicts along a field of the spec.
-
-    Examples:
-
-    curlflow bifurcation hidden_chaos --over rule.gain=-1:1:41 -d gain/
-
-    curlflow bifurcation hidden_chaos --over rule.flipped.inputs=0:0.6:13 --realizations 1
-    """
-    settings, path = spec_from(spec, set_, realizations), output_from(output, "bifurcation", spec)
-    field, found, values = over.partition("=")
-    if not found:
-        raise ValueError(f"--over: got {over!r}, required is FIELD=VALUES, as in rule.gain=-1:1:41.")
-    numbers = numbers_from("--over", values)
-    without_screen()
-    from ..diagrams import bifurcation
-
-    options = {
-        "observable": observable, "transient": transient, "duration": duration, "exponents": exponents,
-        "directory": directory, "workers": workers, "progress": not quiet,
-    }  # fmt: skip
-    dataset = run(lambda: bifurcation(settings, {field: numbers}, **options), path)
-    return finish(dataset, path, picture, quiet)
-
-
-COMMANDS = (lyapunov, simulate, train, fluctuations, classify, bifurcation, stability, boundary)
+COMMANDS = (lyapunov, simulate, train, *MOTIONS, stability, boundary)

@@ -16,7 +16,6 @@ from ..spec import Spec
 from ..studies.bifurcation_cell import VARIABLES, at_value
 from ..studies.workers import Interrupted, Progress, reporting
 from ..sweeping import sweep
-from ..systems import AbstractSystem
 
 VERSION = 1
 """Of what a cell of a sweep returns."""
@@ -25,8 +24,8 @@ GAIN, INPUTS, HIDDEN = "rule.gain", "rule.flipped.inputs", "rule.flipped.hidden"
 
 @double_precision
 def bifurcation(
-    spec_or_function: Spec | Callable[[float], AbstractSystem],
-    over: Mapping[str, Any],
+    spec_or_function: Any,
+    over: Any,
     *,
     observable: Any = None,
     transient: float | None = None,
@@ -89,7 +88,7 @@ def bifurcation(
     return _of_function(spec_or_function, *next(iter(over.items())), options, progress)
 
 
-def _of_function(function: Callable, name: str, values: Any, options: dict[str, Any], progress: Any) -> xr.Dataset:
+def _of_function(function: Callable, name: Any, values: Any, options: dict[str, Any], progress: Any) -> xr.Dataset:
     """All values, one after the other."""
     name, values = _checked(name, values)
     parts, interrupted = [], False

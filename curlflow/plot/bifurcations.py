@@ -1,5 +1,7 @@
 """Bifurcation diagrams: late extrema and the largest exponent along a parameter."""
 
+from typing import Any
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +15,7 @@ SLIGHT = 1e-20
 """Values closer to zero than this are drawn there: errors below it mean a solution and nothing finer."""
 
 
-def bifurcation(dataset: xr.Dataset, realization: int | None = None) -> Figure:
+def bifurcation(dataset: xr.Dataset, realization: Any = None) -> Figure:
     """Draw `curlflow.bifurcation`: above the late extrema, a color for each realization; below λ₁ ± its error.
 
     A vertical line is where large networks lose stability by the theory, dotted ones where the solutions of the

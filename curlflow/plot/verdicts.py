@@ -1,5 +1,7 @@
 """What a verdict rests on: exponents over short times, power spectra, the 0-1 test."""
 
+from typing import Any
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +15,7 @@ SHOWN = 4
 """Spectra that are drawn."""
 
 
-def classification(dataset: xr.Dataset, realization: int = 0) -> Figure:
+def classification(dataset: xr.Dataset, realization: Any = 0) -> Figure:
     """Draw one realization of `curlflow.classify`: the largest exponent over pieces of the window with its mean and
     standard error, power spectra with their peaks (● lines, ○ broad), K of the 0–1 test with quartiles.
 

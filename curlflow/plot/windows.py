@@ -1,5 +1,7 @@
 """What a window of a run looks like: traces, autocorrelation, principal plane."""
 
+from typing import Any
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +17,7 @@ SHOWN_TIMES = 5
 WORDS = {"time": "time", "epoch": "epochs", "iteration": "iterations"}
 
 
-def fluctuations(dataset: xr.Dataset, realization: int = 0) -> Figure:
+def fluctuations(dataset: xr.Dataset, realization: Any = 0) -> Figure:
     """Draw one realization of `curlflow.fluctuations`: traces of weights, their autocorrelation with its spread, and
     the plane of the first two principal components. Autocorrelations of the other realizations are thin.
 

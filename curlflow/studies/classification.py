@@ -1,13 +1,10 @@
 """Chaos or not: several indicators and a verdict for every realization: `classify`."""
 
-from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
 
 from ..precision import double_precision
-from ..spec import Spec
-from ..systems import AbstractSystem
 from .classification_dataset import assemble
 from .classification_runs import run_all
 from .classification_starts import started
@@ -16,13 +13,13 @@ from .workers import Interrupted, Progress, reporting, stopped
 
 @double_precision
 def classify(
-    spec_or_system: Spec | AbstractSystem,
+    spec_or_system: Any,
     *,
     transient: float | None = None,
     duration: float | None = None,
     exponents: int | None = None,
-    observables: Callable | None = None,
-    seed: int | None = None,
+    observables: Any = None,
+    seed: Any = None,
     progress: bool | Progress | None = None,
     rule: Any = None,
     graph: Any = None,

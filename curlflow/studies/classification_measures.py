@@ -169,7 +169,7 @@ def _observables(
     back = first_return(apart, 5 * BACK, flow)
     bands = _bands(apart) if grows and not flow else None
     found |= {"return_time": back.lag * r.interval, "return_distance": back.distance}
-    for i in np.flatnonzero(moves):
+    for i in map(int, np.flatnonzero(moves)):
         steps, found["zero_one_oversampled"][i] = (bands, False) if bands else _decorrelated(series[:, i])
         _zero_one(found, i, series[:, i], steps, r.interval, options.seed)
         if length:

@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from ..rules.signals import error_signal
 from ..spec import Spec
-from ..systems import AbstractSystem
 from ..systems.kernels import geometry
 from .classification_options import Options
 from .classification_runs import Classified
@@ -35,9 +34,7 @@ class Started(NamedTuple):
     subject: dict[str, Any]
 
 
-def started(
-    spec_or_system: Spec | AbstractSystem, given: dict[str, Any], observables: Any, rule: Any, graph: Any
-) -> Started:
+def started(spec_or_system: Any, given: dict[str, Any], observables: Any, rule: Any, graph: Any) -> Started:
     """The runs of all realizations, with options from what was `given`.
 
     **Raises:** `ValueError` for arguments out of range.

@@ -7,7 +7,6 @@ import xarray as xr
 
 from ..precision import double_precision
 from ..spec import Spec
-from ..systems import AbstractSystem
 from .covariant_dataset import Places, assemble
 from .covariant_runs import Forward, run_forward
 from .exponent_options import Options
@@ -19,7 +18,7 @@ from .workers import Interrupted, Progress, reporting, stopped
 
 @double_precision
 def covariant_vectors(
-    spec_or_system: Spec | AbstractSystem,
+    spec_or_system: Any,
     *,
     exponents: int | None = None,
     duration: float | None = None,

@@ -35,7 +35,7 @@ class ChaoticIn(IntEnum):
 
 @double_precision
 def step_sizes(
-    spec: Spec,
+    spec: Any,
     *,
     learning_rates: Any = None,
     transient: float | None = None,
