@@ -1,12 +1,9 @@
-"""Returns and stationarity of known motions, and the verdicts that indicators lead to."""
+"""The verdicts that indicators lead to."""
 
 import numpy as np
 import pytest
-from reference import autoregressive
 
 from curlflow import Status
-from curlflow.measures.recurrence import distances, first_return
-from curlflow.measures.stationarity import stationary
 from curlflow.studies.motion import Indicators, Verdict, verdict
 
 CHAOS = Indicators(
@@ -71,39 +68,3 @@ def test_chaos_needs_all_of_its_indicators(changes, expected):
 def test_regular_motion(start, changes, expected):
     kind, why = verdict(start._replace(**changes))
     assert kind == expected, why
-
-
-def test_distances_are_the_definition():
-    x = np.random.default_rng(0).normal(size=(300, 3)) * [1.0, 2.0, 0.1] + 5
-    found = distances(x, 10)
-    variance = 2 * np.sum(x.var(axis=0))
-    expected = [np.mean(np.sum((x[k:] - x[: 300 - k]) ** 2, axis=1)) / variance for k in range(10)]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_returns_of_a_tone_lie_between_samples():
-    t = np.arange(4000)
-    x = np.stack([np.sin(2 * np.pi * t / 17.3), np.cos(2 * np.pi * t / 17.3) + 3], axis=1)
-    back = first_return(distances(x, 200), 0.01, continuous=True)
-    np.testing.assert_allclose(back.lag, 17.3, atol=0.01)
-    assert back.distance < 1e-3
-
-
-def test_returns_of_maps():
-    cycle = np.tile([[0.0], [1.0], [0.2], [0.9]], (100, 1))
-    assert first_return(distances(cycle, 50), 1e-12, continuous=False).lag == 4
-    assert first_return(distances(cycle[::2] * [[1.0]], 50), 1e-12, continuous=False).lag == 2
-    noise = np.random.default_rng(0).normal(size=(400, 1))
-    assert np.isnan(first_return(distances(noise, 100), 0.01, continuous=False).lag)
-    assert np.isnan(first_return(distances(np.ones((400, 1)), 100), 0.01, continuous=False).lag)
-
-
-def test_drifts_of_mean_and_variance_are_seen():
-    rng = np.random.default_rng(5)
-    x = autoregressive(0.9, 20_000, 4, rng)
-    assert stationary(x).all()
-    drift = np.linspace(0, 1, 20_000)[:, None]
-    assert not stationary(x + [0.0, 0.0, 3.0, 0.0] * drift)[2]
-    louder = x * (1 + [0.0, 1.0, 0.0, 0.0] * drift)
-    assert not stationary(louder)[1]
-    assert stationary(np.ones((100, 2))).all()

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy import signal
 
 from ..measures.autocorrelation import autocorrelation, moving
 from ..measures.power_spectrum import FEWEST as FEWEST_FOR_SPECTRUM
@@ -223,7 +224,7 @@ def _bands(apart: np.ndarray) -> int | None:
 def _zero_one(found: dict[str, Any], i: int, series: np.ndarray, steps: int, interval: float, seed: int) -> None:
     """K with its quartiles of every so many values; NaN where these are too few."""
     found["zero_one_interval"][i] = steps * interval
-    detrended = _detrended(series[::steps])[:MOST_TESTED]
+    detrended = signal.detrend(series[::steps])[:MOST_TESTED]
     if len(detrended) >= FEWEST_FOR_TEST and moving(detrended[:, None]).any():
         test = zero_one_test(detrended, seed=seed)
         found["zero_one"][i] = test.k
@@ -236,13 +237,6 @@ def _decorrelated(series: np.ndarray) -> tuple[int, bool]:
     lags = max(2, len(series) // FEWEST_FOR_TEST)
     below = np.flatnonzero(autocorrelation(series[:, None], lags)[:, 0] <= 0)
     return (int(below[0]), False) if below.size else (lags - 1, True)
-
-
-def _detrended(series: np.ndarray) -> np.ndarray:
-    """Less a straight line."""
-    t = np.linspace(-1, 1, len(series))
-    centred = series - series.mean()
-    return centred - t * (t @ centred) / (t @ t)
 
 
 def _spectrum(found: dict[str, Any], i: int, series: np.ndarray, interval: float) -> None:

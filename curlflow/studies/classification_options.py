@@ -7,13 +7,13 @@ from ..measures.zero_one import FEWEST
 from ..networks import Feedforward
 from ..systems import AbstractSystem, Flow
 from ..systems.tangent_spaces import TangentSpace
+from .exponent_options import unit_of
 from .options import positive, whole
 
 DURATION, TRANSIENT = 2000.0, 1000.0
 """Default lengths in units of time, for flows; maps take ten iterations for each."""
 SLOW = 3
 """Learning is given this many times as long: its weights remember for hundreds of units of time."""
-ITERATIONS_PER_UNIT = 10
 FEW = 10
 """Systems of no more dimensions have all their exponents measured, others `EXPONENTS`."""
 EXPONENTS = 3
@@ -31,8 +31,7 @@ class Options:
     @classmethod
     def checked(cls, given: dict[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
         """Options from what was given, with defaults."""
-        unit = 1.0 if isinstance(system, Flow) else ITERATIONS_PER_UNIT * float(system.time(1))
-        unit *= SLOW if isinstance(system.state, Feedforward) else 1
+        unit = unit_of(system) * (SLOW if isinstance(system.state, Feedforward) else 1)
         few = space.dimension if space.dimension <= FEW else EXPONENTS
         defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
         full = defaults | {name: value for name, value in given.items() if value is not None}

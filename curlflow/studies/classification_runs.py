@@ -16,9 +16,11 @@ from ..measures.lyapunov import Run, lyapunov_blocks, random_tangents
 from ..measures.recording import CAPACITY, record
 from ..status import Status
 from ..systems import AbstractSystem, Flow
+from ..systems.base import LONGEST_PIECE
 from ..systems.tangent_spaces import TangentSpace
 from . import exponent_runs
 from .classification_options import Options
+from .exponent_options import ALIGNMENT, unit_of
 from .exponent_options import Options as ExponentOptions
 from .exponent_runs import Realization, as_numpy
 from .workers import Pace, Progress, in_turns
@@ -27,8 +29,6 @@ MOST_SAMPLES, FEWEST_SAMPLES = 40_000, 4_000
 """How many samples of the observables are in a window."""
 STRETCHES = 200
 """Into how many stretches the transient is cut to see when differences grow."""
-LONGEST_PIECE = 10.0
-"""Flows are retracted onto their constraint at least this often, in units of time."""
 PARTS = 200
 """Blocks of exponents are at most this part of the window, however long a unit of time is."""
 ALIGNED = 10
@@ -189,7 +189,7 @@ def _exponents(runs: list[Classified], options: Options, report: Progress) -> No
     if not runs:
         return
     given = {"exponents": options.exponents, "duration": options.duration, "transient": 0.0, "seed": options.seed}
-    given["alignment"] = min(options.duration / 10, 100.0 * _unit(runs[0].system))
+    given["alignment"] = min(options.duration / 10, ALIGNMENT * unit_of(runs[0].system))
     chosen = ExponentOptions.checked(given, runs[0].system, runs[0].space)
     for r in runs:
         r.measured = Realization.fresh(r.index, r.system, chosen, r.space)
@@ -230,7 +230,3 @@ def _align(r: Classified, options: Options, report: Progress) -> Iterator[None]:
         report(r.index, "alignment", done / number)
         yield
     r.log_gali, r.aligned_time = log_alignment(np.concatenate(factors))[-1], done * r.block
-
-
-def _unit(system: AbstractSystem) -> float:
-    return 1.0 if isinstance(system, Flow) else 10 * float(system.time(1))

@@ -51,7 +51,7 @@ class Options:
             )
         flow = isinstance(system, Flow)
         given = {name: value for name, value in given.items() if value is not None}
-        unit = 1.0 if flow else ITERATIONS_PER_UNIT * float(system.time(1))
+        unit = unit_of(system)
         defaults = {
             "exponents": min(MOST_EXPONENTS, most),
             "duration": DURATION * unit * (LONGER if "tolerance" in given else 1),
@@ -84,6 +84,11 @@ class Options:
             stepping=full["stepping"],
             seed=whole("seed", full["seed"], 0, 2**63 - 1),
         )
+
+
+def unit_of(system: AbstractSystem) -> float:
+    """The unit of time that default lengths are counted in."""
+    return 1.0 if isinstance(system, Flow) else ITERATIONS_PER_UNIT * float(system.time(1))
 
 
 def _own_stepping(system: AbstractSystem) -> str:
