@@ -26,23 +26,26 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from phase_diagrams import ROOT, TOTAL, folders
 
 import curlflow
 from curlflow.plot.style import styled
+from curlflow.studies.motion import Verdict
 
 REALIZATIONS, TRANSIENT, DURATION = 5, 3000.0, 3000.0
 QUICK = 1, 300.0, 300.0
 EXPONENTS = 2
 LEFT_OUT = ("zero_one_lower", "zero_one_upper", "peak_frequency", "peak_width", "peak_is_line", "reason")
 """Text, and what is there for every observable, would be most of the file."""
-READOUT = {"rescaled": False, "offset": {"layer": 1, "value": 1e-15}}
+SYMBOLS = {Verdict.chaotic: ("o", "full"), Verdict.undecided: ("o", "none")}
 
 
 def changes(c: float, inputs: float = 0.0, hidden: float = 0.0) -> dict[str, Any]:
     """What a setting replaces in the preset `fig3cd`; with flipped hidden units the start is that of figure 4."""
     widths = int(TOTAL / (1 + 1 / c)), int(TOTAL / (1 + c))
-    offset = READOUT["offset"] if hidden else {"layer": 2, "value": 1e-10}
+    offset = {"layer": 1, "value": 1e-15} if hidden else {"layer": 2, "value": 1e-10}
     return {
         "network.inputs": widths[0], "network.hidden": widths[1], "teacher.width": widths[1],
         "rule.flipped.inputs": inputs, "rule.flipped.hidden": hidden,
@@ -92,40 +95,38 @@ def computed(names: list[str], numbers: tuple[int, float, float], folder: Path, 
     return dataset
 
 
-def draw(dataset: xr.Dataset):
+def draw(dataset: xr.Dataset) -> Figure:
     """λ₁ against η, a panel for each setting: ● chaotic, ○ undecided, × two states or rank one, · other."""
-    verdicts = dataset.verdict.attrs["flag_meanings"].split()
-    symbols = {"chaotic": ("o", "full"), "undecided": ("o", "none")}
-    rates = dataset.learning_rate.to_numpy()
     number = dataset.sizes["setting"]
     columns = min(number, 4)
     rows = -(-number // columns)
     with styled():
         size = (3.1 * columns + 0.4, 2.7 * rows + 0.5)
         figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True)
-        colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
         for axes, name in zip(grid.flat, dataset.setting.to_numpy(), strict=False):
-            one = dataset.sel(setting=name)
-            for i in range(one.sizes["realization"]):
-                run = one.isel(realization=i)
-                λ, error = (run[v].isel(exponent=0).to_numpy() for v in ("lyapunov_exponent", "lyapunov_exponent_se"))
-                x = rates + (i - one.sizes["realization"] / 2) * 0.0008
-                axes.errorbar(x, λ, error, color=colors[i % len(colors)], linewidth=0.8, alpha=0.8)
-                for place, value, kind, status in zip(x, λ, run.verdict.values, run.status.values, strict=True):
-                    marker, fill = symbols.get(verdicts[int(kind)], (".", "full"))
-                    if status != int(curlflow.Status.completed):
-                        marker = "x"
-                    axes.plot(place, value, marker, fillstyle=fill, color=colors[i % len(colors)], markersize=5)
-            axes.axhline(0, color="black", linewidth=0.6)
+            panel(axes, dataset.sel(setting=name))
             axes.set_title(str(name), fontsize="small")
         for axes in grid.flat[number:]:
             axes.set_axis_off()
-        for axes in grid[-1]:
-            axes.set_xlabel("learning rate (0: flow)")
-        for axes in grid[:, 0]:
-            axes.set_ylabel("λ₁ per unit of time")
-        figure.suptitle("● chaotic   ○ undecided   × two states alternate, or rank one   · regular", fontsize="small")
+        figure.supxlabel("learning rate (0: flow)", fontsize="medium")
+        figure.supylabel("λ₁ per unit of time", fontsize="medium")
+        figure.suptitle("● chaotic   ○ undecided   × two states alternate, or rank one   · other", fontsize="small")
     return figure
+
+
+def panel(axes: Axes, one: xr.Dataset) -> None:
+    """All realizations of a setting, side by side."""
+    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    axes.axhline(0, color="black", linewidth=0.6)
+    for i in range(one.sizes["realization"]):
+        run, color = one.isel(realization=i), colors[i % len(colors)]
+        λ, error = (run[v].isel(exponent=0).to_numpy() for v in ("lyapunov_exponent", "lyapunov_exponent_se"))
+        x = one.learning_rate.to_numpy() + (i - one.sizes["realization"] / 2) * 0.0008
+        axes.errorbar(x, λ, error, color=color, linewidth=0.8, alpha=0.8)
+        for place, value, kind, status in zip(x, λ, run.verdict.values, run.status.values, strict=True):
+            marker, fill = SYMBOLS.get(int(kind), (".", "full"))
+            trapped = status != int(curlflow.Status.completed)
+            axes.plot(place, value, "x" if trapped else marker, fillstyle=fill, color=color, markersize=5)
 
 
 def summarize(dataset: xr.Dataset) -> None:

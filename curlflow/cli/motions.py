@@ -19,6 +19,9 @@ from .common import (
     without_screen,
 )
 
+TransientOption = Annotated[float | None, typer.Option(help="Time before the window. Default: 3000.")]
+DurationOption = Annotated[float | None, typer.Option(help="Length of the window. Default: 6000.")]
+
 
 def fluctuations(
     spec: SpecArgument,
@@ -63,8 +66,8 @@ def fluctuations(
 def classify(
     spec: SpecArgument,
     set_: SetOption = None,
-    transient: Annotated[float | None, typer.Option(help="Time before the window. Default: 3000.")] = None,
-    duration: Annotated[float | None, typer.Option(help="Length of the window. Default: 6000.")] = None,
+    transient: TransientOption = None,
+    duration: DurationOption = None,
     exponents: Annotated[int | None, typer.Option(help="How many. Default: 3.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of tangents, observables, frequencies of the 0-1 test.")] = None,
     realizations: RealizationsOption = None,
@@ -96,8 +99,8 @@ def bifurcation(
     over: Annotated[str, typer.Option(help="A field and its values: rule.gain=-1:1:41 or =0,0.1,0.5.")],
     set_: SetOption = None,
     observable: Annotated[str | None, typer.Option(help="Whose extrema. Default: train_error.")] = None,
-    transient: Annotated[float | None, typer.Option(help="Time before the window. Default: 3000.")] = None,
-    duration: Annotated[float | None, typer.Option(help="Length of the window. Default: 6000.")] = None,
+    transient: TransientOption = None,
+    duration: DurationOption = None,
     exponents: Annotated[int, typer.Option(help="How many.")] = 1,
     directory: Annotated[
         Path | None, typer.Option("--directory", "-d", help="Folder for finished values; the same command goes on.")
