@@ -66,10 +66,11 @@ def begun(x: Numbers) -> Sums:
     return Sums(jnp.asarray(0.0), x, jnp.zeros_like(x), jnp.zeros_like(x))
 
 
-def added(sums: Sums, x: Numbers) -> Sums:
-    """The sums with one more time."""
-    difference = x - sums.shift
-    return Sums(sums.count + 1, sums.shift, sums.first + difference, sums.second + difference * difference)
+def added(sums: Sums, *times: Numbers) -> Sums:
+    """The sums with the numbers at one more time, or at several, which read and write the sums once."""
+    differences = [x - sums.shift for x in times]
+    first, second = sum(differences), sum(d * d for d in differences)
+    return Sums(sums.count + len(times), sums.shift, sums.first + first, sums.second + second)
 
 
 def joined(moments: Moments, sums: Sums) -> Moments:

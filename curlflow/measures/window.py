@@ -20,6 +20,8 @@ CAPACITY = 4096
 """The most samples in one compiled call."""
 SLOTS = 64
 """The most snapshots in one compiled call."""
+TOGETHER = 4
+"""Updates that are sampled one by one are summed so many at a time: the sums are then read and written less often."""
 BLOCK = 64
 """So many samples are summed before they are joined to the moments; more, where snapshots are further apart."""
 
@@ -121,13 +123,23 @@ def watched(
     def unfinished(inside):
         return _good(inside.status) & (before + inside.number < schedule.samples)
 
+    def sampled(inside, together):
+        return jax.lax.while_loop(
+            lambda x: (
+                _good(x.status)
+                & (before + x.number + together <= schedule.samples)
+                & (x.since + together <= schedule.every)
+            ),
+            lambda x: _with_samples(system, observe, schedule, x, together),
+            inside,
+        )
+
     def until_snapshot(carry):
         inside, snapshots, shots, left = carry
-        inside = jax.lax.while_loop(
-            lambda x: unfinished(x) & (x.since < schedule.every),
-            lambda x: _with_a_sample(system, observe, schedule, x),
-            inside._replace(since=jnp.asarray(0)),
-        )
+        inside = inside._replace(since=jnp.asarray(0))
+        if isinstance(schedule.span, int) and isinstance(schedule.pieces, int):
+            inside = sampled(inside, TOGETHER)
+        inside = sampled(inside, 1)
         snapshots = jax.tree.map(lambda kept, leaf: kept.at[shots].set(leaf), snapshots, inside.state)
         whole = _good(inside.status) & (inside.since == schedule.every)
         return inside, snapshots, shots + whole, left - 1
@@ -157,19 +169,26 @@ def watched(
     return Watched(after, inside.records, snapshots, inside.number, shots)
 
 
-def _with_a_sample(system: Any, observe: Callable, schedule: Schedule, inside: _Inside) -> _Inside:
-    """One sample more."""
+def _with_samples(system: Any, observe: Callable, schedule: Schedule, inside: _Inside, together: int) -> _Inside:
+    """So many samples more. Of several together only the last one's status is looked at: what is no longer finite
+    remains so."""
 
     def piece(_, inner):
         state, clock, status = inner
         after = system.advance(state, None, schedule.span, clock)
         return after.state, after.clock, jnp.where(_good(status), after.status, status)
 
-    start = inside.state, inside.clock, inside.status
-    state, clock, status = jax.lax.fori_loop(0, schedule.pieces, piece, start)
-    sums = tuple(added(s, leaf) for s, leaf in zip(inside.sums, jax.tree.leaves(state), strict=True))
-    records = inside.records.at[inside.number].set(observe(state))
-    return _Inside(state, clock, status, sums, records, inside.number + _good(status), inside.since + 1)
+    state, clock, states = inside.state, inside.clock, []
+    for _ in range(together):
+        start = state, clock, inside.status
+        state, clock, status = jax.lax.fori_loop(0, schedule.pieces, piece, start)
+        states.append(state)
+    leaves = zip(*map(jax.tree.leaves, states), strict=True)
+    sums = tuple(added(s, *times) for s, times in zip(inside.sums, leaves, strict=True))
+    seen = jnp.stack([observe(state) for state in states])
+    records = jax.lax.dynamic_update_slice_in_dim(inside.records, seen, inside.number, 0)
+    number = jnp.where(_good(status), together, 0)
+    return _Inside(state, clock, status, sums, records, inside.number + number, inside.since + together)
 
 
 def _good(status: Array) -> Array:
