@@ -27,6 +27,8 @@ _HOMES = {
     "bifurcation": "curlflow.diagrams",
     "boundary": "curlflow.studies.boundaries",
     "classify": "curlflow.studies.classification",
+    "compare_rules": "curlflow.studies.rule_comparison",
+    "convergence": "curlflow.studies.convergences",
     "covariant_vectors": "curlflow.studies.covariant",
     "decomposition": "curlflow.studies.decompositions",
     "fluctuations": "curlflow.studies.fluctuation",
@@ -67,7 +69,9 @@ __all__ = [
     "bifurcation",
     "boundary",
     "classify",
+    "compare_rules",
     "constraints",
+    "convergence",
     "covariant_vectors",
     "decomposition",
     "fluctuations",
@@ -116,11 +120,13 @@ if TYPE_CHECKING:
     from .status import Status
     from .studies.boundaries import boundary
     from .studies.classification import classify
+    from .studies.convergences import convergence
     from .studies.covariant import covariant_vectors
     from .studies.decompositions import decomposition
     from .studies.exponents import lyapunov
     from .studies.fluctuation import fluctuations
     from .studies.plane_decompositions import plane_decomposition
+    from .studies.rule_comparison import compare_rules
     from .studies.simulation import simulate
     from .studies.stability import stability
     from .studies.step_sizes import step_sizes

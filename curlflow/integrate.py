@@ -13,9 +13,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optimistix
 from jaxtyping import Array, Float, PyTree
 
 from .precision import Scalar
+from .stabilised import RungeKuttaChebyshev
 from .status import Status
 
 SOLVERS = {
@@ -23,10 +25,11 @@ SOLVERS = {
     "dopri5": diffrax.Dopri5,
     "dopri8": diffrax.Dopri8,
     "bosh3": diffrax.Bosh3,
+    "rkc2": RungeKuttaChebyshev,
     "kvaerno3": diffrax.Kvaerno3,
     "kvaerno5": diffrax.Kvaerno5,
 }
-"""Explicit solvers, and for stiff systems the implicit `kvaerno3` and `kvaerno5`."""
+"""Explicit solvers, `rkc2` for mildly stiff systems; for stiff systems the implicit `kvaerno3` and `kvaerno5`."""
 
 CARRIED_OFF = 100.0
 """A solver whose step shrank to nothing while the state grew by this factor in one block met a singularity."""
@@ -127,7 +130,13 @@ class _Remember(diffrax.AbstractAdaptiveStepSizeController):
 
 
 def adaptive(
-    field: Callable, y: PyTree, span: Scalar, clock: Clock, integrator: Adaptive, norm: Callable
+    field: Callable,
+    y: PyTree,
+    span: Scalar,
+    clock: Clock,
+    integrator: Adaptive,
+    norm: Callable,
+    until: Callable | None = None,
 ) -> tuple[PyTree, Clock, Array]:
     """Integrate dy/dt = field(t, y) over `span` with adaptive steps.
 
@@ -135,6 +144,8 @@ def adaptive(
 
     - `field`: the right-hand side, a function of time and state.
     - `norm`: the norm of the scaled error, a function of a pytree like `y`.
+    - `until`: a function of the state; the end is where it falls to zero, if that is before the end of the span. It
+      is looked at after every step, and the zero is found on the solver's interpolation of that step.
 
     **Returns:** the state at the end, the clock there and a status.
     """
@@ -160,6 +171,11 @@ def adaptive(
         dtmin=1e-11 * span,
         force_dtmin=False,
     )
+    event = None
+    if until is not None:
+        # Within ten digits of the span.
+        finder = optimistix.Bisection(rtol=0.0, atol=1e-10 * span)
+        event = diffrax.Event(lambda t, y, args, **_: until(y), finder, direction=False)
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(shifted),
         SOLVERS[integrator.solver](),
@@ -172,10 +188,12 @@ def adaptive(
         adjoint=diffrax.ForwardMode(),
         max_steps=integrator.max_steps,
         throw=False,
+        event=event,
     )
     end = jax.tree.map(lambda leaf: leaf[-1], solution.ys)
-    status = _status(solution.result, shifted(span, end, None), end, y)
-    return end, Clock(start + span, solution.controller_state[1]), status
+    gone = span if until is None else solution.ts[-1]
+    status = _status(solution.result, shifted(gone, end, None), end, y)
+    return end, Clock(start + gone, solution.controller_state[1]), status
 
 
 def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callable) -> Float[Array, ""]:
@@ -195,7 +213,8 @@ def _status(result: diffrax.RESULTS, velocity: PyTree, end: PyTree, start: PyTre
     status = jnp.where(result == results.dt_min_reached, Status.step_size_underflow, Status.diverged)
     status = jnp.where(result == results.max_steps_reached, Status.max_steps_reached, status)
     status = jnp.where(escaped, Status.diverged, status)
-    return jnp.where(result == results.successful, jnp.where(all_finite(end), Status.completed, status), status)
+    good = (result == results.successful) | (result == results.event_occurred)
+    return jnp.where(good, jnp.where(all_finite(end), Status.completed, status), status)
 
 
 def all_finite(tree: PyTree) -> Array:

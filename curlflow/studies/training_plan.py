@@ -21,14 +21,19 @@ class Plan:
     pieces: Int[np.ndarray, " records"]
 
     @classmethod
-    def spaced(cls, epochs: int, records: int, flow: bool) -> "Plan":
-        """The start, whole epochs from 1 in equal steps of their logarithm, each once, and always the last."""
+    def spaced(cls, epochs: int, records: int, flow: bool, longest: float = LONGEST_PIECE) -> "Plan":
+        """The start, whole epochs from 1 in equal steps of their logarithm, each once, and always the last.
+
+        **Arguments:**
+
+        - `longest`: units of time after which a flow is retracted at the latest.
+        """
         spaced = np.round(np.geomspace(1, epochs, records)).astype(np.int64)
         at = np.unique(np.concatenate([[0], spaced[spaced < epochs], [epochs]]))
         gaps = np.diff(at, prepend=0)
         if not flow:
             return cls(at, gaps, (gaps > 0).astype(np.int64))
-        pieces = np.ceil(gaps * EPOCH / LONGEST_PIECE).astype(np.int64)
+        pieces = np.ceil(gaps * EPOCH / longest).astype(np.int64)
         return cls(at, gaps * EPOCH / np.maximum(pieces, 1), pieces)
 
     def window(self, first: int) -> list[np.ndarray]:

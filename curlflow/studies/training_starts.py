@@ -12,10 +12,15 @@ from .principal_inputs import in_components, principal_components, turned
 from .training_runs import Run
 
 
-def prepared(index: int, problem: Problem, compress: bool) -> Run:
-    """The run of one realization: narrowed where that is exact, as a deviation where it starts at the teacher."""
+def prepared(index: int, problem: Problem, compress: bool, deviate: bool = True) -> Run:
+    """The run of one realization: narrowed where that is exact, as a deviation where it starts at the teacher.
+
+    **Arguments:**
+
+    - `deviate`: False steps the weights wherever a run starts.
+    """
     problem = dataclasses.replace(problem, rule=_with_gains(problem))
-    deviation = deviation_from_teacher(problem)
+    deviation = deviation_from_teacher(problem) if deviate else None
     if compress:
         spans = None if deviation is None else _spans(problem, deviation)
         problem = problem.compressed(pad=True, extra=spans)
@@ -31,7 +36,7 @@ def prepared(index: int, problem: Problem, compress: bool) -> Run:
 
 def _with_gains(problem: Problem) -> AbstractLearningRule:
     """The rule, with gains of one where nothing happens to be flipped: a sweep compiles once for all fractions."""
-    named = problem.spec.rule.kind in ("curl", "feedback_alignment")
+    named = problem.spec.rule.kind in ("gradient", "curl", "feedback_alignment")
     if not named or isinstance(problem.rule, SignFlipped) or problem.architecture is not None:
         return problem.rule
     return SignFlipped(problem.rule, [np.ones((1, w.shape[1])) for w in problem.student.weights])

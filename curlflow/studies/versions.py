@@ -26,5 +26,6 @@ STUDIES = {
     "stability": NamedStudy("curlflow.studies.stability:stability", 1),
     "fluctuations": NamedStudy("curlflow.studies.fluctuation:fluctuations", 1),
     "simulate": NamedStudy("curlflow.studies.simulation:simulate", 1),
+    "convergence": NamedStudy("curlflow.studies.convergences:convergence", 1),
     "decomposition": NamedStudy("curlflow.studies.decompositions:decomposition", 1),
 }

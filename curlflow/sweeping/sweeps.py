@@ -63,9 +63,9 @@ def sweep(
 
     - `spec`: a `curlflow.Spec`; its realizations are computed within a cell.
     - `over`: the axes: dotted fields of the spec with their values, or names of your own with a `curlflow.Axis`.
-    - `study`: `"train"`, `"lyapunov"`, `"stability"`, `"simulate"`, `"decomposition"`; a function at the top of a
-      module or script, or its name `"package.module:function"`. It is called with the cell's spec and returns a
-      dataset, a mapping from names to numbers, arrays or (dims, array), or a number.
+    - `study`: `"train"`, `"convergence"`, `"lyapunov"`, `"stability"`, `"simulate"`, `"decomposition"`; a function at
+      the top of a module or script, or its name `"package.module:function"`. It is called with the cell's spec and
+      returns a dataset, a mapping from names to numbers, arrays or (dims, array), or a number.
     - `options`: keyword arguments of the study.
     - `directory`: where finished cells are kept. The same call goes on with what is missing there, after whatever has
       interrupted it; several processes may share a folder. None keeps nothing.

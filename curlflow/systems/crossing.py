@@ -1,0 +1,55 @@
+"""The first time at which a function of the state falls to zero: along a flow, or at an iterate of a map.
+
+A flow is looked at after every step of its solver, and the zero found on the interpolation of that step: a function
+that dips below zero and comes back within one step is not seen. A map is looked at after every iteration.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from ..integrate import Adaptive, Clock, adaptive, rms
+from ..status import Status
+from .base import AbstractSystem, Advanced, Flow, Map
+
+
+def advance_until(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, height: Callable) -> Advanced:
+    """Move `state` over `span`, or until `height` of it is not above zero, which it must be at the beginning.
+
+    **Arguments:**
+
+    - `system`: a flow with adaptive steps, or a map.
+    - `height`: a function of the state.
+
+    **Raises:** `ValueError` for flows with fixed steps.
+    """
+    if isinstance(system, Map):
+        return _iterated(system, state, span, clock, height)
+    if not isinstance(system, Flow) or not isinstance(system.integrator, Adaptive):
+        raise ValueError("system: crossings are found along flows with adaptive steps, and along maps.")
+    state, clock, status = adaptive(
+        system.velocity, state, span, clock, system.integrator, rms, until=lambda y: height(y)
+    )
+    state = system.constraint.retract(state)
+    return Advanced(state, None, clock, jnp.asarray(jnp.nan), jnp.asarray(status))
+
+
+def _iterated(system: Map, state: PyTree, span: Any, clock: Clock, height: Callable) -> Advanced:
+    end = clock.position + span
+
+    def unfinished(carry):
+        _, clock, status, above = carry
+        return above & (clock.position < end) & (status == int(Status.completed))
+
+    def iterate(carry):
+        state, clock, _, _ = carry
+        after = system.advance(state, None, 1, clock)
+        return after.state, after.clock, jnp.asarray(after.status), height(after.state) > 0
+
+    clock = Clock(jnp.asarray(clock.position), jnp.asarray(clock.step))
+    start = jax.tree.map(jnp.asarray, state), clock, jnp.asarray(int(Status.completed)), jnp.asarray(True)
+    state, clock, status, _ = jax.lax.while_loop(unfinished, iterate, start)
+    return Advanced(state, None, clock, jnp.asarray(jnp.nan), status)

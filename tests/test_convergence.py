@@ -1,0 +1,247 @@
+"""`curlflow.convergence`: crossing times against independent integration and loops, conventions, rules, bad input."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import curlflow
+from curlflow.rules import Gradient
+
+SPEC = curlflow.Spec(
+    seed=3,
+    realizations=2,
+    network={"inputs": 8, "hidden": 4, "activation": "tanh", "output_activation": "tanh"},
+    teacher={"width": 4},
+    data={"samples": 40, "test_samples": 30},
+    rule={"kind": "curl", "flipped": {"hidden": {"count": 1}}},
+    constraint={"kind": "frobenius"},
+    start={"kind": "random", "scale": 2.0},
+    dynamics={"kind": "flow", "rtol": 1e-8, "atol": 1e-10},
+)
+LEVEL = 2e-3
+
+
+def numpy_velocity(problem, flat):
+    """Equation (2) by hand, tangent to the spheres."""
+    shapes = [w.shape for w in problem.student.weights]
+    w1, w2 = flat[: np.prod(shapes[0])].reshape(shapes[0]), flat[np.prod(shapes[0]) :].reshape(shapes[1])
+    x, y = problem.x_train, problem.y_train
+    h = np.tanh(w1 @ x)
+    e = np.tanh(w2 @ h) - y
+    d2 = problem.rule.gains[1] if hasattr(problem.rule, "gains") else 1.0
+    f2 = -(e @ h.T) / x.shape[1] * d2
+    f1 = -(((w2.T @ e) * (1 - h**2)) @ x.T) / x.shape[1]
+    return np.concatenate([(f - w * (w * f).sum() / (w * w).sum()).ravel() for w, f in ((w1, f1), (w2, f2))])
+
+
+def numpy_error(problem, flat, x, y):
+    shapes = [w.shape for w in problem.student.weights]
+    w1, w2 = flat[: np.prod(shapes[0])].reshape(shapes[0]), flat[np.prod(shapes[0]) :].reshape(shapes[1])
+    return 0.5 * np.mean((np.tanh(w2 @ np.tanh(w1 @ x)) - y) ** 2)
+
+
+def start_of(problem):
+    return np.concatenate([np.ravel(w) for w in problem.student.weights])
+
+
+@pytest.mark.parametrize("solver", ["tsit5", "rkc2"])
+def test_flow_against_scipy_with_events(solver):
+    ds = curlflow.convergence(SPEC.replace("dynamics.solver", solver), threshold=LEVEL, epochs=20_000)
+    assert ds["rule"].to_numpy().tolist() == ["gradient", "curl"]
+    for name, spec in (("gradient", SPEC.replace("rule", {"kind": "gradient"})), ("curl", SPEC)):
+        for i in range(2):
+            problem = spec.build(realization=i)
+
+            def event(t, flat, p=problem):
+                return numpy_error(p, flat, p.x_test, p.y_test) - LEVEL
+
+            event.terminal, event.direction = True, -1
+            found = solve_ivp(
+                lambda t, flat, p=problem: numpy_velocity(p, flat), (0, 2000), start_of(problem),
+                rtol=1e-9, atol=1e-11, events=event,
+            )  # fmt: skip
+            expected = found.t_events[0][0] if found.t_events[0].size else np.nan
+            time = float(ds.convergence_time.sel(rule=name, realization=i))
+            np.testing.assert_allclose(time, expected, rtol=2e-5)
+            if np.isnan(expected):
+                assert int(ds.convergence_epoch.sel(rule=name, realization=i)) == 19_999
+
+
+@pytest.mark.parametrize("batch", ["full", 10])
+def test_updates_against_a_numpy_loop(batch):
+    spec = SPEC.replace("dynamics", {"kind": "updates", "learning_rate": 0.5, "batch": batch}).replace("seed", 5)
+    ds = curlflow.convergence(spec, threshold=0.02, epochs=100, records=12, to_end=True)
+    for name, own in (("gradient", spec.replace("rule", {"kind": "gradient"})), ("curl", spec)):
+        problem = own.build(realization=1)
+        flat, radii = start_of(problem), [np.linalg.norm(w) for w in problem.student.weights]
+        first = problem.student.weights[0].size
+        errors = [numpy_error(problem, flat, problem.x_test, problem.y_test)]
+        for epoch in range(100):
+            for indices in problem.batches(epoch):
+                part = problem.__class__(**{**problem.__dict__, "x_train": problem.x_train[:, indices],
+                                            "y_train": problem.y_train[:, indices]})  # fmt: skip
+                # The tangent projection changes the direction of an update: take the plain one.
+                flat = flat + 0.5 / len(problem.batches(epoch)) * free_velocity(part, flat)
+                w1, w2 = flat[:first], flat[first:]
+                flat = np.concatenate([w1 * radii[0] / np.linalg.norm(w1), w2 * radii[1] / np.linalg.norm(w2)])
+            errors.append(numpy_error(problem, flat, problem.x_test, problem.y_test))
+        curve = ds.test_error_curve.sel(rule=name, realization=1)
+        np.testing.assert_allclose(curve, np.array(errors)[ds.epoch.to_numpy()], rtol=1e-9)
+        below = np.flatnonzero(np.array(errors) < 0.02)
+        time = float(ds.convergence_time.sel(rule=name, realization=1))
+        assert time == pytest.approx(0.5 * below[0]) if below.size else np.isnan(time)
+        recorded = [int(k) for k in ds.epoch.to_numpy() if errors[k] < 0.02]
+        expected = max(recorded[0] - 1, 0) if recorded else 99
+        assert int(ds.convergence_epoch.sel(rule=name, realization=1)) == expected
+        assert bool(ds.converged.sel(rule=name, realization=1)) == bool(recorded)
+
+
+def free_velocity(problem, flat):
+    """As `numpy_velocity`, without the projection."""
+    shapes = [w.shape for w in problem.student.weights]
+    w1, w2 = flat[: np.prod(shapes[0])].reshape(shapes[0]), flat[np.prod(shapes[0]) :].reshape(shapes[1])
+    x, y = problem.x_train, problem.y_train
+    h = np.tanh(w1 @ x)
+    e = np.tanh(w2 @ h) - y
+    d2 = problem.rule.gains[1] if hasattr(problem.rule, "gains") else 1.0
+    f2 = -(e @ h.T) / x.shape[1] * d2
+    f1 = -(((w2.T @ e) * (1 - h**2)) @ x.T) / x.shape[1]
+    return np.concatenate([f1.ravel(), f2.ravel()])
+
+
+def test_to_the_end_the_errors_are_those_of_train():
+    ds = curlflow.convergence(SPEC, threshold=LEVEL, epochs=2000, to_end=True)
+    trained = curlflow.train(SPEC, epochs=2000)
+    np.testing.assert_allclose(ds.test_error.sel(rule="curl"), trained.test_error, rtol=1e-5)
+    np.testing.assert_allclose(ds.peak_error.sel(rule="curl"), trained.peak_error, rtol=1e-5)
+    short = curlflow.convergence(SPEC, threshold=LEVEL, epochs=2000)
+    np.testing.assert_allclose(short.convergence_time, ds.convergence_time, rtol=1e-6)
+    np.testing.assert_array_equal(short.convergence_epoch, ds.convergence_epoch)
+    # It ends at the first record below the threshold, and the curve with it.
+    curve = short.test_error_curve.sel(rule="curl", realization=0)
+    stop = int(short.stop_epoch.sel(rule="curl", realization=0))
+    assert int(curve.notnull().sum()) == int((short.epoch <= stop).sum())
+
+
+def test_a_dip_between_two_records_is_a_crossing_but_not_converged_by_the_published_convention():
+    # Two records only, at 1 and 400 epochs: a threshold between start and end is crossed between them.
+    ds = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400, records=2, to_end=True)
+    fine = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400, records=60, to_end=True)
+    np.testing.assert_allclose(ds.convergence_time, fine.convergence_time, rtol=1e-6)
+    assert ds.epoch.to_numpy().tolist() == [0, 1, 400]
+
+
+def test_below_from_the_start():
+    ds = curlflow.convergence(SPEC, threshold=10.0, epochs=10)
+    assert (ds.convergence_time == 0).all()
+    assert (ds.convergence_epoch == 0).all()
+    assert ds.converged.all()
+    assert int(ds.excluded_pairs[0]) == 2
+
+
+def test_a_threshold_that_is_never_reached_ends():
+    ds = curlflow.convergence(SPEC, threshold=1e-300, epochs=50)
+    assert np.isnan(ds.convergence_time).all()
+    assert (ds.convergence_epoch == 49).all()
+    assert set(ds.outcome.to_numpy().ravel()) == {1}
+    assert float(ds.mean_time_ratio[0]) == 1.0
+    assert int(ds.tied[0]) == 2
+
+
+def test_runs_that_diverge_are_a_status():
+    linear = {"network.activation": "linear", "network.output_activation": "linear", "constraint": {"kind": "none"}}
+    spec = SPEC.replace({**linear, "dynamics": {"kind": "updates", "learning_rate": 1e6}})
+    ds = curlflow.convergence(spec, epochs=1000)
+    assert set(ds.outcome.to_numpy().ravel()) == {2}
+    assert np.isnan(ds.test_error).all()
+    assert np.isnan(ds.convergence_time).all()
+
+
+def test_relative_thresholds_and_training_errors():
+    ds = curlflow.convergence(SPEC, threshold=0.05, relative=True, error="train", epochs=20_000)
+    problem = SPEC.build(realization=0)
+    assert float(ds.output_variance[0]) == pytest.approx(problem.y_train.var())
+    assert float(ds.threshold[0]) == pytest.approx(0.05 * problem.y_train.var())
+    absolute = curlflow.convergence(
+        SPEC.replace("realizations", 1), threshold=float(ds.threshold[0]), error="train", epochs=20_000
+    )
+    np.testing.assert_allclose(absolute.convergence_time[:, 0], ds.convergence_time[:, 0], rtol=1e-9)
+
+
+def test_rules_by_table_object_and_name():
+    feedback = {"kind": "feedback_alignment", "flipped": {"hidden": {"count": 1}}}
+    rules = {"plain": "gradient", "object": Gradient(), "aligned, flipped": feedback, "own": "curl"}
+    ds = curlflow.convergence(SPEC, threshold=0.02, rules=rules, epochs=2000)
+    assert ds["rule"].to_numpy().tolist() == list(rules)
+    assert ds["compared"].to_numpy().tolist() == list(rules)[1:]
+    times = ds.convergence_time
+    np.testing.assert_allclose(times.sel(rule="object"), times.sel(rule="plain"), rtol=1e-9)
+    again = curlflow.compare_rules(ds, baseline="own")
+    assert again["compared"].to_numpy().tolist() == ["plain", "object", "aligned, flipped"]
+    assert float(again.speed_up.sel(compared="plain")) == pytest.approx(1 / float(ds.speed_up.sel(compared="own")))
+    assert again.attrs["baseline"] == "own"
+
+
+def test_sweeps_compare_setting_by_setting(tmp_path):
+    spec = SPEC.replace("realizations", 3)
+    ds = curlflow.sweep(
+        spec, over={"start.scale": [1.0, 2.0]}, study="convergence",
+        options={"threshold": 0.02, "epochs": 500}, directory=tmp_path, engine="serial",
+    )  # fmt: skip
+    compared = curlflow.compare_rules(ds)
+    for i, scale in enumerate((1.0, 2.0)):
+        own = curlflow.convergence(spec.replace("start.scale", scale), threshold=0.02, epochs=500)
+        np.testing.assert_allclose(compared.convergence_time[i], own.convergence_time, rtol=1e-9)
+        np.testing.assert_allclose(compared.speed_up[i], own.speed_up, rtol=1e-9)
+    p, q = compared.sign_test_p.to_numpy()[:, 0], compared.sign_test_p_adjusted.to_numpy()[:, 0]
+    assert (q[~np.isnan(q)] >= p[~np.isnan(p)] - 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threshold": 0}, "threshold: got 0"),
+        ({"threshold": "low"}, "threshold: got 'low', a number is required"),
+        ({"error": "validation"}, "error: got 'validation', allowed are train, test"),
+        ({"epochs": 0}, "epochs: got 0"),
+        ({"rules": "gradient"}, "rules: got 'gradient', required is a list"),
+        ({"rules": []}, "rules: got none"),
+        ({"rules": ["gradient", "gradient"]}, "two are named 'gradient'"),
+        ({"rules": ["adam"]}, "rules: adam: rule"),
+        ({"rules": [3]}, "rules: got 3"),
+        ({"to_end": 1}, "to_end: got 1, allowed are True and False"),
+        ({"seed": -1}, "seed: got -1"),
+    ],
+)
+def test_bad_input(change, message):
+    with pytest.raises(ValueError, match=message):
+        curlflow.convergence(SPEC, **change)
+
+
+def test_bad_subjects():
+    with pytest.raises(ValueError, match="required is a curlflow.Spec"):
+        curlflow.convergence(curlflow.systems.lorenz63())
+    with pytest.raises(ValueError, match="flips nothing"):
+        curlflow.convergence(SPEC.replace("rule", {"kind": "gradient"}), rules=["gradient", "curl"])
+    with pytest.raises(ValueError, match="required is one of curlflow.convergence"):
+        curlflow.compare_rules(curlflow.train(SPEC.replace("realizations", 1), epochs=2))
+    ds = curlflow.convergence(SPEC, threshold=10.0, epochs=2)
+    with pytest.raises(ValueError, match="baseline: got 'sgd', allowed are gradient, curl"):
+        curlflow.compare_rules(ds, baseline="sgd")
+    with pytest.raises(ValueError, match="batch"):
+        curlflow.convergence(SPEC.replace("dynamics", {"kind": "updates", "batch": 64}))
+
+
+def test_interrupted_runs_are_kept():
+    calls = []
+
+    def stop(number, phase, fraction):
+        calls.append(number)
+        if len(calls) > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(curlflow.Interrupted) as caught:
+        curlflow.convergence(SPEC, threshold=1e-300, epochs=1000, progress=stop)
+    ds = caught.value.dataset
+    assert 3 in ds.outcome.to_numpy()
+    assert int(ds.train_error_curve.notnull().sum()) > 10

@@ -1,0 +1,99 @@
+"""Comparisons of times in pairs, some of them censored: against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from curlflow.measures import paired_times as pt
+
+ALL = np.array([True] * 5)
+
+
+def test_speed_up_is_the_geometric_mean_of_ratios():
+    base, times = np.array([4.0, 9.0, 16.0, 25.0, 36.0]), np.array([2.0, 3.0, 4.0, 5.0, 6.0])
+    found = pt.compared(base, ALL, times, ALL, 100.0)
+    assert found.speed_up.estimate == pytest.approx((2 * 3 * 4 * 5 * 6) ** (1 / 5))
+    assert found.speed_up.lower < found.speed_up.estimate < found.speed_up.upper
+    assert found.mean_ratio.estimate == pytest.approx((4 + 9 + 16 + 25 + 36) / (2 + 3 + 4 + 5 + 6))
+    assert (found.pairs, found.excluded, found.won, found.lost, found.tied) == (5, 0, 5, 0, 0)
+    # All five heads: 2 · 2⁻⁵, for the sign test and, with ranks 1 to 5 on one side, for Wilcoxon's.
+    assert found.sign_p == pytest.approx(2 / 32)
+    assert found.wilcoxon_p == pytest.approx(2 / 32)
+
+
+def test_censored_pairs():
+    nan = np.nan
+    base, base_arrived = np.array([8.0, nan, nan, 5.0, 3.0]), np.array([True, False, False, True, True])
+    times, arrived = np.array([4.0, 7.0, nan, nan, 3.0]), np.array([True, True, False, False, True])
+    found = pt.compared(base, base_arrived, times, arrived, 10.0)
+    # The pairs 0 and 4 have both times, the ratios 2 and 1; pair 1 is won, pair 3 lost; 2 and 4 are ties.
+    assert found.speed_up.estimate == pytest.approx(np.sqrt(2))
+    assert (found.pairs, found.excluded, found.won, found.lost, found.tied) == (2, 3, 2, 1, 2)
+    assert found.mean_ratio.estimate == pytest.approx((8 + 10 + 10 + 5 + 3) / (4 + 7 + 10 + 10 + 3))
+    assert found.sign_p == 1.0
+
+
+def test_t_test_by_hand():
+    base, times = np.array([3.0, 5.0, 8.0]), np.array([1.0, 4.0, 5.0])
+    # Differences 2, 1, 3: t = 2/(1/√3) = 2√3 with 2 degrees of freedom, of which P(|t| > x) = 1 − x/√(2 + x²).
+    t = 2 * np.sqrt(3)
+    found = pt.compared(base, ALL[:3], times, ALL[:3], 10.0)
+    assert found.t_test_p == pytest.approx(1 - t / np.sqrt(2 + t**2))
+    published = base * 2, times * 2
+    assert pt.compared(base, ALL[:3], times, ALL[:3], 10.0, published).t_test_p == pytest.approx(found.t_test_p)
+
+
+def test_kaplan_meier_median_by_hand():
+    # Six runs, of which three arrive, at 1, 2 and 4: S is 5/6, 4/6 and 3/6 behind them.
+    times = np.array([1.0, 2.0, 4.0, np.nan, np.nan, np.nan])
+    arrived = np.array([True, True, True, False, False, False])
+    assert pt.median_time(times, arrived, 10.0).estimate == 4.0
+    assert np.isnan(pt.median_time(times[1:], arrived[1:], 10.0).estimate)
+    median = pt.median_time(np.arange(1.0, 22.0), np.ones(21, bool), 100.0)
+    assert median.lower < median.estimate == 11.0 < median.upper
+    assert np.isnan(pt.median_time(times[3:], arrived[3:], 10.0).estimate)
+
+
+def test_log_rank_by_hand():
+    # Groups {1, 3} and {2, 4}. At 1 two of four at risk are of the first: O − E = 1/2, V = 1/4; at 2 one of three:
+    # −1/3, V = 2/9; at 3 one of two: 1/2, V = 1/4; at 4 none. χ² = (2/3)²/(13/18).
+    from scipy import stats
+
+    a, b, both = np.array([1.0, 3.0]), np.array([2.0, 4.0]), np.array([True, True])
+    expected = stats.chi2.sf((2 / 3) ** 2 / (13 / 18), 1)
+    assert pt.log_rank(a, both, b, both, 10.0) == pytest.approx(expected)
+    assert np.isnan(pt.log_rank(a, ~both, b, ~both, 10.0))
+
+
+def test_coverage_of_the_speed_up():
+    # Pairs with much in common and a true speed-up of 1.5: the intervals cover it in about 95 % of experiments.
+    rng, covered = np.random.default_rng(0), 0
+    for i in range(60):
+        common = np.exp(rng.normal(0, 1, 20))
+        base, times = 1.5 * common * np.exp(0.2 * rng.normal(size=20)), common * np.exp(0.2 * rng.normal(size=20))
+        interval = pt._bootstrapped(np.mean, (np.log(base / times),), i)
+        covered += interval.lower < np.log(1.5) < interval.upper
+    assert 50 <= covered <= 60
+
+
+def test_dull_cases():
+    same = np.array([2.0, 3.0, 4.0])
+    found = pt.compared(same, ALL[:3], same, ALL[:3], 10.0)
+    assert found.speed_up == (1.0, 1.0, 1.0)
+    assert (found.won, found.lost, found.tied) == (0, 0, 3)
+    assert np.isnan([found.sign_p, found.wilcoxon_p, found.t_test_p]).all()
+    never = pt.compared(same, ~ALL[:3], same, ~ALL[:3], 10.0)
+    assert np.isnan(never.speed_up.estimate)
+    assert never.mean_ratio.estimate == 1.0
+    assert (never.pairs, never.excluded, never.tied) == (0, 3, 3)
+    one = pt.compared(same[:1], ALL[:1], same[:1] / 2, ALL[:1], 10.0)
+    assert one.speed_up.estimate == pytest.approx(2.0)
+    assert np.isnan([one.speed_up.lower, one.t_test_p]).all()
+    # A run that is there from the start has no ratio.
+    assert pt.compared(np.zeros(3), ALL[:3], same, ALL[:3], 10.0).excluded == 3
+
+
+def test_adjusted():
+    p = np.array([[0.01, np.nan], [0.02, 0.9]])
+    # Of three: 0.01·3/1 = 0.03 and 0.02·3/2 = 0.03; 0.9.
+    np.testing.assert_allclose(pt.adjusted(p), [[0.03, np.nan], [0.03, 0.9]])
+    assert np.isnan(pt.adjusted(np.full(3, np.nan))).all()
