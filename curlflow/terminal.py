@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import xarray as xr
-from rich.table import Table
+from rich.table import Column, Table
 
 from .status import Status
 
@@ -19,6 +19,8 @@ def table(dataset: xr.Dataset) -> Table | None:
         return _exponent_table(dataset)
     if "autocorrelation" in dataset:
         return _fluctuation_table(dataset)
+    if "convergence_time" in dataset:
+        return _convergence_table(dataset)
     if "stopped_by" in dataset:
         return _ending_table(dataset)
     if "test_error" in dataset:
@@ -55,6 +57,35 @@ def _ending_table(dataset: xr.Dataset) -> Table:
         ended = names[int(run.stopped_by)], Status(int(run.status)).name
         table.add_row(str(int(run.realization)), *errors, f"{int(run.stop_epoch):,}", *ended)
     return table
+
+
+def _convergence_table(dataset: xr.Dataset) -> Table:
+    """Every rule: how many runs converge, when, and how much faster than under the first rule."""
+    title = (
+        f"Convergence to an error of {float(dataset.threshold.mean()):.3g}: median time; speed-up where both converge"
+    )
+    table = _table(title, ("converged", "median", "speed-up", "95 % interval", "won : lost", "p (sign)"), ())
+    table.columns.insert(0, Column("rule", no_wrap=True, min_width=max(map(len, dataset["rule"].values.tolist()))))
+    compared = dataset.compared.values.tolist() if "compared" in dataset.dims else []
+    for name in dataset["rule"].values.tolist():
+        one = dataset.sel(rule=name)
+        median = float(one.median_time) if "median_time" in one else math.nan
+        row = [name, f"{int(one.converged.sum())} of {one.sizes['realization']}", _time(median)]
+        if name in compared:
+            pair = dataset.sel(compared=name)
+            limits = f"{float(pair.speed_up_lower):.3g} to {float(pair.speed_up_upper):.3g}"
+            row += [
+                _time(float(pair.speed_up)),
+                limits,
+                f"{int(pair.won)} : {int(pair.lost)}",
+                _time(float(pair.sign_test_p)),
+            ]
+        table.add_row(*row)
+    return table
+
+
+def _time(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4g}"
 
 
 def _verdict_table(dataset: xr.Dataset) -> Table:

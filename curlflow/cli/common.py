@@ -102,6 +102,7 @@ PICTURES = {
     "simulate": "learning_curves",
     "fluctuations": "fluctuations",
     "classify": "classification",
+    "convergence": "convergence",
     "stability": "stability",
     "bifurcation": "bifurcation",
     "boundary": "boundary",

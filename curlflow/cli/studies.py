@@ -135,6 +135,47 @@ def train(
     return finish(dataset, path, False, quiet)
 
 
+def convergence(
+    spec: SpecArgument,
+    set_: SetOption = None,
+    threshold: Annotated[float, typer.Option(help="The error to reach.")] = 1e-3,
+    error: Annotated[str, typer.Option(help="test or train: which error that is.")] = "test",
+    relative: Annotated[bool, typer.Option(help="In units of the variance of the teacher's outputs.")] = False,
+    rules: Annotated[
+        str | None,
+        typer.Option(help="Kinds, such as gradient,feedback_alignment. Default: gradient and the spec's own."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="How long; an epoch of a flow is 0.1 units of time.")] = 100_000,
+    records: Annotated[int, typer.Option(help="Errors are recorded after so many epochs, log spaced.")] = 100,
+    to_end: Annotated[bool, typer.Option(help="Go on to the last epoch, for the errors at the end.")] = False,
+    compress: CompressOption = True,
+    realizations: RealizationsOption = None,
+    output: OutputOption = None,
+    picture: PictureOption = True,
+    quiet: QuietOption = False,
+) -> int:
+    """When learning reaches an error, under several rules on the same problems, and which is faster.
+
+    The first rule is the one that the others are compared with. A run that does not converge is no failure.
+
+    Examples:
+
+    curlflow convergence fig5c --set dynamics.kind=flow --set dynamics.solver=rkc2
+
+    curlflow convergence fig5c --set dynamics.kind=flow --rules gradient,curl,feedback_alignment --realizations 3
+    """
+    settings, path = spec_from(spec, set_, realizations), output_from(output, "convergence", spec)
+    without_screen()
+    from ..studies.convergences import convergence
+
+    options = {
+        "threshold": threshold, "error": error, "relative": relative, "epochs": epochs, "records": records,
+        "to_end": to_end, "compress": compress, "rules": None if rules is None else rules.split(","),
+    }  # fmt: skip
+    dataset = run(lambda: convergence(settings, progress=not quiet, **options), path)
+    return finish(dataset, path, picture, quiet)
+
+
 def stability(
     spec: SpecArgument,
     set_: SetOption = None,
@@ -198,4 +239,4 @@ def boundary(
     return finish(boundary(ratios, layer=layer, inputs=fractions), path, picture, quiet)
 
 
-COMMANDS = (lyapunov, simulate, train, *MOTIONS, stability, boundary)
+COMMANDS = (lyapunov, simulate, train, convergence, *MOTIONS, stability, boundary)

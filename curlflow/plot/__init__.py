@@ -2,6 +2,7 @@
 
 from .bifurcations import bifurcation
 from .boundaries import boundary
+from .convergences import convergence, convergence_times
 from .curves import learning_curves
 from .exponents import lyapunov
 from .networks import graph
@@ -15,6 +16,8 @@ __all__ = [
     "bifurcation",
     "boundary",
     "classification",
+    "convergence",
+    "convergence_times",
     "decomposition",
     "fluctuations",
     "graph",

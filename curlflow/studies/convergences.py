@@ -101,7 +101,7 @@ def convergence(
     variances = [_variance(problem, settings["error"]) for problem in first]
     runs = _runs(problems, variances, settings, compress)
     plan = _plan(spec, settings)
-    with reporting(progress, len(runs)) as report:
+    with reporting(progress, [f"{r.rule}, realization {r.run.index}" for r in runs]) as report:
         compiled(runs, plan)
         interrupted = stopped(lambda: in_turns(lambda r: arrive(r, plan, report), runs))
     named = {name: problems[name][0].spec.rule.model_dump(mode="json") for name in chosen}

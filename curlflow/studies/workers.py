@@ -33,8 +33,13 @@ def silent(realization: int, phase: str, fraction: float) -> None:
 
 
 @contextlib.contextmanager
-def reporting(progress: bool | Progress | None, realizations: int) -> Iterator[Progress]:
-    """The `Progress` that a study's argument `progress` asks for: nothing, a bar, or the caller's own."""
+def reporting(progress: bool | Progress | None, runs: int | Sequence[str]) -> Iterator[Progress]:
+    """The `Progress` that a study's argument `progress` asks for: nothing, a bar, or the caller's own.
+
+    **Arguments:**
+
+    - `runs`: how many realizations there are, or what the runs are called.
+    """
     if not progress:
         yield silent
     elif callable(progress):
@@ -58,14 +63,14 @@ def reporting(progress: bool | Progress | None, realizations: int) -> Iterator[P
             TimeElapsedColumn(), TimeRemainingColumn(),
         )  # fmt: skip
         with Bars(*columns, console=Console(stderr=True)) as bars:
-            tasks = [bars.add_task(f"realization {i}", total=1.0) for i in range(realizations)]
-
-            phases = [""] * realizations
+            names = [f"realization {i}" for i in range(runs)] if isinstance(runs, int) else list(runs)
+            tasks = [bars.add_task(name, total=1.0) for name in names]
+            phases = [""] * len(names)
 
             def show(realization: int, phase: str, fraction: float) -> None:
                 if phase != phases[realization]:
                     phases[realization] = phase
-                    bars.reset(tasks[realization], description=f"realization {realization}: {phase}")
+                    bars.reset(tasks[realization], description=f"{names[realization]}: {phase}")
                 bars.update(tasks[realization], completed=fraction)
 
             yield show

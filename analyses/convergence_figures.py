@@ -1,0 +1,195 @@
+"""What the analyses of convergence share: panels, sweeps, options, pictures.
+
+No analysis of its own: `fig5_convergence_speed.py`, `fig10_relu.py`, `fig11_without_constraint.py` and
+`speedup_map.py` name what varies and call `main`.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # pictures go into files
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+
+import curlflow
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = (*range(100, 460, 40), 440, 500, 600, 800, 1000, 1200, 1400, 1600, 1800, 2000)
+"""100, 140, …, 420, 440, 500, …, 2000."""
+SCALES = (0.01, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, *map(float, range(2, 11)))
+TEACHER_SCALES = (0.1, *(np.arange(1, 17) / 4).tolist())
+FLIPPED = tuple(range(1, 11))
+DYNAMICS = {
+    "flow": {"kind": "flow", "solver": "rkc2", "rtol": 1e-4, "atol": 1e-7},
+    "full_batch": {"kind": "updates", "learning_rate": 0.1, "batch": "full"},
+    "minibatch": {"kind": "updates", "learning_rate": 0.1, "batch": 10},
+}
+"""The flow stands for the published minibatches: both cross within the resolution of the records (tests/)."""
+QUICK_VALUES, QUICK_REALIZATIONS = 4, 3
+LABELS = {"gradient": "gradient descent", "curl": "curl descent"}
+
+
+def flipped_hidden(counts: Sequence[int]) -> curlflow.Axis:
+    """Numbers of flipped hidden units."""
+    return curlflow.Axis(list(counts), changes=[{"rule.flipped.hidden": {"count": n}} for n in counts])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a figure: a preset, what varies, and for how long.
+
+    **Attributes:**
+
+    - `name`: of the dataset and the pictures.
+    - `preset`: the network, data, rule, constraint and start.
+    - `axis`: the name of what varies; `make` makes a sweep's axis of `values`.
+    - `text`: what varies, in words.
+    - `to_end`: whether errors at the end of all epochs are wanted (the panels that show them).
+    - `published`: the protocol of the published figure, in words.
+    """
+
+    name: str
+    preset: str
+    axis: str
+    values: tuple[Any, ...]
+    make: Callable[[Sequence[Any]], curlflow.Axis]
+    text: str
+    published: str
+    epochs: int = 100_000
+    to_end: bool = False
+
+    def quick(self) -> "Panel":
+        """A few values, up to 500 samples."""
+        return replace(
+            self, name=f"{self.name}_quick", values=self.values[:: max(1, len(self.values) // QUICK_VALUES)]
+        )
+
+
+def by_field(field: str) -> Callable[[Sequence[Any]], curlflow.Axis]:
+    """Axes along one field of a spec."""
+    return lambda values: curlflow.Axis(field, list(values))
+
+
+def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
+    """Run what is missing of the panel's sweep, and compare the rules at every value."""
+    spec = curlflow.preset(panel.preset).replace("dynamics", DYNAMICS[given.dynamics])
+    if given.quick:
+        samples = min(spec.data.samples, 500)
+        spec = spec.replace({"data.samples": samples, "realizations": QUICK_REALIZATIONS})
+    if given.realizations is not None:
+        spec = spec.replace("realizations", given.realizations)
+    folder = (given.directory or ROOT / "results" / "sweeps") / panel.name / given.dynamics
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"{panel.name}, {given.dynamics}: {spec.realizations} realizations, {panel.epochs:,} epochs", flush=True)
+    start = time.perf_counter()
+    dataset = curlflow.sweep(
+        spec, over={panel.axis: panel.make(panel.values)}, study="convergence",
+        options={"epochs": panel.epochs, "to_end": panel.to_end}, directory=folder, extend=True, progress=True,
+        workers=given.workers, scheduler=given.scheduler,
+    )  # fmt: skip
+    print(f"{panel.name}: {time.perf_counter() - start:.0f} s for the cells that were missing", flush=True)
+    dataset = curlflow.compare_rules(dataset)
+    dataset[panel.axis].attrs["long_name"] = panel.text
+    runs = {
+        "dynamics": given.dynamics,
+        "realizations": spec.realizations,
+        "epochs": panel.epochs,
+        **DYNAMICS[given.dynamics],
+    }
+    return dataset.assign_attrs(published=panel.published, runs=json.dumps(runs))
+
+
+def options() -> argparse.ArgumentParser:
+    """The options that all scripts have."""
+    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few values, realizations and samples; in results/")
+    parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
+    parser.add_argument("--dynamics", choices=list(DYNAMICS), default="flow", help="default: flow")
+    parser.add_argument("--realizations", type=int, help="in place of the published number")
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="of several panels, these only")
+    parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
+    parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
+    parser.add_argument("--scheduler", help="address of a dask scheduler whose workers compute")
+    return parser
+
+
+def main(description: str, panels: Sequence[Panel]) -> None:
+    """Compute, save and draw all panels of a script; stop it and run it again, and it goes on."""
+    parser = options()
+    parser.description = description
+    given = parser.parse_args()
+    unknown = set(given.only or ()) - {panel.name for panel in panels}
+    if unknown:
+        parser.error(f"--only: got {', '.join(unknown)}, allowed are {', '.join(p.name for p in panels)}")
+    folder, figures = folders(given.quick)
+    for whole in (p for p in panels if given.only is None or p.name in given.only):
+        panel = whole.quick() if given.quick else whole
+        ending = "" if given.dynamics == "flow" else f"_{given.dynamics}"
+        path = folder / f"{panel.name}{ending}.nc"
+        if not given.draw:
+            try:
+                curlflow.save(computed(panel, given), path)
+            except (curlflow.Interrupted, KeyboardInterrupt):
+                sys.exit("interrupted; finished cells are kept, and the same command goes on")
+        dataset = curlflow.load(path)
+        summarize(dataset, panel)
+        for name, picture in pictures(dataset, panel).items():
+            picture.savefig(figures / f"{panel.name}{ending}{name}.png")
+
+
+def folders(quick: bool) -> tuple[Path, Path]:
+    """Where datasets and pictures go."""
+    folder, figures = (ROOT / "results",) * 2 if quick else (ROOT / "data", ROOT / "docs" / "figures")
+    folder.mkdir(exist_ok=True)
+    return folder, figures
+
+
+def pictures(dataset: xr.Dataset, panel: Panel) -> Mapping[str, Any]:
+    """The published convention, censoring done right, and errors at the end where they are wanted."""
+    drawn = {
+        "": curlflow.plot.convergence_times(dataset, convention="published", labels=LABELS),
+        "_censored": curlflow.plot.convergence_times(dataset, labels=LABELS),
+    }
+    return drawn | ({"_errors": errors(dataset, panel)} if panel.to_end else {})
+
+
+def errors(dataset: xr.Dataset, panel: Panel) -> Any:
+    """Test errors at the end: log₁₀ with the published floor, mean ± standard error over realizations."""
+    figure, axes = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
+    final = np.log10(np.round(dataset.test_error, 15) + 1e-15)
+    for name in dataset["rule"].to_numpy():
+        one = final.sel(rule=name)
+        spread = one.std("realization", ddof=1) / np.sqrt(one.sizes["realization"])
+        axes.errorbar(
+            dataset[panel.axis], one.mean("realization"), spread, marker="o", markersize=3, capsize=2,
+            label=LABELS.get(name, name),
+        )  # fmt: skip
+    axes.set(xlabel=panel.text, ylabel="log₁₀ test error at the end, mean ± SEM")
+    axes.legend(frameon=False)
+    return figure
+
+
+def summarize(dataset: xr.Dataset, panel: Panel) -> None:
+    """Print how many runs converge, and the speed-up, at every value."""
+    one = dataset.sel(compared="curl")
+    for i, value in enumerate(dataset[panel.axis].to_numpy()):
+        shares = ", ".join(
+            f"{name} {int(dataset.converged.sel(rule=name)[{panel.axis: i}].sum())}"
+            for name in dataset["rule"].to_numpy()
+        )
+        at = one.isel({panel.axis: i})
+        print(
+            f"  {panel.axis} {value:g}: converged {shares} of {dataset.sizes['realization']}; "
+            f"speed-up {float(at.speed_up):.3g} ({float(at.speed_up_lower):.3g} to {float(at.speed_up_upper):.3g}), "
+            f"restricted means {float(at.mean_time_ratio):.3g}, won {int(at.won)} : {int(at.lost)}"
+        )

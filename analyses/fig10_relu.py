@@ -1,0 +1,21 @@
+"""Figure 10: figures 5b–d with relu and 40 realizations.
+
+Variables and pictures as of `fig5_convergence_speed.py`. Writes `data/fig10b.nc` (with the errors at the end, panel a) and
+`data/fig10c.nc`:
+
+    python analyses/fig10_relu.py            (--quick: minutes, in results/; --help: more)
+"""
+
+from convergence_figures import SAMPLES, SCALES, Panel, by_field, main
+
+PROTOCOL = "minibatches of 10, learning rate 0.1 per epoch, 1e5 epochs, 40 realizations"
+PANELS = (
+    Panel(
+        "fig10b", "fig10b", "samples", SAMPLES, by_field("data.samples"), "number of training samples", PROTOCOL,
+        to_end=True,
+    ),
+    Panel("fig10c", "fig10c", "scale", SCALES, by_field("start.scale"), "starting scale", PROTOCOL),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    main(__doc__, PANELS)

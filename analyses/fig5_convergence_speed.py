@@ -1,0 +1,34 @@
+"""Figure 5b–f: does one flipped readout neuron make tanh networks learn faster?
+
+Gradient and curl descent from the same starts, against the number of samples (b: errors at the end, c: convergence),
+the scale of the starting weights (d), that of the teacher (e) and the number of flipped hidden units (f). The flow,
+with stabilised steps, stands for the published minibatches of ten.
+
+Variables: what `curlflow.convergence` returns, along `samples`, `scale`, `teacher_scale` or `flipped`; `test_error` and
+`train_error` are those at the end of the run, in `fig5c.nc` after all epochs, elsewhere where it has converged.
+
+Writes `data/fig5c.nc` … `fig5f.nc` and pictures in `docs/figures`: `fig5c.png` by the published convention (mean and
+standard error of recorded epochs), `fig5c_censored.png` with medians and speed-ups that know of censoring, `fig5c_errors.png`
+with errors at the end (panel b):
+
+    python analyses/fig5_convergence_speed.py            (--quick: minutes, in results/; --help: more)
+"""
+
+from convergence_figures import FLIPPED, SAMPLES, SCALES, TEACHER_SCALES, Panel, by_field, flipped_hidden, main
+
+PROTOCOL = "minibatches of 10, learning rate 0.1 per epoch, {} epochs, 10 realizations"
+PANELS = (
+    Panel(
+        "fig5c", "fig5c", "samples", SAMPLES, by_field("data.samples"), "number of training samples",
+        PROTOCOL.format("1e5"), to_end=True,
+    ),
+    Panel("fig5f", "fig5f", "flipped", FLIPPED, flipped_hidden, "flipped hidden units", PROTOCOL.format("1e5")),
+    Panel("fig5d", "fig5d", "scale", SCALES, by_field("start.scale"), "starting scale", PROTOCOL.format("1e5")),
+    Panel(
+        "fig5e", "fig5e", "teacher_scale", TEACHER_SCALES, by_field("teacher.scale"), "scale of the teacher",
+        PROTOCOL.format("2e5"), epochs=200_000,
+    ),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    main(__doc__, PANELS)
