@@ -1,7 +1,7 @@
 """Figure 10: figures 5b–d with relu and 40 realizations.
 
-Variables and pictures as of `fig5_convergence_speed.py`. Writes `data/fig10b.nc` (with the errors at the end, panel a) and
-`data/fig10c.nc`:
+Variables and pictures as of `fig5_convergence_speed.py`. Writes `data/fig10b.nc` (with the errors at the end, panel
+a) and `data/fig10c.nc`:
 
     python analyses/fig10_relu.py            (--quick: minutes, in results/; --help: more)
 """
