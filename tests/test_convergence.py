@@ -109,6 +109,20 @@ def free_velocity(problem, flat):
     return np.concatenate([f1.ravel(), f2.ravel()])
 
 
+@pytest.mark.slow
+def test_the_flow_stands_for_minibatches_and_full_batches():
+    """The published setting at 2,000 samples: recorded epochs agree, or are neighbouring records."""
+    spec = curlflow.preset("fig5c").replace("realizations", 1).replace("seed", 2)
+    flow = {"kind": "flow", "solver": "rkc2", "rtol": 1e-4}
+    full, mini = ({"kind": "updates", "learning_rate": 0.1, "batch": batch} for batch in ("full", 10))
+    found = [curlflow.convergence(spec.replace("dynamics", d), epochs=100_000) for d in (flow, full, mini)]
+    places = [np.searchsorted(ds.epoch, ds.convergence_epoch + 1) for ds in found]
+    assert found[0].converged.all()
+    for ds, place in zip(found[1:], places[1:], strict=True):
+        assert np.abs(place - places[0]).max() <= 1
+        np.testing.assert_allclose(ds.convergence_time, found[0].convergence_time, rtol=0.05)
+
+
 def test_to_the_end_the_errors_are_those_of_train():
     ds = curlflow.convergence(SPEC, threshold=LEVEL, epochs=2000, to_end=True)
     trained = curlflow.train(SPEC, epochs=2000)
