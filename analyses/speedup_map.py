@@ -3,9 +3,9 @@
 Gradient descent and curl descent with 1 to 10 of 10 hidden units flipped, from the same starts, over the scale of the
 starting weights; 2,000 samples, tanh, norms kept. The published figures show one line of this map for each axis.
 
-Variables, along `scale` and `flipped`: `speed_up` (geometric mean of the time ratio where both converge) with its interval,
-`pairs`, `mean_time_ratio` (restricted means, all runs), `won`, `lost`, `sign_test_p` and `sign_test_p_adjusted`; along `scale`,
-`rule` and `realization` what `curlflow.convergence` returns.
+Variables, along `scale` and `flipped`: `speed_up` (geometric mean of the time ratio where both converge) with its
+interval, `pairs`, `mean_time_ratio` (restricted means, all runs), `won`, `lost`, `sign_test_p` and
+`sign_test_p_adjusted`; along `scale`, `rule` and `realization` what `curlflow.convergence` returns.
 
 Writes `data/speedup_map.nc` and `docs/figures/speedup_map.png`:
 
@@ -58,7 +58,7 @@ def computed(given):
 
 
 def draw(dataset):
-    """Ratios of restricted means and speed-ups over both axes, centred at 1; dots where p of the sign test is small."""
+    """Ratios of restricted means and speed-ups over both axes; dots where p of the sign test is small."""
     panels = {
         "mean_time_ratio": "ratio of restricted mean times, all runs",
         "speed_up": "speed-up where both converge",
