@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from curlflow.networks import Feedforward
-from curlflow.rules import AbstractLearningRule, FeedbackAlignment, Gradient, SignFlipped
+from curlflow.rules import AbstractLearningRule, FeedbackAlignment, Gradient, Oja, Sanger, SignFlipped
 from curlflow.rules.base import second_moments_suffice
 from curlflow.tasks import Samples, SecondMoments
 
@@ -34,6 +34,9 @@ RULES = {
     "flipped synapses": SignFlipped(Gradient(), SYNAPTIC),
     "flipped feedback": SignFlipped(FeedbackAlignment(FEEDBACK), PRESYNAPTIC),
     "flipped twice": SignFlipped(SignFlipped(Gradient(), PRESYNAPTIC), PRESYNAPTIC),
+    "oja": Oja(),
+    "sanger": Sanger(),
+    "flipped sanger": SignFlipped(Sanger(), PRESYNAPTIC),
     "user's own": Hebbian(),
 }
 

@@ -22,8 +22,10 @@ from .tables import (
     GradientRule,
     Network,
     NoConstraint,
+    OjaRule,
     Positive,
     RandomStart,
+    SangerRule,
     Table,
     Teacher,
     TeacherStart,
@@ -54,7 +56,7 @@ class Spec(Table):
     network: Network = Field(description="the student")
     teacher: Teacher = Field(default_factory=Teacher, description="the network that gives the targets")
     data: Data = Field(default_factory=Data, description="training and test sets")
-    rule: _tagged(GradientRule, CurlRule, FeedbackAlignmentRule, CustomRule) = Field(
+    rule: _tagged(GradientRule, CurlRule, FeedbackAlignmentRule, OjaRule, SangerRule, CustomRule) = Field(
         default_factory=GradientRule, description="the learning rule"
     )
     constraint: _tagged(NoConstraint, FrobeniusConstraint) = Field(

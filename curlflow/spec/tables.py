@@ -162,6 +162,18 @@ class FeedbackAlignmentRule(CurlRule):
     scale: PositiveFloat = Field(1.0, description="s of the fixed feedback weights, U(±s/√fan-in)")
 
 
+class OjaRule(CurlRule):
+    """Oja's rule, optionally with flips: every layer finds the principal subspace of its own inputs."""
+
+    kind: Literal["oja"] = "oja"  # type: ignore[assignment]
+
+
+class SangerRule(CurlRule):
+    """Sanger's rule, optionally with flips: every unit of a layer finds a principal component of its inputs."""
+
+    kind: Literal["sanger"] = "sanger"  # type: ignore[assignment]
+
+
 class CustomRule(Table):
     """A rule object that was given to `build` or a study by `rule=`; TOML never imports code."""
 
