@@ -19,7 +19,7 @@ from .networks import Feedforward
 from .networks.architecture import Architecture
 from .networks.graph import from_graph
 from .networks.signs import gains
-from .rules import AbstractLearningRule, FeedbackAlignment, Gradient, Oja, Sanger, SignFlipped
+from .rules import AbstractLearningRule, FeedbackAlignment, Gradient, Oja, PredictiveCoding, Sanger, SignFlipped
 
 if TYPE_CHECKING:
     from .spec import Spec
@@ -138,6 +138,8 @@ def _unflipped_rule(spec: "Spec", key: Any) -> AbstractLearningRule:
     rule = spec.rule
     if rule.kind == "feedback_alignment":
         return FeedbackAlignment(drawn_weights(spec.widths, "uniform", rule.scale, key(FEEDBACK))[1:])
+    if rule.kind == "predictive_coding":
+        return PredictiveCoding(rule.output_precision, steps=rule.steps, rate=rule.rate)
     return {"curl": Gradient, "oja": Oja, "sanger": Sanger}[rule.kind]()
 
 

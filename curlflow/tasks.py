@@ -173,3 +173,7 @@ class GivenErrors(AbstractTask):
     @double_precision
     def error(self, network: Feedforward) -> Float[Array, ""]:
         return 0.5 * jnp.sum(self.errors**2)
+
+    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+        """⟨e eᵀ⟩, if all samples have the same weight."""
+        return jnp.asarray(self.errors @ self.errors.T * self.errors.shape[1])

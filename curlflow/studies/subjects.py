@@ -87,7 +87,7 @@ def _space(problem: Problem, system: AbstractSystem, transverse: bool) -> Tangen
         signal, shape = error_signal(problem.rule, problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(
-                "transverse: symmetries are known for gradient descent and its flips, not for constraints of your own; "
+                "transverse: symmetries are known for rules of equation (2), not for constraints of your own; "
                 "leave it out."
             )
         return OffOrbits.of(system, signal, shape.masks)
