@@ -173,6 +173,7 @@ def test_wide_layers_of_oja_compress_exactly(constraint, flipped):
     assert SPEC.replace({"rule.kind": "sanger", "network.hidden": 30}).build().compressed().compression is None
 
 
+@pytest.mark.slow
 def test_compressed_exponents_are_those_of_the_wide_network():
     spec = WIDE.replace({"rule.kind": "oja", "network.inputs": 2, "network.hidden": 4, "network.outputs": 1})
     options = {"exponents": 12, "duration": 20, "transient": 60, "alignment": 150}

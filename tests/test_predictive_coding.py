@@ -177,18 +177,18 @@ def test_exponents_at_a_solution_are_its_eigenvalues():
     np.testing.assert_allclose(ds.lyapunov_exponent[0], expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_it_has_a_potential_when_settled_and_none_before():
     spec = SPEC.replace({"start.kind": "random", "network.hidden": 3})
     ds = curlflow.decomposition(spec)
     assert float(ds.curl_ratio[0]) < 1e-9
     assert float(ds.gradient_angle[0]) > 0.05  # not the gradient of the squared error
     ratios = []
-    for steps in (3, 30, 300):
+    for steps in (3, 300):
         nonlinear = spec.replace({"network.activation": "tanh", "rule.steps": steps})
         ratios.append(float(curlflow.decomposition(nonlinear).curl_ratio[0]))
     assert ratios[0] > 1e-3
-    assert ratios[0] > 3 * ratios[1] > 3 * ratios[2]
-    assert ratios[2] < 1e-9
+    assert ratios[1] < 1e-9
     assert float(curlflow.decomposition(spec.replace("rule.flipped.inputs", 0.5)).curl_ratio[0]) > 0.1
 
 
@@ -238,6 +238,16 @@ def test_studies(activation, batch, constraint):
     ds = curlflow.simulate(spec, times=[0, 5, 20])
     trained = curlflow.train(spec, epochs=20)
     np.testing.assert_allclose(trained.test_error, ds.test_error[:, -1], rtol=1e-9)
+
+
+def test_sweeps():
+    spec = SPEC.replace({"network.activation": "tanh", "data.samples": 8})
+    over = {"precision": curlflow.Axis("rule.output_precision", [0.1, 1.0]), "rule.steps": [1, 4]}
+    ds = curlflow.sweep(spec, over, "stability", engine="serial")
+    assert dict(ds.leading_real_part.sizes)["precision"] == 2
+    single = curlflow.stability(spec.replace({"rule.output_precision": 0.1, "rule.steps": 4}))
+    found = ds.leading_real_part.isel(precision=0).to_numpy().ravel()[1]
+    np.testing.assert_allclose(found, single.leading_real_part[0], rtol=1e-12)
 
 
 def test_it_learns():
