@@ -210,6 +210,23 @@ def test_wide_linear_layers_compress_exactly(constraint, flipped):
         np.testing.assert_allclose(u, v, atol=1e-11)
 
 
+class Unrotated(curlflow.rules.AbstractLearningRule):
+    """Predictive coding, which says nothing of its symmetries."""
+
+    def velocity(self, network, task):
+        return PredictiveCoding().velocity(network, task)
+
+
+@pytest.mark.slow
+def test_compressed_exponents_are_those_of_the_wide_network():
+    spec = SPEC.replace({"network.inputs": 2, "network.hidden": 5})
+    options = {"exponents": 15, "duration": 20, "transient": 0, "alignment": 60}
+    a, b = curlflow.lyapunov(spec, **options), curlflow.lyapunov(spec, rule=Unrotated(), **options)
+    assert "compression" in a.attrs
+    assert "compression" not in b.attrs
+    np.testing.assert_allclose(a.lyapunov_exponent, b.lyapunov_exponent, atol=2e-3)
+
+
 def test_linear_hidden_units_below_squashed_outputs_compress_too(x64):
     spec = curlflow.Spec(
         network={"inputs": 3, "hidden": 10, "output_activation": "tanh"},
