@@ -19,7 +19,7 @@ from .networks import Feedforward
 from .networks.architecture import Architecture
 from .networks.graph import from_graph
 from .networks.signs import gains
-from .rules import AbstractLearningRule, FeedbackAlignment, Gradient, SignFlipped
+from .rules import AbstractLearningRule, FeedbackAlignment, Gradient, Oja, PredictiveCoding, Sanger, SignFlipped
 
 if TYPE_CHECKING:
     from .spec import Spec
@@ -127,13 +127,20 @@ def drawn_rule(spec: "Spec", key: Any) -> AbstractLearningRule:
         return Gradient()
     if rule.kind == "custom":
         raise ValueError(f"rule.kind: got custom ({rule.name}); give the rule object itself by rule=.")
-    base = Gradient()
-    if rule.kind == "feedback_alignment":
-        base = FeedbackAlignment(drawn_weights(spec.widths, "uniform", rule.scale, key(FEEDBACK))[1:])
+    base = _unflipped_rule(spec, key)
     if all(selection == 0.0 for selection in _selections(spec)):
         return base
     names = _selected(spec)
     return SignFlipped(base, gains(spec.widths, rule.side, _selections(spec), rule.gain, names, key=key(FLIPS)))
+
+
+def _unflipped_rule(spec: "Spec", key: Any) -> AbstractLearningRule:
+    rule = spec.rule
+    if rule.kind == "feedback_alignment":
+        return FeedbackAlignment(drawn_weights(spec.widths, "uniform", rule.scale, key(FEEDBACK))[1:])
+    if rule.kind == "predictive_coding":
+        return PredictiveCoding(rule.output_precision, steps=rule.steps, rate=rule.rate)
+    return {"curl": Gradient, "oja": Oja, "sanger": Sanger}[rule.kind]()
 
 
 def _selected(spec: "Spec") -> list[str]:

@@ -5,6 +5,8 @@ A rule that is driven by the error needs no more of a task than a pair (X, E): p
 equation (2) of docs/model.md. For samples that is X and (ŷ − y)/n. For a linear network every such mean
 contains ⟨e xᵀ⟩ = (W_L…W_1 − V) Σ and nothing else of the data, so that one *virtual sample* per output does
 the same: X = Σ (W_L…W_1 − V)ᵀ with the errors I; equation (3). A step then costs the same for any n.
+
+Other rules ask for the moments themselves: products with Σ = ⟨x xᵀ⟩, and ⟨e eᵀ⟩. Every task that has data gives them.
 """
 
 from abc import abstractmethod
@@ -50,25 +52,47 @@ class AbstractTask(eqx.Module):
         """½ · mean over samples of |ŷ − y|², summed over the outputs."""
 
 
-class Samples(AbstractTask):
+class AbstractDataTask(AbstractTask):
+    """A task with data, known by their second moments at least."""
+
+    @abstractmethod
+    def times_covariance(self, vectors: Any) -> Any:
+        """Σ v for a vector of as many numbers as there are inputs, or for every column of a matrix."""
+
+    @abstractmethod
+    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+        """⟨e eᵀ⟩ of the errors e = ŷ − y; for a linear network where only second moments are known."""
+
+
+class Samples(AbstractDataTask):
     """Inputs `x` (inputs × samples) with targets `y` (outputs × samples)."""
 
     x: Inputs
     y: Outputs
 
     def residuals(self, network: Feedforward) -> Residuals:
-        return Residuals(self.x, (network.forward(self.x).activities[-1] - self.y) / self.x.shape[1])
+        return Residuals(self.x, self._differences(network) / self.x.shape[1])
 
     @double_precision
     def error(self, network: Feedforward) -> Float[Array, ""]:
-        return 0.5 * jnp.sum((network.forward(self.x).activities[-1] - self.y) ** 2) / self.x.shape[1]
+        return 0.5 * jnp.sum(self._differences(network) ** 2) / self.x.shape[1]
+
+    def times_covariance(self, vectors: Any) -> Any:
+        return _times_covariance(self.x, vectors)
+
+    @double_precision
+    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+        return _covariance(self._differences(network))
+
+    def _differences(self, network: Feedforward) -> Outputs:
+        return network.forward(self.x).activities[-1] - self.y
 
     def batch(self, indices) -> "Samples":
         """The samples with these indices."""
         return Samples(jnp.take(self.x, indices, axis=1), jnp.take(self.y, indices, axis=1))
 
 
-class SecondMoments(AbstractTask):
+class SecondMoments(AbstractDataTask):
     """The covariance Σ = ⟨x xᵀ⟩ (inputs × inputs) and a linear teacher V (outputs × inputs).
 
     Where the inputs are uncorrelated, `covariance` may be their variances alone: products with it then cost nothing.
@@ -86,14 +110,18 @@ class SecondMoments(AbstractTask):
         discrepancy = network.product() - self.teacher
         return 0.5 * jnp.sum(self.times_covariance(discrepancy.T) * discrepancy.T)
 
+    @double_precision
+    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+        discrepancy = network.product() - self.teacher
+        return jnp.asarray(discrepancy @ self.times_covariance(discrepancy.T))
+
     def times_covariance(self, vectors: Any) -> Any:
-        """Σ v for a vector of as many numbers as there are inputs, or for every column of a matrix."""
         if self.covariance.ndim == 2:
             return self.covariance @ vectors
         return self.covariance * vectors if vectors.ndim == 1 else self.covariance[:, None] * vectors
 
 
-class LinearSamples(AbstractTask):
+class LinearSamples(AbstractDataTask):
     """Inputs `x` (inputs × samples) with the targets V x of a linear teacher (outputs × inputs).
 
     The errors of a linear network are (W_L…W_1 − V) x: it is not run on the samples, and their squares are never
@@ -110,14 +138,30 @@ class LinearSamples(AbstractTask):
     def error(self, network: Feedforward) -> Float[Array, ""]:
         return 0.5 * jnp.sum(self._differences(network) ** 2) / self.x.shape[1]
 
+    def times_covariance(self, vectors: Any) -> Any:
+        return _times_covariance(self.x, vectors)
+
+    @double_precision
+    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+        return _covariance(self._differences(network))
+
     def _differences(self, network: Feedforward) -> Outputs:
         return (network.product() - self.teacher) @ self.x
+
+
+def _times_covariance(x: Inputs, vectors: Any) -> Any:
+    return jnp.asarray(x) @ (x.T @ vectors) / x.shape[1]
+
+
+def _covariance(vectors: Outputs) -> Float[Array, "outputs outputs"]:
+    return jnp.asarray(vectors @ vectors.T / vectors.shape[1])
 
 
 class GivenErrors(AbstractTask):
     """Prescribed errors (outputs × samples) on `inputs`, whatever the weights are; weighted as `Residuals` are.
 
-    With these a rule's velocity is a function of the errors alone, at fixed weights: the factor G of F = −G e.
+    With these a rule's velocity is a function of the errors alone, at fixed weights: the factor G of F = −G e. (Of a
+    rule that is not linear in them, G is the derivative at e = 0.)
     """
 
     inputs: Inputs
@@ -129,3 +173,7 @@ class GivenErrors(AbstractTask):
     @double_precision
     def error(self, network: Feedforward) -> Float[Array, ""]:
         return 0.5 * jnp.sum(self.errors**2)
+
+    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+        """⟨e eᵀ⟩, if all samples have the same weight."""
+        return jnp.asarray(self.errors @ self.errors.T * self.errors.shape[1])

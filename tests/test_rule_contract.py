@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from curlflow.networks import Feedforward
-from curlflow.rules import AbstractLearningRule, FeedbackAlignment, Gradient, SignFlipped
+from curlflow.rules import (
+    AbstractLearningRule,
+    FeedbackAlignment,
+    Gradient,
+    Oja,
+    PredictiveCoding,
+    Sanger,
+    SignFlipped,
+)
 from curlflow.rules.base import second_moments_suffice
 from curlflow.tasks import Samples, SecondMoments
 
@@ -34,6 +42,11 @@ RULES = {
     "flipped synapses": SignFlipped(Gradient(), SYNAPTIC),
     "flipped feedback": SignFlipped(FeedbackAlignment(FEEDBACK), PRESYNAPTIC),
     "flipped twice": SignFlipped(SignFlipped(Gradient(), PRESYNAPTIC), PRESYNAPTIC),
+    "predictive coding": PredictiveCoding(0.7, steps=20),
+    "flipped predictive coding": SignFlipped(PredictiveCoding(), PRESYNAPTIC),
+    "oja": Oja(),
+    "sanger": Sanger(),
+    "flipped sanger": SignFlipped(Sanger(), PRESYNAPTIC),
     "user's own": Hebbian(),
 }
 

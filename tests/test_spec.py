@@ -99,7 +99,7 @@ def test_schema_describes_every_field():
         ({"rule.kind": "curl", "rule.flipped": {"inputs": {"cnt": 1}}}, "rule.flipped.inputs: got {'cnt': 1}; allowed"),
         ({"rule.kind": "curl", "rule.flipped": {"hidden": [0.1, 0.2]}}, "rule.flipped.hidden: got a list of 2, required"),
         ({"rule.kind": "curl", "rule.flipped": {"outputs": 1.0}}, "rule.flipped.outputs: got 1.0, but outputs are on no"),
-        ({"rule.kind": "crul"}, "rule.kind: got 'crul', allowed are gradient, curl, feedback_alignment."),
+        ({"rule.kind": "crul"}, "rule.kind: got 'crul', allowed are gradient, curl, feedback_alignment, predictive_coding,"),
         ({"rule": {}}, "rule.kind: got None, allowed are gradient"),
         ({"rule.kind": "gradient", "rule.gain": 2.0}, "rule.gain: got 2.0, but the kind of rule that was chosen has no"),
         ({"start.kind": "random", "start.offset": {"layer": 1, "value": 1.0}}, "start.offset: got {'layer': 1, 'value'"),

@@ -37,6 +37,10 @@ SPECS = {
     "postsynaptic": spec(phi="tanh", rule={"kind": "curl", "side": "postsynaptic", "flipped": {"hidden": 0.5}}),
     "synapse": spec(phi="tanh", rule={"kind": "curl", "side": "synapse", "flipped": {"inputs": {"indices": [1, 2]}}}),
     "feedback": spec(phi="tanh", rule={"kind": "feedback_alignment", "flipped": {"inputs": 0.5}}),
+    "predictive_coding": spec(data=POPULATION, rule={"kind": "predictive_coding", "flipped": {"inputs": 0.5}}),
+    "relaxed": spec(phi="tanh", data={"samples": 2}, rule={"kind": "predictive_coding", "steps": 2}),
+    "oja": spec(phi="tanh", data={"samples": 2}, rule={"kind": "oja"}),
+    "sanger": spec(data=POPULATION, rule={"kind": "sanger"}),
     "deep": spec(hidden=[2, 2], phi="tanh", data={"samples": 2}, rule={"kind": "curl", "flipped": {"inputs": 0.5}}),
     "two_outputs": spec(outputs=2, phi="tanh"),
     "spheres": spec(

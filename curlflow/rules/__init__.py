@@ -2,9 +2,11 @@
 
 - gradient descent is `Gradient()`: the error travels back through the weights themselves;
 - feedback alignment is `FeedbackAlignment(matrices)`: it travels back through fixed matrices;
-- curl descent is `SignFlipped(Gradient(), gains)`: the same signal, but some neurons learn with the other sign.
+- curl descent is `SignFlipped(Gradient(), gains)`: the same signal, but some neurons learn with the other sign;
+- predictive coding is `PredictiveCoding()`: activities settle between inputs and targets before weights follow;
+- Oja's and Sanger's rules are `Oja()` and `Sanger()`: every layer finds principal components of its own inputs.
 
-The three parts combine freely (`SignFlipped(FeedbackAlignment(matrices), gains)`), and a rule of your own is a
+The parts combine freely (`SignFlipped(FeedbackAlignment(matrices), gains)`), and a rule of your own is a
 class with one method:
 
 ```python
@@ -19,6 +21,17 @@ class Hebbian(curlflow.rules.AbstractLearningRule):
 from .base import AbstractErrorDrivenRule, AbstractLearningRule
 from .feedback_alignment import FeedbackAlignment
 from .gradient import Gradient
+from .oja import Oja, Sanger
+from .predictive_coding import PredictiveCoding
 from .sign_flipped import SignFlipped
 
-__all__ = ["AbstractErrorDrivenRule", "AbstractLearningRule", "FeedbackAlignment", "Gradient", "SignFlipped"]
+__all__ = [
+    "AbstractErrorDrivenRule",
+    "AbstractLearningRule",
+    "FeedbackAlignment",
+    "Gradient",
+    "Oja",
+    "PredictiveCoding",
+    "Sanger",
+    "SignFlipped",
+]

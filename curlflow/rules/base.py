@@ -27,8 +27,9 @@ class AbstractLearningRule(eqx.Module):
     """A vector field on the weights of a network.
 
     *For developers:* a new rule supplies `velocity`. It may also set the class attribute
-    `second_moments_suffice = True` if its velocity, for a linear network, depends on the data through
-    ⟨e xᵀ⟩ alone and is linear in it; it is then given `curlflow.tasks.SecondMoments` in place of samples
+    `second_moments_suffice = True` if its velocity, for a linear network, depends on the data through second
+    moments alone: through `residuals`, if it is linear in ⟨e xᵀ⟩, or through `times_covariance` and
+    `error_covariance` of the task. It is then given `curlflow.tasks.SecondMoments` in place of samples
     and runs at a cost that does not depend on their number. Without that it always gets all samples.
 
     It may likewise set `rotates_with_hidden_units = True` if, for linear hidden units, its velocity turns with every

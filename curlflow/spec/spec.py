@@ -22,8 +22,11 @@ from .tables import (
     GradientRule,
     Network,
     NoConstraint,
+    OjaRule,
     Positive,
+    PredictiveCodingRule,
     RandomStart,
+    SangerRule,
     Table,
     Teacher,
     TeacherStart,
@@ -54,9 +57,9 @@ class Spec(Table):
     network: Network = Field(description="the student")
     teacher: Teacher = Field(default_factory=Teacher, description="the network that gives the targets")
     data: Data = Field(default_factory=Data, description="training and test sets")
-    rule: _tagged(GradientRule, CurlRule, FeedbackAlignmentRule, CustomRule) = Field(
-        default_factory=GradientRule, description="the learning rule"
-    )
+    rule: _tagged(
+        GradientRule, CurlRule, FeedbackAlignmentRule, PredictiveCodingRule, OjaRule, SangerRule, CustomRule
+    ) = Field(default_factory=GradientRule, description="the learning rule")
     constraint: _tagged(NoConstraint, FrobeniusConstraint) = Field(
         default_factory=NoConstraint, description="what the weights must keep"
     )

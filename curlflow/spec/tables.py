@@ -162,6 +162,29 @@ class FeedbackAlignmentRule(CurlRule):
     scale: PositiveFloat = Field(1.0, description="s of the fixed feedback weights, U(±s/√fan-in)")
 
 
+class PredictiveCodingRule(CurlRule):
+    """Predictive coding, optionally with flips."""
+
+    kind: Literal["predictive_coding"] = "predictive_coding"  # type: ignore[assignment]
+    output_precision: PositiveFloat = Field(1.0, description="π, how strongly targets pull, against hidden errors")
+    steps: Positive = Field(
+        50, description="steps of the relaxation of activities; linear networks are solved exactly"
+    )
+    rate: PositiveFloat = Field(0.1, description="size of such a step")
+
+
+class OjaRule(CurlRule):
+    """Oja's rule, optionally with flips: every layer finds the principal subspace of its own inputs."""
+
+    kind: Literal["oja"] = "oja"  # type: ignore[assignment]
+
+
+class SangerRule(CurlRule):
+    """Sanger's rule, optionally with flips: every unit of a layer finds a principal component of its inputs."""
+
+    kind: Literal["sanger"] = "sanger"  # type: ignore[assignment]
+
+
 class CustomRule(Table):
     """A rule object that was given to `build` or a study by `rule=`; TOML never imports code."""
 

@@ -21,7 +21,7 @@ from ..tangents import size
 from .options import below_one, check_subject, whole
 from .points import points_of, state_of
 from .stability_dataset import assemble
-from .stability_routes import NOTHING, at_origin, at_solution, of_jacobian
+from .stability_routes import NOTHING, at_origin, at_solution, is_driven_by_errors, of_jacobian
 from .subjects import architecture_of, subject_attributes
 from .verdicts import Verdict, judged
 from .workers import Interrupted, Progress, reporting
@@ -130,7 +130,7 @@ def _learning_verdict(problem: Problem, network: Feedforward, at: Any, number: i
     fixed = _is_fixed(speed, network)
     if isinstance(at, str) and at == "origin":
         found = at_origin(problem, network, flow, number)
-    elif error <= tolerance * _silent_error(problem, network):
+    elif error <= tolerance * _silent_error(problem, network) and is_driven_by_errors(problem, network, flow):
         found, fixed = at_solution(problem, network, flow, number), True
     else:
         found = of_jacobian(flow, network, number)
@@ -169,7 +169,10 @@ def _comment(verdicts: Sequence[Verdict]) -> str | None:
     worst = max(away, key=lambda v: v.speed)
     error = "" if np.isnan(worst.error) else f"their training error is {worst.error:.3g}, not zero, and "
     where = "this state is" if np.isnan(worst.error) else "these weights are"
+    what = "neither a solution nor another fixed point"
+    if worst.error < FIXED**2:
+        error, what = "", "a solution, but no fixed point of this rule, which follows more than the errors,"
     return (
-        f"at: {where} neither a solution nor another fixed point in {len(away)} of {len(verdicts)} realizations; "
+        f"at: {where} {what} in {len(away)} of {len(verdicts)} realizations; "
         f"{error}the speed is {worst.speed:.3g}. The eigenvalues are those of the Jacobian at that point."
     )

@@ -74,17 +74,23 @@ EXTREME = 6
 """Eigenvalues of largest modulus, for the step of updates, where not all are computed."""
 
 
+def is_driven_by_errors(problem: Problem, network: Feedforward, flow: Flow) -> bool:
+    """Whether, at a solution, the rule moves the weights by their errors alone, to first order."""
+    if error_signal(problem.rule, network) is not None and geometry(flow.constraint) is not None:
+        return True
+    samples = virtual_samples(network, problem.task)
+    return linearisation.is_driven_by_errors(
+        network, problem.rule, flow.constraint, flow, samples.inputs, samples.weight
+    )
+
+
 def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
-    """The linearisation where the errors vanish."""
+    """The linearisation where the errors vanish, of a rule that is driven by them."""
     task = problem.task
     samples = virtual_samples(network, task)
     rows, n = samples.inputs.shape[1] * network.widths[-1], size(network)
     signal, shape = error_signal(problem.rule, network), geometry(flow.constraint)
     structured = signal is not None and shape is not None
-    if not structured and not linearisation.is_driven_by_errors(
-        network, problem.rule, flow.constraint, flow, samples.inputs, samples.weight
-    ):
-        return of_jacobian(flow, network, number)
     if rows > n:
         return of_jacobian(flow, network, number)
     method = Method.product_kernel if isinstance(task, SecondMoments) else Method.sample_kernel

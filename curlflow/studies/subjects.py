@@ -87,7 +87,8 @@ def _space(problem: Problem, system: AbstractSystem, transverse: bool) -> Tangen
         signal, shape = error_signal(problem.rule, problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(
-                "transverse: the symmetries of a rule or constraint of your own are not known; leave it out."
+                "transverse: symmetries are known for rules of equation (2), not for constraints of your own; "
+                "leave it out."
             )
         return OffOrbits.of(system, signal, shape.masks)
     return Whole(system) if problem.compression is None else Sectors.of(problem.compression, system)

@@ -7,6 +7,7 @@ import numpy as np
 from ..networks import Feedforward
 from ..problem import Problem
 from ..rules import AbstractLearningRule, SignFlipped
+from ..spec.tables import CurlRule, GradientRule
 from ..systems.deviations import applicable
 from .principal_inputs import in_components, principal_components, turned
 from .training_runs import Run
@@ -36,7 +37,7 @@ def prepared(index: int, problem: Problem, compress: bool, deviate: bool = True)
 
 def _with_gains(problem: Problem) -> AbstractLearningRule:
     """The rule, with gains of one where nothing happens to be flipped: a sweep compiles once for all fractions."""
-    named = problem.spec.rule.kind in ("gradient", "curl", "feedback_alignment")
+    named = isinstance(problem.spec.rule, GradientRule | CurlRule)
     if not named or isinstance(problem.rule, SignFlipped) or problem.architecture is not None:
         return problem.rule
     return SignFlipped(problem.rule, [np.ones((1, w.shape[1])) for w in problem.student.weights])

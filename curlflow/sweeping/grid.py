@@ -21,7 +21,7 @@ DIGITS = 32
 """Hexadecimal digits of an identity: 128 bits."""
 SHAPES = (
     "network", "teacher.width", "data.samples", "data.test_samples", "realizations", "rule.kind", "rule.side",
-    "constraint", "start.kind", "dynamics.kind", "dynamics.solver", "dynamics.batch",
+    "rule.steps", "constraint", "start.kind", "dynamics.kind", "dynamics.solver", "dynamics.batch",
 )  # fmt: skip
 """Fields that change the shapes of arrays or the program: each of their values is compiled once."""
 

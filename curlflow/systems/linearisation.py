@@ -117,7 +117,8 @@ def is_driven_by_errors(
 ) -> bool:
     """Whether the Jacobian at a solution is −G U, tried on two random vectors (of norm 1, to 10⁻⁸ of the image).
 
-    A rule that reads more of its task than `residuals` is taken not to be.
+    G is the derivative of the velocity by the errors at e = 0. A rule that reads more of its task than `GivenErrors`
+    has is taken not to be.
     """
     for seed in range(2):
         v = np.random.default_rng(seed).standard_normal(sum(w.size for w in network.weights))
@@ -183,8 +184,13 @@ def _preactivations(network: Feedforward, inputs: Any) -> tuple[Array, Array]:
 
 
 def _caused(network, rule, constraint, inputs, errors):
-    """−Π G e: the velocity that `errors` cause."""
-    return constraint.tangent(network, rule.velocity(network, GivenErrors(inputs, errors)))
+    """−Π G e: the velocity that small `errors` cause, to first order."""
+
+    def velocity(e: Any) -> Feedforward:
+        return rule.velocity(network, GivenErrors(inputs, e))
+
+    caused = jax.jvp(velocity, (jnp.zeros_like(errors),), (errors,))[1]
+    return constraint.tangent(network, caused)
 
 
 @eqx.filter_jit
