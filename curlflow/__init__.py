@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Axis": "curlflow.sweeping",
+    "Diffusion": "curlflow.systems",
     "Flow": "curlflow.systems",
     "Interrupted": "curlflow.interrupts",
     "Map": "curlflow.systems",
@@ -58,6 +59,7 @@ _MODULES = (
 
 __all__ = [
     "Axis",
+    "Diffusion",
     "Flow",
     "Interrupted",
     "Map",
@@ -126,7 +128,7 @@ if TYPE_CHECKING:
     from .studies.step_sizes import step_sizes
     from .studies.training import train
     from .sweeping import Axis, sweep
-    from .systems import Flow, Map
+    from .systems import Diffusion, Flow, Map
 
 
 def __getattr__(name: str) -> Any:
