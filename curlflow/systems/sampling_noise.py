@@ -22,7 +22,6 @@ Sources: Li, Tai and E, J. Mach. Learn. Res. 20 (2019) 40; for drawing without r
 Techniques (1977), section 2.4. The numbers of equations are those of docs/model.md.
 """
 
-import math
 from typing import Any
 
 import jax
@@ -80,7 +79,7 @@ def learning_diffusion(
     if not known:
         check_linear_in_errors(rule, student, samples)
     update = learning_rate * batch / n
-    amplitude = math.sqrt(n * (n - batch) / (batch * max(n - 1, 1))) * np.sqrt(update)
+    amplitude = (n * (n - batch) / (batch * max(n - 1, 1)) * update) ** 0.5
     args = rule, task, samples, amplitude, update, constraint
     return Diffusion(
         _corrected if correction else _drift,
