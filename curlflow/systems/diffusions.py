@@ -2,7 +2,7 @@
 
 Ito's equation with independent Brownian motions B, and its steps of length Δ after Euler and Maruyama, are
 
-    dx = f(t, x) dt + g(t, x) dB,        xₖ₊₁ = xₖ + Δ f(tₖ, xₖ) + g(tₖ, xₖ) ΔBₖ,    ΔBₖ ~ N(0, Δ),    (22)
+    dx = f(t, x) dt + g(t, x) dB,        xₖ₊₁ = xₖ + Δ f(tₖ, xₖ) + g(tₖ, xₖ) ΔBₖ,    ΔBₖ ~ N(0, Δ),    (25)
 
 with a retraction after every step where there is a constraint. ΔBₖ depends on a key and on k alone, so that the path
 is frozen: a state and its tangents meet the same noise, and so do runs that are cut in other places or resumed.

@@ -3,17 +3,17 @@
 An update by h Fʙ, the velocity on a batch of b out of n samples, has the mean h F and, with fₛ the velocity that
 sample s alone would give, the covariance
 
-    h² · (n − b)/(b (n − 1)) · C,        C = ⟨fₛ fₛᵀ⟩ₛ − F Fᵀ,        h = η b/n.                          (20)
+    h² · (n − b)/(b (n − 1)) · C,        C = ⟨fₛ fₛᵀ⟩ₛ − F Fᵀ,        h = η b/n.                          (23)
 
 Per unit of time the same mean and covariance have
 
-    dW = F dt + √(h (n − b)/(b (n − 1) n)) Σₛ fₛ (dBₛ − ⟨dB⟩),                                            (21)
+    dW = F dt + √(h (n − b)/(b (n − 1) n)) Σₛ fₛ (dBₛ − ⟨dB⟩),                                            (24)
 
 with one Brownian motion for every sample and ⟨dB⟩ their mean: n numbers a step in place of a matrix over all weights.
 The velocity of an error-driven rule is linear in the errors, and Σₛ fₛ ξₛ is its velocity where the error of every
-sample is multiplied by ξₛ: one backward pass. Updates follow (21) to weak order one in h. With the drift
+sample is multiplied by ξₛ: one backward pass. Updates follow (24) to weak order one in h. With the drift
 
-    F − (h/2) F′F,                                                                                       (23)
+    F − (h/2) F′F,                                                                                       (26)
 
 they follow it to weak order two. Under a constraint, with X the velocity projected onto its tangent space and the
 retraction R, F is replaced by X in F′F, and the curvature of R, (h/2) d²/ds² R(W + s F) at s = 0, is added.
@@ -54,7 +54,7 @@ def learning_diffusion(
     steps: int,
     correction: bool = False,
 ) -> Diffusion:
-    """Equation (21), an epoch of η units of time per iteration.
+    """Equation (24), an epoch of η units of time per iteration.
 
     **Arguments:**
 
@@ -62,7 +62,7 @@ def learning_diffusion(
     - `samples`: the `Samples` that batches are drawn from.
     - `learning_rate`: η, of an epoch; an update of the batches that are meant has the step h = η b/n.
     - `steps`: how many steps of Euler and Maruyama an epoch has.
-    - `correction`: whether the drift is (23).
+    - `correction`: whether the drift is (26).
 
     **Raises:** `ValueError` for a task without samples, a batch that is larger than their number, and a rule whose
     velocity is no sum over samples of what is linear in their errors.
@@ -100,7 +100,7 @@ def _drift(t, network, args):
 
 
 def _corrected(t, network, args):
-    """Equation (23)."""
+    """Equation (26)."""
     rule, task, _, _, update, constraint = args
     network = jax.tree.map(jnp.asarray, network)
     velocity = rule.velocity(network, task)
@@ -121,7 +121,7 @@ def _corrected(t, network, args):
 
 
 def _noise(t, network, args, increments):
-    """The second term of (21)."""
+    """The second term of (24)."""
     rule, _, samples, amplitude = args[:4]
     x, errors = samples.residuals(network)
     weights = amplitude * (increments - jnp.mean(increments))
