@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Axis": "curlflow.sweeping",
+    "Diffusion": "curlflow.systems",
     "Flow": "curlflow.systems",
     "Interrupted": "curlflow.interrupts",
     "Map": "curlflow.systems",
@@ -60,6 +61,7 @@ _MODULES = (
 
 __all__ = [
     "Axis",
+    "Diffusion",
     "Flow",
     "Interrupted",
     "Map",
@@ -132,7 +134,7 @@ if TYPE_CHECKING:
     from .studies.step_sizes import step_sizes
     from .studies.training import train
     from .sweeping import Axis, sweep
-    from .systems import Flow, Map
+    from .systems import Diffusion, Flow, Map
 
 
 def __getattr__(name: str) -> Any:

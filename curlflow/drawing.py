@@ -24,7 +24,7 @@ from .rules import AbstractLearningRule, FeedbackAlignment, Gradient, Oja, Predi
 if TYPE_CHECKING:
     from .spec import Spec
 
-TRAIN, TEST, TEACHER, START, BATCHES, FEEDBACK, FLIPS = range(7)
+TRAIN, TEST, TEACHER, START, BATCHES, FEEDBACK, FLIPS, NOISE = range(8)
 """Roles of the random streams."""
 
 WIDE = 10**7

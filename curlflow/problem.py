@@ -16,6 +16,7 @@ from .compression import Compression, compress
 from .constraints import AbstractConstraint
 from .drawing import (
     BATCHES,
+    NOISE,
     START,
     TEACHER,
     TEST,
@@ -38,8 +39,9 @@ from .precision import double_precision
 from .rules import AbstractLearningRule
 from .rules.base import second_moments_suffice
 from .rules.graph_signs import unflipped, with_graph_signs
-from .systems import Flow, Map
-from .systems.learning import batches, full_batch_updates, learning_flow, minibatch_updates
+from .systems import Diffusion, Flow, Map
+from .systems.learning import DRAWINGS, full_batch_updates, learning_flow, minibatch_updates
+from .systems.sampling_noise import learning_diffusion
 from .tasks import AbstractTask, LinearSamples, Samples, SecondMoments
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ class Problem:
     - `covariance`: ⟨x xᵀ⟩ (inputs × inputs) over the training set or the population.
     - `rule`: a `curlflow.rules.AbstractLearningRule`.
     - `constraint`: `Free()` or `FrobeniusSpheres(radii)`; within `Masked(masks, …)` where synapses are missing.
-    - `batch_key`: the key from which `batches` shuffles.
+    - `batch_key`: the key from which `batches` shuffles or draws.
+    - `noise_key`: the key of the Brownian path of `diffusion`.
     - `spec`: where it comes from.
     - `architecture`: what the graph said that was given to `build`, a `curlflow.networks.Architecture`, or None.
     - `compression`: how a problem that `compressed` made stands for the full one, a
@@ -78,6 +81,7 @@ class Problem:
     rule: AbstractLearningRule
     constraint: AbstractConstraint
     batch_key: Array
+    noise_key: Array
     spec: "Spec"
     architecture: Architecture | None = None
     compression: Compression | None = None
@@ -155,41 +159,75 @@ class Problem:
             compression=compression,
         )
 
-    def system(self) -> Flow | Map:
+    def system(self) -> Flow | Map | Diffusion:
         """The dynamics that the spec names."""
-        return self.flow() if self.spec.dynamics.kind == "flow" else self.updates()
+        kinds = {"flow": self.flow, "updates": self.updates, "sde": self.diffusion}
+        return kinds[self.spec.dynamics.kind]()
 
     @double_precision
     def flow(self, *, solver: str | None = None, rtol: float | None = None, atol: float | None = None) -> Flow:
         """The rule as a flow. What is not given comes from the spec if its dynamics is a flow, or from defaults."""
-        settings = self._settings("flow", solver=solver, rtol=rtol, atol=atol)
+        settings = self._dynamics("flow", solver=solver, rtol=rtol, atol=atol).model_dump(exclude={"kind"})
         return learning_flow(self.student, self.rule, self.task, self.constraint, Adaptive(**settings))
 
     @double_precision
-    def updates(self, *, learning_rate: float | None = None, batch: int | str | None = None) -> Map:
+    def updates(
+        self, *, learning_rate: float | None = None, batch: int | str | None = None, drawing: str | None = None
+    ) -> Map:
         """The rule as a map, one epoch per iteration. What is not given comes as for `flow`."""
-        settings = self._settings("updates", learning_rate=learning_rate, batch=batch)
-        rate, batch = settings["learning_rate"], settings["batch"]
-        if batch == "full":
-            return full_batch_updates(self.student, self.rule, self.task, self.constraint, rate)
-        return minibatch_updates(self.student, self.rule, self.samples, self.constraint, rate, batch, self.batch_key)
+        dynamics = self._dynamics("updates", learning_rate=learning_rate, batch=batch, drawing=drawing)
+        parts = self.student, self.rule
+        if dynamics.batch == "full":
+            return full_batch_updates(*parts, self.task, self.constraint, dynamics.learning_rate)
+        numbers = dynamics.learning_rate, dynamics.batch
+        return minibatch_updates(*parts, self.samples, self.constraint, *numbers, self.batch_key, dynamics.drawing)
 
     @double_precision
-    def batches(self, epoch: int, batch: int | None = None) -> Int[np.ndarray, "slices batch"]:
+    def diffusion(
+        self,
+        *,
+        learning_rate: float | None = None,
+        batch: int | None = None,
+        step: float | None = None,
+        correction: bool | None = None,
+    ) -> Diffusion:
+        """Updates by independently drawn batches as a stochastic differential equation, one epoch per iteration.
+
+        What is not given comes as for `flow`.
+        """
+        given = {"learning_rate": learning_rate, "batch": batch, "step": step, "correction": correction}
+        dynamics, samples = self._dynamics("sde", **given), self.samples
+        return learning_diffusion(
+            self.student,
+            self.rule,
+            self.task,
+            samples,
+            self.constraint,
+            dynamics.learning_rate,
+            dynamics.batch,
+            self.noise_key,
+            steps=dynamics.steps(samples.x.shape[1]),
+            correction=dynamics.correction,
+        )
+
+    @double_precision
+    def batches(
+        self, epoch: int, batch: int | None = None, drawing: str | None = None
+    ) -> Int[np.ndarray, "slices batch"]:
         """The indices of the samples in every batch of an epoch (counted from 0), in order."""
         if self.x_train is None:
             raise ValueError('data.samples: got "population", which has no batches; give a number of samples.')
         if isinstance(epoch, bool) or not isinstance(epoch, int | np.integer) or epoch < 0:
             raise ValueError(f"epoch: got {epoch!r}, allowed are whole numbers from 0.")
         samples = self.x_train.shape[1]
-        batch = self._settings("updates", batch=batch)["batch"]
-        return np.asarray(batches(self.batch_key, epoch, samples, samples if batch == "full" else batch))
+        dynamics = self._dynamics("updates", batch=batch, drawing=drawing)
+        size = samples if dynamics.batch == "full" else dynamics.batch
+        return np.asarray(DRAWINGS[dynamics.drawing](self.batch_key, epoch, samples, size))
 
-    def _settings(self, kind: str, **given: Any) -> dict[str, Any]:
-        """Fields of the spec's dynamics, validated by the spec, with what was given in their place."""
+    def _dynamics(self, kind: str, **given: Any) -> Any:
+        """The spec's dynamics, validated by the spec, with what was given in place of its fields."""
         changes = {f"dynamics.{name}": value for name, value in given.items() if value is not None}
-        dynamics = self.spec.replace({"dynamics.kind": kind, **changes}).dynamics
-        return dynamics.model_dump(exclude={"kind"})
+        return self.spec.replace({"dynamics.kind": kind, **changes}).dynamics
 
 
 @double_precision
@@ -220,6 +258,7 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
         rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
         constraint=drawn_constraint(spec, student, architecture),
         batch_key=key(BATCHES),
+        noise_key=key(NOISE),
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
         architecture=architecture,
     )

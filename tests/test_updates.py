@@ -48,9 +48,12 @@ def test_full_batches_equal_a_numpy_loop(constraint, epochs):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("activation", ["linear", "tanh"])
-def test_shuffled_minibatches_equal_a_numpy_loop(activation):
+@pytest.mark.parametrize(
+    ("activation", "drawing"), [("linear", "reshuffled"), ("tanh", "reshuffled"), ("linear", "independent")]
+)
+def test_minibatches_equal_a_numpy_loop(activation, drawing):
     changes = {"network.activation": activation, "network.output_activation": activation, "dynamics.batch": 5}
+    changes["dynamics.drawing"] = drawing
     problem = spec(**changes).build()
     epochs = 167  # 1,002 updates
     slices = np.concatenate([problem.batches(epoch) for epoch in range(epochs)])
@@ -73,7 +76,7 @@ def test_batches_are_a_new_permutation_every_epoch_and_the_same_for_every_rule()
 
 
 @pytest.mark.parametrize("batch", ["full", 10, 1, 30])
-@pytest.mark.parametrize("widths", [{}, {"network.hidden": 12}])
+@pytest.mark.parametrize("widths", [{}, {"network.hidden": 12}, {"dynamics.drawing": "independent"}])
 def test_fast_updates_equal_general_ones_with_tangents(batch, widths):
     # A tangent makes `advance` take the general path; without one it takes the rank-one path.
     problem = spec(**{"dynamics.batch": batch, **widths}).build()

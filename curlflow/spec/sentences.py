@@ -7,24 +7,33 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .tables import CurlRule, TeacherStart, UpdateDynamics
+from .tables import CurlRule, DiffusionDynamics, FlowDynamics, TeacherStart
 
 
 def inconsistencies(spec: Any) -> Iterator[str]:
     """Sentences about fields that are right by themselves but do not fit together."""
     layers, samples, dynamics = len(spec.widths) - 1, spec.data.samples, spec.dynamics
     linear = spec.network.output_activation == "linear" and (layers == 1 or spec.network.activation == "linear")
-    full = not isinstance(dynamics, UpdateDynamics) or dynamics.batch == "full"
+    full = isinstance(dynamics, FlowDynamics) or dynamics.batch == "full"
     if samples == "population" and not (linear and full):
         yield (
             'data.samples: got "population", which needs linear activations and full batches; '
             "give a number of samples."
         )
     if not full and samples != "population" and samples % dynamics.batch:
+        whole = "" if isinstance(dynamics, DiffusionDynamics) else ', or "full"'
         yield (
-            f"dynamics.batch: got {dynamics.batch}, allowed is a divisor of data.samples = {samples}, "
-            'or "full"; what is left over would be lost.'
+            f"dynamics.batch: got {dynamics.batch}, allowed is a divisor of data.samples = {samples}{whole}; "
+            "what is left over would be lost."
         )
+    if isinstance(dynamics, DiffusionDynamics) and dynamics.step is not None:
+        number = dynamics.learning_rate / dynamics.step
+        if not (number >= 1 and abs(number - round(number)) <= 1e-9 * number):
+            rate = dynamics.learning_rate
+            yield (
+                f"dynamics.step: got {dynamics.step}, allowed are whole fractions of an epoch, "
+                f"dynamics.learning_rate = {rate}: {rate:g}, {rate / 2:g}, {rate / 3:g}, …"
+            )
     if isinstance(spec.start, TeacherStart):
         if spec.teacher_widths != spec.widths:
             yield (

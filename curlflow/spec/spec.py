@@ -16,6 +16,7 @@ from .tables import (
     CurlRule,
     CustomRule,
     Data,
+    DiffusionDynamics,
     FeedbackAlignmentRule,
     FlowDynamics,
     FrobeniusConstraint,
@@ -66,8 +67,8 @@ class Spec(Table):
     start: _tagged(RandomStart, TeacherStart) = Field(
         default_factory=RandomStart, description="the weights to start from"
     )
-    dynamics: _tagged(FlowDynamics, UpdateDynamics) = Field(
-        default_factory=FlowDynamics, description="continuous flow or discrete updates"
+    dynamics: _tagged(FlowDynamics, UpdateDynamics, DiffusionDynamics) = Field(
+        default_factory=FlowDynamics, description="continuous flow, discrete updates, or their limit with noise"
     )
 
     def __init__(self, **fields: Any):

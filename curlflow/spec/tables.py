@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_serializer
 
 Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -247,3 +247,38 @@ class UpdateDynamics(Table):
         0.1, description="η: an epoch is η units of time; a minibatch step is η · batch/samples"
     )
     batch: Positive | Literal["full"] = Field("full", description="samples per update, a divisor of data.samples")
+    drawing: Literal["reshuffled", "independent"] = Field(
+        "reshuffled",
+        description="batches are slices of samples shuffled anew every epoch, or drawn independently of each other",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, serialize: Any) -> dict[str, Any]:
+        # Written only where it differs: what is written names the cells of sweeps, and tells whether a run may be
+        # resumed; both are older than this field.
+        tables = serialize(self)
+        if self.drawing == "reshuffled":
+            tables.pop("drawing", None)
+        return tables
+
+
+class DiffusionDynamics(Table):
+    """A stochastic differential equation: the limit of updates by independently drawn batches."""
+
+    kind: Literal["sde"] = "sde"
+    learning_rate: PositiveFloat = Field(
+        0.1, description="η: an epoch is η units of time; the updates that are meant have h = η · batch/samples"
+    )
+    batch: Positive = Field(description="samples per update, a divisor of data.samples")
+    step: PositiveFloat | None = Field(
+        None,
+        description="a step of Euler and Maruyama, a whole fraction of learning_rate; by default h, that of an "
+        "update, and h/10 with correction",
+    )
+    correction: bool = Field(False, description="drift F − (h/2) F′F: second weak order in h, in place of first")
+
+    def steps(self, samples: int) -> int:
+        """How many steps an epoch has."""
+        if self.step is None:
+            return samples // self.batch * (10 if self.correction else 1)
+        return round(self.learning_rate / self.step)

@@ -13,7 +13,7 @@ from .classification_options import Options
 from .classification_runs import Classified
 from .observables import given as given_observables
 from .observables import of_problem, of_system
-from .options import check_subject
+from .options import check_free_of_noise, check_subject
 from .subjects import architecture_of, built, compressed_alike, subject_attributes, systems_of
 
 
@@ -40,6 +40,9 @@ def started(spec_or_system: Any, given: dict[str, Any], observables: Any, rule: 
     **Raises:** `ValueError` for arguments out of range.
     """
     check_subject(spec_or_system, rule)
+    why = "verdicts are about motion without noise, which the 0-1 test and returns cannot tell from chaos"
+    instead = 'curlflow.lyapunov gives its exponents; or set dynamics.batch to "full", or dynamics.kind to "flow".'
+    check_free_of_noise(spec_or_system, why, instead)
     architecture = architecture_of(spec_or_system, graph)
     learning = isinstance(spec_or_system, Spec)
     rotates = learning and _rotates(spec_or_system, rule, architecture)

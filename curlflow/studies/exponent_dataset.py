@@ -18,7 +18,7 @@ from ..measures import lyapunov, standard_error
 from ..measures.lyapunov import ILL_CONDITIONED, Run, kaplan_yorke_dimension, largest_condition
 from ..measures.standard_error import batch_means_error, error_ratio, halves_agree
 from ..status import Status
-from ..systems import AbstractSystem, Flow
+from ..systems import AbstractSystem, Diffusion, Flow
 from ..systems.tangent_spaces import TangentSpace
 from ..tangents import as_rows, from_rows
 from ..variable import Variable
@@ -112,7 +112,7 @@ def _averaged(realizations: list[Realization], options: Options) -> float:
 
 def _method(system: AbstractSystem, options: Options) -> tuple[str, dict[str, float]]:
     if not isinstance(system, Flow):
-        return "map", {}
+        return ("euler_maruyama" if isinstance(system, Diffusion) else "map"), {}
     if not isinstance(system.integrator, Adaptive):
         return "rk4", {}
     tolerances = {"rtol": float(system.integrator.rtol), "atol": float(system.integrator.atol)}
@@ -165,6 +165,8 @@ def _columns(r: Realization, options: Options) -> dict[str, Any]:
 def _step(r: Realization) -> float:
     if isinstance(r.system, Flow) and isinstance(r.system.integrator, FixedSteps):
         return float(r.system.integrator.step)
+    if isinstance(r.system, Diffusion):
+        return float(r.system.step)
     return float(r.run.clock.step)
 
 

@@ -51,7 +51,7 @@ def lyapunov(
 
     **Arguments** (all lengths are in units of time; a map's iteration lasts `time_per_step`):
 
-    - `spec_or_system`: a `curlflow.Spec`, whose realizations are run side by side, or a `Flow` or `Map`.
+    - `spec_or_system`: a `curlflow.Spec`, whose realizations are run side by side, or a `Flow`, `Map` or `Diffusion`.
     - `exponents`: how many, the largest first. Default: 5, or all where there are fewer.
     - `duration`: how long exponents are averaged. Default: 1,000; 10,000 iterations for a map. With `tolerance` the
       most that is run, ten times as long by default.
@@ -84,7 +84,8 @@ def lyapunov(
     that the two halves of the run agree within two standard errors of their difference; in any case no block may have
     been so long that rounding reached its last exponents (`largest_condition`). A sign that is smaller than its
     error is not resolved, and is a correct answer. Under a constraint, exponents are those of its tangent
-    space.
+    space. With batches or noise they are those of a random cocycle along one frozen path, which state and tangents
+    share: none of them is zero by itself.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges or stalls is no error: it has a `status`, and the others go on.

@@ -188,8 +188,8 @@ def subjects_of(
         return [_learning(spec_or_system.build(realization=i, rule=rule, graph=graph)) for i in chosen]
     if not isinstance(spec_or_system, Flow):
         raise ValueError(
-            "spec_or_system: got a map, which has no velocity; required is a Flow or a Spec "
-            "(of updates the flow of the same rule is taken)."
+            f"spec_or_system: got a {type(spec_or_system).__name__.lower()}, which has no velocity; required is a "
+            "Flow or a Spec (of updates the flow of the same rule is taken)."
         )
     flow = spec_or_system
     if loss is not None:

@@ -5,18 +5,33 @@ import numbers
 from typing import Any
 
 from ..spec import Spec
-from ..systems import AbstractSystem
+from ..systems import AbstractSystem, Diffusion
 
 
 def check_subject(subject: Any, rule: Any) -> None:
     """Refuse anything that is neither a spec nor a system."""
     if not isinstance(subject, Spec | AbstractSystem):
         raise ValueError(
-            f"spec_or_system: got {type(subject).__name__}, required is a curlflow.Spec, a Flow or a Map; "
-            "curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs."
+            f"spec_or_system: got {type(subject).__name__}, required is a curlflow.Spec, a Flow, a Map or a "
+            "Diffusion; curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs."
         )
     if rule is not None and not isinstance(subject, Spec):
         raise ValueError("rule: a rule object goes with a spec; the system that was given has its own dynamics.")
+
+
+def check_free_of_noise(subject: Any, why: str, instead: str) -> None:
+    """Refuse what moves by random numbers: a `Diffusion`, and specs that name one or draw batches.
+
+    **Arguments:**
+
+    - `why`: what goes wrong with noise.
+    - `instead`: what to do with a spec.
+    """
+    if isinstance(subject, Diffusion):
+        raise ValueError(f"spec_or_system: got a Diffusion; {why}.")
+    if isinstance(subject, Spec) and getattr(subject.dynamics, "batch", "full") != "full":
+        what = f'dynamics.kind: got "{subject.dynamics.kind}" with batches of {subject.dynamics.batch}'
+        raise ValueError(f"{what}; {why}. {instead}")
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None, why: str = "") -> int:

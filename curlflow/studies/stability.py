@@ -14,7 +14,7 @@ from ..precision import double_precision
 from ..problem import Problem
 from ..spec import Spec
 from ..status import Status
-from ..systems import AbstractSystem, linearisation
+from ..systems import AbstractSystem, Diffusion, linearisation
 from ..systems.kernels import geometry
 from ..systems.learning import learning_flow
 from ..tangents import size
@@ -87,6 +87,11 @@ def stability(
     **Sources:** docs/model.md, (4), (4′), (5); docs/stability.md.
     """
     check_subject(spec_or_system, rule)
+    if isinstance(spec_or_system, Diffusion):
+        raise ValueError(
+            "spec_or_system: got a Diffusion, which noise drives on; give the Flow of its drift for stability in the "
+            "mean, or take curlflow.lyapunov."
+        )
     number, tolerance = whole("eigenvalues", eigenvalues, 1), below_one("tolerance", tolerance)
     learning = isinstance(spec_or_system, Spec)
     architecture = architecture_of(spec_or_system, graph)

@@ -20,7 +20,7 @@ from ..networks.graph import from_graph
 from ..problem import Problem, qualified_name
 from ..rules.signals import error_signal
 from ..spec import Spec
-from ..systems import AbstractSystem, Flow
+from ..systems import AbstractSystem, Diffusion, Flow
 from ..systems.kernels import geometry
 from ..systems.tangent_spaces import TangentSpace, Whole
 from ..systems.transverse import OffOrbits
@@ -61,12 +61,6 @@ def systems_of(
     tolerances = {"rtol": rtol, "atol": atol}
     tolerances = {name: below_one(name, value) for name, value in tolerances.items() if value is not None}
     if isinstance(subject, Spec):
-        batch = getattr(subject.dynamics, "batch", "full")
-        if batch != "full":
-            raise ValueError(
-                f"dynamics.batch: got {batch}; exponents of minibatch updates are not defined here yet. "
-                'Set it to "full", or dynamics.kind to "flow".'
-            )
         build = functools.partial(subject.build, rule=rule, graph=graph)
         problems = (compressed_alike if compress else built)(build, subject.realizations)
         problems = problems if transverse else [with_idle_units(p) for p in problems]
@@ -129,9 +123,15 @@ def with_tolerances(system: AbstractSystem, **tolerances: float) -> AbstractSyst
 
 def system_name(system: AbstractSystem) -> str:
     """A line that tells one system from another: its kind, function, dimension and a digest of its parameters."""
-    function = system.vector_field if isinstance(system, Flow) else getattr(system, "step", system)
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-    return f"{type(system).__name__} {name}, {size(system.state)} dimensions, parameters {_digest(system.args)}"
+    functions = [system.vector_field if isinstance(system, Flow) else getattr(system, "step", system)]
+    parameters = system.args
+    if isinstance(system, Diffusion):
+        functions = [system.drift, system.diffusion]
+        parameters = system.args, system.key, system.step, system.steps, system.motions
+    name = " and ".join(
+        f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}" for f in functions
+    )
+    return f"{type(system).__name__} {name}, {size(system.state)} dimensions, parameters {_digest(parameters)}"
 
 
 def _digest(parameters: Any) -> str:

@@ -137,8 +137,8 @@ def _of_map(found: Linearised, fixed: bool, speed: float, size: int, time: float
 
 
 def step_of(problem: Any) -> float | None:
-    """The step of one update, None for a flow."""
-    if problem is None or problem.spec.dynamics.kind == "flow":
+    """The step of one update; None for a flow, and for the drift of an equation with noise."""
+    if problem is None or problem.spec.dynamics.kind != "updates":
         return None
     rate, batch = problem.spec.dynamics.learning_rate, problem.spec.dynamics.batch
     return rate if batch == "full" else rate * batch / problem.spec.data.samples

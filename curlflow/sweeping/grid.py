@@ -22,6 +22,7 @@ DIGITS = 32
 SHAPES = (
     "network", "teacher.width", "data.samples", "data.test_samples", "realizations", "rule.kind", "rule.side",
     "rule.steps", "constraint", "start.kind", "dynamics.kind", "dynamics.solver", "dynamics.batch",
+    "dynamics.drawing", "dynamics.correction",
 )  # fmt: skip
 """Fields that change the shapes of arrays or the program: each of their values is compiled once."""
 

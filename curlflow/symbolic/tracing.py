@@ -103,6 +103,8 @@ def _system(subject: Any, rule: Any, realization: int) -> Flow | Map:
         raise ValueError(f"spec_or_system: got {subject!r}, required is a curlflow.Spec, Flow or Map.")
     if isinstance(subject, Spec):
         _check_size(sum(post * pre for pre, post in zip(subject.widths, subject.widths[1:], strict=False)))
+        if subject.dynamics.kind == "sde":
+            raise ValueError('dynamics.kind: got "sde", whose noise has no formula; set it to "flow" for the drift.')
         return subject.build(realization=realization, rule=rule).system()
     if rule is not None:
         raise ValueError(f"rule: got {rule!r}; a system has its rule already, leave it out.")

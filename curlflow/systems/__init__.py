@@ -2,9 +2,11 @@
 
 from .base import AbstractSystem, Flow, Map
 from .classical import henon, linear, logistic, lorenz63, lorenz96, rossler, standard_map
+from .diffusions import Diffusion
 
 __all__ = [
     "AbstractSystem",
+    "Diffusion",
     "Flow",
     "Map",
     "henon",

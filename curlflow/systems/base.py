@@ -143,7 +143,7 @@ class Flow(AbstractSystem):
         def step(i, x):
             return runge_kutta_4(self.velocity, clock.position + i * h, x, h)
 
-        state, tangents, log_volume = _iterate(self, step, state, tangents, 0, steps)
+        state, tangents, log_volume = iterated(self, step, state, tangents, 0, steps)
         return self._retracted(state, tangents, Clock(clock.position + span, clock.step), log_volume)
 
     def _advance_adaptive(self, state, tangents, span, clock):
@@ -179,7 +179,7 @@ class Flow(AbstractSystem):
         state = self.constraint.retract(state)
         if tangents is not None:
             tangents = self.project(state, tangents)
-        return Advanced(state, tangents, clock, log_volume, _with_divergence(status, state, tangents))
+        return Advanced(state, tangents, clock, log_volume, with_divergence(status, state, tangents))
 
 
 class Map(AbstractSystem):
@@ -240,13 +240,18 @@ class Map(AbstractSystem):
         if tangents is None and self.iterate is not None:
             state, log_volume = self.iterate(state, first, span, self.args), jnp.asarray(jnp.nan)
         else:
-            state, tangents, log_volume = _iterate(self, step, state, tangents, first, span)
-        status = _with_divergence(Status.completed, state, tangents)
+            state, tangents, log_volume = iterated(self, step, state, tangents, first, span)
+        status = with_divergence(Status.completed, state, tangents)
         return Advanced(state, tangents, Clock(first + span, clock.step), log_volume, status)
 
 
-def _iterate(system, step, state, tangents, first, number):
-    """Take `number` steps with tangents; see `Advanced` for the volume."""
+def iterated(
+    system: AbstractSystem, step: Callable, state: PyTree, tangents: PyTree | None, first: Any, number: Any
+) -> tuple[PyTree, PyTree | None, Array]:
+    """Take `number` times a `step`, a function of its index (from `first`) and the state.
+
+    **Returns:** the state, the tangents and the volume as in `Advanced`.
+    """
     if tangents is None:
         return _iterate_pairs(step, state, first, number), None, jnp.asarray(jnp.nan)
     full = count(tangents) == system.dimension
@@ -283,6 +288,6 @@ def _tangent_basis(system: AbstractSystem, state: PyTree) -> Float[Array, "dimen
     return jnp.linalg.eigh((projector + projector.T) / 2)[1][:, codimension:].T
 
 
-def _with_divergence(status, state, tangents):
+def with_divergence(status: Any, state: PyTree, tangents: PyTree | None) -> Array:
     """`status`, unless something stopped being finite."""
     return jnp.where(all_finite((state, tangents)), jnp.asarray(status), int(Status.diverged))

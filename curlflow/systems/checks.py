@@ -47,20 +47,27 @@ def _as_real(leaf: Any) -> Any:
     return leaf.astype(float) if leaf.dtype.kind in "iub" else leaf
 
 
-def check_function(function: Any, field: str, signature: str, index: Any, state: PyTree, args: PyTree) -> None:
-    """Refuse a function that cannot be called, or whose result is not like the state."""
+def check_function(
+    function: Any, field: str, signature: str, index: Any, state: PyTree, args: PyTree, *further: Any
+) -> None:
+    """Refuse a function that cannot be called, or whose result is not like the state.
+
+    **Arguments:**
+
+    - `further`: what it is given besides `index`, `state` and `args`.
+    """
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
         return
     if not callable(function):
         raise ValueError(f"{field}: got {function!r}, a function of ({signature}) is required.")
     try:
-        inspect.signature(function).bind(index, state, args)
+        inspect.signature(function).bind(index, state, args, *further)
     except TypeError:
         raise ValueError(
             f"{field}: a function of ({signature}) is required, got one of "
             f"{inspect.signature(function)}; arguments that it does not need may be ignored."
         ) from None
-    leaves, structure = jax.tree.flatten((state, args))
+    leaves, structure = jax.tree.flatten((state, args, *further))
     if all(isinstance(leaf, np.ndarray) for leaf in leaves) and _is_hashable((function, structure)):
         _check_result(function, field, index, structure, tuple((leaf.shape, leaf.dtype.name) for leaf in leaves))
 
@@ -78,9 +85,9 @@ def _check_result(function: Callable, field: str, index: Any, structure: Any, sh
     """Trace `function` once for each kind of state and parameters, and compare its result with the state."""
     with jax.enable_x64(True):
         leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
-        state, args = jax.tree.unflatten(structure, leaves)
+        state, args, *further = jax.tree.unflatten(structure, leaves)
         try:
-            result = eqx.filter_eval_shape(function, index, state, args)
+            result = eqx.filter_eval_shape(function, index, state, args, *further)
         except jax.errors.JAXTypeError as error:
             raise ValueError(
                 f"{field}: JAX cannot trace it; use jax.numpy in place of numpy, and jnp.where or jax.lax.cond in "

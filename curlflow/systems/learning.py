@@ -1,5 +1,7 @@
 """Learning as a dynamical system: a rule and a task make a flow, or a map with one epoch per iteration."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -62,24 +64,30 @@ def minibatch_updates(
     learning_rate: Scalar,
     batch: int,
     key: Array,
+    drawing: str = "reshuffled",
 ) -> Map:
-    """An epoch of updates W → retract(W + (η b/n) F_batch(W)) over consecutive slices of shuffled samples.
+    """An epoch of updates W → retract(W + (η b/n) F_batch(W)) over n/b batches; an epoch is η units of time.
 
-    The samples are shuffled anew every epoch, by `batches`; an epoch is η units of time.
+    **Arguments:**
+
+    - `drawing`: how batches are drawn, a name in `DRAWINGS`. Those of an epoch depend on `key` and the number of the
+      epoch alone: a frozen random sequence, the same for a state and its tangents and however a run is cut.
     """
-    epoch, args = _MinibatchEpoch(batch, constraint), (rule, task, learning_rate, key)
+    drawn = DRAWINGS[drawing]
+    epoch, args = _MinibatchEpoch(batch, drawn, constraint), (rule, task, learning_rate, key)
     fast = is_of_rank_one(student, rule, constraint)
-    iterate = RankOneMinibatches(constraint.radii, batches, batch) if fast else None
+    iterate = RankOneMinibatches(constraint.radii, drawn, batch) if fast else None
     return Map(epoch, student, learning_rate, args, constraint=constraint, iterate=iterate)
 
 
 class _MinibatchEpoch(eqx.Module):
     batch: int = eqx.field(static=True)
+    batches: Callable = eqx.field(static=True)
     constraint: AbstractConstraint
 
     def __call__(self, epoch, network, args):
         rule, task, rate, key = args
-        indices = batches(key, epoch, task.x.shape[1], self.batch)
+        indices = self.batches(key, epoch, task.x.shape[1], self.batch)
 
         def update(network, slice_):
             step = _stepped(network, rule, task.batch(slice_), rate / indices.shape[0])
@@ -92,6 +100,31 @@ def batches(key: Array, epoch: int | Int[Array, ""], samples: int, batch: int) -
     """The batches of an epoch: consecutive slices of a permutation that depends on the key and the epoch."""
     permutation = jax.random.permutation(jax.random.fold_in(key, epoch), samples)
     return permutation.reshape(samples // batch, batch)
+
+
+def independent_batches(
+    key: Array, epoch: int | Int[Array, ""], samples: int, batch: int
+) -> Int[Array, "slices batch"]:
+    """As many batches, each drawn without replacement within itself, and independently of all others.
+
+    By Floyd's algorithm: the i-th index is drawn from the first n − b + i + 1, and where that one has been taken it
+    is n − b + i. Every subset is equally likely, and no permutation of all samples is needed for a batch of a few.
+
+    **Source:** Bentley and Floyd, Commun. ACM 30 (1987) 754.
+    """
+    lasts = jnp.arange(samples - batch, samples)
+    shape = (batch, samples // batch)
+    drawn = jax.random.randint(jax.random.fold_in(key, epoch), shape, 0, lasts[:, None] + 1)
+
+    def choose(i, chosen):
+        taken = jnp.any(chosen == drawn[i], axis=0)
+        return chosen.at[i].set(jnp.where(taken, lasts[i], drawn[i]))
+
+    return jax.lax.fori_loop(0, batch, choose, jnp.full(shape, -1)).T
+
+
+DRAWINGS = {"reshuffled": batches, "independent": independent_batches}
+"""How the batches of an epoch are drawn: `dynamics.drawing` of a spec."""
 
 
 def _stepped(network: Feedforward, rule, task, rate: Scalar) -> Feedforward:
