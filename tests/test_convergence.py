@@ -162,6 +162,15 @@ def test_a_threshold_that_is_never_reached_ends():
     assert int(ds.tied[0]) == 2
 
 
+def test_with_noise_the_first_epoch_counts():
+    """A batch of all samples has no noise: Euler's steps of one epoch are full-batch updates."""
+    full = SPEC.replace("dynamics", {"kind": "updates", "learning_rate": 0.5, "batch": "full"})
+    noisy = SPEC.replace("dynamics", {"kind": "sde", "learning_rate": 0.5, "batch": 40, "step": 0.5})
+    found = [curlflow.convergence(spec, threshold=0.02, epochs=200) for spec in (full, noisy)]
+    np.testing.assert_allclose(found[1].convergence_time, found[0].convergence_time)
+    np.testing.assert_allclose(found[1].test_error_curve, found[0].test_error_curve, rtol=1e-9)
+
+
 def test_runs_that_diverge_are_a_status():
     linear = {"network.activation": "linear", "network.output_activation": "linear", "constraint": {"kind": "none"}}
     spec = SPEC.replace({**linear, "dynamics": {"kind": "updates", "learning_rate": 1e6}})

@@ -66,7 +66,7 @@ def assemble(
     """
     shape = (len(names), len(runs) // len(names))
     system = runs[0].run.system
-    per_epoch = EPOCH if isinstance(system, Flow) else float(system.time_per_step)
+    per_epoch = EPOCH if isinstance(system, Flow) else float(system.time(1))
     last = int(plan.epochs[-1])
     curves = np.full((*shape, plan.epochs.size, 2), np.nan)
     for at, r in zip(np.ndindex(shape), runs, strict=True):

@@ -1,7 +1,8 @@
-"""The first time at which a function of the state falls to zero: along a flow, or at an iterate of a map.
+"""The first time at which a function of the state falls to zero: along a flow, or at an iterate of another system.
 
 A flow is looked at after every step of its solver, and the zero found on the interpolation of that step: a function
-that dips below zero and comes back within one step is not seen. A map is looked at after every iteration.
+that dips below zero and comes back within one step is not seen. Maps and diffusions are looked at after every
+iteration.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from jaxtyping import PyTree
 
 from ..integrate import Adaptive, Clock, adaptive, rms
 from ..status import Status
-from .base import AbstractSystem, Advanced, Flow, Map
+from .base import AbstractSystem, Advanced, Flow
 
 
 def advance_until(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, height: Callable) -> Advanced:
@@ -21,15 +22,15 @@ def advance_until(system: AbstractSystem, state: PyTree, span: Any, clock: Clock
 
     **Arguments:**
 
-    - `system`: a flow with adaptive steps, or a map.
+    - `system`: a flow with adaptive steps, a map or a diffusion.
     - `height`: a function of the state.
 
     **Raises:** `ValueError` for flows with fixed steps.
     """
-    if isinstance(system, Map):
+    if not isinstance(system, Flow):
         return _iterated(system, state, span, clock, height)
-    if not isinstance(system, Flow) or not isinstance(system.integrator, Adaptive):
-        raise ValueError("system: crossings are found along flows with adaptive steps, and along maps.")
+    if not isinstance(system.integrator, Adaptive):
+        raise ValueError("system: the steps of this flow are fixed; crossings need adaptive steps.")
     state, clock, status = adaptive(
         system.velocity, state, span, clock, system.integrator, rms, until=lambda y: height(y)
     )
@@ -37,7 +38,7 @@ def advance_until(system: AbstractSystem, state: PyTree, span: Any, clock: Clock
     return Advanced(state, None, clock, jnp.asarray(jnp.nan), jnp.asarray(status))
 
 
-def _iterated(system: Map, state: PyTree, span: Any, clock: Clock, height: Callable) -> Advanced:
+def _iterated(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, height: Callable) -> Advanced:
     end = clock.position + span
 
     def unfinished(carry):
