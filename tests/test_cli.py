@@ -197,3 +197,22 @@ def test_interrupts_write_what_was_finished(folder):
     ds = curlflow.load(folder / "lyapunov_small.nc")
     assert (ds.status == Status.interrupted).all()
     assert (ds.blocks > 0).all()
+
+
+def test_convergence_compares_rules(folder):
+    done = run("convergence", "small.toml", "--epochs", "300", "--threshold", "0.05", "--quiet", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    ds = curlflow.load(folder / "convergence_small.nc")
+    assert ds["rule"].to_numpy().tolist() == ["gradient", "curl"]
+    assert (folder / "convergence_small.png").stat().st_size > 10_000
+    shown = run("info", "convergence_small.nc", cwd=folder)
+    assert "speed_up" in shown.stdout
+    blown = run(
+        "convergence", "small.toml", "--epochs", "50", "--rules", "gradient", "--set", "constraint.kind=none",
+        "--set", "dynamics.kind=updates", "--set", "dynamics.learning_rate=1e9", "--no-picture", cwd=folder,
+    )  # fmt: skip
+    assert blown.returncode == 3
+    assert "gradient, realization 1: diverged" in blown.stderr
+    refused = run("convergence", "small.toml", "--rules", "adam", cwd=folder)
+    assert refused.returncode == 2
+    assert "rules: adam" in refused.stderr

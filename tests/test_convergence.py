@@ -216,6 +216,14 @@ def test_sweeps_compare_setting_by_setting(tmp_path):
         own = curlflow.convergence(spec.replace("start.scale", scale), threshold=0.02, epochs=500)
         np.testing.assert_allclose(compared.convergence_time[i], own.convergence_time, rtol=1e-9)
         np.testing.assert_allclose(compared.speed_up[i], own.speed_up, rtol=1e-9)
+    for convention in ("published", "censored"):
+        figure = curlflow.plot.convergence_times(compared, convention=convention)
+        assert figure.axes[0].get_yscale() == "log"
+    curlflow.plot.convergence(compared.isel(scale=0))
+    with pytest.raises(ValueError, match="select one setting"):
+        curlflow.plot.convergence(compared)
+    with pytest.raises(ValueError, match="allowed are published, censored"):
+        curlflow.plot.convergence_times(compared, convention="mean")
     p, q = compared.sign_test_p.to_numpy()[:, 0], compared.sign_test_p_adjusted.to_numpy()[:, 0]
     assert (q[~np.isnan(q)] >= p[~np.isnan(p)] - 1e-12).all()
 

@@ -75,9 +75,11 @@ def finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
         out.print(f"picture: {draw(dataset, path.with_suffix('.png'))}", soft_wrap=True)
     if "status" not in dataset:
         return OK
-    failed = [i for i, status in enumerate(dataset.status.to_numpy().ravel()) if status != 0]
-    for i in failed:
-        err.print(f"realization {i}: {results.describe_status(dataset.status.to_numpy().ravel()[i])}", soft_wrap=True)
+    statuses = dataset.status.stack(run=dataset.status.dims, create_index=False)
+    failed = [one for one in (statuses.isel(run=i) for i in range(statuses.sizes["run"])) if int(one) != 0]
+    for one in failed:
+        rule = f"{one['rule'].item()}, " if "rule" in dataset.status.dims else ""
+        err.print(f"{rule}realization {int(one.realization)}: {results.describe_status(int(one))}", soft_wrap=True)
     return SOME_FAILED if failed else OK
 
 
