@@ -1,0 +1,83 @@
+"""The analyses of convergence: the published grids and protocols, and datasets that say what was run."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import curlflow
+
+ANALYSES = Path(__file__).parent.parent / "analyses"
+pytestmark = pytest.mark.skipif(not ANALYSES.is_dir(), reason="a source distribution has no analyses")
+FIGURES = ("fig5_convergence_speed", "fig10_relu", "fig11_without_constraint")
+PUBLISHED = {
+    # number of values, first, last, realizations, epochs, samples, activation, constraint
+    "fig5c": (19, 100, 2000, 10, 100_000, None, "tanh", "frobenius"),
+    "fig5d": (17, 0.01, 10.0, 10, 100_000, 10_000, "tanh", "frobenius"),
+    "fig5e": (17, 0.1, 4.0, 10, 200_000, 10_000, "tanh", "frobenius"),
+    "fig5f": (10, 1, 10, 10, 100_000, 2_000, "tanh", "frobenius"),
+    "fig10b": (19, 100, 2000, 40, 100_000, None, "relu", "frobenius"),
+    "fig10c": (17, 0.01, 10.0, 40, 100_000, 10_000, "relu", "frobenius"),
+    "fig11a": (19, 100, 2000, 10, 100_000, None, "tanh", "none"),
+    "fig11b": (17, 0.01, 10.0, 10, 100_000, 10_000, "tanh", "none"),
+    "fig11c": (17, 0.1, 4.0, 10, 200_000, 10_000, "tanh", "none"),
+    "fig11d": (10, 1, 10, 10, 100_000, 2_000, "tanh", "none"),
+}
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Import a module of analyses by its name."""
+    monkeypatch.syspath_prepend(str(ANALYSES))
+    yield importlib.import_module
+    for name in ("convergence_figures", "speedup_map", "escape_from_saddles", *FIGURES):
+        sys.modules.pop(name, None)
+
+
+def test_grids_and_protocols_are_the_published_ones(module):
+    panels = {panel.name: panel for figure in FIGURES for panel in module(figure).PANELS}
+    assert set(panels) == set(PUBLISHED)
+    for name, (number, first, last, realizations, epochs, samples, activation, constraint) in PUBLISHED.items():
+        panel, spec = panels[name], curlflow.preset(panels[name].preset)
+        assert (len(panel.values), panel.values[0], panel.values[-1]) == (number, first, last)
+        assert (spec.realizations, panel.epochs) == (realizations, epochs)
+        assert samples is None or spec.data.samples == samples
+        assert (spec.network.activation, spec.constraint.kind) == (activation, constraint)
+        assert (spec.network.inputs, spec.network.hidden, spec.start.scale) == (100, 10, 2.0)
+
+
+def test_slow_time_is_that_of_plateaus(module):
+    slow_time = module("escape_from_saddles").slow_time
+    times = np.geomspace(1, 1e4, 4001)
+    # Falls like 1/t, but for a plateau from 10 to 100.
+    errors = np.where(times < 10, 1 / times, np.where(times < 100, 0.1, 10 / times))
+    assert slow_time(times, errors, 1e4) == pytest.approx(90, rel=0.02)
+    assert slow_time(times, errors, 50.0) == pytest.approx(40, rel=0.02)
+    assert slow_time(times, errors, np.nan) == pytest.approx(90, rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_panel_from_sweep_to_pictures(module, tmp_path):
+    shared = module("convergence_figures")
+    panel = shared.Panel(
+        "small", "fig5c", "samples", (20, 40), shared.by_field("data.samples"), "number of samples", "another",
+        epochs=30, to_end=True,
+    )  # fmt: skip
+    given = shared.options().parse_args(["--directory", str(tmp_path), "--realizations", "2", "--workers", "1"])
+    ds = shared.computed(panel, given)
+    assert ds.convergence_epoch.dims == ("samples", "rule", "realization")
+    assert json.loads(ds.attrs["runs"])["solver"] == "rkc2"
+    assert json.loads(ds.attrs["runs"])["realizations"] == 2
+    assert ds.test_error.notnull().all()
+    assert (ds.stop_epoch == 30).all()
+    assert list(shared.pictures(ds, panel)) == ["", "_censored", "_errors"]
+    own = curlflow.convergence(
+        curlflow.preset("fig5c").replace(
+            {"data.samples": 40, "realizations": 2, "dynamics": shared.DYNAMICS["flow"]}
+        ),
+        epochs=30, to_end=True,
+    )  # fmt: skip
+    np.testing.assert_allclose(ds.test_error.sel(samples=40), own.test_error, rtol=1e-9)
