@@ -22,6 +22,7 @@ import numpy as np
 import xarray as xr
 
 import curlflow
+from curlflow.plot.style import styled
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = (*range(100, 460, 40), 440, 500, 600, 800, 1000, 1200, 1400, 1600, 1800, 2000)
@@ -165,7 +166,12 @@ def pictures(dataset: xr.Dataset, panel: Panel) -> Mapping[str, Any]:
 
 def errors(dataset: xr.Dataset, panel: Panel) -> Any:
     """Test errors at the end: log₁₀ with the published floor, mean ± standard error over realizations."""
-    figure, axes = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
+    with styled():
+        return _errors(dataset, panel)
+
+
+def _errors(dataset: xr.Dataset, panel: Panel) -> Any:
+    figure, axes = plt.subplots(figsize=(4.4, 3.2))
     final = np.log10(np.round(dataset.test_error, 15) + 1e-15)
     for name in dataset["rule"].to_numpy():
         one = final.sel(rule=name)
@@ -174,7 +180,7 @@ def errors(dataset: xr.Dataset, panel: Panel) -> Any:
             dataset[panel.axis], one.mean("realization"), spread, marker="o", markersize=3, capsize=2,
             label=LABELS.get(name, name),
         )  # fmt: skip
-    axes.set(xlabel=panel.text, ylabel="log₁₀ test error at the end, mean ± SEM")
+    axes.set(xlabel=panel.text, ylabel="log₁₀ final test error, mean ± SEM")
     axes.legend(frameon=False)
     return figure
 

@@ -25,6 +25,7 @@ import numpy as np
 import xarray as xr
 
 import curlflow
+from curlflow.plot.style import styled
 
 SLOW = 0.5
 """Learning is slow where −d ln E/d ln t is below this."""
@@ -118,7 +119,7 @@ def draw(dataset):
         "leading_real_part": ("looked_at", "largest Re μ", "log"),
         "gradient_angle": ("looked_at", "angle to −∇error (rad)", "linear"),
     }  # fmt: skip
-    figure, grid = plt.subplots(1, 4, figsize=(14, 3.2), layout="constrained")
+    figure, grid = plt.subplots(1, 4, figsize=(14, 3.2))
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     for axes, (name, (along, text, scale)) in zip(grid, panels.items(), strict=True):
         for color, rule in zip(colors, dataset["rule"].to_numpy(), strict=False):
@@ -149,7 +150,8 @@ def main():
             f"{rule}: median time of convergence {float(one.convergence_time.median()):.4g}, of slow learning "
             f"{float(one.slow_time.median()):.4g}; leading rate there {float(one.leading_real_part.median()):.3g}"
         )
-    draw(dataset).savefig(pictures / f"{name}.png")
+    with styled():
+        draw(dataset).savefig(pictures / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import curlflow
+from curlflow.plot.style import styled
 
 COUNTS = figures.FLIPPED
 QUICK_SCALES, QUICK_COUNTS = (0.5, 2.0, 5.0), (1, 5, 10)
@@ -63,7 +64,7 @@ def draw(dataset):
         "mean_time_ratio": "ratio of restricted mean times, all runs",
         "speed_up": "speed-up where both converge",
     }
-    figure, grid = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained", sharey=True)
+    figure, grid = plt.subplots(1, 2, figsize=(9.6, 3.6), sharey=True)
     for axes, (name, text) in zip(grid, panels.items(), strict=True):
         values = np.log2(dataset[name].transpose("flipped", "scale").to_numpy())
         most = np.nanmax(np.abs(values))
@@ -92,7 +93,8 @@ def main():
             curlflow.save(computed(given), folder / f"{name}.nc")
         except (curlflow.Interrupted, KeyboardInterrupt):
             sys.exit("interrupted; finished cells are kept, and the same command goes on")
-    draw(curlflow.load(folder / f"{name}.nc")).savefig(pictures / f"{name}.png")
+    with styled():
+        draw(curlflow.load(folder / f"{name}.nc")).savefig(pictures / f"{name}.png")
 
 
 if __name__ == "__main__":
