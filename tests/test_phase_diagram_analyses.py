@@ -150,3 +150,27 @@ def test_protocols_are_the_published_ones(module, script, name, ratios, epochs, 
         assert spec.dynamics.kind == "flow" or spec.dynamics.learning_rate == 0.1
         if start == "teacher":
             assert (spec.start.offset.layer, spec.start.offset.value) == (1, 1e-15)
+
+
+def test_with_flips_in_both_layers_runs_end_on_the_stable_states_of_rank_one():
+    """docs/phase_diagrams.md: u ∝ −D1 Σ (ρ u − Vᵀ), by an iteration of its own."""
+    spec = curlflow.preset("mixed").replace(
+        {"network.inputs": 12, "network.hidden": 10, "teacher.width": 10, "realizations": 3,
+         "rule.flipped.inputs": 0.5, "rule.flipped.hidden": 0.5}
+    )  # fmt: skip
+    ds = curlflow.train(spec, epochs=20_000)
+    for i in range(3):
+        problem = spec.build(realization=i)
+        sigma, v = problem.covariance, np.asarray(problem.teacher.product())[0]
+        rho = np.prod([np.linalg.norm(w) for w in problem.student.weights])
+        d1 = np.where(np.arange(12) < 6, -1.0, 1.0)
+        errors = []
+        for sign in (1, -1):
+            u = np.where(d1 < 0, sign * (sigma @ v), 0.0)
+            for _ in range(20_000):
+                u = u - 0.05 * d1 * (sigma @ (rho * u - v))
+                u /= np.linalg.norm(u)
+            errors.append(0.5 * (rho * u - v) @ sigma @ (rho * u - v))
+        error = float(ds.train_error[i])
+        assert error > 0.5 * v @ sigma @ v  # above that of a network of zeros
+        assert min(abs(e / error - 1) for e in errors) < 1e-9
