@@ -75,12 +75,18 @@ def finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
         out.print(f"picture: {draw(dataset, path.with_suffix('.png'))}", soft_wrap=True)
     if "status" not in dataset:
         return OK
-    statuses = dataset.status.stack(run=dataset.status.dims, create_index=False)
-    failed = [one for one in (statuses.isel(run=i) for i in range(statuses.sizes["run"])) if int(one) != 0]
-    for one in failed:
-        rule = f"{one['rule'].item()}, " if "rule" in dataset.status.dims else ""
-        err.print(f"{rule}realization {int(one.realization)}: {results.describe_status(int(one))}", soft_wrap=True)
-    return SOME_FAILED if failed else OK
+    failed = dataset.status.to_numpy() != 0
+    for at in zip(*failed.nonzero(), strict=True) if failed.ndim else [()] * int(failed):
+        err.print(f"{_place(dataset.status, at)}: {results.describe_status(dataset.status[at])}", soft_wrap=True)
+    return SOME_FAILED if failed.any() else OK
+
+
+def _place(status: Any, at: tuple[int, ...]) -> str:
+    """Which run it is: `realization 1`, or `curl, realization 1`, or `scale 2, realization 1`."""
+    words = []
+    for name, value in ((name, status[at].coords[name].item()) for name in status.dims if name in status.coords):
+        words.append(value if isinstance(value, str) else f"{name} {value:g}")
+    return ", ".join(words) or "run"
 
 
 def show(dataset: Any) -> None:
