@@ -488,8 +488,6 @@ def test_bad_combinations_are_named():
         curlflow.lyapunov(systems.henon(), rtol=1e-3)
     with pytest.raises(ValueError, match=r"block: got 0.2, shorter than an iteration"):
         curlflow.lyapunov(systems.henon(), block=0.2)
-    with pytest.raises(ValueError, match=r"dynamics.batch: got 5; exponents of minibatch updates"):
-        curlflow.lyapunov(solution_spec("none").replace({"dynamics.kind": "updates", "dynamics.batch": 5}))
 
 
 def test_no_freedom_is_no_exponent():
