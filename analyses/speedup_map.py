@@ -3,7 +3,7 @@
 Gradient descent and curl descent with 1 to 10 of 10 hidden units flipped, from the same starts, over the scale of the
 starting weights; 2,000 samples, tanh, norms kept. The published figures show one line of this map for each axis.
 
-Variables, along `scale` and `flipped`: `speed_up` (geometric mean of the time ratio where both converge) with its
+Variables, along `scale` and `flipped`: `speed_up` (geometric mean of the time ratio where both arrive) with its
 interval, `pairs`, `mean_time_ratio` (restricted means, all runs), `won`, `lost`, `sign_test_p` and
 `sign_test_p_adjusted`; along `scale`, `rule` and `realization` what `curlflow.convergence` returns.
 
@@ -62,7 +62,7 @@ def draw(dataset):
     """Ratios of restricted means and speed-ups over both axes; dots where p of the sign test is small."""
     panels = {
         "mean_time_ratio": "ratio of restricted mean times, all runs",
-        "speed_up": "speed-up where both converge",
+        "speed_up": "speed-up where both arrive",
     }
     figure, grid = plt.subplots(1, 2, figsize=(9.6, 3.6), sharey=True)
     for axes, (name, text) in zip(grid, panels.items(), strict=True):

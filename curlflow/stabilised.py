@@ -87,15 +87,16 @@ class RungeKuttaChebyshev(diffrax.AbstractSolver):
         spectrum = _followed(field, t0, flat, f0, spectrum)
         h = t1 - t0
         reach = h * SAFETY * spectrum.radius
+        number = stages(reach)
         chebyshev = (reach > EXPLICIT) & (spectrum.cosine > REAL)
         y1, error = jax.lax.cond(
             chebyshev,
-            lambda: _chebyshev_step(field, t0, flat, f0, h, stages(reach)),
+            lambda: _chebyshev_step(field, t0, flat, f0, h, jnp.minimum(number, MOST_STAGES)),
             lambda: _tsitouras_step(field, t0, flat, h),
         )
         f1 = field(t1, y1)
         error = jnp.where(chebyshev, error + 0.4 * h * f1, error)
-        error = jnp.where(chebyshev & (stages(reach) > MOST_STAGES), jnp.inf, error)
+        error = jnp.where(chebyshev & (number > MOST_STAGES), jnp.inf, error)
         unravel = ravel_pytree(y0)[1]
         y1, error, k0, k1 = (unravel(x) for x in (y1, error, h * f0, h * f1))
         dense = {"y0": y0, "y1": y1, "k0": k0, "k1": k1}

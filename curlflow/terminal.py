@@ -64,16 +64,16 @@ def _convergence_table(dataset: xr.Dataset) -> Table:
     title = (
         f"Convergence to an error of {float(dataset.threshold.mean()):.3g}: median time; speed-up where both converge"
     )
-    table = _table(title, ("converged", "median", "speed-up", "95 % interval", "won : lost", "p (sign)"), ())
+    table = _table(title, ("arrived", "median", "speed-up", "95 % interval", "won : lost", "p (sign)"), ())
     table.columns.insert(0, Column("rule", no_wrap=True, min_width=max(map(len, dataset["rule"].values.tolist()))))
     compared = dataset.compared.values.tolist() if "compared" in dataset.dims else []
     for name in dataset["rule"].values.tolist():
         one = dataset.sel(rule=name)
         median = float(one.median_time) if "median_time" in one else math.nan
-        row = [name, f"{int(one.converged.sum())} of {one.sizes['realization']}", _time(median)]
+        row = [name, f"{int(one.convergence_time.notnull().sum())} of {one.sizes['realization']}", _time(median)]
         if name in compared:
             pair = dataset.sel(compared=name)
-            limits = f"{float(pair.speed_up_lower):.3g} to {float(pair.speed_up_upper):.3g}"
+            limits = f"{_time(float(pair.speed_up_lower))} to {_time(float(pair.speed_up_upper))}"
             row += [
                 _time(float(pair.speed_up)),
                 limits,

@@ -276,3 +276,44 @@ def test_interrupted_runs_are_kept():
     ds = caught.value.dataset
     assert 3 in ds.outcome.to_numpy()
     assert int(ds.train_error_curve.notnull().sum()) > 10
+    # Runs that were stopped are not counted as runs that never arrive.
+    compared = curlflow.compare_rules(ds)
+    stopped = (ds.outcome == 3).any("rule").to_numpy()
+    assert int(compared.won[0] + compared.lost[0] + compared.tied[0]) == (~stopped).sum()
+
+
+def test_runs_that_blow_up_between_records_do_not_arrive():
+    linear = {"network.activation": "linear", "network.output_activation": "linear", "constraint": {"kind": "none"}}
+    spec = SPEC.replace({**linear, "dynamics": {"kind": "updates", "learning_rate": 3.0}})
+    ds = curlflow.convergence(spec, threshold=1e-9, records=1, epochs=1000)
+    assert (ds.outcome == 2).any()
+    assert np.isnan(ds.convergence_time.where(ds.outcome == 2)).all()
+    assert (ds.arrived_share == (ds.outcome == 0).mean("realization")).all()
+
+
+def test_stabilised_steps_of_linear_networks_on_spheres():
+    linear = {"network.activation": "linear", "network.output_activation": "linear"}
+    spec = SPEC.replace({**linear, "dynamics.rtol": 1e-6})
+    both = [
+        curlflow.convergence(spec.replace("dynamics.solver", s), to_end=True, epochs=500) for s in ("tsit5", "rkc2")
+    ]
+    np.testing.assert_allclose(both[1].convergence_time, both[0].convergence_time, rtol=1e-3)
+
+
+def test_missing_cells_and_shorter_ones_are_left_out():
+    ds = curlflow.convergence(SPEC.replace("realizations", 3), threshold=0.02, epochs=500)
+    part = ds.copy(deep=True)
+    part["convergence_time"][:, 2] = np.nan
+    part["convergence_epoch"][:, 2] = -1
+    part["outcome"][:, 2] = -1
+    found, two = curlflow.compare_rules(part), curlflow.compare_rules(ds.isel(realization=slice(0, 2)))
+    for name in ("arrived_share", "restricted_mean_time", "speed_up", "mean_time_ratio", "share_won", "t_test_p"):
+        np.testing.assert_allclose(found[name], two[name], err_msg=name)
+    part["convergence_epoch"][:] = -1
+    nothing = curlflow.compare_rules(part)
+    assert np.isnan(nothing.arrived_share).all()
+    assert np.isnan(nothing.share_won).all()
+    with pytest.raises(ValueError, match="must be dimensions"):
+        curlflow.compare_rules(ds.isel(realization=0))
+    with pytest.raises(ValueError, match="put it into brackets"):
+        curlflow.convergence(SPEC, rules={"kind": "gradient"})

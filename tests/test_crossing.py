@@ -62,6 +62,10 @@ def test_maps_are_looked_at_after_every_iteration(x64):
     assert (int(after.clock.position), float(after.state[1])) == (4, 1 / 16)
     end = advance_until(halving, halving.state, 3, halving.clock(), height(0.1))
     assert int(end.clock.position) == 3
+    # What is no number any more has not crossed, although the state is finite.
+    jumping = curlflow.Map(lambda i, x, args: x * 10, [1.0, 1.0])
+    lost = advance_until(jumping, jumping.state, 50, jumping.clock(), lambda x: jnp.where(x[1] > 1e3, jnp.nan, 1.0))
+    assert int(lost.clock.position) == 50
     blown = curlflow.Map(lambda i, x, args: x * 1e200, [1.0, 1.0])
     assert int(advance_until(blown, blown.state, 50, blown.clock(), height(0.1)).status) == Status.diverged
 

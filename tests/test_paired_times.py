@@ -32,6 +32,13 @@ def test_censored_pairs():
     assert found.sign_p == 1.0
 
 
+def test_who_arrives_at_the_horizon_is_before_who_never_does():
+    never, at_the_end = np.full(3, np.nan), np.full(3, 10.0)
+    found = pt.compared(never, ~ALL[:3], at_the_end, ALL[:3], 10.0)
+    assert (found.won, found.lost, found.tied) == (3, 0, 0)
+    assert found.mean_ratio.estimate == 1.0
+
+
 def test_t_test_by_hand():
     base, times = np.array([3.0, 5.0, 8.0]), np.array([1.0, 4.0, 5.0])
     # Differences 2, 1, 3: t = 2/(1/√3) = 2√3 with 2 degrees of freedom, of which P(|t| > x) = 1 − x/√(2 + x²).

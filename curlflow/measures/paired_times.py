@@ -86,7 +86,8 @@ def compared(
     a, b = _cut(base, base_arrived, horizon), _cut(times, arrived, horizon)
     both = base_arrived & arrived & (a > 0) & (b > 0)
     logs = np.log(a[both] / b[both])
-    won, lost = int((arrived & (b < a)).sum()), int((base_arrived & (a < b)).sum())
+    first, second = _cut(base, base_arrived, np.inf), _cut(times, arrived, np.inf)
+    won, lost = int((second < first).sum()), int((first < second).sum())
     c, d = (a, b) if published is None else published
     return Comparison(
         speed_up=Interval(*np.exp(_bootstrapped(np.mean, (logs,), seed))),
@@ -177,7 +178,7 @@ def _half(times: np.ndarray, surviving: np.ndarray) -> float:
 
 def restricted_mean(times: Times, arrived: Flags, horizon: float) -> float:
     """The mean of min(t, T)."""
-    return float(np.mean(_cut(times, arrived, horizon)))
+    return float(np.mean(_cut(times, arrived, horizon))) if times.size else NAN
 
 
 def adjusted(p: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """How fast rules learn: learning curves with times of convergence, and times along a parameter."""
 
+import itertools
 from typing import Any
 
 import matplotlib as mpl
@@ -30,7 +31,7 @@ def convergence(dataset: xr.Dataset) -> Figure:
     error = "train_error" if '"error": "train"' in dataset.attrs.get("settings", "") else "test_error"
     with styled():
         figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
-        for color, name in zip(_colors(), dataset["rule"].to_numpy(), strict=False):
+        for name, color in _colors(dataset).items():
             one = dataset.sel(rule=name)
             _curves(
                 left,
@@ -46,8 +47,10 @@ def convergence(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _colors() -> list[str]:
-    return mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+def _colors(dataset: xr.Dataset) -> dict[str, str]:
+    """A colour for every rule, the same in all panels."""
+    cycle = itertools.cycle(mpl.rcParams["axes.prop_cycle"].by_key()["color"])
+    return dict(zip(dataset["rule"].to_numpy().tolist(), cycle, strict=False))
 
 
 def _curves(axes: Axes, epochs: np.ndarray, errors: np.ndarray, color: str) -> None:
@@ -99,6 +102,7 @@ def convergence_times(dataset: xr.Dataset, *, convention: Any = "censored", labe
 
 def _published(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
     epochs = dataset["convergence_epoch"].transpose(axis, "rule", "realization")
+    epochs = epochs.where(epochs >= 0)
     mean = epochs.mean("realization")
     error = epochs.std("realization", ddof=1) / np.sqrt(epochs.sizes["realization"])
     for name in dataset["rule"].to_numpy():
@@ -112,7 +116,7 @@ def _published(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
 
 def _medians(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
     horizon = float(dataset["horizon"].max())
-    for color, name in zip(_colors(), dataset["rule"].to_numpy(), strict=False):
+    for name, color in _colors(dataset).items():
         one = dataset.sel(rule=name)
         x, median = dataset[axis].to_numpy(), one["median_time"].to_numpy()
         lower, upper = one["median_time_lower"].to_numpy(), one["median_time_upper"].to_numpy()
@@ -129,13 +133,13 @@ def _medians(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
 
 
 def _speed_ups(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
-    for color, name in zip(_colors()[1:], dataset["compared"].to_numpy(), strict=False):
-        one = dataset.sel(compared=name)
+    for name in dataset["compared"].to_numpy().tolist():
+        one, color = dataset.sel(compared=name), _colors(dataset)[name]
         middle = one["speed_up"].to_numpy()
         ends = np.array([middle - one["speed_up_lower"].to_numpy(), one["speed_up_upper"].to_numpy() - middle])
         axes.errorbar(
             dataset[axis], middle, np.nan_to_num(ends).clip(0), marker="o", markersize=3, capsize=2, color=color,
-            label=f"{labels.get(name, name)}, both converge",
+            label=f"{labels.get(name, name)}, both arrive",
         )  # fmt: skip
         style = {"marker": "s", "markersize": 3, "fillstyle": "none", "linestyle": ":"}
         label = "ratio of restricted means, all runs"

@@ -19,6 +19,8 @@ def named_rules(spec: Spec, given: Any) -> dict[str, Spec | AbstractLearningRule
     """
     if given is None:
         given = ["gradient"] if spec.rule.kind == "gradient" else ["gradient", spec.rule.kind]
+    if isinstance(given, Mapping) and isinstance(given.get("kind"), str):
+        raise ValueError(f"rules: got the table {given!r}; required is a list of rules: put it into brackets.")
     if isinstance(given, Mapping):
         pairs = list(given.items())
     elif isinstance(given, list | tuple):

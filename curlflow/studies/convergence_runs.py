@@ -79,7 +79,8 @@ def _recorded(r: Arriving, plan: Plan) -> Recorded:
     seeking = np.isnan(r.crossed)
     end = run.clock.position + span * pieces
     reached = as_numpy(_to(r, run.state, run.clock, span, pieces, bool(seeking)))
-    if seeking and reached.status == Status.completed and bool(reached.crossed):
+    finite = np.isfinite(reached.errors).all()
+    if seeking and reached.status == Status.completed and finite and bool(reached.crossed):
         r.crossed = float(reached.clock.position)
         left = end - reached.clock.position
         if left > 1e-9 * span * pieces:
@@ -120,8 +121,10 @@ def _advanced(
         state, clock, _, _, done = carry
         if seeking:
             after = advance_until(system, state, span, clock, height)
-            short = after.clock.position < clock.position + span * (1 - 1e-12)
-            crossed = short | (height(after.state) <= 0)
+            # The zero of a flow is found up to rounding, which may leave the height above it.
+            short = isinstance(system, Flow) & (after.clock.position < clock.position + span * (1 - 1e-12))
+            at = height(after.state)
+            crossed = (short & jnp.isfinite(at)) | (at <= 0)
         else:
             after, crossed = system.advance(state, None, span, clock), jnp.asarray(False)
         return after.state, after.clock, jnp.asarray(after.status), crossed, done + 1

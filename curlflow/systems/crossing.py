@@ -48,7 +48,8 @@ def _iterated(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, he
     def iterate(carry):
         state, clock, _, _ = carry
         after = system.advance(state, None, 1, clock)
-        return after.state, after.clock, jnp.asarray(after.status), height(after.state) > 0
+        # A height that is no number is no crossing.
+        return after.state, after.clock, jnp.asarray(after.status), ~(height(after.state) <= 0)
 
     clock = Clock(jnp.asarray(clock.position), jnp.asarray(clock.step))
     start = jax.tree.map(jnp.asarray, state), clock, jnp.asarray(int(Status.completed)), jnp.asarray(True)

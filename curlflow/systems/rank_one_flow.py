@@ -88,8 +88,8 @@ class RankOneFlow(eqx.Module):
         constraint: AbstractConstraint,
         integrator: Any,
     ) -> bool:
-        """Whether the velocity is of rank one, and the solver explicit with steps of its own choice."""
-        explicit = isinstance(integrator, Adaptive) and integrator.solver not in IMPLICIT
+        """Whether the velocity is of rank one, and the solver an explicit one with a tableau, and adaptive steps."""
+        explicit = isinstance(integrator, Adaptive) and integrator.solver not in (*IMPLICIT, "rkc2")
         return explicit and isinstance(task, SecondMoments) and is_of_rank_one(student, rule, constraint)
 
     def __call__(self, network: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive):
