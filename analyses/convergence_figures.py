@@ -70,7 +70,7 @@ class Panel:
     to_end: bool = False
 
     def quick(self) -> "Panel":
-        """A few values, up to 500 samples."""
+        """A few values."""
         return replace(
             self, name=f"{self.name}_quick", values=self.values[:: max(1, len(self.values) // QUICK_VALUES)]
         )

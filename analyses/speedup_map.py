@@ -44,6 +44,7 @@ def computed(given):
     folder = (given.directory or figures.ROOT / "results" / "sweeps") / (
         "map_quick" if given.quick else "speedup_map"
     )
+    folder = folder / given.dynamics
     folder.mkdir(parents=True, exist_ok=True)
     dataset = curlflow.sweep(
         spec, over={"scale": curlflow.Axis("start.scale", list(scales))}, study="convergence",
@@ -88,6 +89,7 @@ def main():
     given = parser.parse_args()
     folder, pictures = figures.folders(given.quick)
     name = "speedup_map_quick" if given.quick else "speedup_map"
+    name += "" if given.dynamics == "flow" else f"_{given.dynamics}"
     if not given.draw:
         try:
             curlflow.save(computed(given), folder / f"{name}.nc")
