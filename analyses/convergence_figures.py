@@ -20,11 +20,11 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from phase_diagrams import ROOT, folders, parsed
 
 import curlflow
 from curlflow.plot.style import styled
 
-ROOT = Path(__file__).parent.parent
 SAMPLES = (*range(100, 460, 40), 440, 500, 600, 800, 1000, 1200, 1400, 1600, 1800, 2000)
 """100, 140, …, 420, 440, 500, …, 2000."""
 SCALES = (0.01, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, *map(float, range(2, 11)))
@@ -126,12 +126,7 @@ def options() -> argparse.ArgumentParser:
 
 def main(description: str, panels: Sequence[Panel]) -> None:
     """Compute, save and draw all panels of a script; stop it and run it again, and it goes on."""
-    parser = options()
-    parser.description = description
-    given = parser.parse_args()
-    unknown = set(given.only or ()) - {panel.name for panel in panels}
-    if unknown:
-        parser.error(f"--only: got {', '.join(unknown)}, allowed are {', '.join(p.name for p in panels)}")
+    given = parsed(options(), description, [panel.name for panel in panels])
     folder, figures = folders(given.quick)
     for whole in (p for p in panels if given.only is None or p.name in given.only):
         panel = whole.quick() if given.quick else whole
@@ -146,13 +141,6 @@ def main(description: str, panels: Sequence[Panel]) -> None:
         summarize(dataset, panel)
         for name, picture in pictures(dataset, panel).items():
             picture.savefig(figures / f"{panel.name}{ending}{name}.png")
-
-
-def folders(quick: bool) -> tuple[Path, Path]:
-    """Where datasets and pictures go."""
-    folder, figures = (ROOT / "results",) * 2 if quick else (ROOT / "data", ROOT / "docs" / "figures")
-    folder.mkdir(exist_ok=True)
-    return folder, figures
 
 
 def pictures(dataset: xr.Dataset, panel: Panel) -> Mapping[str, Any]:

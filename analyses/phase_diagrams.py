@@ -169,12 +169,7 @@ def main(
 
     **Returns:** the options that were given.
     """
-    parser = options()
-    parser.description = description
-    given = parser.parse_args()
-    unknown = set(given.only or ()) - {diagram.name for diagram in diagrams}
-    if unknown:
-        parser.error(f"--only: got {', '.join(unknown)}, allowed are {', '.join(d.name for d in diagrams)}")
+    given = parsed(options(), description, [diagram.name for diagram in diagrams])
     folder, figures = folders(given.quick)
     engine = {"workers": given.workers, "scheduler": given.scheduler}
     for whole in (d for d in diagrams if given.only is None or d.name in given.only):
@@ -190,6 +185,16 @@ def main(
             order = [*(run.dynamics for run in whole.runs), *DYNAMICS]
             curlflow.save(completed(dataset, path, order), path)
         draw(curlflow.load(path)).savefig(figures / f"{diagram.name}.png")
+    return given
+
+
+def parsed(parser: argparse.ArgumentParser, description: str, names: Sequence[str]) -> argparse.Namespace:
+    """The options that were given; `--only` takes some of `names`."""
+    parser.description = description
+    given = parser.parse_args()
+    unknown = set(given.only or ()) - set(names)
+    if unknown:
+        parser.error(f"--only: got {', '.join(unknown)}, allowed are {', '.join(names)}")
     return given
 
 

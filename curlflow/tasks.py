@@ -64,27 +64,41 @@ class AbstractDataTask(AbstractTask):
         """⟨e eᵀ⟩ of the errors e = ŷ − y; for a linear network where only second moments are known."""
 
 
-class Samples(AbstractDataTask):
+class AbstractSampleTask(AbstractDataTask):
+    """Samples with inputs `x` (inputs × samples).
+
+    *For developers:* a member supplies `differences`.
+    """
+
+    x: eqx.AbstractVar[Inputs]
+
+    @abstractmethod
+    def differences(self, network: Feedforward) -> Outputs:
+        """ŷ − y of every sample."""
+
+    def residuals(self, network: Feedforward) -> Residuals:
+        return Residuals(self.x, self.differences(network) / self.x.shape[1])
+
+    @double_precision
+    def error(self, network: Feedforward) -> Float[Array, ""]:
+        return 0.5 * jnp.sum(self.differences(network) ** 2) / self.x.shape[1]
+
+    def times_covariance(self, vectors: Any) -> Any:
+        return jnp.asarray(self.x) @ (self.x.T @ vectors) / self.x.shape[1]
+
+    @double_precision
+    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+        e = self.differences(network)
+        return jnp.asarray(e @ e.T / e.shape[1])
+
+
+class Samples(AbstractSampleTask):
     """Inputs `x` (inputs × samples) with targets `y` (outputs × samples)."""
 
     x: Inputs
     y: Outputs
 
-    def residuals(self, network: Feedforward) -> Residuals:
-        return Residuals(self.x, self._differences(network) / self.x.shape[1])
-
-    @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
-        return 0.5 * jnp.sum(self._differences(network) ** 2) / self.x.shape[1]
-
-    def times_covariance(self, vectors: Any) -> Any:
-        return _times_covariance(self.x, vectors)
-
-    @double_precision
-    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
-        return _covariance(self._differences(network))
-
-    def _differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward) -> Outputs:
         return network.forward(self.x).activities[-1] - self.y
 
     def batch(self, indices) -> "Samples":
@@ -121,7 +135,7 @@ class SecondMoments(AbstractDataTask):
         return self.covariance * vectors if vectors.ndim == 1 else self.covariance[:, None] * vectors
 
 
-class LinearSamples(AbstractDataTask):
+class LinearSamples(AbstractSampleTask):
     """Inputs `x` (inputs × samples) with the targets V x of a linear teacher (outputs × inputs).
 
     The errors of a linear network are (W_L…W_1 − V) x: it is not run on the samples, and their squares are never
@@ -131,30 +145,8 @@ class LinearSamples(AbstractDataTask):
     x: Inputs
     teacher: Float[Array, "outputs inputs"] | Float[np.ndarray, "outputs inputs"]
 
-    def residuals(self, network: Feedforward) -> Residuals:
-        return Residuals(self.x, self._differences(network) / self.x.shape[1])
-
-    @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
-        return 0.5 * jnp.sum(self._differences(network) ** 2) / self.x.shape[1]
-
-    def times_covariance(self, vectors: Any) -> Any:
-        return _times_covariance(self.x, vectors)
-
-    @double_precision
-    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
-        return _covariance(self._differences(network))
-
-    def _differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward) -> Outputs:
         return (network.product() - self.teacher) @ self.x
-
-
-def _times_covariance(x: Inputs, vectors: Any) -> Any:
-    return jnp.asarray(x) @ (x.T @ vectors) / x.shape[1]
-
-
-def _covariance(vectors: Outputs) -> Float[Array, "outputs outputs"]:
-    return jnp.asarray(vectors @ vectors.T / vectors.shape[1])
 
 
 class GivenErrors(AbstractTask):
