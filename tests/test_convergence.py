@@ -129,6 +129,21 @@ def test_to_the_end_the_errors_are_those_of_train():
     assert int(curve.notnull().sum()) == int((short.epoch <= stop).sum())
 
 
+def test_a_dip_between_two_records_is_a_crossing_but_not_converged_by_the_published_convention():
+    # Steps that are too long: the error jumps up and down for ever.
+    spec = SPEC.replace("dynamics", {"kind": "updates", "learning_rate": 8.0})
+    ds = curlflow.convergence(spec, threshold=0.02, records=4, epochs=200, to_end=True)
+    dips = (ds.convergence_time.notnull() & ~ds.converged).sel(rule="curl").to_numpy()
+    assert dips.any()
+    curves = curlflow.simulate(spec, times=np.arange(201))
+    for i in np.flatnonzero(dips):
+        below = np.flatnonzero(curves.test_error[i] < 0.02)
+        assert float(ds.convergence_time.sel(rule="curl", realization=i)) == pytest.approx(8.0 * below[0])
+        assert below[0] not in ds.epoch.to_numpy()
+        assert int(ds.convergence_epoch.sel(rule="curl", realization=i)) == 199
+        assert ds.arrived_share.sel(rule="curl") > 0
+
+
 def test_times_of_crossing_do_not_depend_on_the_records():
     ds = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400, records=2, to_end=True)
     fine = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400, records=60, to_end=True)
