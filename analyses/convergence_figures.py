@@ -81,6 +81,26 @@ def by_field(field: str) -> Callable[[Sequence[Any]], curlflow.Axis]:
     return lambda values: curlflow.Axis(field, list(values))
 
 
+def four_panels(samples: str, flipped: str, scale: str, teacher_scale: str, protocol: str) -> tuple[Panel, ...]:
+    """The panels of figures 5c–f, from presets of these names, in the order of their cost.
+
+    **Arguments:**
+
+    - `protocol`: the published one, with `{}` for the number of epochs.
+    """
+    usual, longer = protocol.format("1e5"), protocol.format("2e5")
+    text = "number of training samples"
+    return (
+        Panel(samples, samples, "samples", SAMPLES, by_field("data.samples"), text, usual, to_end=True),
+        Panel(flipped, flipped, "flipped", FLIPPED, flipped_hidden, "flipped hidden units", usual),
+        Panel(scale, scale, "scale", SCALES, by_field("start.scale"), "starting scale", usual),
+        Panel(
+            teacher_scale, teacher_scale, "teacher_scale", TEACHER_SCALES, by_field("teacher.scale"),
+            "scale of the teacher", longer, epochs=200_000,
+        ),
+    )  # fmt: skip
+
+
 def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
     """Run what is missing of the panel's sweep, and compare the rules at every value."""
     spec = curlflow.preset(panel.preset).replace("dynamics", DYNAMICS[given.dynamics])

@@ -14,21 +14,10 @@ standard error of recorded epochs), `fig5c_censored.png` with medians and speed-
     python analyses/fig5_convergence_speed.py            (--quick: minutes, in results/; --help: more)
 """
 
-from convergence_figures import FLIPPED, SAMPLES, SCALES, TEACHER_SCALES, Panel, by_field, flipped_hidden, main
+from convergence_figures import four_panels, main
 
 PROTOCOL = "minibatches of 10, learning rate 0.1 per epoch, {} epochs, 10 realizations"
-PANELS = (
-    Panel(
-        "fig5c", "fig5c", "samples", SAMPLES, by_field("data.samples"), "number of training samples",
-        PROTOCOL.format("1e5"), to_end=True,
-    ),
-    Panel("fig5f", "fig5f", "flipped", FLIPPED, flipped_hidden, "flipped hidden units", PROTOCOL.format("1e5")),
-    Panel("fig5d", "fig5d", "scale", SCALES, by_field("start.scale"), "starting scale", PROTOCOL.format("1e5")),
-    Panel(
-        "fig5e", "fig5e", "teacher_scale", TEACHER_SCALES, by_field("teacher.scale"), "scale of the teacher",
-        PROTOCOL.format("2e5"), epochs=200_000,
-    ),
-)  # fmt: skip
+PANELS = four_panels("fig5c", "fig5f", "fig5d", "fig5e", PROTOCOL)
 
 if __name__ == "__main__":
     main(__doc__, PANELS)
