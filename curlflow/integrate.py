@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, PyTree
 from .precision import Scalar
 from .stabilised import RungeKuttaChebyshev
 from .status import Status
+from .watching import Watching
 
 SOLVERS = {
     "tsit5": diffrax.Tsit5,
@@ -137,7 +138,8 @@ def adaptive(
     integrator: Adaptive,
     norm: Callable,
     until: Callable | None = None,
-) -> tuple[PyTree, Clock, Array]:
+    looks: tuple[Array, Callable] | None = None,
+) -> tuple[PyTree, Clock, Array, Array | None]:
     """Integrate dy/dt = field(t, y) over `span` with adaptive steps.
 
     **Arguments:**
@@ -146,8 +148,11 @@ def adaptive(
     - `norm`: the norm of the scaled error, a function of a pytree like `y`.
     - `until`: a function of the state; the end is where it falls to zero, if that is before the end of the span. It
       is looked at after every step, and the zero is found on the solver's interpolation of that step.
+    - `looks`: times from the beginning of the span on, in increasing order, and a function of the state whose values
+      are wanted there, a vector.
 
-    **Returns:** the state at the end, the clock there and a status.
+    **Returns:** the state at the end, the clock there, a status, and the values at `looks`. Those of times behind the
+    end mean nothing.
     """
     # Time runs from 0 within a block, so that the smallest step does not depend on how long the run is.
     start = clock.position
@@ -176,14 +181,15 @@ def adaptive(
         # Within ten digits of the span.
         finder = optimistix.Bisection(rtol=0.0, atol=1e-10 * span)
         event = diffrax.Event(lambda t, y, args, **_: until(y), finder, direction=False)
+    solver = SOLVERS[integrator.solver]()
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(shifted),
-        SOLVERS[integrator.solver](),
+        solver if looks is None else Watching(solver, *looks),
         t0=0.0,
         t1=span,
         dt0=None,
         y0=y,
-        saveat=diffrax.SaveAt(t1=True, controller_state=True),
+        saveat=diffrax.SaveAt(t1=True, controller_state=True, solver_state=looks is not None),
         stepsize_controller=_Remember(pid, first, integrator.rtol, integrator.atol, norm),
         adjoint=diffrax.ForwardMode(),
         max_steps=integrator.max_steps,
@@ -192,8 +198,9 @@ def adaptive(
     )
     end = jax.tree.map(lambda leaf: leaf[-1], solution.ys)
     gone = span if until is None else solution.ts[-1]
-    status = _status(solution.result, shifted(gone, end, None), end, y)
-    return end, Clock(start + gone, solution.controller_state[1]), status
+    status = _status(solution.result, lambda: shifted(gone, end, None), end, y)
+    seen = None if looks is None else solution.solver_state[1]
+    return end, Clock(start + gone, solution.controller_state[1]), status, seen
 
 
 def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callable) -> Float[Array, ""]:
@@ -205,15 +212,21 @@ def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callabl
     return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, 1e-6)
 
 
-def _status(result: diffrax.RESULTS, velocity: PyTree, end: PyTree, start: PyTree) -> Array:
-    """Translate diffrax's result; a step that shrank to nothing on the way to infinity is a divergence."""
+def _status(result: diffrax.RESULTS, velocity: Callable, end: PyTree, start: PyTree) -> Array:
+    """Translate diffrax's result; a step that shrank to nothing on the way to infinity is a divergence.
+
+    **Arguments:**
+
+    - `velocity`: a function that computes it at the end. It is called where diffrax gave up, and only there.
+    """
     results = diffrax.RESULTS
+    good = (result == results.successful) | (result == results.event_occurred)
+    moving = jax.lax.cond(good, lambda: jnp.asarray(True), lambda: all_finite(velocity()))
     far = jnp.minimum(CARRIED_OFF * (1 + largest(start)), HUGE)
-    escaped = ~(all_finite(end) & all_finite(velocity)) | (largest(end) > far)
+    escaped = ~(all_finite(end) & moving) | (largest(end) > far)
     status = jnp.where(result == results.dt_min_reached, Status.step_size_underflow, Status.diverged)
     status = jnp.where(result == results.max_steps_reached, Status.max_steps_reached, status)
     status = jnp.where(escaped, Status.diverged, status)
-    good = (result == results.successful) | (result == results.event_occurred)
     return jnp.where(good, jnp.where(all_finite(end), Status.completed, status), status)
 
 

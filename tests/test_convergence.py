@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.integrate import solve_ivp
 
 import curlflow
 from curlflow.rules import Gradient
+from curlflow.status import Status
+from curlflow.studies import convergence_runs
 
 SPEC = curlflow.Spec(
     seed=3,
@@ -149,6 +152,30 @@ def test_times_of_crossing_do_not_depend_on_the_records():
     fine = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400, records=60, to_end=True)
     np.testing.assert_allclose(ds.convergence_time, fine.convergence_time, rtol=1e-6)
     assert ds.epoch.to_numpy().tolist() == [0, 1, 400]
+
+
+@pytest.mark.parametrize("solver", ["tsit5", "rkc2"])
+def test_records_within_steps_are_those_that_steps_end_at(solver, monkeypatch):
+    spec = SPEC.replace("dynamics", {"kind": "flow", "rtol": 1e-8, "atol": 1e-11, "solver": solver})
+    kept = ["convergence_time", "convergence_epoch", "test_error_curve", "train_error_curve", "stop_epoch", "status"]
+    within = curlflow.convergence(spec, threshold=LEVEL, epochs=400)[kept]
+    monkeypatch.setattr(convergence_runs, "TOGETHER", 0.0)
+    one_by_one = curlflow.convergence(spec, threshold=LEVEL, epochs=400)[kept]
+    assert one_by_one.convergence_time.notnull().any()
+    xr.testing.assert_allclose(within, one_by_one, rtol=1e-5)
+
+
+def test_solves_that_give_up_are_done_again_in_pieces(monkeypatch):
+    watched = convergence_runs._watched
+
+    def without_steps(*arguments):
+        return watched(*arguments)._replace(status=np.asarray(int(Status.max_steps_reached)))
+
+    whole = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400)
+    monkeypatch.setattr(convergence_runs, "_watched", without_steps)
+    again = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400)
+    assert (again.status == Status.completed).all()
+    np.testing.assert_allclose(again.convergence_time, whole.convergence_time, rtol=1e-5)
 
 
 def test_below_from_the_start():

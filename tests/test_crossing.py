@@ -1,5 +1,6 @@
 """First crossings along flows and maps, against closed forms."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import curlflow
 from curlflow.integrate import Adaptive, FixedSteps
 from curlflow.status import Status
-from curlflow.systems.crossing import advance_until
+from curlflow.systems.crossing import advance_until, watch_until
 
 DECAY = curlflow.Flow(lambda t, x, args: -args * x, [1.0, 2.0], 0.5, integrator=Adaptive(1e-9, 1e-12))
 
@@ -43,6 +44,32 @@ def test_it_is_the_first_of_several_and_time_counts_from_the_clock(x64):
     # Below by now: up through ½ is no crossing, only down.
     again = advance_until(circle, on.state, np.float64(20.0), on.clock, falls)
     assert float(again.clock.position) == pytest.approx(2 * np.pi + np.pi / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["tsit5", "rkc2", "kvaerno5"])
+def test_looks_on_the_way(solver, x64):
+    flow = eqx.tree_at(lambda f: f.integrator, DECAY, Adaptive(1e-7, 1e-10, solver=solver))
+    times = np.array([0.1, 0.2, 1.7, 40.0, np.inf])
+    looks = jnp.asarray(times), lambda x: jnp.stack([x[1], x[0] * x[1]])
+    after, seen = watch_until(flow, flow.state, np.float64(50.0), flow.clock(), height(0.5), looks)
+    assert float(after.clock.position) == pytest.approx(2 * np.log(4), rel=1e-5)
+    # Up to the crossing; the fourth is behind it, and behind the step that has it.
+    np.testing.assert_allclose(seen[:3, 0], 2 * np.exp(-times[:3] / 2), rtol=1e-5)
+    np.testing.assert_allclose(seen[:3, 1], 2 * np.exp(-times[:3]), rtol=1e-5)
+    assert np.isnan(seen[3:]).all()
+    # The steps are those of a solver that is not looked at.
+    plain = advance_until(flow, flow.state, np.float64(50.0), flow.clock(), height(0.5))
+    np.testing.assert_allclose(after.state, plain.state, rtol=1e-9)
+
+
+def test_looks_at_states_on_the_constraint(x64):
+    circle = curlflow.Flow(
+        lambda t, x, args: jnp.stack([-x[1], x[0]]), [2.0, 0.0],
+        integrator=Adaptive(1e-2, 1e-3), constraint=curlflow.constraints.FrobeniusSpheres([2.0]),
+    )  # fmt: skip
+    looks = jnp.linspace(0.5, 9.5, 19), lambda x: jnp.sum(x**2)[None]
+    _, seen = watch_until(circle, circle.state, np.float64(10.0), circle.clock(), lambda x: 3.0 + x[0], looks)
+    np.testing.assert_allclose(seen[:, 0], 4.0, rtol=1e-14)
 
 
 def test_stabilised_steps(x64):

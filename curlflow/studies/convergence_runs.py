@@ -13,12 +13,18 @@ from jaxtyping import Array, Float
 from ..measures.recording import Recorded
 from ..status import Status
 from ..systems import AbstractSystem, Flow
-from ..systems.crossing import advance_until
+from ..systems.base import Advanced
+from ..systems.crossing import advance_until, watch_until
 from .early_stopping import Stop
 from .exponent_runs import as_numpy
 from .training_plan import Plan
-from .training_runs import Run, follow, stepped
+from .training_runs import CHECK, Run, follow, stepped
 from .workers import Progress
+
+ROWS = CHECK
+"""The most records that one solve passes,"""
+TOGETHER = 100.0
+"""and the longest time: what is beyond is done in the pieces of the plan, each with its own limit of steps."""
 
 
 @dataclass
@@ -49,21 +55,28 @@ class Reached(NamedTuple):
     state: Any
     clock: Any
     status: Array
-    errors: Float[Array, " errors"]
+    errors: Float[Array, "*rows errors"]
     crossed: Array
 
 
 def arrive(r: Arriving, plan: Plan, report: Progress) -> Iterator[None]:
     """Run to the first record below the threshold, or to the end."""
     run = r.run
+    # On the device once, and not for every call.
+    run.system, run.observer = jax.tree.map(_on_device, (run.system, run.observer))
     while run.stop is None and run.done < plan.epochs.size:
         follow(run, plan, _recorded(r, plan), True, None)
+        # Only the last record can be the first one below the threshold.
         if r.arrived is None and run.errors and run.errors[-1][r.of] < r.threshold and run.stop != Stop.failed:
             r.arrived = run.done - 1
             if not r.to_end:
                 run.stop = Stop.crossed
         report(r.number, "learning", 1.0 if run.stop is not None else run.done / plan.epochs.size)
         yield
+
+
+def _on_device(leaf: Any) -> Any:
+    return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
 def compiled(runs: list[Arriving], plan: Plan) -> None:
@@ -73,7 +86,50 @@ def compiled(runs: list[Arriving], plan: Plan) -> None:
 
 
 def _recorded(r: Arriving, plan: Plan) -> Recorded:
-    """The next record, with the crossing noted if it lies before it."""
+    """The next records, with the crossing noted if it lies before the last of them."""
+    number = _together(r, plan)
+    several = _several(r, plan, number) if number else None
+    return _next(r, plan) if several is None else several
+
+
+def _together(r: Arriving, plan: Plan) -> int:
+    """How many records one solve passes: as long as its tolerances stay as they are, and up to the next look."""
+    run = r.run
+    if not isinstance(run.system, Flow) or not np.isnan(r.crossed) or run.done == 0:
+        return 0
+    if stepped(run).integrator.rtol < run.system.integrator.rtol:
+        return 0
+    return plan.within(run.done, ROWS - (run.done - 1) % ROWS, TOGETHER)
+
+
+def _several(r: Arriving, plan: Plan, number: int) -> Recorded | None:
+    """The next `number` records of a flow, or those up to the one after the first crossing.
+
+    **Returns:** None where they have to be taken one by one: the solver gave up, or one of them lies below the
+    threshold within a step that begins and ends above it.
+    """
+    run, start = r.run, r.run.clock.position
+    rows = slice(run.done, run.done + number)
+    times = np.cumsum(plan.spans[rows] * plan.pieces[rows])
+    padded = np.concatenate([times, np.full(ROWS - number, np.inf)])
+    numbers = padded, times[-1], np.asarray(r.threshold)
+    reached = as_numpy(_watched(stepped(run), run.observer, r.of, run.state, run.clock, *numbers))
+    spent = reached.clock.position - start
+    before = int((times <= spent).sum()) if reached.crossed else number
+    errors = reached.errors[:before]
+    if reached.status != Status.completed or (errors[:, r.of] < r.threshold).any():
+        return None
+    if reached.crossed:
+        r.crossed = float(reached.clock.position)
+    if before < number:
+        reached = as_numpy(_to(r, reached.state, reached.clock, times[before] - spent, 1, False))
+        errors = np.concatenate([errors, reached.errors[None]])
+    whole = number if before == number else before + int(reached.status == Status.completed)
+    return Recorded(reached.state, reached.clock, reached.status, errors, np.asarray(whole))
+
+
+def _next(r: Arriving, plan: Plan) -> Recorded:
+    """The next record."""
     run = r.run
     span, pieces = plan.spans[run.done], int(plan.pieces[run.done])
     seeking = np.isnan(r.crossed)
@@ -94,6 +150,28 @@ def _to(r: Arriving, state: Any, clock: Any, span: Any, pieces: int, seeking: bo
     span = np.asarray(span if isinstance(r.run.system, Flow) else np.int64(span))
     numbers = np.asarray(r.threshold), np.asarray(pieces)
     return _advanced(stepped(r.run), r.run.observer, r.of, seeking, state, clock, span, *numbers)
+
+
+@eqx.filter_jit
+def _watched(
+    system: Flow, observe: Callable, of: int, state: Any, clock: Any, times: Any, span: Any, threshold: Any
+) -> Reached:
+    """Over `span`, or to the first crossing, with the errors at `times`, infinite for rows that are not used."""
+
+    def height(state):
+        return observe(state)[of] - threshold
+
+    state, clock, times = jax.tree.map(jnp.asarray, (state, clock, times))
+    after, seen = watch_until(system, state, span, clock, height, (times, observe))
+    crossed = _has_crossed(after, clock, span, height)
+    return Reached(after.state, after.clock, after.status, seen, crossed)
+
+
+def _has_crossed(after: Advanced, before: Any, span: Any, height: Callable) -> Array:
+    # The zero of a flow is found up to rounding, which may leave the height above it.
+    short = after.clock.position < before.position + span * (1 - 1e-12)
+    at = height(after.state)
+    return (short & jnp.isfinite(at)) | (at <= 0)
 
 
 @eqx.filter_jit
@@ -121,10 +199,8 @@ def _advanced(
         state, clock, _, _, done = carry
         if seeking:
             after = advance_until(system, state, span, clock, height)
-            # The zero of a flow is found up to rounding, which may leave the height above it.
-            short = isinstance(system, Flow) & (after.clock.position < clock.position + span * (1 - 1e-12))
-            at = height(after.state)
-            crossed = (short & jnp.isfinite(at)) | (at <= 0)
+            flow = isinstance(system, Flow)
+            crossed = _has_crossed(after, clock, span, height) if flow else height(after.state) <= 0
         else:
             after, crossed = system.advance(state, None, span, clock), jnp.asarray(False)
         return after.state, after.clock, jnp.asarray(after.status), crossed, done + 1

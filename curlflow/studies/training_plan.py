@@ -1,6 +1,7 @@
 """When `curlflow.train` looks at a run: whole epochs in equal steps of their logarithm."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -35,6 +36,11 @@ class Plan:
             return cls(at, gaps, (gaps > 0).astype(np.int64))
         pieces = np.ceil(gaps * EPOCH / longest).astype(np.int64)
         return cls(at, gaps * EPOCH / np.maximum(pieces, 1), pieces)
+
+    def within(self, first: int, most: int, span: Any) -> int:
+        """How many of the next records, at most `most`, are at most `span` away."""
+        part = slice(first, first + most)
+        return int((np.cumsum(self.spans[part] * self.pieces[part]) <= span).sum())
 
     def window(self, first: int) -> list[np.ndarray]:
         """Spans and pieces of the next records, as long as one compiled call takes."""

@@ -166,7 +166,7 @@ class Flow(AbstractSystem):
             return rms(x) if v is None else jnp.maximum(rms(x), rms(v))
 
         y = (state, tangents, jnp.asarray(0.0))
-        (state, tangents, volume), clock, status = adaptive(field, y, span, clock, self.integrator, norm)
+        (state, tangents, volume), clock, status, _ = adaptive(field, y, span, clock, self.integrator, norm)
         volume = volume if full else jnp.asarray(jnp.nan)
         return self._retracted(state, tangents, clock, volume, status)
 

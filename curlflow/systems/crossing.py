@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from ..integrate import Adaptive, Clock, adaptive, rms
 from ..status import Status
@@ -31,11 +31,29 @@ def advance_until(system: AbstractSystem, state: PyTree, span: Any, clock: Clock
         return _iterated(system, state, span, clock, height)
     if not isinstance(system.integrator, Adaptive):
         raise ValueError("system: the steps of this flow are fixed; crossings need adaptive steps.")
-    state, clock, status = adaptive(
-        system.velocity, state, span, clock, system.integrator, rms, until=lambda y: height(y)
+    return watch_until(system, state, span, clock, height, None)[0]
+
+
+def watch_until(
+    flow: Flow, state: PyTree, span: Any, clock: Clock, height: Callable, looks: tuple[Array, Callable] | None
+) -> tuple[Advanced, Array | None]:
+    """`advance_until` for flows with adaptive steps, with looks at the state on the way.
+
+    **Arguments:**
+
+    - `looks`: times from the beginning of the span on, in increasing order, and a function of the state whose values
+      are wanted there, a vector.
+
+    **Returns:** what `advance_until` does, and the values; those of times behind the end mean nothing.
+    """
+    if looks is not None:
+        times, observe = looks
+        looks = times, lambda y: observe(flow.constraint.retract(y))
+    state, clock, status, seen = adaptive(
+        flow.velocity, state, span, clock, flow.integrator, rms, until=lambda y: height(y), looks=looks
     )
-    state = system.constraint.retract(state)
-    return Advanced(state, None, clock, jnp.asarray(jnp.nan), jnp.asarray(status))
+    state = flow.constraint.retract(state)
+    return Advanced(state, None, clock, jnp.asarray(jnp.nan), jnp.asarray(status)), seen
 
 
 def _iterated(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, height: Callable) -> Advanced:
