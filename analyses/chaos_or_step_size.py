@@ -28,7 +28,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from phase_diagrams import ROOT, TOTAL, folders
+from phase_diagrams import ROOT, TOTAL, folders, loaded
 
 import curlflow
 from curlflow.plot.style import styled
@@ -157,7 +157,7 @@ def main() -> None:
             curlflow.save(computed(settings, numbers, cells, given.workers), path)
         except (curlflow.Interrupted, KeyboardInterrupt):
             sys.exit(f"interrupted; finished settings are in {cells}, and the same command goes on")
-    dataset = curlflow.load(path)
+    dataset = loaded(path)
     summarize(dataset)
     draw(dataset).savefig(figures / f"{name}.png")
 

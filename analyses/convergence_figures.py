@@ -20,7 +20,7 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from phase_diagrams import ROOT, folders, parsed
+from phase_diagrams import ROOT, folders, loaded, parsed
 
 import curlflow
 from curlflow.plot.style import styled
@@ -130,14 +130,15 @@ def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
     return dataset.assign_attrs(published=panel.published, runs=json.dumps(runs))
 
 
-def options() -> argparse.ArgumentParser:
-    """The options that all scripts have."""
+def options(several: bool = True) -> argparse.ArgumentParser:
+    """The options that all scripts have; with `several` panels some of them can be chosen."""
     parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few values, realizations and samples; in results/")
     parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
     parser.add_argument("--dynamics", choices=list(DYNAMICS), default="flow", help="default: flow")
     parser.add_argument("--realizations", type=int, help="in place of the published number")
-    parser.add_argument("--only", metavar="NAME", nargs="+", help="of several panels, these only")
+    if several:
+        parser.add_argument("--only", metavar="NAME", nargs="+", help="of several panels, these only")
     parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
     parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
     parser.add_argument("--scheduler", help="address of a dask scheduler whose workers compute")
@@ -157,7 +158,7 @@ def main(description: str, panels: Sequence[Panel]) -> None:
                 curlflow.save(computed(panel, given), path)
             except (curlflow.Interrupted, KeyboardInterrupt):
                 sys.exit("interrupted; finished cells are kept, and the same command goes on")
-        dataset = curlflow.load(path)
+        dataset = loaded(path)
         summarize(dataset, panel)
         for name, picture in pictures(dataset, panel).items():
             picture.savefig(figures / f"{panel.name}{ending}{name}.png")

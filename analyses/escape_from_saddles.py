@@ -143,7 +143,7 @@ def main():
     name = "escape_from_saddles_quick" if given.quick else "escape_from_saddles"
     if not given.draw:
         curlflow.save(computed(given.quick), folder / f"{name}.nc")
-    dataset = curlflow.load(folder / f"{name}.nc")
+    dataset = figures.loaded(folder / f"{name}.nc")
     for rule in dataset["rule"].to_numpy():
         one = dataset.sel(rule=rule)
         print(

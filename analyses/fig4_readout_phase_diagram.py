@@ -15,7 +15,7 @@ Writes `data/fig4.nc` and `docs/figures/fig4.png`; `fig4_inset` likewise, a data
 
 import numpy as np
 import phase_boundaries
-from phase_diagrams import QUICK_EPOCHS, QUICK_REALIZATIONS, Diagram, Runs, folders, main
+from phase_diagrams import QUICK_EPOCHS, QUICK_REALIZATIONS, Diagram, Runs, folders, loaded, main
 
 import curlflow
 
@@ -49,7 +49,7 @@ def inset(quick: bool, redraw: bool) -> None:
         curlflow.save(
             curlflow.simulate(spec, times=np.concatenate([[0], epochs]), progress=True), data / f"{name}.nc"
         )
-    curlflow.plot.learning_curves(curlflow.load(data / f"{name}.nc")).savefig(figures / f"{name}.png")
+    curlflow.plot.learning_curves(loaded(data / f"{name}.nc")).savefig(figures / f"{name}.png")
 
 
 if __name__ == "__main__":

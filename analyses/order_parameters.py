@@ -16,7 +16,7 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from phase_diagrams import DYNAMICS, ROOT, TOTAL, folders
+from phase_diagrams import DYNAMICS, ROOT, TOTAL, folders, loaded
 
 import curlflow
 from curlflow.plot.style import styled
@@ -155,7 +155,7 @@ def main(description: str, lines: Sequence[Line], figure: str, preset: str, trac
             sys.exit(f"interrupted; finished cells are in {directory / line.name}, and the same command goes on")
         curlflow.save(dataset, folder / f"{line.name}.nc")
     if lines:
-        datasets = [curlflow.load(folder / f"{line.name}.nc") for line in lines]
+        datasets = [loaded(folder / f"{line.name}.nc") for line in lines]
         draw_lines(datasets, [line.along for line in lines]).savefig(figures / f"{figure}{suffix}.png")
     for kind in KINDS:
         path = folder / f"{traces}_{kind}{suffix}.nc"
@@ -164,7 +164,7 @@ def main(description: str, lines: Sequence[Line], figure: str, preset: str, trac
             dataset = curlflow.fluctuations(spec, window=window(kind, epochs), progress=True)
             summarize(dataset, kind)
             curlflow.save(smaller(dataset), path)
-        curlflow.plot.fluctuations(curlflow.load(path)).savefig(figures / path.with_suffix(".png").name)
+        curlflow.plot.fluctuations(loaded(path)).savefig(figures / path.with_suffix(".png").name)
 
 
 def smaller(dataset: xr.Dataset) -> xr.Dataset:

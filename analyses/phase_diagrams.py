@@ -184,7 +184,7 @@ def main(
             summarize(dataset)
             order = [*(run.dynamics for run in whole.runs), *DYNAMICS]
             curlflow.save(completed(dataset, path, order), path)
-        draw(curlflow.load(path)).savefig(figures / f"{diagram.name}.png")
+        draw(loaded(path)).savefig(figures / f"{diagram.name}.png")
     return given
 
 
@@ -203,6 +203,13 @@ def folders(quick: bool) -> tuple[Path, Path]:
     folder, figures = (ROOT / "results",) * 2 if quick else (ROOT / "data", ROOT / "docs" / "figures")
     folder.mkdir(exist_ok=True)
     return folder, figures
+
+
+def loaded(path: Path) -> xr.Dataset:
+    """What an earlier run has made."""
+    if not path.exists():
+        sys.exit(f"--draw: {path} is not there yet; run the script without --draw")
+    return curlflow.load(path)
 
 
 def summarize(dataset: xr.Dataset) -> None:

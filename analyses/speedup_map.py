@@ -84,7 +84,7 @@ def draw(dataset):
 
 def main():
     """Compute, save and draw; stop it and run it again, and it goes on."""
-    parser = figures.options()
+    parser = figures.options(several=False)
     parser.description = __doc__
     given = parser.parse_args()
     folder, pictures = figures.folders(given.quick)
@@ -96,7 +96,7 @@ def main():
         except (curlflow.Interrupted, KeyboardInterrupt):
             sys.exit("interrupted; finished cells are kept, and the same command goes on")
     with styled():
-        draw(curlflow.load(folder / f"{name}.nc")).savefig(pictures / f"{name}.png")
+        draw(figures.loaded(folder / f"{name}.nc")).savefig(pictures / f"{name}.png")
 
 
 if __name__ == "__main__":

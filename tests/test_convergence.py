@@ -273,6 +273,7 @@ def test_sweeps_compare_setting_by_setting(tmp_path):
         ({"rules": []}, "rules: got none"),
         ({"rules": ["gradient", "gradient"]}, "two are named 'gradient'"),
         ({"rules": ["adam"]}, "rules: adam: rule"),
+        ({"rules": {"most": {"kind": "curl", "flipped": {"hidden": {"count": 9}}}}}, "rules: most: .*9"),
         ({"rules": [3]}, "rules: got 3"),
         ({"to_end": 1}, "to_end: got 1, allowed are True and False"),
         ({"seed": -1}, "seed: got -1"),
@@ -314,6 +315,17 @@ def test_interrupted_runs_are_kept():
     compared = curlflow.compare_rules(ds)
     stopped = (ds.outcome == 3).any("rule").to_numpy()
     assert int(compared.won[0] + compared.lost[0] + compared.tied[0]) == (~stopped).sum()
+
+
+def test_runs_that_fail_after_they_arrived(monkeypatch):
+    # Steps that are too long: some runs dip below the threshold at a record, and are carried off later.
+    linear = {"network.activation": "linear", "network.output_activation": "linear", "constraint": {"kind": "none"}}
+    spec = SPEC.replace({**linear, "realizations": 6, "dynamics": {"kind": "updates", "learning_rate": 2.5}})
+    ds = curlflow.convergence(spec, threshold=0.3, epochs=2000, to_end=True)
+    late = ds.converged & (ds.status == Status.diverged)
+    assert late.any()
+    assert np.isnan(ds.test_error.where(late)).all()
+    curlflow.plot.convergence(ds)
 
 
 def test_runs_that_blow_up_between_records_do_not_arrive():

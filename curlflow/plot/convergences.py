@@ -65,8 +65,10 @@ def _survival(axes: Axes, one: xr.Dataset, color: str, label: str) -> None:
     arrived = np.sort(times[~np.isnan(times)])
     share = 1 - np.arange(arrived.size + 1) / times.size
     # All that do not arrive are cut off at the horizon: the estimate is one minus the share that has arrived.
-    first = arrived[0] / 2 if arrived.size else horizon / 10
-    axes.step([first, *arrived, horizon], [*share, share[-1]], where="post", color=color, label=label)
+    later = arrived[arrived > 0]
+    first = later[0] / 2 if later.size else horizon / 10
+    # What is there at the start is at the left end of the logarithmic axis.
+    axes.step([first, *arrived.clip(first), horizon], [*share, share[-1]], where="post", color=color, label=label)
 
 
 def convergence_times(dataset: xr.Dataset, *, convention: Any = "censored", labels: Any = None) -> Figure:

@@ -70,7 +70,8 @@ def assemble(
     last = int(plan.epochs[-1])
     curves = np.full((*shape, plan.epochs.size, 2), np.nan)
     for at, r in zip(np.ndindex(shape), runs, strict=True):
-        errors = r.run.errors[: plan.epochs.size]
+        # Behind the records a run that settled has its errors at the last epoch.
+        errors = r.run.errors[: r.run.done]
         if errors:
             curves[at][: len(errors)] = errors
 
@@ -78,7 +79,7 @@ def assemble(
         return np.array([of(r) for r in runs], dtype=kind).reshape(shape)
 
     outcomes = each(_outcome, np.int8)
-    unknown = (outcomes == Outcome.failed) | (outcomes == Outcome.interrupted)
+    unknown = each(lambda r: r.run.stop is None or r.run.stop == Stop.failed, bool)
     data = {
         "convergence_time": each(lambda r: r.crossed) * float(system.time(1)),
         "convergence_epoch": each(lambda r: _published_epoch(r, plan), np.int64),

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from ..measures.recording import Recorded
 from ..status import Status
 from ..systems import AbstractSystem, Flow
-from ..systems.base import Advanced
+from ..systems.base import LONGEST_PIECE, Advanced
 from ..systems.crossing import advance_until, watch_until
 from .early_stopping import Stop
 from .exponent_runs import as_numpy
@@ -147,9 +147,14 @@ def _next(r: Arriving, plan: Plan) -> Recorded:
 
 
 def _to(r: Arriving, state: Any, clock: Any, span: Any, pieces: int, seeking: bool) -> Reached:
-    span = np.asarray(span if isinstance(r.run.system, Flow) else np.int64(span))
-    numbers = np.asarray(r.threshold), np.asarray(pieces)
-    return _advanced(stepped(r.run), r.run.observer, r.of, seeking, state, clock, span, *numbers)
+    """`pieces` times `span`; a flow whose solver used up its steps in a long piece does it again in shorter ones."""
+    flow = isinstance(r.run.system, Flow)
+    numbers = np.asarray(span if flow else np.int64(span)), np.asarray(r.threshold), np.asarray(pieces)
+    reached = _advanced(stepped(r.run), r.run.observer, r.of, seeking, state, clock, *numbers)
+    shorter = int(np.ceil(span / LONGEST_PIECE)) if flow else 1
+    if shorter > 1 and int(reached.status) == Status.max_steps_reached:
+        return _to(r, state, clock, span / shorter, pieces * shorter, seeking)
+    return reached
 
 
 @eqx.filter_jit

@@ -96,7 +96,7 @@ def convergence(
     }
     compress, architecture = flag("compress", compress), architecture_of(spec, graph)
     chosen = named_rules(spec, rules)
-    problems = {name: _problems(spec, rule, architecture) for name, rule in chosen.items()}
+    problems = {name: _problems(spec, name, rule, architecture) for name, rule in chosen.items()}
     first = next(iter(problems.values()))
     variances = [_variance(problem, settings["error"]) for problem in first]
     runs = _runs(problems, variances, settings, compress)
@@ -112,9 +112,14 @@ def convergence(
     return compare_rules(dataset, seed=settings["seed"])
 
 
-def _problems(spec: Spec, rule: Any, architecture: Any) -> list[Problem]:
+def _problems(spec: Spec, name: str, rule: Any, architecture: Any) -> list[Problem]:
     build = rule.build if isinstance(rule, Spec) else functools.partial(spec.build, rule=rule)
-    return [build(realization=i, graph=architecture) for i in range(spec.realizations)]
+    try:
+        return [build(realization=i, graph=architecture) for i in range(spec.realizations)]
+    except ValueError as error:
+        if rule is spec:
+            raise
+        raise ValueError(f"rules: {name}: {error}") from None
 
 
 def _runs(
