@@ -240,6 +240,10 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
     def key(role: int) -> Array:
         return stream(spec.seed, role, int(realization))
 
+    def noise_key(role: int) -> Array:
+        given = getattr(spec.dynamics, "noise_seed", None)
+        return key(role) if given is None else stream(given, role, int(realization))
+
     teacher = drawn_teacher(spec, key(TEACHER), architecture)
     student = drawn_student(spec, teacher, key(START), architecture)
     drawn = drawn_rule(spec, key) if rule is None else checked_rule(rule)
@@ -257,8 +261,8 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
         covariance=covariance,
         rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
         constraint=drawn_constraint(spec, student, architecture),
-        batch_key=key(BATCHES),
-        noise_key=key(NOISE),
+        batch_key=noise_key(BATCHES),
+        noise_key=noise_key(NOISE),
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
         architecture=architecture,
     )

@@ -471,6 +471,7 @@ def test_studies_of_motion_without_noise_refuse_it():
 
 def test_specs_that_are_older_than_the_drawing_of_batches_keep_their_words():
     # Cells of sweeps are named by them, and resumed runs compared.
+    assert "noise_seed" not in SPEC.to_json()
     assert SPEC.replace("dynamics", {"kind": "updates"}).dynamics.model_dump() == {
         "kind": "updates", "learning_rate": 0.1, "batch": "full",
     }  # fmt: skip
@@ -479,3 +480,20 @@ def test_specs_that_are_older_than_the_drawing_of_batches_keep_their_words():
     assert Spec.from_toml_string(SPEC.to_toml()) == SPEC
     assert isinstance(SPEC.build().updates(batch=3), Map)
     assert isinstance(SPEC.replace("dynamics", {"kind": "flow"}).build().diffusion(batch=4), Diffusion)
+
+
+@pytest.mark.parametrize("dynamics", [{"kind": "updates", "batch": 3}, {"kind": "sde", "batch": 3}])
+def test_other_noise_in_the_same_problem(dynamics):
+    one, two, same = (
+        SPEC.replace("dynamics", dynamics | seed) for seed in ({}, {"noise_seed": 8}, {"noise_seed": SPEC.seed})
+    )
+    assert Spec.from_toml_string(two.to_toml()) == two
+    built = one.build(), two.build()
+    np.testing.assert_array_equal(built[0].student.weights[0], built[1].student.weights[0])
+    np.testing.assert_array_equal(built[0].y_train, built[1].y_train)
+    ends = [curlflow.simulate(spec, times=[0, 1, 2]).train_error.to_numpy() for spec in (one, two, same)]
+    assert (ends[0][:, 0] == ends[1][:, 0]).all()
+    assert (ends[0][:, 1:] != ends[1][:, 1:]).all()
+    np.testing.assert_array_equal(ends[0], ends[2])
+    with pytest.raises(ValueError, match="noise_seed"):
+        SPEC.replace("dynamics", dynamics | {"noise_seed": -1})

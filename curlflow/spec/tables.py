@@ -226,6 +226,16 @@ class TeacherStart(Table):
     offset: Offset | None = Field(None, description="a number added to every weight of one layer")
 
 
+NoiseSeed = Annotated[
+    int | None,
+    Field(
+        ge=0, lt=2**63,
+        description="seed of the batches or the Brownian path alone, for other noise in the same problem; by default "
+        "that of the spec",
+    ),
+]  # fmt: skip
+
+
 class FlowDynamics(Table):
     """Continuous time."""
 
@@ -252,14 +262,20 @@ class UpdateDynamics(Table):
         description="batches are slices of samples shuffled anew every epoch, or drawn independently of each other",
     )
 
+    noise_seed: NoiseSeed = None
+
     @model_serializer(mode="wrap")
-    def _without_default(self, serialize: Any) -> dict[str, Any]:
-        # Written only where it differs: what is written names the cells of sweeps, and tells whether a run may be
-        # resumed; both are older than this field.
+    def _without_defaults(self, serialize: Any) -> dict[str, Any]:
+        # Written only where they differ: what is written names the cells of sweeps, and tells whether a run may be
+        # resumed; both are older than these fields.
         tables = serialize(self)
         if self.drawing == "reshuffled":
             tables.pop("drawing", None)
-        return tables
+        return _without_seed(tables)
+
+
+def _without_seed(tables: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in tables.items() if name != "noise_seed" or value is not None}
 
 
 class DiffusionDynamics(Table):
@@ -276,6 +292,11 @@ class DiffusionDynamics(Table):
         "update, and h/10 with correction",
     )
     correction: bool = Field(False, description="drift F − (h/2) F′F: second weak order in h, in place of first")
+    noise_seed: NoiseSeed = None
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, serialize: Any) -> dict[str, Any]:
+        return _without_seed(serialize(self))
 
     def steps(self, samples: int) -> int:
         """How many steps an epoch has."""
