@@ -19,7 +19,7 @@ from .early_stopping import Stop
 from .exponent_runs import as_numpy
 from .training_plan import Plan
 from .training_runs import CHECK, Run, follow, stepped
-from .workers import Progress
+from .workers import Progress, threads
 
 ROWS = CHECK
 """The most records that one solve passes,"""
@@ -81,8 +81,12 @@ def _on_device(leaf: Any) -> Any:
 
 def compiled(runs: list[Arriving], plan: Plan) -> None:
     """Compile what the runs of every rule need, before threads that would all compile the same."""
-    for r in {r.rule: r for r in runs}.values():
-        jax.block_until_ready(_to(r, r.run.state, r.run.clock, plan.spans[0], 0, True))
+    for r in {r.rule: r for r in runs}.values() if threads(len(runs)) > 1 else ():
+        run = r.run
+        jax.block_until_ready(_to(r, run.state, run.clock, plan.spans[0], 0, True))
+        if isinstance(run.system, Flow):
+            nowhere = np.full(ROWS, np.inf), np.asarray(1e-9), np.asarray(r.threshold)
+            jax.block_until_ready(_watched(stepped(run), run.observer, r.of, run.state, run.clock, *nowhere))
 
 
 def _recorded(r: Arriving, plan: Plan) -> Recorded:

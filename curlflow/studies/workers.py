@@ -127,12 +127,9 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
             if next(turn, DONE) is not DONE:
                 turns.put(turn)
 
-    # NPROC is what XLA itself goes by: the workers of a sweep have it set to one.
-    given = os.environ.get("NPROC", "")
-    cores = int(given) if given.isdigit() else os.cpu_count() or 1
-    threads = max(1, min(len(items), cores))
-    with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(thread) for _ in range(threads)]
+    number = threads(len(items))
+    with ThreadPoolExecutor(number) as pool:
+        futures = [pool.submit(thread) for _ in range(number)]
         try:
             # Wait in short stretches: a signal is only noticed between them.
             pending = set(futures)
@@ -144,6 +141,14 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
             stop.set()
 
 
+def threads(items: int) -> int:
+    """On how many threads `in_turns` runs so many items."""
+    # NPROC is what XLA itself goes by: the workers of a sweep have it set to one.
+    given = os.environ.get("NPROC", "")
+    cores = int(given) if given.isdigit() else os.cpu_count() or 1
+    return max(1, min(items, cores))
+
+
 DONE = object()
 
-__all__ = ["Interrupted", "Pace", "Progress", "in_turns", "reporting", "silent", "stopped"]
+__all__ = ["Interrupted", "Pace", "Progress", "in_turns", "reporting", "silent", "stopped", "threads"]
