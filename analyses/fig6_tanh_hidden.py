@@ -35,6 +35,7 @@ DIAGRAMS = tuple(
         published=PUBLISHED,
         floor=1e-15,
         samples=10,
+        solver="rkc2",
     )
     for name, ratios in (
         ("fig6a", tuple(np.logspace(-1, 2, 20).tolist())),

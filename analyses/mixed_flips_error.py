@@ -30,6 +30,7 @@ DIAGRAM = Diagram(
     published="full batches, learning rate 0.1, 1e5 epochs, 20 realizations",
     floor=1e-20,
     samples=20,
+    solver="rkc2",
 )
 
 

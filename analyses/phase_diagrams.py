@@ -61,6 +61,7 @@ class Diagram:
     - `runs`: the dynamics that are run.
     - `published`: the protocol of the published figure, in words.
     - `floor`: of the logarithm of errors in pictures.
+    - `solver`: of flows. `rkc2` takes long steps where learning has come to rest.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Diagram:
     floor: float
     fractions: tuple[float, ...] = FRACTIONS
     samples: int = SAMPLES
+    solver: str = "tsit5"
 
     def quick(self) -> "Diagram":
         """A coarse grid, few epochs, few realizations."""
@@ -87,7 +89,8 @@ class Diagram:
 
     def spec(self, run: Runs) -> curlflow.Spec:
         """The preset with the dynamics of `run`."""
-        return curlflow.preset(self.preset).replace({**DYNAMICS[run.dynamics], "realizations": run.realizations})
+        spec = curlflow.preset(self.preset).replace({**DYNAMICS[run.dynamics], "realizations": run.realizations})
+        return spec.replace("dynamics.solver", self.solver) if run.dynamics == "flow" else spec
 
     def over(self, every: int = 1) -> dict[str, curlflow.Axis]:
         """The axes, or every so many values of them."""

@@ -13,11 +13,11 @@ from jaxtyping import Array, Float
 from ..measures.recording import Recorded
 from ..status import Status
 from ..systems import AbstractSystem, Flow
-from ..systems.base import LONGEST_PIECE, Advanced
+from ..systems.base import Advanced
 from ..systems.crossing import advance_until, watch_until
 from .early_stopping import Stop
 from .exponent_runs import as_numpy
-from .training_plan import Plan
+from .training_plan import Plan, shorter_pieces
 from .training_runs import CHECK, Run, follow, stepped
 from .workers import Progress, threads
 
@@ -155,7 +155,7 @@ def _to(r: Arriving, state: Any, clock: Any, span: Any, pieces: int, seeking: bo
     flow = isinstance(r.run.system, Flow)
     numbers = np.asarray(span if flow else np.int64(span)), np.asarray(r.threshold), np.asarray(pieces)
     reached = _advanced(stepped(r.run), r.run.observer, r.of, seeking, state, clock, *numbers)
-    shorter = int(np.ceil(span / LONGEST_PIECE)) if flow else 1
+    shorter = shorter_pieces(span) if flow else 1
     if shorter > 1 and int(reached.status) == Status.max_steps_reached:
         return _to(r, state, clock, span / shorter, pieces * shorter, seeking)
     return reached

@@ -9,7 +9,6 @@ import xarray as xr
 from ..precision import double_precision
 from ..problem import Problem
 from ..spec import Spec
-from ..systems.base import LONGEST_PIECE
 from .compared_rules import named_rules
 from .convergence_dataset import assemble
 from .convergence_runs import Arriving, arrive, compiled
@@ -21,8 +20,6 @@ from .training_plan import Plan
 from .training_starts import prepared
 from .workers import Interrupted, Progress, in_turns, reporting, stopped
 
-STABILISED_PIECE = 1000.0
-"""Units of time after which a flow with stabilised steps is retracted at the latest: its steps are long."""
 ERRORS = ("train", "test")
 
 
@@ -100,7 +97,7 @@ def convergence(
     first = next(iter(problems.values()))
     variances = [_variance(problem, settings["error"]) for problem in first]
     runs = _runs(problems, variances, settings, compress)
-    plan = _plan(spec, settings)
+    plan = Plan.of(spec.dynamics, settings["epochs"], settings["records"])
     with reporting(progress, [f"{r.rule}, realization {r.run.index}" for r in runs]) as report:
         compiled(runs, plan)
         interrupted = stopped(lambda: in_turns(lambda r: arrive(r, plan, report), runs))
@@ -133,12 +130,6 @@ def _runs(
             of = ERRORS.index(settings["error"])
             runs.append(Arriving(name, len(runs), run, settings["threshold"] * unit, of, settings["to_end"]))
     return runs
-
-
-def _plan(spec: Spec, settings: dict[str, Any]) -> Plan:
-    stabilised = getattr(spec.dynamics, "solver", None) == "rkc2"
-    longest = STABILISED_PIECE if stabilised else LONGEST_PIECE
-    return Plan.spaced(settings["epochs"], settings["records"], spec.dynamics.kind == "flow", longest)
 
 
 def _variance(problem: Problem, error: str) -> float:

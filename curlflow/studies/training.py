@@ -77,7 +77,7 @@ def train(
     architecture = architecture_of(spec, graph)
     problems = [spec.build(realization=i, rule=rule, graph=architecture) for i in range(spec.realizations)]
     runs = [prepared(i, problem, compress) for i, problem in enumerate(problems)]
-    plan = Plan.spaced(settings["epochs"], settings["records"], spec.dynamics.kind == "flow")
+    plan = Plan.of(spec.dynamics, settings["epochs"], settings["records"])
     with reporting(progress, len(runs)) as report:
         interrupted = stopped(lambda: _run_all(runs, plan, settings, report))
     dataset = assemble(runs, plan, settings, subject_attributes(spec, rule, architecture))
@@ -108,15 +108,18 @@ def train_together(
     if not all(isinstance(spec, Spec) for spec in specs):
         raise ValueError("specs: required is a list of curlflow.Spec.")
     runs = [[prepared(i, spec.build(realization=i), compress) for i in range(spec.realizations)] for spec in specs]
-    flows = [spec.dynamics.kind == "flow" for spec in specs]
-    plans = {kind: Plan.spaced(settings["epochs"], settings["records"], kind) for kind in set(flows)}
+    kinds = [(spec.dynamics.kind, getattr(spec.dynamics, "solver", None)) for spec in specs]
+    plans = {
+        kind: Plan.of(spec.dynamics, settings["epochs"], settings["records"])
+        for kind, spec in zip(kinds, specs, strict=True)
+    }
     for kind, plan in plans.items():
         _run_all(
-            [run for of, some in zip(flows, runs, strict=True) if of == kind for run in some], plan, settings, silent
+            [run for of, some in zip(kinds, runs, strict=True) if of == kind for run in some], plan, settings, silent
         )
     return [
         assemble(some, plans[kind], settings, subject_attributes(spec, None))
-        for spec, kind, some in zip(specs, flows, runs, strict=True)
+        for spec, kind, some in zip(specs, kinds, runs, strict=True)
     ]
 
 

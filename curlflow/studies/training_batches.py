@@ -21,7 +21,7 @@ from ..status import Status
 from ..systems.rank_one import RankOneUpdates
 from .exponent_runs import as_numpy
 from .training_plan import Plan
-from .training_runs import Run, follow, stepped
+from .training_runs import Run, advanced, follow, stepped
 from .workers import Progress
 
 LANES = 5
@@ -64,6 +64,8 @@ def learn_together(
             key = tuple(id(part) for run in batch for part in _fixed(run))
             lanes = used[key] = batches.get(key) or Lanes(batch, width)
             for lane, (run, recorded) in enumerate(zip(batch, lanes.advanced(plan), strict=True)):
+                if recorded.status == Status.max_steps_reached:
+                    recorded = advanced(run, plan, 1)
                 follow(run, plan, recorded, may_stop, threshold, lanes.updating(lane))
                 report(run.index, "learning", 1.0 if run.stop is not None else run.done / plan.epochs.size)
             yield

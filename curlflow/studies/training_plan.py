@@ -12,6 +12,14 @@ from ..systems.base import LONGEST_PIECE
 EPOCH = 0.1
 """Units of time in an epoch of a flow, as in the published updates."""
 
+STABILISED_PIECE = 1000.0
+"""Units of time after which a flow with stabilised steps is retracted at the latest: its steps are long."""
+
+
+def shorter_pieces(span: Any) -> int:
+    """Into how many shorter ones a piece of a flow is cut whose solver used up its steps: 1 where it is short."""
+    return int(np.ceil(span / LONGEST_PIECE - 1e-9))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -20,6 +28,13 @@ class Plan:
     epochs: Int[np.ndarray, " records"]
     spans: np.ndarray
     pieces: Int[np.ndarray, " records"]
+
+    @classmethod
+    def of(cls, dynamics: Any, epochs: int, records: int) -> "Plan":
+        """The plan of runs with these `dynamics` of a spec."""
+        stabilised = getattr(dynamics, "solver", None) == "rkc2"
+        longest = STABILISED_PIECE if stabilised else LONGEST_PIECE
+        return cls.spaced(epochs, records, dynamics.kind == "flow", longest)
 
     @classmethod
     def spaced(cls, epochs: int, records: int, flow: bool, longest: float = LONGEST_PIECE) -> "Plan":

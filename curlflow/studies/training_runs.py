@@ -19,7 +19,7 @@ from ..systems.deviations import DeviationObserver, deviation_flow, deviation_up
 from ..tasks import AbstractTask, LinearSamples, SecondMoments
 from .early_stopping import AT_SOLUTION, FALLING, FLOOR, Rates, Stop, alternates, held_time, rates_at, repetition
 from .exponent_runs import as_numpy
-from .training_plan import EPOCH, Plan
+from .training_plan import EPOCH, Plan, shorter_pieces
 from .workers import Pace, Progress
 
 CHECK = 8
@@ -116,10 +116,17 @@ def _deviation_system(problem: Problem, reference: Feedforward, deviation: Feedf
 
 
 def advanced(run: Run, plan: Plan, number: int) -> Recorded:
-    """The next `number` records of a run."""
-    return as_numpy(
-        record(stepped(run), run.observer, run.state, run.clock, *plan.window(run.done), np.asarray(number))
-    )
+    """The next `number` records of a run; for a flow that is one.
+
+    A flow whose solver used up its steps in a long piece does it again in shorter ones.
+    """
+    fixed = stepped(run), run.observer, run.state, run.clock
+    spans, pieces = plan.window(run.done)
+    recorded = as_numpy(record(*fixed, spans, pieces, np.asarray(number)))
+    shorter = shorter_pieces(spans[0]) if isinstance(run.system, Flow) and number == 1 else 1
+    if shorter > 1 and recorded.status == Status.max_steps_reached:
+        recorded = as_numpy(record(*fixed, spans / shorter, pieces * shorter, np.asarray(number)))
+    return recorded
 
 
 def stepped(run: Run) -> AbstractSystem:
