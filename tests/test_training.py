@@ -8,7 +8,7 @@ import pytest
 import curlflow
 from curlflow import Spec, Status
 from curlflow.precision import double_precision
-from curlflow.studies import training, training_batches
+from curlflow.studies import training, training_batches, training_runs
 from curlflow.studies.early_stopping import Stop, held_time, rates_at
 from curlflow.studies.training import train_together
 from curlflow.studies.training_plan import Plan
@@ -53,6 +53,34 @@ def test_records_are_those_of_the_protocol():
     flow = Plan.spaced(100_000, 100, True)
     np.testing.assert_allclose(np.sum(flow.spans * flow.pieces), 10_000)
     assert flow.spans.max() <= 10
+    long = Plan.of(SPEC.replace("dynamics", {"kind": "flow", "solver": "rkc2"}).dynamics, 100_000, 100)
+    np.testing.assert_allclose(np.sum(long.spans * long.pieces), 10_000)
+    assert 10 < long.spans.max() <= 1000
+
+
+@pytest.mark.parametrize("start", ["teacher", "random"])
+def test_stabilised_steps_end_as_others_do(start, monkeypatch):
+    """Flips in both layers: runs leave their solution and come to rest elsewhere, in long pieces."""
+    flips = {"rule.flipped.inputs": 0.5, "rule.flipped.hidden": 0.4}
+    spec = SPEC.replace({**flips, **(AT_TEACHER if start == "teacher" else {})})
+    ends = [
+        curlflow.train(spec.replace("dynamics", {"kind": "flow", "solver": solver}), epochs=40_000, records=40)
+        for solver in ("tsit5", "rkc2")
+    ]
+    assert (ends[0].test_error > 1e-3).all()
+    for name in ("test_error", "train_error", "peak_error"):
+        np.testing.assert_allclose(ends[1][name], ends[0][name], rtol=1e-3, err_msg=name)
+    # A solver that uses up its steps in a long piece does it again in shorter ones.
+    plain = training_runs.record
+
+    def impatient(system, observe, state, clock, spans, pieces, number):
+        done = plain(system, observe, state, clock, spans, pieces, number)
+        return done._replace(status=np.asarray(int(Status.max_steps_reached))) if spans[0] > 10 else done
+
+    monkeypatch.setattr(training_runs, "record", impatient)
+    again = curlflow.train(spec.replace("dynamics", {"kind": "flow", "solver": "rkc2"}), epochs=40_000, records=40)
+    assert (again.status == Status.completed).all()
+    np.testing.assert_allclose(again.test_error, ends[1].test_error, rtol=1e-4)
 
 
 @pytest.mark.parametrize("samples", [40, "population"])
