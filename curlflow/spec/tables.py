@@ -226,14 +226,8 @@ class TeacherStart(Table):
     offset: Offset | None = Field(None, description="a number added to every weight of one layer")
 
 
-NoiseSeed = Annotated[
-    int | None,
-    Field(
-        ge=0, lt=2**63,
-        description="seed of the batches or the Brownian path alone, for other noise in the same problem; by default "
-        "that of the spec",
-    ),
-]  # fmt: skip
+SEED = "seed of the batches or the Brownian path alone, for other noise in the same problem; default: the spec's"
+NoiseSeed = Annotated[int | None, Field(ge=0, lt=2**63, description=SEED)]
 
 
 class FlowDynamics(Table):
