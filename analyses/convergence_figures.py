@@ -130,15 +130,13 @@ def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
     return dataset.assign_attrs(published=panel.published, runs=json.dumps(runs))
 
 
-def options(several: bool = True) -> argparse.ArgumentParser:
-    """The options that all scripts have; with `several` panels some of them can be chosen."""
+def options() -> argparse.ArgumentParser:
+    """The options that all scripts have."""
     parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few values, realizations and samples; in results/")
     parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
     parser.add_argument("--dynamics", choices=list(DYNAMICS), default="flow", help="default: flow")
     parser.add_argument("--realizations", type=int, help="in place of the published number")
-    if several:
-        parser.add_argument("--only", metavar="NAME", nargs="+", help="of several panels, these only")
     parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
     parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
     parser.add_argument("--scheduler", help="address of a dask scheduler whose workers compute")
@@ -147,7 +145,9 @@ def options(several: bool = True) -> argparse.ArgumentParser:
 
 def main(description: str, panels: Sequence[Panel]) -> None:
     """Compute, save and draw all panels of a script; stop it and run it again, and it goes on."""
-    given = parsed(options(), description, [panel.name for panel in panels])
+    parser = options()
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="of several panels, these only")
+    given = parsed(parser, description, [panel.name for panel in panels])
     folder, figures = folders(given.quick)
     for whole in (p for p in panels if given.only is None or p.name in given.only):
         panel = whole.quick() if given.quick else whole

@@ -84,7 +84,7 @@ def draw(dataset):
 
 def main():
     """Compute, save and draw; stop it and run it again, and it goes on."""
-    parser = figures.options(several=False)
+    parser = figures.options()
     parser.description = __doc__
     given = parser.parse_args()
     folder, pictures = figures.folders(given.quick)

@@ -52,15 +52,8 @@ class Watching(diffrax.AbstractWrappedSolver):
     def interpolation_cls(self):
         return self.solver.interpolation_cls
 
-    @property
-    def term_compatible_contr_kwargs(self):
-        return self.solver.term_compatible_contr_kwargs
-
     def order(self, terms):
         return self.solver.order(terms)
-
-    def strong_order(self, terms):
-        return self.solver.strong_order(terms)
 
     def error_order(self, terms):
         return self.solver.error_order(terms)

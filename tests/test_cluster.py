@@ -16,6 +16,7 @@ from pathlib import Path
 import engine_work
 import numpy as np
 import pytest
+from waiting import PATIENCE, until
 
 import curlflow
 from curlflow.sweeping import cluster
@@ -25,8 +26,6 @@ from curlflow.sweeping.sweeps import sweep
 
 distributed = pytest.importorskip("distributed", reason="needs the extra `cluster`")
 TESTS = Path(__file__).parent
-PATIENCE = 120
-"""Seconds after which a test gives up instead of hanging."""
 
 
 class Machines:
@@ -85,13 +84,6 @@ def machines(tmp_path):
     machines.start_scheduler()
     yield machines
     machines.stop()
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def collect(engine, number):

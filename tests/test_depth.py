@@ -162,8 +162,10 @@ def test_exponents_and_their_vectors(depth, by_hand):
     traces = [np.trace(by_hand.jacobian(w)) for w in by_hand.after(np.linspace(end - 100, end, 51)).y.T]
     assert float(ds.lyapunov_exponent[0].sum()) == pytest.approx(np.trapezoid(traces, dx=2) / 100, rel=1e-3)
     vectors = curlflow.covariant_vectors(rough, exponents=2, transient=10, duration=60)
-    assert vectors.sizes["layer"] == depth
-    np.testing.assert_allclose(vectors.layer_share.sum("layer"), 1.0, rtol=1e-6)
+    flipped = np.concatenate(gains(depth)) < 0
+    np.testing.assert_array_equal(vectors.unit_flipped, flipped)
+    by_layer = vectors.unit_share.where(flipped, 0).groupby("unit_layer").sum()
+    np.testing.assert_allclose(vectors.flipped_share, by_layer.transpose(*vectors.flipped_share.dims[:2], ...))
 
 
 @pytest.mark.slow
@@ -197,8 +199,14 @@ def test_updates_steps_and_sweeps(depth, by_hand, tmp_path):
         updates, over={"fraction": curlflow.Axis("rule.flipped.inputs", [0.0, 0.5])}, study="train",
         options={"epochs": 50, "records": 3}, directory=tmp_path, workers=1,
     )  # fmt: skip
-    assert (swept.cell_status == 0).all()
+    alone = curlflow.train(updates.replace("rule.flipped.inputs", 0.5), epochs=50, records=3)
+    np.testing.assert_allclose(swept.train_error.sel(fraction=0.5), alone.train_error, rtol=1e-9)
     steps = curlflow.step_sizes(updates, learning_rates=[0.1, 0.05], transient=10, duration=60)
-    assert steps.sizes["learning_rate"] == 3
+    # What the step adds is of first order in it.
+    large, small, flow = steps.lyapunov_exponent.transpose("learning_rate", ...).to_numpy()
+    np.testing.assert_allclose(2 * small - large, flow, rtol=1e-3)
+    assert (np.abs(large - flow) > 1e-5).all()
     diagram = curlflow.bifurcation(updates, {"rule.gain": [1.0, -1.0]}, transient=10, duration=60)
-    assert diagram.solution_rate.notnull().all()
+    teacher = np.concatenate([np.ravel(w) for w in updates.build().teacher.weights])
+    fastest = np.linalg.eigvals(by_hand.jacobian(teacher)).real.max()
+    np.testing.assert_allclose(diagram.solution_rate.sel(gain=-1.0), [fastest], atol=1e-7)

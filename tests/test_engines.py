@@ -13,6 +13,7 @@ from pathlib import Path
 import engine_work
 import numpy as np
 import pytest
+from waiting import PATIENCE, until
 
 from curlflow.sweeping.engines import Engine, Outcome, Serial, WorkerLost
 from curlflow.sweeping.environment import (
@@ -26,8 +27,6 @@ from curlflow.sweeping.environment import (
 from curlflow.sweeping.local import LocalProcesses
 
 TESTS = Path(__file__).parent
-PATIENCE = 120
-"""Seconds after which a test gives up instead of hanging."""
 
 
 @pytest.fixture(autouse=True)
@@ -64,13 +63,6 @@ def gone(process):
         return status.read_text().rsplit(")", 1)[1].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

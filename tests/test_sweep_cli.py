@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from waiting import PATIENCE, until
 
 import curlflow
 from curlflow import Axis, Spec, sweeping
@@ -28,8 +29,6 @@ seed = { range = [0, 12] }
 network.inputs = [2, 3]
 """
 TESTS = Path(__file__).parent
-PATIENCE = 120
-"""Seconds after which a test gives up instead of hanging."""
 
 
 def start(*words, cwd):
@@ -44,13 +43,6 @@ def run(*words, cwd):
     process = start(*words, cwd=cwd)
     stdout, stderr = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def stored(directory):
