@@ -31,6 +31,7 @@ DIAGRAM = Diagram(
     floor=1e-20,
     samples=20,
     solver="rkc2",
+    solver_at_zero={"hidden_fraction": "tsit5"},
 )
 
 

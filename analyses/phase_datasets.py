@@ -97,6 +97,8 @@ def _attributes(diagram: "Diagram", parts: Sequence[xr.Dataset]) -> dict[str, An
     for run, part in zip(diagram.runs, parts, strict=True):
         done, failed = (int((part.cell_status == flag).sum()) for flag in (0, 1))
         dynamics = diagram.spec(run).model_dump()["dynamics"]
+        if run.dynamics == "flow" and diagram.solver_at_zero:
+            dynamics["solver_at_zero"] = dict(diagram.solver_at_zero)
         made = {name: part.attrs.get(name, "unknown") for name in ("commit", "device", "swept_study_version")}
         runs.append({"dynamics": run.dynamics, "realizations": run.realizations, "epochs": diagram.epochs,
                      "records": diagram.records, "cells": done, "cells_of_grid": cells, "cells_failed": failed,

@@ -1,5 +1,6 @@
 """The analyses of phase diagrams: published protocols, datasets that say what was run, boundaries beside them."""
 
+import dataclasses
 import importlib
 import json
 import sys
@@ -82,6 +83,30 @@ def test_one_kind_of_dynamics_is_no_dimension(module, diagram, tmp_path):
         np.testing.assert_array_equal(found.unstable_share, [[0, 1]])
     np.testing.assert_allclose(short.critical_fraction_finite, [np.nan])
     np.testing.assert_allclose(long.critical_fraction_finite, [0.5])
+
+
+@pytest.mark.slow
+def test_flows_without_flips_may_have_a_solver_of_their_own(module, diagram, tmp_path):
+    shared = module("phase_diagrams")
+    of_flow = dataclasses.replace(
+        diagram,
+        runs=(shared.Runs("flow", 1),),
+        fractions=(0.0, 0.5),
+        solver="rkc2",
+        solver_at_zero={"fraction": "tsit5"},
+    )
+    ds = shared.computed(of_flow, tmp_path, {"engine": "serial"})
+    (run,) = json.loads(ds.attrs["runs"])
+    assert (run["solver"], run["solver_at_zero"]) == ("rkc2", {"fraction": "tsit5"})
+    for k, solver in enumerate(("tsit5", "rkc2")):
+        spec = of_flow.spec(of_flow.runs[0]).replace(
+            {"network.inputs": 6, "network.hidden": 6, "teacher.width": 6, "rule.flipped.hidden": k / 2,
+             "dynamics.solver": solver}
+        )  # fmt: skip
+        alone = curlflow.train(spec, epochs=20, records=5)
+        np.testing.assert_array_equal(ds.test_error[0, k], alone.test_error)
+    # Updates have no solver.
+    assert "dynamics.solver" not in of_flow.over(1, "full_batch")["fraction"].changes[0]
 
 
 @pytest.mark.slow
