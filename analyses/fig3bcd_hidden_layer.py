@@ -6,8 +6,8 @@ with full batches, as published, and the flow, which does not have their cycle o
 
 Variables of `fig3b_fraction.nc` and `fig3b_c.nc`: `order_parameter(dynamics, c, fraction, realization)`, also of each
 layer, `decay_time`, `integrated_time`, `participation_ratio`, `window_status`, `status`. `fig3cd_full_batch.nc` and
-`fig3cd_flow.nc` are what `curlflow.fluctuations` returns for the preset `fig3cd` (c = 0.8, 60 % flipped), without
-components of realizations other than the first.
+`fig3cd_flow.nc` are what `curlflow.fluctuations` returns for the preset `fig3cd` (c = 0.8, 60 % flipped), single
+weights and components of the first realization only.
 
 Writes these files to `data/` and pictures to `docs/figures/`:
 

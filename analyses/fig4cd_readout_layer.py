@@ -4,8 +4,8 @@ The last 999 of 10⁵ epochs at c = 1 with 60 % of the hidden units flipped, fro
 20 realizations: updates with full batches, as published, and the flow. Errors against the epoch (figure 4b,
 inset) are in `fig4_inset.nc`, which `fig4_readout_phase_diagram.py` makes.
 
-`fig4cd_full_batch.nc` and `fig4cd_flow.nc` are what `curlflow.fluctuations` returns for the preset `fig4cd`, without
-components of realizations other than the first.
+`fig4cd_full_batch.nc` and `fig4cd_flow.nc` are what `curlflow.fluctuations` returns for the preset `fig4cd`, single
+weights and components of the first realization only.
 
 Writes these files to `data/` and pictures to `docs/figures/`:
 

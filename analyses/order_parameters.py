@@ -168,9 +168,11 @@ def main(description: str, lines: Sequence[Line], figure: str, preset: str, trac
 
 
 def smaller(dataset: xr.Dataset) -> xr.Dataset:
-    """Without what is not shown and fills megabytes: the components of all realizations but the first."""
-    first = dataset.principal_component.isel(realization=slice(0, 1))
-    return dataset.assign(principal_component=first.reindex(realization=dataset.realization))
+    """Without what fills megabytes: what is there for every weight, of all realizations but the first."""
+    of_weights = [v for v in dataset.data_vars.values() if {"weight", "recorded"} & set(v.dims)]
+    first = {v.name: v.isel(realization=slice(0, 1)).reindex(realization=dataset.realization) for v in of_weights}
+    comment = "what is there for every weight was kept of the first realization only"
+    return dataset.assign(first).assign_attrs(comment=comment)
 
 
 def summarize(dataset: xr.Dataset, kind: str) -> None:
