@@ -73,13 +73,17 @@ def test_log_rank_by_hand():
 
 def test_coverage_of_the_speed_up():
     # Pairs with much in common and a true speed-up of 1.5: the intervals cover it in about 95 % of experiments.
-    rng, covered = np.random.default_rng(0), 0
+    rng, covered, widths = np.random.default_rng(0), 0, []
     for i in range(60):
         common = np.exp(rng.normal(0, 1, 20))
         base, times = 1.5 * common * np.exp(0.2 * rng.normal(size=20)), common * np.exp(0.2 * rng.normal(size=20))
         interval = pt._bootstrapped(np.mean, (np.log(base / times),), i)
         covered += interval.lower < np.log(1.5) < interval.upper
-    assert 50 <= covered <= 60
+        widths.append(interval.upper - interval.lower)
+    assert 50 <= covered < 60
+    # The width of a normal interval, less what a bootstrap of 20 pairs is too narrow by: √(19/20).
+    normal = 2 * 1.96 * 0.2 * np.sqrt(2 / 20)
+    assert np.mean(widths) / normal == pytest.approx(np.sqrt(19 / 20), rel=0.05)
 
 
 def test_dull_cases():
