@@ -4,6 +4,7 @@ import errno
 import gc
 import hashlib
 import json
+import linecache
 import subprocess
 import sys
 import warnings
@@ -380,6 +381,15 @@ def test_folders_that_are_no_sweep(tmp_path):
     (tmp_path / "thesis.tex").unlink()
     with pytest.raises(ValueError, match="holds other files, but no sweep"):
         serial(SPEC, SEEDS, sweep_cells.area, directory=tmp_path)
+    path = tmp_path / "file"
+    path.touch()
+    for call in (sweeping.collect, sweeping.status, sweeping.resume):
+        with pytest.raises(ValueError, match="file is a file; required is the folder of a sweep"):
+            call(path)
+        with pytest.raises(ValueError, match="directory: got 5, required is the path of a folder"):
+            call(5)
+    with pytest.raises(ValueError, match="file is a file"):
+        serial(SPEC, SEEDS, sweep_cells.area, directory=path)
     (tmp_path / "sweep.json").write_text("{")
     with pytest.raises(ValueError, match=r"sweep.json cannot be read: .* Begin the same sweep there again"):
         sweeping.collect(tmp_path)
@@ -387,13 +397,17 @@ def test_folders_that_are_no_sweep(tmp_path):
         serial(SPEC, SEEDS, sweep_cells.area, directory="/proc/sweep")
 
 
-@pytest.mark.parametrize("harm", ["deleted", "damaged", "empty"])
+@pytest.mark.parametrize("harm", ["deleted", "damaged", "empty", "deleted beside other files"])
 def test_cells_outlive_the_description_of_their_sweep(harm, tmp_path):
     (tmp_path / "calls").mkdir()
     given = {"options": {"folder": str(tmp_path / "calls")}, "directory": tmp_path / "s"}
     before = serial(SPEC, SEEDS, sweep_cells.counted, **given)
     path = tmp_path / "s" / "sweep.json"
-    path.unlink() if harm == "deleted" else path.write_text("" if harm == "empty" else path.read_text()[:-20])
+    if harm.endswith("files"):
+        (tmp_path / "s" / "notes.txt").touch()
+    path.unlink() if harm.startswith("deleted") else path.write_text(
+        "" if harm == "empty" else path.read_text()[:-20]
+    )
     with pytest.raises(ValueError, match="has no sweep.json|Begin the same sweep there again"):
         sweeping.resume(tmp_path / "s")
     xr.testing.assert_identical(serial(SPEC, SEEDS, sweep_cells.counted, **given), before)
@@ -437,6 +451,45 @@ def test_functions_of_two_scripts_are_not_taken_for_each_other(tmp_path):
     assert "study.function is 'one.py:cell' there, 'two.py:cell' here" in two.stdout
     with pytest.raises(ValueError, match=r"cell is in the script one.py; run that script again"):
         sweeping.resume(tmp_path / "d")
+
+
+def test_functions_of_one_name_are_told_apart_by_place_and_text(tmp_path, monkeypatch):
+    for name, number in (("a", 1), ("b", 2), ("c", 1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own_cells.py").write_text(f"def f(spec):\n    return {{'x': {number} * spec.seed}}\n")
+
+    def run(name, **more):
+        monkeypatch.syspath_prepend(str(tmp_path / name))
+        monkeypatch.delitem(sys.modules, "own_cells", raising=False)
+        work.find_function.cache_clear()
+        linecache.clearcache()
+        return serial(SPEC, {"seed": [1, 2]}, "own_cells:f", directory=tmp_path / "s", **more).x.to_numpy().tolist()
+
+    assert run("a") == [1, 2]
+    with pytest.raises(ValueError, match=r"own_cells:f in .*/a/own_cells.py, which is not the one in .*/b/own_cells"):
+        run("b")
+    assert run("c") == [1, 2]  # moved
+    (tmp_path / "c" / "own_cells.py").write_text("def f(spec):\n    return {'x': 1 * spec.seed + 0}\n")
+    assert run("c") == [1, 2]  # mended; whether numbers change is for its version to say
+    assert run("b", other_version="use") == [1, 2]
+    assert run("b", version=2, other_version="recompute") == [2, 4]
+    work.find_function.cache_clear()
+
+
+def test_functions_that_were_typed_in_are_told_apart(tmp_path):
+    code = (
+        "import curlflow\ndef f(spec):\n    return {NUMBER} * spec.seed\n"
+        "spec = curlflow.Spec(network={'inputs': 3, 'hidden': 4})\n"
+        "print(curlflow.sweep(spec, {'seed': [1, 2]}, f, engine='serial', directory='d').value.values)\n"
+    )
+    one, two = (
+        subprocess.run(
+            [sys.executable, "-c", code.replace("{NUMBER}", n)], cwd=tmp_path, capture_output=True, text=True
+        )
+        for n in "34"
+    )
+    assert one.stdout == "[3 6]\n"
+    assert "holds cells of a function __main__:f with the text" in two.stderr.splitlines()[-1]
 
 
 def test_versions(tmp_path):
@@ -504,6 +557,76 @@ def test_failed_cells_are_recorded_and_retried_on_demand(tmp_path):
     whole = serial(SPEC, SEEDS, sweep_cells.unlucky, options, directory=folder, retry_failed=True)
     np.testing.assert_array_equal(whole.value, range(6))
     xr.testing.assert_identical(whole, serial(SPEC, SEEDS, sweep_cells.unlucky, options))
+
+
+def test_a_sweep_that_came_to_nothing_may_be_changed(tmp_path):
+    with pytest.warns(UserWarning, match="2 of 2 cells failed"):
+        serial(SPEC, {"seed": [0, 1]}, "train", {"epochs": -5}, directory=tmp_path)
+    ds = serial(SPEC, {"seed": [0, 1]}, "train", {"epochs": 5}, directory=tmp_path)
+    assert ds.cell_status.to_numpy().tolist() == [0, 0]
+    with pytest.raises(ValueError, match="is of another sweep"):
+        serial(SPEC, {"seed": [0, 1]}, "train", {"epochs": 6}, directory=tmp_path)
+
+
+def of_all_kinds(spec):
+    flags = xr.Variable((), np.int8(1), {"flag_values": np.array([0, 1], np.int8), "flag_meanings": "no yes"})
+    found = xr.Dataset({"good": ("realization", np.ones(spec.realizations, bool)), "kind": flags, "count": 3})
+    return found.assign(extra=7) if spec.seed else found
+
+
+def test_what_no_cell_has_says_so(tmp_path):
+    over = {"seed": [0, 1], "realizations": [1, 2]}
+    ds = serial(SPEC, over, of_all_kinds, directory=tmp_path)
+    np.testing.assert_array_equal(ds.good.mean("realization"), np.ones((2, 2)))
+    assert int(ds.good.isnull().sum()) == 2
+    assert (ds["count"] == 3).all()
+    assert "comment" not in ds["count"].attrs
+    assert ds.kind.attrs["flag_meanings"] == "no yes"
+    np.testing.assert_array_equal(ds.extra, [[-1, -1], [7, 7]])
+    assert ds.extra.attrs["comment"] == "-1: no result"
+    whole = ds.isel(realizations=0, realization=0)
+    assert whole.good.dtype == float
+    assert serial(SPEC, {"seed": [0, 1]}, of_all_kinds).good.dtype == bool
+    sweeping.plan(SPEC, {**over, "seed": [0, 1, 2]}, of_all_kinds, directory=tmp_path, extend=True)
+    partial = sweeping.collect(tmp_path)
+    assert np.isnan(partial.good.mean("realization")[2]).all()
+    assert partial.kind.attrs["flag_meanings"] == "no yes no_result"
+    np.testing.assert_array_equal(partial.kind.attrs["flag_values"], [0, 1, -1])
+    assert partial["count"].attrs["comment"] == "-1: no result"
+    curlflow.save(partial, tmp_path / "a.nc")
+    xr.testing.assert_identical(curlflow.load(tmp_path / "a.nc"), partial)
+
+
+def words_or_numbers(spec):
+    return "none found" if spec.seed == 2 else spec.seed / 4
+
+
+def test_a_cell_with_text_among_numbers_is_set_aside(tmp_path):
+    with pytest.warns(UserWarning, match="1 of 4 cells failed"):
+        ds = serial(SPEC, {"seed": range(4)}, words_or_numbers, directory=tmp_path)
+    np.testing.assert_array_equal(ds.value, [0, 0.25, np.nan, 0.75])
+    assert "value is text here and numbers in cells before" in ds.cell_message[2].item()
+
+
+@pytest.mark.parametrize("which", ["cells", "sweep.json"])
+def test_files_that_cannot_be_read_now_are_left_alone(which, tmp_path, monkeypatch):
+    before = serial(SPEC, SEEDS, sweep_cells.area, directory=tmp_path)
+    there = sorted(p.name for p in tmp_path.rglob("*"))
+    with monkeypatch.context() as patch:
+        for name in ("read_bytes", "read_text"):
+            real = getattr(Path, name)
+
+            def refused(path, *arguments, real=real):
+                if which in str(path):
+                    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+                return real(path, *arguments)
+
+            patch.setattr(Path, name, refused)
+        for call in (sweeping.collect, sweeping.status, lambda d: serial(SPEC, SEEDS, sweep_cells.area, directory=d)):
+            with pytest.raises(OSError, match=r"cannot be read: Permission denied. Nothing was changed.$"):
+                call(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == there
+    xr.testing.assert_identical(serial(SPEC, SEEDS, sweep_cells.area, directory=tmp_path), before)
 
 
 def test_results_that_no_file_can_hold_fail_in_their_cell():

@@ -65,6 +65,8 @@ def writing_to(directory: Path) -> Iterator[None]:
     """Raise errors of the system as `unwritable` has them."""
     try:
         yield
+    except Unread:
+        raise
     except OSError as error:
         raise unwritable(directory, error) from error
 
@@ -75,6 +77,17 @@ def unwritable(directory: Path, error: OSError) -> OSError:
         f"directory: {directory} cannot be written to: {error.strerror or error}. What is there is whole; the same "
         "sweep goes on from it."
     )
+    said.errno = error.errno
+    return said
+
+
+class Unread(OSError):
+    """A file that is there, perhaps as good as it was, cannot be read now."""
+
+
+def unread(path: Path, error: OSError) -> Unread:
+    """The error to raise there: which file it is, and that it was left as it is."""
+    said = Unread(f"directory: {path} cannot be read: {error.strerror or error}. Nothing was changed.")
     said.errno = error.errno
     return said
 

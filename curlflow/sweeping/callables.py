@@ -1,7 +1,9 @@
 """Which function a sweep runs in every cell: a study by its name, or a function of the user's."""
 
+import hashlib
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -20,11 +22,27 @@ WITHHELD = {
 
 
 class Study(NamedTuple):
-    """What is computed in a cell: a name to show, the function as `module:name`, and the version of its numbers."""
+    """What is computed in a cell.
+
+    **Attributes:**
+
+    - `name`: to show.
+    - `function`: as `module:name`.
+    - `version`: of its numbers.
+    - `file`, `text`: where a function of the user's stands, and a hash of what is written there, as far as Python
+      knows. Names of cells do not depend on them: functions may be moved and mended.
+    """
 
     name: str
     function: str
     version: int
+    file: str = ""
+    text: str = ""
+
+    def is_another_than(self, there: "Study") -> bool:
+        """Whether `there` is another function of the same name: in another file, and with another text."""
+        known = self.text and there.text and self.function == there.function
+        return bool(known) and self.text != there.text and (self.file != there.file or not self.file)
 
     @property
     def in_script(self) -> bool:
@@ -55,7 +73,7 @@ def study_of(study: Any, version: Any = None) -> Study:
     if isinstance(version, bool) or not isinstance(version, int) or version < 0:
         raise ValueError(f"version: got {version!r}, allowed are whole numbers from 0.")
     if isinstance(study, str) and ":" in study:
-        return Study(study, study, version)
+        return Study(study, study, version, *_written(study))
     if isinstance(study, str) or not callable(study):
         hint = nearest(study, list(STUDIES)) if isinstance(study, str) else ""
         raise ValueError(
@@ -64,7 +82,27 @@ def study_of(study: Any, version: Any = None) -> Study:
         )
     own = {named.function: name for name, named in STUDIES.items()}
     name = _reference(study)
-    return Study(own[name], name, STUDIES[own[name]].version) if name in own else Study(name, name, version)
+    if name in own:
+        return Study(own[name], name, STUDIES[own[name]].version)
+    return Study(name, name, version, *_written(name))
+
+
+def _written(name: str) -> tuple[str, str]:
+    """The file of a function, and a hash of its text; nothing where Python knows of none."""
+    try:
+        function = inspect.unwrap(find_function(name))
+        file = inspect.getsourcefile(function) or ""
+    except (ValueError, TypeError):
+        return "", ""
+    try:
+        text = inspect.getsource(function)
+    except OSError:  # it was typed in
+        code = function.__code__
+        constants = [constant for constant in code.co_consts if not inspect.iscode(constant)]
+        text = repr((code.co_code, code.co_names, constants))
+    # What stands in a notebook has a new file for every text.
+    file = os.path.realpath(file) if name.partition(":")[0] != "__main__" else ""
+    return file, hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _reference(function: Callable[..., Any]) -> str:
@@ -96,10 +134,11 @@ def options_of(options: Any) -> dict[str, Any]:
     options = plain(options)
     for name, value in options.items():
         try:
-            json.dumps(value, allow_nan=False)
+            if json.loads(json.dumps(value, allow_nan=False)) != value:
+                raise TypeError
         except (TypeError, ValueError):
             raise ValueError(
-                f"options.{name}: got {value!r}, allowed are numbers, strings, lists and mappings."
+                f"options.{name}: got {value!r}, allowed are numbers, strings, lists and mappings from strings."
             ) from None
     return json.loads(json.dumps(options))
 
@@ -109,10 +148,13 @@ def check_call(study: Study, options: Mapping[str, Any]) -> None:
 
     **Raises:** `ValueError`, likewise if the function cannot be imported here.
     """
+    function = find_function(study.function)
     try:
-        signature = inspect.signature(find_function(study.function))
-    except TypeError:  # no signature that Python knows
+        signature = inspect.signature(function)
+    except TypeError:
         return
+    except ValueError:
+        raise ValueError(f"study: got {study.function!r}, of which Python knows no arguments; wrap it.") from None
     try:
         signature.bind(None, **options)
     except TypeError as error:

@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Mapping
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..results import CONVENTIONS, flag_variable
 from . import manifest as manifests
 from .coordinates import axis_coordinates, axis_names
 from .grid import DIGITS, canonical
-from .layout import FILLED, Constant, Dimensions, Layout
+from .layout import NO_RESULT, Constant, Dimensions, Layout
 from .packing import Damaged, read_arrays
 from .settled import Settled
 from .store import Piece, Store
@@ -33,7 +32,7 @@ class CellStatus(IntEnum):
     missing = 2
 
 
-def collect(directory: str | Path) -> xr.Dataset:
+def collect(directory: Any) -> xr.Dataset:
     """The dataset of all cells that are finished.
 
     ```python
@@ -41,8 +40,8 @@ def collect(directory: str | Path) -> xr.Dataset:
     ```
 
     **Returns:** a dataset with the axes as leading dimensions, then those of the study. What cells without a result
-    have is NaN (for whole numbers −1, for a `status` `not_run`); `cell_status` says which they are, and where cells
-    have failed `cell_message` says why.
+    have is NaN (for whole numbers −1, for a `status` `not_run`; truth values are then the numbers 0, 1 and NaN);
+    `cell_status` says which they are, and where cells have failed `cell_message` says why.
 
     **Arguments:**
 
@@ -50,7 +49,7 @@ def collect(directory: str | Path) -> xr.Dataset:
 
     **Raises:** `ValueError` for a folder of no sweep.
     """
-    directory = Path(directory)
+    directory = manifests.folder_of(directory)
     manifest = manifests.read(directory)
     store = Store(directory)
     store.scan(keep=True)
@@ -157,13 +156,28 @@ def _placed(
         return dataset.assign_coords({name: (layout.dims[name], values, attributes)})
     values = data[name]
     values = values.astype(str) if values.dtype == object else values
-    if gaps and values.dtype.kind in "iu" and "flag_values" not in attributes and "comment" not in attributes:
-        attributes["comment"] = f"{layout.fill(name)}: {FILLED}"
+    filled = gaps or layout.padded(name)
+    if layout.truth(name):
+        values = np.where(values < 0, np.nan, values) if filled else values.astype(bool)
+    elif filled and values.dtype.kind in "iu":
+        attributes = _explained(attributes, layout.fill(name), values.dtype)
     dims = (*names, *layout.dims[name])
     # A dimension's own coordinate has one dimension; one that differs between cells needs another name.
     shown = f"{name}_of_cell" if name in layout.sizes else name
     variable = (dims, values.reshape(sizes + values.shape[1:]), attributes)
     return dataset.assign_coords({shown: variable}) if name in constants else dataset.assign({shown: variable})
+
+
+def _explained(attributes: Mapping[str, Any], fill: int, kind: np.dtype) -> dict[str, Any]:
+    """The attributes of whole numbers, with a word on what stands where there is no result."""
+    flags = np.ravel(attributes.get("flag_values", ()))
+    if fill in flags:
+        return dict(attributes)
+    if flags.size:
+        values, meanings = np.append(flags, fill).astype(kind), f"{attributes['flag_meanings']} {NO_RESULT}"
+        return {**attributes, "flag_values": values, "flag_meanings": meanings}
+    comment = "; ".join([*filter(None, [attributes.get("comment")]), f"{fill}: no result"])
+    return {**attributes, "comment": comment}
 
 
 def _cell_variables(

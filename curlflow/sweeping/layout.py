@@ -5,6 +5,7 @@ An array is as large as the largest cell needs; what a cell does not have is fil
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from .packing import Structure
 
-FILLED = "no result; see cell_status"
+NO_RESULT = "no_result"
+"""The flag −1, where a variable of flags has no flag for cells that were not run."""
 
 
 class Layout:
@@ -26,7 +28,11 @@ class Layout:
         self.attributes: dict[str, dict[str, Any]] = {}
         self.coordinates: set[str] = set()
         self._types: dict[str, list[str]] = {}
+        self._shapes: dict[str, set[tuple[int, ...]]] = {}
+        self._structures = 0
+        self._with: Counter[str] = Counter()
         for structure in structures:
+            self._structures += 1
             self.coordinates.update(structure.coordinates)
             for name, described in structure.variables.items():
                 self._take(name, described)
@@ -36,6 +42,8 @@ class Layout:
         assert self.dims.setdefault(name, dims) == dims, "what has other dimensions was set aside"
         for dim, size in zip(dims, described["shape"], strict=True):
             self.sizes[dim] = max(size, self.sizes.get(dim, 0))
+        self._with[name] += 1
+        self._shapes.setdefault(name, set()).add(tuple(described["shape"]))
         self._types.setdefault(name, []).append(described["type"])
         before = self.attributes.setdefault(name, described["attributes"])
         self.attributes[name] = {k: v for k, v in before.items() if _equal(v, described["attributes"].get(k))}
@@ -44,15 +52,19 @@ class Layout:
         """The shape of a variable in the largest cell."""
         return tuple(self.sizes[dim] for dim in self.dims[name])
 
+    def padded(self, name: str) -> bool:
+        """Whether some cells with a result do not have this variable, or less of it than others."""
+        return self._with[name] < self._structures or self._shapes[name] != {self.shape(name)}
+
     def fill(self, name: str) -> Any:
         """What stands where a cell has no result.
 
-        NaN; for text nothing; for truth values False; for flags `not_run` where there is such a flag; for other whole
-        numbers −1 (the largest one where there are no negative ones).
+        NaN; for text nothing; for flags `not_run` where there is such a flag; for other whole numbers −1 (the largest
+        one where there are no negative ones). Truth values are gathered as whole numbers.
         """
         kinds = {np.dtype(t).kind for t in self._types[name]}
-        if "U" in kinds or kinds == {"b"}:
-            return "" if "U" in kinds else False
+        if "U" in kinds:
+            return ""
         if "f" in kinds:
             return np.nan
         flags = str(self.attributes[name].get("flag_meanings", "")).split()
@@ -63,7 +75,13 @@ class Layout:
     def _type(self, name: str) -> np.dtype:
         # Text is kept as objects while it is gathered: the longest is not known before.
         types = set(self._types[name])
-        return np.dtype(object) if "U" in types else np.result_type(*sorted(types))
+        if "U" in types:
+            return np.dtype(object)
+        return np.dtype(np.int8) if self.truth(name) else np.result_type(*sorted(types))
+
+    def truth(self, name: str) -> bool:
+        """Whether a variable holds truth values."""
+        return {np.dtype(t).kind for t in self._types[name]} == {"b"}
 
     def empty(self, name: str) -> np.ndarray:
         """An array for a variable in all cells, filled."""
@@ -71,10 +89,11 @@ class Layout:
 
 
 class Dimensions:
-    """The dimensions of every variable, as the first cell that has it has them."""
+    """The dimensions of every variable, and whether it is text, as the first cell that has it has them."""
 
     def __init__(self) -> None:
         self._dims: dict[str, tuple[str, ...]] = {}
+        self._text: dict[str, bool] = {}
 
     def conflict(self, structure: Structure) -> str:
         """What in a cell does not fit those before it, in words; nothing if all does, and is taken over."""
@@ -85,7 +104,13 @@ class Dimensions:
                     f"study: {name} has the dimensions {own} here and {self._dims[name]} in cells before; "
                     "required is the same everywhere."
                 )
+        text = {name: described["type"] == "U" for name, described in structure.variables.items()}
+        for name, own in text.items():
+            if self._text.get(name, own) != own:
+                here, before = ("text", "numbers") if own else ("numbers", "text")
+                return f"study: {name} is {here} here and {before} in cells before; required is the same everywhere."
         self._dims |= dims
+        self._text |= text
         return ""
 
 

@@ -1,16 +1,18 @@
 """What a folder is a sweep of: everything that is needed to go on with it from another terminal or machine."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..spec import Spec
-from .atomic import write_new, write_whole, writing_to
+from .atomic import unread, write_new, write_whole, writing_to
 from .callables import Study
 from .dimensions import Dimension
 from .grid import Grid, canonical
+from .leases import runners
 
 NAME = "sweep.json"
 FORMAT = 1
@@ -71,6 +73,19 @@ class Unreadable(ValueError):
     """A sweep.json that is no longer what was written."""
 
 
+def folder_of(directory: Any) -> Path:
+    """The folder that a user means.
+
+    **Raises:** `ValueError` for what is no path, and for a file.
+    """
+    if not isinstance(directory, str | os.PathLike):
+        raise ValueError(f"directory: got {directory!r}, required is the path of a folder.")
+    path = Path(directory)
+    if path.is_file():
+        raise ValueError(f"directory: {path} is a file; required is the folder of a sweep.")
+    return path
+
+
 def read(directory: Path) -> Manifest:
     """The sweep of a folder.
 
@@ -84,7 +99,9 @@ def read(directory: Path) -> Manifest:
     except FileNotFoundError:
         what = "has no sweep.json" if directory.is_dir() else "does not exist"
         raise ValueError(f"directory: {directory} {what}; a sweep begins with a spec and axes.") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise unread(path, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable(
             f"directory: {path} cannot be read: {error}. Begin the same sweep there again, with its spec and axes: "
             "cells that are finished are found."
@@ -112,10 +129,13 @@ def established(
         directory.mkdir(parents=True, exist_ok=True)
         names = {p.name for p in directory.iterdir() if not p.name.startswith(".")}
         # Where only sweep.json is gone the cells are still good, since their names say what they are.
-        strangers = names - OWN if names >= OWN else names
+        strangers = set() if names >= OWN else names
         # Looked at last: another process may just be beginning the same sweep.
         if strangers and not path.exists():
-            raise ValueError(f"directory: {directory} holds other files, but no sweep; give a new or empty folder.")
+            raise ValueError(
+                f"directory: {directory} holds other files, but no sweep (such as {min(strangers)}); give a new or "
+                "empty folder."
+            )
         if write_new(path, _text(wanted)):
             return wanted
         try:
@@ -123,11 +143,17 @@ def established(
         except Unreadable:
             write_whole(path, _text(wanted))
             return wanted
-        merged = _merged(directory, there, wanted, extend, other_version)
+        merged = wanted if _fruitless(directory) else _merged(directory, there, wanted, extend, other_version)
         # As text: in Python True, 1 and 1.0 are equal, and cells of each have names of their own.
         if _text(merged) != _text(there):
             write_whole(path, _text(merged))
     return merged
+
+
+def _fruitless(directory: Path) -> bool:
+    """Whether cells were computed, all of them have failed, and nobody is at work: then nothing is there to keep."""
+    failed, done = directory / "failed", directory / "cells"
+    return any(failed.glob("*.json")) and not any(done.glob("*.npz")) and not runners(directory)
 
 
 def _text(manifest: Manifest) -> bytes:
@@ -137,7 +163,14 @@ def _text(manifest: Manifest) -> bytes:
 def _merged(directory: Path, there: Manifest, wanted: Manifest, extend: bool, other_version: str) -> Manifest:
     """The manifest that stands for both, or an error that shows how they differ."""
     others = dict(there.others)
-    versioned = replace(there, study=there.study._replace(version=wanted.study.version))
+    same, other = wanted.study.version == there.study.version, wanted.study.is_another_than(there.study)
+    if same and other and other_version != "use":
+        raise ValueError(
+            f"directory: {directory} holds cells of a function {there.study.name} {_place(there.study)}, which is "
+            f"not the one {_place(wanted.study)}. Give another folder, raise version, or keep them by "
+            'other_version="use".'
+        )
+    versioned = replace(there, study=wanted.study._replace(function=there.study.function, name=there.study.name))
     found = list(differences(versioned, wanted))
     if found and not extend:
         raise ValueError(
@@ -156,6 +189,10 @@ def _merged(directory: Path, there: Manifest, wanted: Manifest, extend: bool, ot
     if other_version != "refuse":
         others = dict.fromkeys(others, other_version)
     return replace(wanted, others=others)
+
+
+def _place(study: Study) -> str:
+    return f"in {study.file}" if study.file else f"with the text {study.text[:6]}"
 
 
 def differences(there: Manifest, wanted: Manifest) -> Iterator[str]:

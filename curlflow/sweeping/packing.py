@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .atomic import unread
 from .outputs import Labelled
 from .work import Finished
 
@@ -134,15 +135,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def content_of(path: Path) -> bytes:
     """The bytes of a file.
 
-    **Raises:** `Damaged` for a folder, for a file that may not be read, and where the disk fails;
-    `FileNotFoundError` where there is nothing.
+    **Raises:** `Damaged` for a folder; `FileNotFoundError` where there is nothing; `OSError` for a file that may not
+    be read, and where the disk fails: it may be as good as it was.
     """
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise
+    except IsADirectoryError as error:
+        raise Damaged(f"cannot be read: {error.strerror}") from None
     except OSError as error:
-        raise Damaged(f"cannot be read: {error.strerror or error}") from None
+        raise unread(path, error) from error
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import manifest as manifests
@@ -51,7 +50,7 @@ class Report(NamedTuple):
         }
 
 
-def status(directory: str | Path) -> Report:
+def status(directory: Any) -> Report:
     """How the sweep of a folder is getting on.
 
     ```python
@@ -66,7 +65,7 @@ def status(directory: str | Path) -> Report:
 
     **Raises:** `ValueError` for a folder of no sweep.
     """
-    directory = Path(directory)
+    directory = manifests.folder_of(directory)
     manifest = manifests.read(directory)
     store = Store(directory)
     store.scan(keep=True)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .atomic import PARTIAL, write_whole
+from .atomic import PARTIAL, unread, write_whole
 from .grid import DIGITS
 from .packing import Damaged, Header, check, content_of, groups, pack, read_header
 from .work import Failed, Finished
@@ -153,13 +153,13 @@ class Store:
     def discard_damaged(self) -> dict[str, str]:
         """Remove the damaged files, whose cells are computed again; what they were and what was wrong with them.
 
-        What is no file, or may not be read, is put aside under a name with a dot in place of being removed.
+        What is no file is put aside under a name with a dot in place of being removed.
         """
         found, self.damaged = self.damaged, {}
-        for name, reason in found.items():
+        for name in found:
             path = (self.cells if name.endswith(".npz") else self.failed) / name
             with contextlib.suppress(OSError):
-                if path.is_dir() or reason.startswith("cannot be read"):
+                if path.is_dir():
                     path.rename(path.with_name(f".{name}-{time.time_ns()}"))
                 else:
                     path.unlink()
@@ -176,6 +176,8 @@ def _files(folder: Path, suffix: str) -> list[Path]:
         return sorted(p for p in folder.iterdir() if p.suffix == suffix and not p.name.startswith("."))
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise unread(folder, error) from error
 
 
 def _name(identities: Sequence[str]) -> str:

@@ -31,7 +31,7 @@ def sweep(
     study: Any = "train",
     options: Any = None,
     *,
-    directory: str | Path | None = None,
+    directory: Any = None,
     version: Any = None,
     engine: Any = None,
     workers: Any = None,
@@ -96,7 +96,7 @@ def sweep(
         return manifests.established(folder, wanted, extend=extend, other_version=other_version)
 
     if directory is not None:
-        return _run(Path(directory), begin, chosen, retry_failed, progress)
+        return _run(manifests.folder_of(directory), begin, chosen, retry_failed, progress)
     with tempfile.TemporaryDirectory(prefix="curlflow-sweep-") as folder:
         return _run(Path(folder), begin, chosen, retry_failed, progress)
 
@@ -107,7 +107,7 @@ def plan(
     study: Any = "train",
     options: Any = None,
     *,
-    directory: str | Path,
+    directory: Any,
     version: Any = None,
     extend: bool = False,
     other_version: str = "refuse",
@@ -122,11 +122,11 @@ def plan(
     """
     wanted = _described(spec, over, study, options, version)
     check_call(wanted.study, wanted.options)
-    return manifests.established(Path(directory), wanted, extend=extend, other_version=other_version)
+    return manifests.established(manifests.folder_of(directory), wanted, extend=extend, other_version=other_version)
 
 
 def resume(
-    directory: str | Path,
+    directory: Any,
     *,
     engine: Any = None,
     workers: Any = None,
@@ -142,7 +142,7 @@ def resume(
 
     **Raises:** as `sweep`, and `ValueError` if the folder is of no sweep.
     """
-    there = manifests.read(Path(directory))
+    there = manifests.read(manifests.folder_of(directory))
     name, given = there.study.name, there.study.version
     current = study_of(name if ":" not in name else there.study.function, given if ":" in name else None)
     check_call(current, there.options)
@@ -153,7 +153,7 @@ def resume(
     def begin(folder: Path) -> Manifest:
         return manifests.established(folder, wanted, other_version=other_version)
 
-    return _run(Path(directory), begin, chosen, retry_failed, progress)
+    return _run(manifests.folder_of(directory), begin, chosen, retry_failed, progress)
 
 
 def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Study) -> Engine:
