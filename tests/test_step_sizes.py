@@ -49,6 +49,17 @@ def test_gradient_descent_is_chaotic_nowhere():
     assert "power" not in ds
 
 
+@pytest.mark.parametrize("rate", [1.0, 0.1, 0.01, 0.001, None])
+def test_all_learning_rates_and_the_flow_are_given_the_same_time(rate):
+    from curlflow.studies.classification_options import longest_alignment
+    from curlflow.studies.classification_starts import started
+
+    dynamics = {"kind": "flow"} if rate is None else {"kind": "updates", "learning_rate": rate}
+    runs, options, *_ = started(small().replace("dynamics", dynamics), {}, None, None, None)
+    assert (options.settings["transient"], options.settings["duration"]) == (3000, 6000)
+    assert longest_alignment(runs[0].system) == 100
+
+
 def test_learning_rates_are_checked():
     with pytest.raises(ValueError, match="learning_rates: got .* required are different positive numbers"):
         curlflow.step_sizes(small(), learning_rates=[0.1, 0.1])

@@ -17,7 +17,7 @@ from ..studies.bifurcation_cell import VARIABLES, at_value
 from ..studies.workers import Interrupted, Progress, reporting
 from ..sweeping import sweep
 
-VERSION = 1
+VERSION = 2
 """Of what a cell of a sweep returns."""
 GAIN, INPUTS, HIDDEN = "rule.gain", "rule.flipped.inputs", "rule.flipped.hidden"
 

@@ -39,9 +39,9 @@ def classify(
     **Arguments** (lengths are in units of time; a map's iteration lasts `time_per_step`):
 
     - `spec_or_system`: a `curlflow.Spec`, whose realizations are run side by side, or a `Flow` or `Map`.
-    - `transient`: how long the run is given to reach its attractor. Default: 1,000; 10,000 iterations of a map; three
-      times as long for learning.
-    - `duration`: how long it is looked at then. Default: 2,000; 20,000 iterations; three times as long for learning.
+    - `transient`: how long the run is given to reach its attractor. Default: 1,000; 10,000 iterations of a map; for
+      learning 3,000, whatever its learning rate.
+    - `duration`: how long it is looked at then. Default: 2,000; 20,000 iterations of a map; for learning 6,000.
     - `exponents`: how many. Default: all of systems with up to ten, otherwise 3.
     - `observables`: what is looked at, a function from the state (of a spec: the network) to a vector that JAX can
       trace. Default: numbers that do not see symmetry, below; of other systems up to eight state variables.

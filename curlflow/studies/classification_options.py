@@ -7,13 +7,14 @@ from ..measures.zero_one import FEWEST
 from ..networks import Feedforward
 from ..systems import AbstractSystem, Flow
 from ..systems.tangent_spaces import TangentSpace
-from .exponent_options import unit_of
+from .exponent_options import ALIGNMENT, unit_of
 from .options import positive, whole
 
 DURATION, TRANSIENT = 2000.0, 1000.0
 """Default lengths in units of time, for flows; maps take ten iterations for each."""
 SLOW = 3
-"""Learning is given this many times as long: its weights remember for hundreds of units of time."""
+"""Learning is given this many times as long, whatever its learning rate: its weights remember for hundreds of units
+of time."""
 FEW = 10
 """Systems of no more dimensions have all their exponents measured, others `EXPONENTS`."""
 EXPONENTS = 3
@@ -31,7 +32,7 @@ class Options:
     @classmethod
     def checked(cls, given: dict[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
         """Options from what was given, with defaults."""
-        unit = unit_of(system) * (SLOW if isinstance(system.state, Feedforward) else 1)
+        unit = SLOW if isinstance(system.state, Feedforward) else unit_of(system)
         few = space.dimension if space.dimension <= FEW else EXPONENTS
         defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
         full = defaults | {name: value for name, value in given.items() if value is not None}
@@ -52,3 +53,8 @@ class Options:
     def settings(self) -> dict[str, Any]:
         """As they are noted in a dataset."""
         return asdict(self)
+
+
+def longest_alignment(system: AbstractSystem) -> float:
+    """How long tangents turn at most before exponents are averaged, in units of time: for learning rates alike."""
+    return ALIGNMENT * (1.0 if isinstance(system.state, Feedforward) else unit_of(system))

@@ -19,8 +19,7 @@ from ..systems import AbstractSystem, Flow
 from ..systems.base import LONGEST_PIECE
 from ..systems.tangent_spaces import TangentSpace
 from . import exponent_runs
-from .classification_options import Options
-from .exponent_options import ALIGNMENT, unit_of
+from .classification_options import Options, longest_alignment
 from .exponent_options import Options as ExponentOptions
 from .exponent_runs import Realization, as_numpy
 from .workers import Pace, Progress, in_turns
@@ -189,7 +188,7 @@ def _exponents(runs: list[Classified], options: Options, report: Progress) -> No
     if not runs:
         return
     given = {"exponents": options.exponents, "duration": options.duration, "transient": 0.0, "seed": options.seed}
-    given["alignment"] = min(options.duration / 10, ALIGNMENT * unit_of(runs[0].system))
+    given["alignment"] = min(options.duration / 10, longest_alignment(runs[0].system))
     chosen = ExponentOptions.checked(given, runs[0].system, runs[0].space)
     for r in runs:
         r.measured = Realization.fresh(r.index, r.system, chosen, r.space)

@@ -63,6 +63,7 @@ def step_sizes(
 
     - `spec`: a `curlflow.Spec`; its dynamics are replaced.
     - `learning_rates`: of the updates. Default: η, η/2, η/5 and η/10, with the spec's η, or 0.1 if it is a flow.
+    - `transient`, `duration`: Default: 3,000 and 6,000.
     - all else: as for `curlflow.classify`.
 
     **Description:** runs in which two states alternate, or whose weights have collapsed to rank one (`status`), are
