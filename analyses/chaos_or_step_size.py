@@ -28,7 +28,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from phase_diagrams import ROOT, TOTAL, folders, loaded
+from phase_diagrams import ROOT, TOTAL, count, folders, loaded
 
 import curlflow
 from curlflow.plot.style import styled
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two settings, one realization, 300 units of time")
     parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
     parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
-    parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
+    parser.add_argument("--workers", type=count, help="how many processes (default: all cores)")
     given = parser.parse_args()
     folder, figures = folders(given.quick)
     name = "chaos_or_step_size" + ("_quick" if given.quick else "")

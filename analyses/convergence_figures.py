@@ -20,7 +20,7 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from phase_diagrams import ROOT, folders, loaded, parsed
+from phase_diagrams import ROOT, count, folders, loaded, parsed
 
 import curlflow
 from curlflow.plot.style import styled
@@ -136,9 +136,9 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="few values, realizations and samples; in results/")
     parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
     parser.add_argument("--dynamics", choices=list(DYNAMICS), default="flow", help="default: flow")
-    parser.add_argument("--realizations", type=int, help="in place of the published number")
+    parser.add_argument("--realizations", type=count, help="in place of the published number")
     parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
-    parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
+    parser.add_argument("--workers", type=count, help="how many processes (default: all cores)")
     parser.add_argument("--scheduler", help="address of a dask scheduler whose workers compute")
     return parser
 

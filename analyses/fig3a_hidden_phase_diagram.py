@@ -11,7 +11,7 @@ with `_lower` and `_upper` and `unstable_share(dynamics, c, fraction)`, of netwo
 
 Writes `data/fig3a.nc`, `data/fig3a_inset.nc` and pictures of these names in `docs/figures`:
 
-    python analyses/fig3a_hidden_phase_diagram.py            (--quick: five minutes, in results/; --help: more)
+    python analyses/fig3a_hidden_phase_diagram.py            (--quick: a minute or so, in results/; --help: more)
 """
 
 import numpy as np

@@ -10,7 +10,7 @@ with `_lower` and `_upper` and `unstable_share(dynamics, c, fraction)`, of netwo
 
 Writes `data/fig4.nc` and `docs/figures/fig4.png`; `fig4_inset` likewise, a dataset of `curlflow.simulate`:
 
-    python analyses/fig4_readout_phase_diagram.py            (--quick: five minutes, in results/; --help: more)
+    python analyses/fig4_readout_phase_diagram.py            (--quick: a minute or so, in results/; --help: more)
 """
 
 import numpy as np

@@ -11,7 +11,7 @@ and `_upper`, from which half, 10 % and 90 % of them are unstable at a rate that
 
 Writes `data/fig6a.nc`, `data/fig6b.nc` and pictures of these names in `docs/figures`:
 
-    python analyses/fig6_tanh_hidden.py            (--quick: five minutes, in results/; --help: more)
+    python analyses/fig6_tanh_hidden.py            (--quick: a minute or so, in results/; --help: more)
 """
 
 import numpy as np

@@ -11,7 +11,7 @@ and `_upper`, from which half, 10 % and 90 % of them are unstable at a rate that
 
 Writes `data/fig8.nc` and `docs/figures/fig8.png`:
 
-    python analyses/fig8_tanh_readout.py            (--quick: five minutes, in results/; --help: more)
+    python analyses/fig8_tanh_readout.py            (--quick: a minute or so, in results/; --help: more)
 """
 
 import numpy as np

@@ -11,7 +11,7 @@ these widths.
 
 Writes `data/mixed_flips_error.nc` and `docs/figures/mixed_flips_error.png`:
 
-    python analyses/mixed_flips_error.py            (--quick: five minutes, in results/; --help: more)
+    python analyses/mixed_flips_error.py            (--quick: a minute or so, in results/; --help: more)
 """
 
 import phase_boundaries

@@ -16,7 +16,7 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from phase_diagrams import DYNAMICS, ROOT, TOTAL, folders, loaded
+from phase_diagrams import DYNAMICS, ROOT, TOTAL, count, folders, loaded
 
 import curlflow
 from curlflow.plot.style import styled
@@ -126,9 +126,9 @@ def options(description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few cells, 5,000 epochs, two realizations; in results/")
     parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
-    parser.add_argument("--realizations", type=int, help="in place of the published number")
+    parser.add_argument("--realizations", type=count, help="in place of the published number")
     parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
-    parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
+    parser.add_argument("--workers", type=count, help="how many processes (default: all cores)")
     return parser.parse_args()
 
 

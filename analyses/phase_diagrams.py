@@ -126,7 +126,6 @@ def computed(diagram: Diagram, directory: Path, engine: Mapping[str, Any]) -> xr
     for run in diagram.runs:
         print(f"{diagram.name}, {run.dynamics}: {run.realizations} of {diagram.epochs:,} epochs a cell", flush=True)
         folder = directory / run.dynamics
-        folder.mkdir(parents=True, exist_ok=True)
         dataset = curlflow.sweep(
             diagram.spec(run),
             over=diagram.over(run.every, run.dynamics),
@@ -149,12 +148,19 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dynamics", nargs="+", choices=list(DYNAMICS), help="run these only; others stay in the dataset"
     )
-    parser.add_argument("--realizations", type=int, help="in place of the default numbers of realizations")
+    parser.add_argument("--realizations", type=count, help="in place of the default numbers of realizations")
     parser.add_argument("--only", metavar="NAME", nargs="+", help="of several diagrams, these only")
     parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
-    parser.add_argument("--workers", type=int, help="how many processes (default: all cores)")
+    parser.add_argument("--workers", type=count, help="how many processes (default: all cores)")
     parser.add_argument("--scheduler", help="address of a dask scheduler whose workers compute")
     return parser
+
+
+def count(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text}, allowed are whole numbers from 1")
+    return int(text)
 
 
 def chosen(diagram: Diagram, given: argparse.Namespace) -> Diagram:
@@ -191,6 +197,8 @@ def main(
                 dataset = theory(computed(diagram, directory, engine), diagram, directory, engine)
             except (curlflow.Interrupted, KeyboardInterrupt):
                 sys.exit(f"interrupted; finished cells are in {directory}, and the same command goes on")
+            except (ValueError, OSError) as error:
+                sys.exit(f"{diagram.name}: {error}")
             summarize(dataset)
             order = [*(run.dynamics for run in whole.runs), *DYNAMICS]
             curlflow.save(completed(dataset, path, order), path)
@@ -201,6 +209,7 @@ def main(
 def parsed(parser: argparse.ArgumentParser, description: str, names: Sequence[str]) -> argparse.Namespace:
     """The options that were given; `--only` takes some of `names`."""
     parser.description = description
+    parser.epilog = f"names for --only: {', '.join(names)}"
     given = parser.parse_args()
     unknown = set(given.only or ()) - set(names)
     if unknown:

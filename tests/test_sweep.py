@@ -305,9 +305,11 @@ def test_mistakes_are_refused_before_anything_runs(change, message, tmp_path):
     ("make", "message"),
     [
         (lambda: Axis("seed", [1], fields={"seed": [1]}), "one of field, fields and changes"),
-        (lambda: Axis([1, 2], fields={"seed": [1]}), "got 1 for seed, required is one for each of the 2 values"),
+        (lambda: Axis([1, 2], fields={"seed": [1]}), "got 1 values for seed, required is a list of 2"),
         (lambda: Axis([1, 2], changes=[{"seed": 1}]), "got 1 changes"),
         (lambda: Axis([1], changes=[3]), "got the change 3"),
+        (lambda: Axis(["seed"], [1]), r"got the field \['seed'\], required is the dotted name"),
+        (lambda: Axis.derived([1], None), "Axis.derived: got None, required is a function"),
         (lambda: Axis("seed", [np.nan]), "got the value nan"),
         (lambda: Axis.compression_ratio([0.0]), "compression_ratio: got"),
         (lambda: Axis.compression_ratio([1.0], total=2.5), "total: got 2.5"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -208,6 +209,7 @@ def test_plan_and_set(folder):
         (["s.toml", "--scheduler", "nowhere"], "scheduler: got 'nowhere'"),
         (["s.toml", "-o", "none/a.nc"], "output: the folder none does not exist"),
         (["s.toml", "--other-version", "any"], "other_version: got 'any'"),
+        (["status", "s.toml"], "directory: s.toml is a file; required is the folder of a sweep"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_two(folder, words, message):
@@ -220,6 +222,33 @@ def test_mistakes_are_one_line_and_exit_two(folder, words, message):
 
 
 # TOML
+
+
+@pytest.mark.parametrize(
+    ("axis", "message"),
+    [
+        ("{ field = 'seed', range = [0, 1, 0] }", "range: got [0, 1, 0], required is [FIRST, LAST, STEP]"),
+        ("{ field = ['seed'], values = [1] }", "over: a: got the field ['seed'], required is the dotted name"),
+        (
+            "{ field = 'seed', linspace = [0, 1, 3.7] }",
+            "linspace: got [0, 1, 3.7], required is [FIRST, LAST, NUMBER]",
+        ),
+        ("{ field = 'seed', linspace = [0, 1] }", "linspace: got [0, 1], required is [FIRST, LAST, NUMBER]"),
+    ],
+)
+def test_axes_in_toml_that_make_no_sense(axis, message, tmp_path):
+    (tmp_path / "s.toml").write_text(f"spec = 'fig4'\n[over]\na = {axis}\n")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        sweeping.from_toml(tmp_path / "s.toml")
+
+
+def test_fields_of_an_axis_are_not_set_beside_it(tmp_path):
+    (tmp_path / "s.toml").write_text(
+        "spec = 'fig4'\n[over]\na = { field = 'rule.flipped.hidden', values = [0, 1] }\n"
+    )
+    done = run("s.toml", "--set", "rule.flipped.hidden=0.2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--set: rule.flipped.hidden is what the axis a sets" in done.stderr
 
 
 def test_toml_says_what_python_says(tmp_path):

@@ -46,7 +46,8 @@ def _warn(message: Warning | str, *_: object) -> None:
 
 
 def _fail(message: str) -> int:
-    sys.stderr.write(f"curlflow: {message}\n")
+    if message:  # nothing where the help was shown in its place
+        sys.stderr.write(f"curlflow: {message}\n")
     return BAD_INPUT
 
 

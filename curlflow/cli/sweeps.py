@@ -189,6 +189,10 @@ def _described(file: Path, changes: list[str] | None) -> dict[str, Any]:
 
     described = sweeping.from_toml(file)
     replaced = dict(change_from(change) for change in changes or [])
+    for name, axis in described["over"].items():
+        set_by_axis = {field for change in getattr(axis, "changes", ({name: None},)) for field in change}
+        for field in sorted(set_by_axis & set(replaced)):
+            raise ValueError(f"--set: {field} is what the axis {name} sets; change that in {file}.")
     return {**described, "spec": described["spec"].replace(replaced)} if replaced else described
 
 

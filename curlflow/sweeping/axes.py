@@ -4,7 +4,7 @@ An axis is data: whatever function derived it, the values that it gave are what 
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Scalar = bool | int | float | str
@@ -54,6 +54,8 @@ class Axis:
             raise ValueError("Axis: required is one of field, fields and changes, to say what the values set.")
         self.values: tuple[Scalar, ...] = _values(values)
         self.coordinates: dict[str, tuple[Scalar, ...]] = {}
+        if field is not None and not isinstance(field, str):
+            raise ValueError(f"Axis: got the field {field!r}, required is the dotted name of a field.")
         if field is not None:
             self.changes = _changes(({field: value} for value in self.values), self.values)
         elif fields is not None:
@@ -63,8 +65,10 @@ class Axis:
             self.changes = _changes(changes, self.values)
 
     @classmethod
-    def derived(cls, values: Any, function: Callable[[Any], Mapping[str, Any]]) -> "Axis":
+    def derived(cls, values: Any, function: Any) -> "Axis":
         """An axis whose fields follow from each value by a function; what it returns is stored, not the function."""
+        if not callable(function):
+            raise ValueError(f"Axis.derived: got {function!r}, required is a function of the value.")
         axis = cls(values, changes=[function(value) for value in _values(values)])
         axis.coordinates = _scalars(axis.changes)
         return axis
@@ -124,8 +128,8 @@ def _together(fields: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ..
     columns = {name: plain(column) for name, column in fields.items()}
     for name, column in columns.items():
         if not isinstance(column, list) or len(column) != len(values):
-            size = len(column) if isinstance(column, list) else repr(column)
-            raise ValueError(f"Axis: got {size} for {name}, required is one for each of the {len(values)} values.")
+            got = f"{len(column)} values" if isinstance(column, list) else repr(column)
+            raise ValueError(f"Axis: got {got} for {name}, required is a list of {len(values)}, one for each value.")
     return _changes(({name: column[i] for name, column in columns.items()} for i in range(len(values))), values)
 
 

@@ -64,7 +64,9 @@ def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:
         chosen = isinstance(over[key], Axis)
         name = key if chosen else last if short.count(last) == 1 else key.replace(".", "_")
         if not name.isidentifier() or name in RESERVED:
-            raise ValueError(f"over: got the name {name!r}, allowed are letters, digits and _, but not {RESERVED}.")
+            hint = " Values along a field need no Axis." if name in field_names(Spec) else ""
+            allowed = f"letters, digits and _, but not {', '.join(RESERVED)}"
+            raise ValueError(f"over: got the name {name!r}, allowed are {allowed}.{hint}")
         dimensions.append(Dimension(name, None if chosen else key, axis.values, axis.changes, axis.coordinates))
     _check_fields(dimensions)
     _check_values(spec, dimensions)

@@ -63,9 +63,10 @@ def sweep(
 
     - `spec`: a `curlflow.Spec`; its realizations are computed within a cell.
     - `over`: the axes: dotted fields of the spec with their values, or names of your own with a `curlflow.Axis`.
-    - `study`: `"train"`, `"convergence"`, `"lyapunov"`, `"stability"`, `"simulate"`, `"decomposition"`; a function at
-      the top of a module or script, or its name `"package.module:function"`. It is called with the cell's spec and
-      returns a dataset, a mapping from names to numbers, arrays or (dims, array), or a number.
+    - `study`: `"train"`, `"convergence"`, `"fluctuations"`, `"lyapunov"`, `"stability"`, `"simulate"`,
+      `"decomposition"`; a function at the top of a module or script, or its name `"package.module:function"`. It is
+      called with the cell's spec and returns a dataset, a mapping from names to numbers, arrays or (dims, array), or
+      a number.
     - `options`: keyword arguments of the study.
     - `directory`: where finished cells are kept. The same call goes on with what is missing there, after whatever has
       interrupted it; several processes may share a folder. None keeps nothing.
@@ -179,7 +180,7 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Stu
         return engine(run_batch)
     if engine not in (None, "processes"):
         raise ValueError(f"engine: got {engine!r}, allowed are {', '.join(ENGINES)} and functions that make one.")
-    if script and not hasattr(sys.modules["__main__"], "__file__"):
+    if script and not Path(getattr(sys.modules["__main__"], "__file__", None) or "").is_file():
         raise ValueError(
             f"study: {study.function} was typed in, and other processes cannot find it; put it in a file, or "
             'give engine="serial".'

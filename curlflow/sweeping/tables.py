@@ -137,7 +137,10 @@ def _values(axis: dict[str, Any]) -> Any:
         first, last, *number = given
         if ways[0] == "range":
             return np.arange(first, last, *number)
-        return RANGES[ways[0]](first, last, int(*number))
-    except (TypeError, ValueError):
+        (count,) = number
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError
+        return RANGES[ways[0]](first, last, count)
+    except (TypeError, ValueError, ZeroDivisionError):
         what = "FIRST, LAST, STEP" if ways[0] == "range" else "FIRST, LAST, NUMBER"
         raise ValueError(f"{ways[0]}: got {given!r}, required is [{what}].") from None
