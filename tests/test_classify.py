@@ -142,6 +142,7 @@ def rotation(i, x, args):
         (lambda: systems.rossler(c=2.5), "periodic"),
         (lambda: torus([1.0, 2**0.5]), "quasi_periodic"),
         (lambda: torus([1.0]), "periodic"),
+        (lambda: torus([2.0]), "periodic"),  # batches of the window last for whole periods
         (lambda: curlflow.Map(rotation, [1.0, 0.0]), "quasi_periodic"),
         (lambda: systems.standard_map(k=0.5, state=(np.pi, 0.3)), "quasi_periodic"),
         (lambda: systems.standard_map(k=5.0, state=(0.2, 2.1)), "chaotic"),

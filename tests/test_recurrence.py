@@ -1,6 +1,7 @@
 """Returns and stationarity of known motions."""
 
 import numpy as np
+import pytest
 from reference import autoregressive
 
 from curlflow.measures.recurrence import distances, first_return
@@ -41,3 +42,20 @@ def test_drifts_of_mean_and_variance_are_seen():
     louder = x * (1 + [0.0, 1.0, 0.0, 0.0] * drift)
     assert not stationary(louder)[1]
     assert stationary(np.ones((100, 2))).all()
+
+
+@pytest.mark.parametrize("frequency", [2.0, 1.0, 3.3, 2 * np.pi * 26 * 24 / 2000, 2 * np.pi * 12 * 23 / 2000])
+def test_regular_motion_is_stationary_also_where_batches_last_whole_periods(frequency):
+    t = 0.05 * np.arange(40_000)
+    phases = frequency * t[:, None] + [0.0, 1.0, 2.0]
+    assert stationary(np.cos(phases)).all()
+    assert stationary(np.cos(phases) + np.cos(np.e * t[:, None])).all()
+    drift = np.linspace(0, 0.3, t.size)[:, None]
+    assert not stationary(np.cos(phases) + drift).any()
+    assert not stationary(np.cos(phases) * (1 + drift)).any()
+    # A beat that is slower than the window is a drift, as far as the window tells.
+    assert not stationary(np.cos(phases) + np.cos((frequency + 1e-3) * t[:, None]))[0]
+
+
+def test_too_few_values_are_not_called_stationary():
+    assert not stationary(np.zeros((3, 2))).any()
