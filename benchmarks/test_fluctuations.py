@@ -9,7 +9,7 @@ from interleaved import interleaved, report
 
 import curlflow
 from curlflow.measures.lyapunov import Run, transient_blocks
-from curlflow.measures.window import Schedule, opened, watched
+from curlflow.measures.window import Schedule, opened, places_ahead, snapshot_places, watched
 from curlflow.studies.exponent_runs import as_numpy
 from curlflow.studies.fluctuation_runs import Entries
 
@@ -30,6 +30,7 @@ def cases_of(system, span, samples):
     entries = Entries.of(np.arange(0, 12_000, 120), state.state)
     schedule = Schedule(np.asarray(samples), np.asarray(max(1, samples // 1000)), span, 1)
     window = as_numpy(opened(state.state, state.clock))
+    shown, every = snapshot_places(samples, int(schedule.every)), int(schedule.every)
 
     def bare():
         block = np.asarray(span * 10 if isinstance(span, int) else span * 20)
@@ -40,7 +41,8 @@ def cases_of(system, span, samples):
         at = window
         while int(at.done) < samples:
             blocks = np.asarray(schedule.most_blocks)
-            seen = watched(system, entries, at, schedule, np.asarray(schedule.group), blocks)
+            places = places_ahead(shown, every, int(at.done))
+            seen = watched(system, entries, at, schedule, places, np.asarray(schedule.group), blocks)
             at = as_numpy(seen.window)
 
     return {"with a window": watching, "bare": bare}

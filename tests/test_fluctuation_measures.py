@@ -17,6 +17,7 @@ from curlflow.measures.autocorrelation import (
 )
 from curlflow.measures.order_parameter import layer_order_parameters, order_parameter
 from curlflow.measures.pca import principal_components
+from curlflow.measures.window import SLOTS, places_ahead, snapshot_places
 
 # Autocorrelation
 
@@ -125,6 +126,34 @@ def test_empty_blocks_and_constant_numbers():
         found = moments.joined(moments.joined(found, moments.added(empty, jnp.array([5.0, 6.0]))), empty)
         assert (float(found.count), found.mean.tolist(), found.squares.tolist()) == (1.0, [5.0, 6.0], [0.0, 0.0])
         assert float(np.max(blocks(np.full((100, 3), 0.1), 9).squares)) == 0.0
+
+
+# Snapshots
+
+
+@pytest.mark.parametrize(("samples", "every"), [(10_000, 10), (2001, 2), (9000, 9), (10**6, 1000)])
+def test_no_frequency_is_seen_as_rest(samples, every):
+    places = snapshot_places(samples, every)
+    np.testing.assert_array_equal(places // every, np.arange(-(-samples // every)))
+    frequencies = np.linspace(0, 1, 4001)[10:-10]
+    even = np.abs(np.exp(2j * np.pi * np.outer(frequencies, np.arange(0, samples, every))).mean(axis=1)).max()
+    drawn = np.abs(np.exp(2j * np.pi * np.outer(frequencies, places)).mean(axis=1)).max()
+    assert even > 0.9
+    assert drawn < 0.13
+    for period in range(2, 13):
+        shares = np.bincount(places % period, minlength=period) / places.size
+        np.testing.assert_allclose(shares, 1 / period, atol=0.06)
+
+
+def test_every_sample_is_a_snapshot_or_one_of_each_row():
+    np.testing.assert_array_equal(snapshot_places(7, 1), np.arange(7))
+    assert snapshot_places(3, 2).tolist() in ([0, 2], [1, 2])
+    places = snapshot_places(1000, 7)
+    for done in (0, 7 * 64, 7 * 128):
+        ahead = places_ahead(places, 7, done)
+        assert ahead.size == SLOTS
+        rest = places[done // 7 :][:SLOTS]
+        np.testing.assert_array_equal(done + 7 * np.arange(rest.size) + ahead[: rest.size] - 1, rest)
 
 
 # Order parameter

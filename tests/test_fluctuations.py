@@ -64,15 +64,60 @@ def test_sums_do_not_depend_on_how_the_window_is_cut(snapshots, window):
     np.testing.assert_allclose(ds.time_variance[0], x.var(axis=0), rtol=1e-12)
     every = -(-window // snapshots)
     known = np.flatnonzero(~np.isnan(ds.projection[0, :, 0].to_numpy()))
-    np.testing.assert_array_equal(known, np.arange(every - 1, window, every))
+    np.testing.assert_array_equal(known // every, np.arange(-(-window // every)))
+    seen = x[known] - x[known].mean(axis=0)
+    first = ds.principal_component[0, 0].to_numpy()
+    np.testing.assert_allclose(ds.projection[0, known, 0], seen @ first, atol=1e-9)
+
+
+@pytest.mark.parametrize("rate", [3.2, 3.5, 4.0])
+def test_the_variance_of_a_single_number_is_that_of_its_component(rate):
+    # Periods of two and four, and chaos; a thousand snapshots of ten thousand samples.
+    ds = curlflow.fluctuations(systems.logistic(rate))
+    np.testing.assert_allclose(ds.explained_variance[0], ds.time_variance[0], rtol=1e-12)
+    np.testing.assert_allclose(ds.explained_variance_ratio[0], [1.0], rtol=1e-12)
+    x = ds.records[0, :, 0].to_numpy()
+    np.testing.assert_allclose(ds.time_variance[0], [x.var()], rtol=1e-10)
+    assert ds.projection.notnull().sum() == 1000
+    assert ds.attrs["settings"].find('"snapshots": 1000') > 0
+
+
+@pytest.mark.parametrize("period", [2, 3, 4, 5, 6, 8, 10, 12, 10 / 1.382])
+def test_snapshots_see_all_states_of_a_cycle(period):
+    # An ellipse with variances 2 and ½; of two states a line. The last period locks with the golden ratio.
+    centre = jnp.asarray([3.0, -1.0])
+    step = lambda i, x, args: centre + jnp.stack([2 * jnp.cos(args * (i + 1)), jnp.sin(args * (i + 1))])  # noqa: E731
+    ds = curlflow.fluctuations(curlflow.Map(step, [5.0, -1.0], args=2 * np.pi / period), window=(0, 10_000))
+    expected = [4.0, 0.0] if period == 2 else [2.0, 0.5]
+    np.testing.assert_allclose(ds.explained_variance[0], expected, atol=0.1)
+    np.testing.assert_allclose(ds.explained_variance[0].sum(), ds.time_variance[0].sum(), rtol=1e-12)
+
+
+def test_streamed_snapshots_are_those_in_memory():
+    step = lambda i, x, args: 0.9 * x + jnp.stack([jnp.cos(0.37 * i), jnp.sin(i * i)])  # noqa: E731
+    system = curlflow.Map(step, [0.0, 1.0])
+    streamed = curlflow.fluctuations(system, window=(1000, 6321), snapshots=700)
+    memory = curlflow.fluctuations(curlflow.simulate(system, times=range(1001, 6322)), snapshots=700)
+    for name in streamed.data_vars:
+        np.testing.assert_allclose(streamed[name], memory[name], rtol=1e-10, atol=1e-13, err_msg=name)
+    known = streamed.projection[0].notnull().all("component").to_numpy()
+    rows = [known[first : first + 8].sum() for first in range(0, 5321, 8)]
+    assert rows == [1] * 666  # also the last, which has one sample only
+
+
+def test_a_window_of_too_many_iterations_wants_an_interval():
+    with pytest.raises(ValueError, match="window: 2,000,000 iterations, of which at most 1,000,000 can be samples"):
+        curlflow.fluctuations(systems.logistic(3.2), window=(1000, 2_001_000))
+    # With three, which has no factor in common with two, both states are seen.
+    ds = curlflow.fluctuations(systems.logistic(3.2), window=(1000, 2_001_000), interval=3)
+    np.testing.assert_allclose(ds.time_variance.item(), 0.0205, atol=1e-4)
 
 
 def test_a_circle():
     omega, centre, radius = 0.7, (3.0, -1.0), 0.5
     # 20 periods, to the end of which the window goes.
-    ds = curlflow.fluctuations(
-        rotation(omega, centre, radius), window=(0, 20 * 2 * np.pi / omega), interval=2 * np.pi / omega / 100
-    )
+    when = {"window": (0, 20 * 2 * np.pi / omega), "interval": 2 * np.pi / omega / 100}
+    ds = curlflow.fluctuations(rotation(omega, centre, radius), snapshots=2000, **when)
     q = radius**2 / 2 / np.var(centre)
     np.testing.assert_allclose(ds.order_parameter, [q], rtol=1e-6)
     np.testing.assert_allclose(ds.autocorrelation[0], np.cos(omega * ds.lag), atol=0.02)
@@ -81,6 +126,9 @@ def test_a_circle():
     np.testing.assert_allclose(ds.explained_variance[0], [radius**2 / 2] * 2, rtol=1e-6)
     np.testing.assert_allclose(ds.participation_ratio, [2], rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(ds.projection[0].dropna("time"), axis=1), radius, rtol=1e-6)
+    half = curlflow.fluctuations(rotation(omega, centre, radius), **when)
+    assert half.projection[0, :, 0].notnull().sum() == 1000
+    np.testing.assert_allclose(half.explained_variance[0], [radius**2 / 2] * 2, rtol=2e-3)
 
 
 def test_records_of_other_origin():

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-Numbers = Float[Array, "*n"] | Float[np.ndarray, "*n"]
+Numbers = Float[Array, "*n"] | Float[np.ndarray, "*n"] | np.float64
+"""Sums of arrays without dimensions are scalars in NumPy."""
 
 
 class Moments(NamedTuple):

@@ -1,8 +1,13 @@
 """A long window of a run, seen sample by sample: T samples of n numbers never lie in memory whole.
 
 What is kept of it are the moments of all numbers (`curlflow.measures.moments`), a record of a few of them at every
-sample, and the whole state every so many samples, for `curlflow.measures.pca`. A sample follows every interval; the
-state at the beginning of the window is none.
+sample, and snapshots of the whole state, for `curlflow.measures.pca`. A sample follows every interval; the state at
+the beginning of the window is none.
+
+Of every so many samples one, drawn at random, is a snapshot. Snapshots at equal distances d would see only some
+states of a cycle whose period has a factor in common with d, and in place of an oscillation with the frequency ω a
+slow one, with ω − k/d. If one is drawn from every d in a row, each sample is as likely as any other, and no frequency
+is taken for rest.
 """
 
 from collections.abc import Callable
@@ -11,7 +16,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
 
 from ..status import Status
 from .moments import Moments, Sums, added, begun, joined, no_moments
@@ -22,6 +28,8 @@ SLOTS = 64
 """The most snapshots in one compiled call."""
 TOGETHER = 4
 """Updates that are sampled one by one are summed so many at a time: the sums are then read and written less often."""
+DRAW = 0
+"""Seed of the choice of snapshots."""
 BLOCK = 64
 """So many samples are summed before they are joined to the moments; more, where snapshots are further apart."""
 
@@ -32,7 +40,7 @@ class Schedule(NamedTuple):
     **Attributes:**
 
     - `samples`: how many there are in the window.
-    - `every`: a snapshot is every so many samples, at most `CAPACITY`.
+    - `every`: of so many samples in a row, at most `CAPACITY`, one is a snapshot.
     - `span`: what lies between two samples, in the unit of `system.advance`, divided by `pieces`.
     - `pieces`: in how many calls of `system.advance`. A `span` and `pieces` that are Python's whole numbers are known
       to the compiler, which then leaves out the loops around a single update.
@@ -78,7 +86,8 @@ class Watched(NamedTuple):
 
 
 class _Inside(NamedTuple):
-    """What changes from sample to sample: besides the sums, how many samples there are since the last snapshot."""
+    """What changes from sample to sample: besides the sums, how many samples there are in the row of which one is a
+    snapshot."""
 
     state: PyTree
     clock: PyTree
@@ -87,6 +96,25 @@ class _Inside(NamedTuple):
     records: Array
     number: Array
     since: Array
+
+
+def snapshot_places(samples: int, every: int) -> Int[np.ndarray, " snapshots"]:
+    """Which samples, counted from 0, are snapshots: one of each `every` in a row, the same in every run.
+
+    As many rows follow each other as each has samples, so often every place within a row is drawn once: cycles whose
+    period divides `every` are seen evenly, and slow motions as if at equal distances.
+    """
+    number = -(-samples // every)
+    rounds = np.tile(np.arange(every), (-(-number // every), 1))
+    within = np.random.default_rng(DRAW).permuted(rounds, axis=1).ravel()[:number]
+    within[-1] %= samples - (number - 1) * every  # the last row may be shorter
+    return every * np.arange(number) + within
+
+
+def places_ahead(places: Int[np.ndarray, " snapshots"], every: int, done: int) -> Int[np.ndarray, " slots"]:
+    """Of the next rows, after `done` samples, which of its samples, counted from 1, is the snapshot."""
+    ahead = places[done // every :][:SLOTS] % every + 1
+    return np.concatenate([ahead, np.ones(SLOTS - ahead.size, dtype=ahead.dtype)])
 
 
 def opened(state: PyTree, clock: PyTree) -> Window:
@@ -101,6 +129,7 @@ def watched(
     observe: Callable[[PyTree], Float[Array, " observables"]],
     window: Window,
     schedule: Schedule,
+    places: Any,
     group: Any,
     blocks: Any,
 ) -> Watched:
@@ -115,6 +144,7 @@ def watched(
     - `observe`: what to record at every sample.
     - `window`: where to go on.
     - `schedule`: see there.
+    - `places`: what `places_ahead` says.
     - `group`: its `group`.
     - `blocks`: at most its `most_blocks`.
     """
@@ -123,37 +153,41 @@ def watched(
     def unfinished(inside):
         return _good(inside.status) & (before + inside.number < schedule.samples)
 
-    def sampled(inside, together):
+    def sampled(inside, stop, together):
         return jax.lax.while_loop(
             lambda x: (
-                _good(x.status)
-                & (before + x.number + together <= schedule.samples)
-                & (x.since + together <= schedule.every)
+                _good(x.status) & (before + x.number + together <= schedule.samples) & (x.since + together <= stop)
             ),
             lambda x: _with_samples(system, observe, schedule, x, together),
             inside,
         )
 
-    def until_snapshot(carry):
-        inside, snapshots, shots, left = carry
-        inside = inside._replace(since=jnp.asarray(0))
+    def until_stop(carry):
+        # To the snapshot, and from there to the end of its row.
+        inside, snapshots, shots, rows = carry
+        place = places[rows]
+        stop = jnp.where(inside.since < place, place, schedule.every)
         if isinstance(schedule.span, int) and isinstance(schedule.pieces, int):
-            inside = sampled(inside, TOGETHER)
-        inside = sampled(inside, 1)
-        snapshots = jax.tree.map(lambda kept, leaf: kept.at[shots].set(leaf), snapshots, inside.state)
-        whole = _good(inside.status) & (inside.since == schedule.every)
-        return inside, snapshots, shots + whole, left - 1
+            inside = sampled(inside, stop, TOGETHER)
+        inside = sampled(inside, stop, 1)
+        seen = _good(inside.status) & (inside.since == place)
+        slot = jnp.where(seen, shots, SLOTS)
+        snapshots = jax.tree.map(lambda kept, leaf: kept.at[slot].set(leaf, mode="drop"), snapshots, inside.state)
+        ended = inside.since == schedule.every
+        inside = inside._replace(since=jnp.where(ended, 0, inside.since))
+        return inside, snapshots, shots + seen, rows + ended
 
     def block(carry):
-        inside, moments, snapshots, shots, left = carry
+        inside, moments, snapshots, shots, rows, left = carry
         inside = inside._replace(sums=tuple(begun(leaf) for leaf in jax.tree.leaves(inside.state)))
-        inside, snapshots, shots, _ = jax.lax.while_loop(
-            lambda c: unfinished(c[0]) & (c[3] > 0), until_snapshot, (inside, snapshots, shots, jnp.asarray(group))
+        end = rows + group
+        inside, snapshots, shots, rows = jax.lax.while_loop(
+            lambda c: unfinished(c[0]) & (c[3] < end), until_stop, (inside, snapshots, shots, rows)
         )
         moments = tuple(joined(m, s) for m, s in zip(moments, inside.sums, strict=True))
-        return inside, moments, snapshots, shots, left - 1
+        return inside, moments, snapshots, shots, rows, left - 1
 
-    window = jax.tree.map(jnp.asarray, window)
+    window, places = jax.tree.map(jnp.asarray, (window, places))
     leaves = jax.tree.leaves(window.state)
     width = eqx.filter_eval_shape(observe, window.state).shape[0]
     zero = jnp.asarray(0)
@@ -162,8 +196,9 @@ def watched(
         jnp.zeros((CAPACITY, width)), zero, zero,
     )  # fmt: skip
     snapshots = jax.tree.map(lambda leaf: jnp.zeros((SLOTS, *leaf.shape)), window.state)
-    inside, moments, snapshots, shots, _ = jax.lax.while_loop(
-        lambda c: unfinished(c[0]) & (c[4] > 0), block, (inside, window.moments, snapshots, zero, jnp.asarray(blocks))
+    start = inside, window.moments, snapshots, zero, zero, jnp.asarray(blocks)
+    inside, moments, snapshots, shots, _, _ = jax.lax.while_loop(
+        lambda c: unfinished(c[0]) & (c[5] > 0), block, start
     )
     after = Window(inside.state, inside.clock, inside.status, moments, before + inside.number)
     return Watched(after, inside.records, snapshots, inside.number, shots)

@@ -62,11 +62,13 @@ def fluctuations(
       dataset of `curlflow.simulate` with weights or states at equal intervals.
     - `window`: from when to when. Default: the published one, epochs 99,001 to 100,000, for a flow 9,900.1 to 10,000;
       of systems 100 to 1,100 units of time, or iterations 1,000 to 11,000; of a dataset all of it.
-    - `interval`: between samples. Default: 1 for maps, a thousandth of the window for flows.
+    - `interval`: between samples. Default: 1 for maps, a thousandth of the window for flows. Of a cycle of a map an
+      interval that has a factor in common with its period sees only some states.
     - `lags`: how many, from lag 0. Default: half the samples, at most 10,000.
     - `weights`: how many are recorded for the autocorrelation, drawn at random, the same for all realizations.
     - `components`: how many. Default: 3, or as many as there are.
-    - `snapshots`: at most so many samples, evenly spaced, are kept whole for the principal components.
+    - `snapshots`: at most so many samples are kept whole for the principal components: of every so many in a row one,
+      drawn at random and the same in every run; `projection` says which.
     - `seed`: of the choice of weights, and of nothing else.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
@@ -144,6 +146,6 @@ def _settings(options: Options) -> dict[str, Any]:
     stop = options.start + options.samples * options.interval
     return {
         "window": [options.start, stop], "interval": options.interval, "lags": options.lags,
-        "weights": options.weights, "components": options.components, "snapshots": options.samples // options.every,
+        "weights": options.weights, "components": options.components, "snapshots": options.shown.size,
         "seed": options.seed,
     }  # fmt: skip

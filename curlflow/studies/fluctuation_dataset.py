@@ -39,7 +39,7 @@ class Sampled(NamedTuple):
 
     - `mean`, `variance`: of all numbers over the window.
     - `records`: of some of them at every sample.
-    - `snapshots`: of all of them, at every so many samples.
+    - `snapshots`: of all of them, at some samples.
     """
 
     status: Status
@@ -96,7 +96,7 @@ def _indicators(s: Sampled, options: Options, axes: Axes) -> dict[str, Any]:
         }
         | _order(s, axes)
         | _correlations(s.records, options, axes)
-        | _components(s.snapshots, options)
+        | _components(s, options)
     )
 
 
@@ -142,8 +142,9 @@ def _correlations(records: np.ndarray, options: Options, axes: Axes) -> dict[str
     }
 
 
-def _components(snapshots: np.ndarray, options: Options) -> dict[str, Any]:
-    number, numbers = options.components, snapshots.shape[1]
+def _components(s: Sampled, options: Options) -> dict[str, Any]:
+    """The snapshots say how the variance is shared; how much there is in all is known from all samples."""
+    snapshots, number, numbers = s.snapshots, options.components, s.snapshots.shape[1]
     projection = np.full((options.samples, number), np.nan)
     found = {
         "principal_component": np.full((number, numbers), np.nan),
@@ -155,10 +156,11 @@ def _components(snapshots: np.ndarray, options: Options) -> dict[str, Any]:
     if len(snapshots) <= number or np.isnan(snapshots).any():
         return found
     components = principal_components(snapshots, number)
-    projection[options.every - 1 :: options.every][: len(snapshots)] = components.projections
+    projection[options.shown[: len(snapshots)]] = components.projections
+    total = float(s.variance.sum())
     return found | {
         "principal_component": components.directions,
-        "explained_variance": components.shares * components.variance,
+        "explained_variance": components.shares * (total if np.isfinite(total) else components.variance),
         "explained_variance_ratio": components.shares,
         "participation_ratio": components.participation_ratio,
     }

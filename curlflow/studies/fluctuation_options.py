@@ -1,5 +1,6 @@
 """The arguments of `curlflow.fluctuations`, checked."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..measures.window import CAPACITY
+from ..measures.window import CAPACITY, snapshot_places
 from ..systems import AbstractSystem, Flow
 from ..tangents import size
 from .options import positive, whole
@@ -35,7 +36,7 @@ class Options:
     - `lags`: how many of the autocorrelation, from 0.
     - `weights`: how many weights are recorded at every sample, drawn by `seed`.
     - `components`: how many principal components.
-    - `every`: a snapshot is every so many samples.
+    - `every`: of so many samples in a row one is a snapshot.
     """
 
     start: float
@@ -80,12 +81,13 @@ class Options:
             raise ValueError(
                 f"snapshots: got {most} of {samples:,} samples, required are {math.ceil(samples / CAPACITY)} or more."
             )
-        spanned = min(samples // every - 1, numbers)
+        shots = math.ceil(samples / every)
+        spanned = min(shots - 1, numbers)
         components = given["components"]
         if components is None:
             components = min(3, spanned)
         else:
-            why = f", what {samples // every} snapshots of {numbers} numbers span"
+            why = f", what {shots} snapshots of {numbers} numbers span"
             components = whole("components", components, 1, spanned, why)
         weights = whole("weights", given["weights"], 1)
         seed = whole("seed", given["seed"], 0)
@@ -95,6 +97,11 @@ class Options:
     def times(self) -> Float[np.ndarray, " samples"]:
         """When samples are taken."""
         return self.start + self.interval * np.arange(1, self.samples + 1)
+
+    @functools.cached_property
+    def shown(self) -> Int[np.ndarray, " snapshots"]:
+        """Which samples are snapshots."""
+        return snapshot_places(self.samples, self.every)
 
     def chosen(self, numbers: int) -> Int[np.ndarray, " weights"]:
         """The places of the weights that are recorded, the same for all realizations."""
@@ -129,8 +136,16 @@ def window_from(given: Any) -> tuple[float, float]:
 
 
 def _interval(given: Any, length: float, flow: bool) -> float:
+    if given is None and flow:
+        return length / FLOW_SAMPLES
     if given is None:
-        return length / FLOW_SAMPLES if flow else float(math.ceil(length / MOST_SAMPLES))
+        if length > MOST_SAMPLES:
+            raise ValueError(
+                f"window: {length:,.0f} iterations, of which at most {MOST_SAMPLES:,} can be samples; make it "
+                "shorter, or give an interval. One that has a factor in common with the period of a cycle misses "
+                "some of its states."
+            )
+        return 1.0
     interval = positive("interval", given)
     if not flow and interval % 1:
         raise ValueError(f"interval: got {interval:g}; for updates and maps it is a whole number.")

@@ -46,7 +46,7 @@ def _of(run: np.ndarray, options: Options) -> tuple[np.ndarray, ...]:
     """Mean, variance, records and snapshots."""
     shifted = run - run[0]
     mean = shifted.mean(axis=0)
-    return run[0] + mean, ((shifted - mean) ** 2).mean(axis=0), run, run[options.every - 1 :: options.every]
+    return run[0] + mean, ((shifted - mean) ** 2).mean(axis=0), run, run[options.shown]
 
 
 def _inside(times: np.ndarray, window: Any, interval: Any) -> tuple[np.ndarray, float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..measures.lyapunov import Run, transient_blocks
-from ..measures.window import Schedule, Watched, Window, opened, watched
+from ..measures.window import Schedule, Watched, Window, opened, places_ahead, watched
 from ..status import Status
 from ..systems import AbstractSystem, Flow
 from ..systems.base import LONGEST_PIECE
@@ -120,7 +120,7 @@ def run_all(runs: list[Fluctuating], options: Options, indices: Int[np.ndarray, 
     span = np.asarray(first.system.span(0.0))
     jax.block_until_ready(transient_blocks(first.system, first.run, span, np.asarray(0)))
     window = as_numpy(opened(first.seen_system.state, first.seen_system.clock()))
-    jax.block_until_ready(_watched(first.seen_system, entries, window, schedule, 0))
+    jax.block_until_ready(_watched(first.seen_system, entries, window, schedule, options, 0))
     in_turns(lambda r: _run(r, options, schedule, entries, report), runs)
 
 
@@ -134,8 +134,11 @@ def _schedule(system: AbstractSystem, options: Options) -> Schedule:
     return Schedule(np.asarray(options.samples), np.asarray(options.every), span, pieces)
 
 
-def _watched(system: AbstractSystem, entries: Entries, window: Window, schedule: Schedule, blocks: int):
-    return watched(system, entries, window, schedule, np.asarray(schedule.group), np.asarray(blocks))
+def _watched(
+    system: AbstractSystem, entries: Entries, window: Window, schedule: Schedule, options: Options, blocks: int
+) -> Watched:
+    places = places_ahead(options.shown, options.every, int(window.done))
+    return watched(system, entries, window, schedule, places, np.asarray(schedule.group), np.asarray(blocks))
 
 
 def _run(r: Fluctuating, options: Options, schedule: Schedule, entries: Entries, report: Progress) -> Iterator[None]:
@@ -144,13 +147,13 @@ def _run(r: Fluctuating, options: Options, schedule: Schedule, entries: Entries,
         return
     r.window = as_numpy(opened(r.expand(r.run.state), r.run.clock))
     r.records = np.empty((options.samples, options.weights))
-    r.snapshots = np.empty((options.samples // options.every, r.numbers))
+    r.snapshots = np.empty((options.shown.size, r.numbers))
     pace = Pace(schedule.most_blocks)
     per_block = schedule.group * options.every
     while r.done < options.samples and int(r.window.status) == Status.completed:
         blocks = min(pace.number, math.ceil((options.samples - r.done) / per_block))
         with pace.timed(blocks):
-            seen = as_numpy(_watched(r.seen_system, entries, r.window, schedule, blocks))
+            seen = as_numpy(_watched(r.seen_system, entries, r.window, schedule, options, blocks))
         r.take(seen)
         report(r.index, "window", r.done / options.samples)
         yield

@@ -24,7 +24,7 @@ STUDIES = {
     "train": NamedStudy("curlflow.studies.training:train", 2, "curlflow.studies.training:train_together"),
     "lyapunov": NamedStudy("curlflow.studies.exponents:lyapunov", 1),
     "stability": NamedStudy("curlflow.studies.stability:stability", 1),
-    "fluctuations": NamedStudy("curlflow.studies.fluctuation:fluctuations", 1),
+    "fluctuations": NamedStudy("curlflow.studies.fluctuation:fluctuations", 2),
     "simulate": NamedStudy("curlflow.studies.simulation:simulate", 1),
     "convergence": NamedStudy("curlflow.studies.convergences:convergence", 1),
     "decomposition": NamedStudy("curlflow.studies.decompositions:decomposition", 1),
