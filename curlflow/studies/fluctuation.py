@@ -13,12 +13,12 @@ from ..systems import AbstractSystem
 from ..tangents import size
 from .fluctuation_dataset import Axes, Sampled, assemble
 from .fluctuation_options import Options
-from .fluctuation_records import sampled
+from .fluctuation_records import check_meaning, sampled
 from .fluctuation_runs import Fluctuating, run_all
 from .options import check_subject, flag
 from .simulation_dataset import dimension_along
 from .subjects import architecture_of, built, compressed_alike, compression_attribute, subject_attributes
-from .workers import Interrupted, Progress, reporting, stopped
+from .workers import Interrupted, reporting, stopped
 
 SNAPSHOTS = 1000
 SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
@@ -26,16 +26,16 @@ SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
 
 @double_precision
 def fluctuations(
-    spec_or_system_or_dataset: Spec | AbstractSystem | xr.Dataset,
+    spec_or_system_or_dataset: Any,
     *,
-    window: tuple[float, float] | None = None,
-    interval: float | None = None,
-    lags: int | None = None,
-    weights: int = 100,
-    components: int | None = None,
-    snapshots: int = SNAPSHOTS,
-    seed: int = 0,
-    progress: bool | Progress | None = None,
+    window: Any = None,
+    interval: Any = None,
+    lags: Any = None,
+    weights: Any = None,
+    components: Any = None,
+    snapshots: Any = SNAPSHOTS,
+    seed: Any = 0,
+    progress: Any = None,
     rule: Any = None,
     graph: Any = None,
     compress: Any = True,
@@ -59,13 +59,16 @@ def fluctuations(
     **Arguments** (times are in the unit of the run: time for a flow, epochs for updates, iterations for other maps):
 
     - `spec_or_system_or_dataset`: a `curlflow.Spec`, whose realizations are run side by side; a `Flow` or `Map`; or a
-      dataset of `curlflow.simulate` with weights or states at equal intervals.
+      dataset of `curlflow.simulate` with weights or states at equal intervals, or one like it: a variable `weights`
+      or `state` over `epoch`, `iteration` or `time`, one dimension of weights or states, and `realization`. Without
+      `status` runs count as completed; without `time` an epoch or iteration is a unit of time.
     - `window`: from when to when. Default: the published one, epochs 99,001 to 100,000, for a flow 9,900.1 to 10,000;
       of systems 100 to 1,100 units of time, or iterations 1,000 to 11,000; of a dataset all of it.
     - `interval`: between samples. Default: 1 for maps, a thousandth of the window for flows. Of a cycle of a map an
       interval that has a factor in common with its period sees only some states.
     - `lags`: how many, from lag 0. Default: half the samples, at most 10,000.
     - `weights`: how many are recorded for the autocorrelation, drawn at random, the same for all realizations.
+      Default: 100, of a dataset all.
     - `components`: how many. Default: 3, or as many as there are.
     - `snapshots`: at most so many samples are kept whole for the principal components: of every so many in a row one,
       drawn at random and the same in every run; `projection` says which.
@@ -81,7 +84,9 @@ def fluctuations(
     counts the others. q of weights that stand still is 0, or NaN if they are all equal too. Where nothing moves,
     `window_status` is `still`, and autocorrelation and components are NaN.
 
-    **Raises:** `ValueError` for arguments out of range, and for windows that are longer than a dataset's run;
+    **Raises:** `ValueError` for arguments out of range; of datasets for windows that are longer than the run, for
+    values that are complex, or not finite although the run completed, and for arguments that go with runs alone
+    (`interval`, `progress`, `rule`, `graph`, `compress`);
     `curlflow.Interrupted` on Ctrl-C, with what was seen so far in its attribute `dataset`. A run that diverges is no
     error: it has a `status`.
 
@@ -93,7 +98,14 @@ def fluctuations(
     }  # fmt: skip
     subject = spec_or_system_or_dataset
     if isinstance(subject, xr.Dataset):
+        check_meaning(given | {"progress": progress, "rule": rule, "graph": graph, "compress": compress})
         return _of_dataset(subject, given)
+    if not isinstance(subject, Spec | AbstractSystem):
+        raise ValueError(
+            f"spec_or_system_or_dataset: got {type(subject).__name__}, required is a curlflow.Spec, as "
+            "curlflow.preset(NAME) gives, a Flow, a Map, a Diffusion, or an xarray.Dataset with weights or states "
+            'along a run; array.to_dataset(name="state") makes one of a DataArray.'
+        )
     check_subject(subject, rule)
     compress, architecture = flag("compress", compress), architecture_of(subject, graph)
     learning = isinstance(subject, Spec)

@@ -20,6 +20,8 @@ OF_SYSTEMS = 100.0, 1100.0
 """The window of flows that are no learning; of maps in iterations."""
 FLOW_SAMPLES = 1000
 """How many samples of a flow are in a window, unless an interval is given."""
+WEIGHTS = 100
+"""How many weights are recorded, unless their number is given."""
 LAGS = 10_000
 """The most lags, unless their number is given."""
 MOST_SAMPLES = 10**6
@@ -89,7 +91,7 @@ class Options:
         else:
             why = f", what {shots} snapshots of {numbers} numbers span"
             components = whole("components", components, 1, spanned, why)
-        weights = whole("weights", given["weights"], 1)
+        weights = WEIGHTS if given["weights"] is None else whole("weights", given["weights"], 1)
         seed = whole("seed", given["seed"], 0)
         return cls(start, interval, samples, int(lags), min(weights, numbers), components, every, seed)
 
