@@ -33,6 +33,45 @@ def test_returns_of_maps():
     assert np.isnan(first_return(distances(np.ones((400, 1)), 100), 0.01, continuous=False).lag)
 
 
+@pytest.mark.parametrize("period", [8.3, 17.3, 100.001, 333.3, 6000.3])
+def test_tones_come_back_every_time(period):
+    phase = 2 * np.pi * np.arange(40_000)[:, None] / period
+    back = first_return(distances(np.concatenate([np.cos(phase), np.sin(phase)], axis=1), 10_000), 0.05, True)
+    np.testing.assert_allclose(back.lag, period, rtol=1e-5)
+    assert back.steady
+    assert back.distance <= back.farthest < 2e-5
+
+
+def test_jumps_between_samples_come_back_as_nearly_as_these_can_tell():
+    wave = np.sign(np.sin(2 * np.pi * np.arange(40_000)[:, None] / 125.66))
+    back = first_return(distances(wave, 10_000), 0.05, continuous=True)
+    np.testing.assert_allclose(back.lag, 125.66, atol=0.2)
+    assert back.distance > 1e-3
+    assert back.steady
+
+
+@pytest.mark.parametrize(("ratio", "weight"), [(2.02, 1.0), (3.0207, 1.0), (2.001, 1.0), (np.e, 0.1)])
+def test_two_tones_do_not_come_back_every_time(ratio, weight):
+    phase = 2 * np.pi * np.arange(40_000)[:, None] / 125.66
+    both = np.concatenate([np.cos(phase), np.sin(phase), np.cos(ratio * phase), np.sin(ratio * phase)], axis=1)
+    summed = both[:, :2] + weight * both[:, 2:]
+    assert not first_return(distances(both, 10_000), 0.05, continuous=True).steady
+    assert not first_return(distances(summed, 10_000), 0.05, continuous=True).steady
+    doubled = first_return(distances(np.cos(phase) + 0.1 * np.cos(phase / 2), 10_000), 0.05, continuous=True)
+    np.testing.assert_allclose(doubled.lag, 251.32, atol=0.01)
+    assert doubled.steady
+
+
+def test_states_that_repeat_are_told_by_rounding_alone():
+    for r, period in ((3.2, 2), (3.5, 4), (3.55, 8), (3.83, 3)):
+        x, states = 0.3, np.empty(60_000)
+        for i in range(states.size):
+            states[i], x = x, r * x * (1 - x)
+        apart = distances(states[20_000:, None], 10_000)
+        assert apart[period::period].max() < 1e-14
+        assert first_return(apart, 0.05, continuous=False)[:1] == (period,)
+
+
 def test_drifts_of_mean_and_variance_are_seen():
     rng = np.random.default_rng(5)
     x = autoregressive(0.9, 20_000, 4, rng)

@@ -5,23 +5,40 @@ The mean square distance of values k apart, over twice the variance,
     d(k) = ⟨|x_{t+k} − x_t|²⟩ / 2⟨|x − x̄|²⟩,                                                          (16)
 
 is 1 − r(k) for the weighted autocorrelation r, near 1 for values that know nothing of each other, and 0 at the period
-of a periodic motion. For flows, whose samples do not fit the period, the lowest point of the parabola about a minimum
-takes the place of the minimum.
+of a periodic motion. For flows, whose samples do not fit the period, the lowest point of the polynomial through the
+values about a minimum takes the place of the minimum.
+
+A motion with two frequencies comes near to where it was as well, since two oscillations meet again nearly. But then
+their phases differ, by twice as much after twice the time: periodic is what comes back as closely every time.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.interpolate import BarycentricInterpolator
 
 from .autocorrelation import autocovariance
 
 
 class Return(NamedTuple):
-    """The first lag at which a motion comes back, in samples, and the distance that is left there; NaN for none."""
+    """When a motion comes back; NaN for never.
+
+    **Attributes:**
+
+    - `lag`: the first time that it does, in samples.
+    - `distance`: d at that lag.
+    - `farthest`: the largest d at multiples of it.
+    - `steady`: whether that is as little as sampling explains: it comes back every time.
+    """
 
     lag: float
     distance: float
+    farthest: float
+    steady: bool
+
+
+NEVER = Return(np.nan, np.nan, np.nan, False)
 
 
 def distances(series: Float[np.ndarray, "times observables"], lags: int) -> Float[np.ndarray, " lags"]:
@@ -31,11 +48,13 @@ def distances(series: Float[np.ndarray, "times observables"], lags: int) -> Floa
     shifted = series - series[0]
     shifted = shifted - shifted.mean(axis=0)
     squares = np.sum(shifted**2, axis=1)
-    sums = np.concatenate([[0.0], np.cumsum(squares)])
+    mean = squares.mean()
+    # Sums of what differs from the mean stay small, and round less.
+    sums = np.concatenate([[0.0], np.cumsum(squares - mean)])
     k = np.arange(lags)
     products = autocovariance(shifted, lags).sum(axis=1)
-    energies = (sums[times - k] + sums[-1] - sums[k]) / (times - k)
-    total = 2 * squares.mean()
+    energies = 2 * mean + (sums[times - k] + sums[-1] - sums[k]) / (times - k)
+    total = 2 * mean
     return np.maximum(energies - 2 * products, 0.0) / total if total > 0 else np.full(lags, np.nan)
 
 
@@ -43,8 +62,18 @@ REPEATS = 1e-12
 """d(k) at which the states of a map are the same."""
 
 
+SLIGHT = 1e-4
+"""d(k) up to which a motion is where it was, as far as one that still settles a little can be told from one of two
+frequencies: phases that differ by a hundredth of a radian."""
+AROUND = 4
+"""Samples on both sides of a minimum of d that a polynomial goes through."""
+REPEATED = 4
+"""Several returns make one period where it repeats this many times within the lags."""
+
+
 def first_return(distance: Float[np.ndarray, " lags"], near: float, continuous: bool) -> Return:
-    """The first minimum of d, after it has been above ½, that is below `near`.
+    """The first minimum of d, after it has been above ½, that is below `near`; or that of its multiples from which on
+    the motion comes back every time.
 
     Of a map whose states repeat it is the first lag at which they do: a cycle that has doubled its period many times
     comes close to where it was long before that.
@@ -56,23 +85,69 @@ def first_return(distance: Float[np.ndarray, " lags"], near: float, continuous: 
     """
     same = np.flatnonzero(distance[1:] < REPEATS) + 1
     if not continuous and same.size:
-        return Return(float(same[0]), float(distance[same[0]]))
+        return Return(float(same[0]), float(distance[same[0]]), float(distance[same[0] :: same[0]].max()), True)
+    first = _first_near(distance, near, continuous)
+    if np.isnan(first[0]):
+        return NEVER
+    lags, left = _multiples(distance, first, continuous)
+    slight = max(SLIGHT, sampled(distance) if continuous else 0.0)
+    for number in (1, *range(2, len(left) // REPEATED + 1)):
+        if left[number - 1 :: number].max() <= slight:
+            return Return(lags[number - 1], left[number - 1], float(left[number - 1 :: number].max()), True)
+    return Return(*first, float(left.max()), False)
+
+
+def sampled(distance: Float[np.ndarray, " lags"]) -> float:
+    """What d(k) of a periodic motion may be at its return because the samples of a flow do not see all of it.
+
+    Of smooth motion d(2) = 4 d(1); of motion that jumps between two samples, d(2) = 2 d(1), and it comes back to
+    within ½ d(1).
+    """
+    return max(0.0, (4 * distance[1] - distance[2]) / 4) if len(distance) > 2 else 0.0
+
+
+def _first_near(distance: Float[np.ndarray, " lags"], near: float, continuous: bool) -> tuple[float, float]:
+    """The lag and the height of the first minimum below `near`, after d has been above ½."""
     away = np.flatnonzero(distance > 0.5)
-    if away.size == 0:
-        return Return(np.nan, np.nan)
-    for k in range(int(away[0]) + 1, len(distance) - 1):
-        before, here, after = distance[k - 1 : k + 2]
-        if here <= before and here <= after:
-            lag, left = _lowest(k, before, here, after) if continuous else (float(k), float(here))
-            if left < near:
-                return Return(lag, left)
-    return Return(np.nan, np.nan)
+    first = int(away[0]) + 1 if away.size else len(distance)
+    inner = distance[1:-1]
+    lowest = np.flatnonzero((inner <= distance[:-2]) & (inner <= distance[2:])) + 1
+    for k in map(int, lowest[lowest >= first]):
+        lag, left = _lowest(distance, k) if continuous else (float(k), float(distance[k]))
+        if left < near:
+            return lag, left
+    return np.nan, np.nan
 
 
-def _lowest(k: int, before: float, here: float, after: float) -> tuple[float, float]:
-    """The lowest point of the parabola through three values."""
+def _multiples(
+    distance: Float[np.ndarray, " lags"], first: tuple[float, float], continuous: bool
+) -> tuple[list[float], Float[np.ndarray, " returns"]]:
+    """The minima of d about once, twice, … the first lag, as far as d is known."""
+    lags, left = [first[0]], [first[1]]
+    if not continuous:
+        step = round(first[0])
+        return [float(k) for k in range(step, len(distance), step)], distance[step::step]
+    while True:
+        # The lags so far say more exactly than the first one how long a return takes.
+        period = lags[-1] / len(lags)
+        middle, around = lags[-1] + period, max(1, int(period / 8))
+        begin, end = int(middle) - around, int(middle) + around + 2
+        if end + AROUND > len(distance):
+            return lags, np.array(left)
+        lag, lowest = _lowest(distance, begin + int(np.argmin(distance[begin:end])))
+        lags.append(lag)
+        left.append(lowest)
+
+
+def _lowest(distance: Float[np.ndarray, " lags"], k: int) -> tuple[float, float]:
+    """The lowest point within a sample of `k` of the polynomial through the values about it."""
+    begin, end = max(k - AROUND, 0), min(k + AROUND + 1, len(distance))
+    places = np.linspace(-1.0, 1.0, 401)
+    values = BarycentricInterpolator(np.arange(begin, end) - k, distance[begin:end])(places)
+    i = min(max(int(np.argmin(values)), 1), len(values) - 2)
+    before, here, after = values[i - 1 : i + 2]
     curvature = before - 2 * here + after
-    if curvature <= 0:
-        return float(k), float(here)
-    shift = 0.5 * (before - after) / curvature
-    return float(k + shift), float(max(here - 0.25 * (before - after) * shift, 0.0))
+    # Between two places a parabola does.
+    shift = np.clip(0.5 * (before - after) / curvature, -1, 1) if curvature > 0 else 0.0
+    lowest = here - 0.25 * (before - after) * shift
+    return float(k + places[i] + shift * (places[1] - places[0])), float(max(lowest, 0.0))

@@ -1,25 +1,33 @@
 """What a bifurcation diagram shows at one value of its parameter: a cell of a sweep."""
 
+from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Array, Float, PyTree
 
 from .. import results
 from ..precision import double_precision
 from ..spec import Spec
+from ..status import Status
 from ..systems import AbstractSystem, Flow
 from ..variable import Variable
 from .classification_measures import columns, indicators, named_status
-from .classification_runs import run_all
+from .classification_observables import moves_at_end
+from .classification_runs import Classified, run_all
 from .classification_starts import started
 from .motion import Verdict, verdict
+from .observables import given as given_observables
 from .stability import stability
 from .workers import silent
 
 EXTREMA = 200
 """The most that are kept, the last ones."""
+OWN = "observable_1"
+"""The name of an observable that is given as a function."""
 
 
 @double_precision
@@ -28,21 +36,21 @@ def at_value(spec_or_system: Spec | AbstractSystem, *, observable: Any = None, *
 
     **Arguments:**
 
-    - `observable`: a name among the observables, or a function of the state. Default: the first of them.
+    - `observable`: whose extrema: a name among the observables, or a function of the state to a number. Default: the
+      first of them. Verdicts rest on all of them, and not on the function.
     - `given`: `transient`, `duration`, `exponents`, `seed`.
     """
-    function = observable if callable(observable) else None
-    runs, options, names, scales, _ = started(spec_or_system, given, function, None, None)
-    place = chosen(observable, names)
-    if function is not None and len(names) > 1:
-        raise ValueError(f"observable: got {len(names)} numbers, required is a function of the state to one.")
+    runs, options, names, scales, _ = started(spec_or_system, given, None, None, None)
+    place, name = chosen(observable, names)
+    if callable(observable):
+        _beside(runs, observable)
     run_all(runs, options, silent, align=False)
     rows = []
     for r, scale in zip(runs, scales, strict=True):
         found = columns(r, options, scale)
-        kind, _ = verdict(indicators(r, found))
+        kind, _ = verdict(indicators(r, found, names))
         kept = {name: found[name] for name in ("lyapunov_exponent", "lyapunov_exponent_se")}
-        late = extrema(r.observables[:, place], bool(found["moves"][place]), isinstance(r.system, Flow))
+        late = late_extrema(r, place, scale[place] if place < len(scale) else 0.0)
         rows.append(
             kept | {"late_extremum": late, "verdict": np.int8(kind), "status": np.int8(named_status(r, found))}
         )
@@ -53,20 +61,56 @@ def at_value(spec_or_system: Spec | AbstractSystem, *, observable: Any = None, *
         "realization": (("realization",), np.arange(len(runs)), "realization"),
         "exponent": (("exponent",), np.arange(1, options.exponents + 1), "rank of the exponent"),
     }
-    return results.labelled(VARIABLES, data, coordinates, {"observable": names[place]})
+    return results.labelled(VARIABLES, data, coordinates, {"observable": name})
 
 
-def chosen(observable: Any, names: list[str]) -> int:
-    """The place of an observable among `names`.
+class Beside(eqx.Module):
+    """What a verdict rests on, and one number more."""
+
+    usual: Callable
+    further: Callable
+
+    def __call__(self, state: PyTree) -> Float[Array, " observables"]:
+        return jnp.concatenate([self.usual(state), self.further(state)])
+
+
+def _beside(runs: list[Classified], function: Callable) -> None:
+    """Let the number that a function gives be recorded behind all that verdicts rest on.
+
+    **Raises:** `ValueError` for anything but a function of the state to one number.
+    """
+    further, names = given_observables(function, runs[0].system.state, "observable")
+    if len(names) > 1:
+        raise ValueError(f"observable: got {len(names)} numbers, required is a function of the state to one.")
+    for r in runs:
+        r.observe = Beside(r.observe, further)
+
+
+def chosen(observable: Any, names: list[str], functions: bool = True) -> tuple[int, str]:
+    """The place of an observable among `names`, and its own name; that of a function is behind them.
+
+    **Arguments:**
+
+    - `functions`: whether the sentence of an error allows them.
 
     **Raises:** `ValueError` for a name that is none of them.
     """
-    if observable is None or callable(observable):
-        return 0
+    if observable is None:
+        return 0, names[0]
+    if callable(observable):
+        return len(names), OWN
     if observable not in names:
-        allowed = f"{', '.join(names)}, or a function of the state"
-        raise ValueError(f"observable: got {observable!r}, allowed are {allowed}.")
-    return names.index(observable)
+        further = ", or a function of the state" if functions else ""
+        raise ValueError(f"observable: got {observable!r}, allowed are {', '.join(names)}{further}.")
+    return names.index(observable), observable
+
+
+def late_extrema(r: Classified, place: int, scale: float) -> Float[np.ndarray, " extremum"]:
+    """The last local extrema of an observable: of the late samples, or of even ones where these have more of them."""
+    moves, continuous = r.status == Status.completed and moves_at_end(r, place, scale), isinstance(r.system, Flow)
+    late, even = (extrema(s[np.isfinite(s)], moves, continuous) for s in (r.late[:, place], r.even[:, place]))
+    known, of_even = np.isfinite(late).sum(), np.isfinite(even).sum()
+    return even if of_even > known and (continuous or known == 0) else late
 
 
 def extrema(series: Float[np.ndarray, " samples"], moves: bool, continuous: bool) -> Float[np.ndarray, " extremum"]:

@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from .. import results
 from ..variable import Variable
-from .classification_measures import PEAKS, PIECES, columns, frequencies, indicators, named_status
+from .classification_measures import PIECES, columns, indicators, named_status
+from .classification_observables import PEAKS, frequencies
 from .classification_options import Options
 from .classification_runs import Classified
 from .motion import Verdict, verdict
@@ -23,7 +24,7 @@ def assemble(
     subject: dict[str, Any],
 ) -> xr.Dataset:
     """Indicators and verdicts of every realization, with labels."""
-    found = [_judged(r, options, scale) for r, scale in zip(runs, scales, strict=True)]
+    found = [_judged(r, options, scale, names) for r, scale in zip(runs, scales, strict=True)]
     data = {name: np.stack([f[name] for f in found]) for name in found[0]}
     coordinates = {
         "realization": (("realization",), np.arange(len(runs)), "realization"),
@@ -41,9 +42,11 @@ def assemble(
     return results.labelled(VARIABLES, data, coordinates, attributes | subject)
 
 
-def _judged(r: Classified, options: Options, scale: Float[np.ndarray, " observables"]) -> dict[str, Any]:
+def _judged(
+    r: Classified, options: Options, scale: Float[np.ndarray, " observables"], names: list[str]
+) -> dict[str, Any]:
     found = columns(r, options, scale)
-    kind, why = verdict(indicators(r, found))
+    kind, why = verdict(indicators(r, found, names))
     return {"verdict": np.int8(kind), "reason": why, "status": np.int8(named_status(r, found))} | found
 
 
@@ -66,9 +69,11 @@ VARIABLES = (
     Variable("zero_one_interval", BOTH, "interval of the values in the 0-1 test, in units of time"),
     Variable("zero_one_oversampled", BOTH, "whether that is too short for the test to see chaos"),
     Variable("moves", BOTH, "whether the observable still moves at the end"),
+    Variable("not_finite", BOTH, "samples in which the observable is not finite"),
     Variable("stationary", BOTH, "whether mean and variance are the same in both halves of the window"),
     Variable("return_time", ONE, "time after which the observables come back"),
     Variable("return_distance", ONE, "mean square distance after that time, over twice the variance"),
+    Variable("returns_steadily", ONE, "whether they are as near after all multiples of that time"),
     Variable("power", (*BOTH, "frequency"), "one-sided power spectral density"),
     Variable("peak_frequency", (*BOTH, "peak"), "frequency of a peak of the power spectrum"),
     Variable("peak_width", (*BOTH, "peak"), "width of a peak at half height"),

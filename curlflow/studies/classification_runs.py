@@ -20,12 +20,11 @@ from ..systems.base import LONGEST_PIECE
 from ..systems.tangent_spaces import TangentSpace
 from . import exponent_runs
 from .classification_options import Options, longest_alignment
+from .classification_sampling import FEWEST, MISSED, Sampling, missed, sampling, step_of_solver
 from .exponent_options import Options as ExponentOptions
 from .exponent_runs import Realization, as_numpy
 from .workers import Pace, Progress, in_turns
 
-MOST_SAMPLES, FEWEST_SAMPLES = 40_000, 4_000
-"""How many samples of the observables are in a window."""
 STRETCHES = 200
 """Into how many stretches the transient is cut to see when differences grow."""
 PARTS = 200
@@ -45,9 +44,10 @@ class Classified:
     """One realization, and what was seen of it so far.
 
     `early` are observables at the ends of stretches of the transient, from its beginning, and `early_stretch` is the
-    logarithm of what a difference grew in each; `series` are observables through the window, `samples` of them at
-    this `interval`, and `ends` what it ended in: for maps consecutive states; `log_gali` is the logarithm of the
-    alignment index of 1, 2, … tangents after `aligned_time`.
+    logarithm of what a difference grew in each; `records` are observables through the window, at the places that
+    `sampling` says, and `closely` whether late ones take the place of even ones; `ends` are what it ended in: for
+    maps consecutive states; `log_gali` is the logarithm of the alignment index of 1, 2, … tangents after
+    `aligned_time`.
     """
 
     index: int
@@ -56,11 +56,11 @@ class Classified:
     observe: Callable
     run: Run
     status: Status = Status.not_run
-    interval: float = math.nan
-    samples: int = 0
+    sampling: Sampling | None = None
+    closely: bool = False
     early: list[np.ndarray] = field(default_factory=list)
     early_stretch: list[float] = field(default_factory=list)
-    series: list[np.ndarray] = field(default_factory=list)
+    records: list[np.ndarray] = field(default_factory=list)
     ends: Float[np.ndarray, "states observables"] | None = None
     measured: Realization | None = None
     block: float = math.nan
@@ -74,10 +74,49 @@ class Classified:
         return cls(index, system, space, observe, run)
 
     @property
-    def observables(self) -> Float[np.ndarray, "samples observables"]:
-        """Through the window."""
+    def observables(self) -> Float[np.ndarray, "records observables"]:
+        """Through the window, as far as it went."""
         width = self.early[0].size if self.early else 0
-        return np.concatenate([np.empty((0, width)), *self.series])
+        return np.concatenate([np.empty((0, width)), *self.records])
+
+    @property
+    def largest(self) -> Float[np.ndarray, " observables"]:
+        """The largest value of every observable so far, of those that are finite."""
+        seen = np.abs(np.concatenate([np.array(self.early), self.observables]))
+        return np.where(np.isfinite(seen), seen, 0.0).max(axis=0)
+
+    @property
+    def spread(self) -> Float[np.ndarray, "samples observables"]:
+        """Through the window, at times without a rhythm where not all are there."""
+        return self._chosen("spread")
+
+    @property
+    def late(self) -> Float[np.ndarray, "samples observables"]:
+        """One step after the other, up to the end of the window."""
+        return self._chosen("late")
+
+    @property
+    def even(self) -> Float[np.ndarray, "samples observables"]:
+        """At equal intervals, close enough to see what moves: `samples` of them, with this `interval` between."""
+        return self._chosen("late" if self.closely else "even")
+
+    def _chosen(self, kind: str) -> Float[np.ndarray, "samples observables"]:
+        seen = self.observables
+        return seen if self.sampling is None else seen[getattr(self.sampling, kind)[: len(seen)]]
+
+    @property
+    def samples(self) -> int:
+        """How many even samples a whole window has."""
+        if self.sampling is None:
+            return 0
+        return int((self.sampling.late if self.closely else self.sampling.even).sum())
+
+    @property
+    def interval(self) -> float:
+        """Time between even samples."""
+        if self.sampling is None:
+            return math.nan
+        return self.sampling.step * (1 if self.closely else self.sampling.stride)
 
     @property
     def preserves_volume(self) -> bool:
@@ -91,10 +130,14 @@ def run_all(runs: list[Classified], options: Options, report: Progress, align: b
     """All realizations side by side: transient, observables, exponents, alignment of tangents."""
     in_turns(lambda r: _transient(r, options, report), runs)
     ready = _good(runs)
-    span, pieces, interval = _sampling(ready, options)
+    chosen = _sampling(ready, options) if ready else None
     for r in runs:
-        r.interval, r.samples = interval, int(options.duration / interval + 1e-9)
-    in_turns(lambda r: _observe(r, span, pieces, report), ready)
+        r.sampling = chosen
+    in_turns(lambda r: _observe(r, report), ready)
+    # All have the same frequencies, so that one that is too fast is enough.
+    close = any(missed(r.late, r.sampling.stride, r.largest) > MISSED for r in _good(ready))
+    for r in runs:
+        r.closely = close
     _exponents(_good(ready), options, report)
     if align and options.exponents > 1:
         in_turns(lambda r: _align(r, options, report), _good(ready))
@@ -138,41 +181,38 @@ def _stretch(system: AbstractSystem, transient: float) -> tuple[np.ndarray, int]
     return np.asarray(span), iterations // span
 
 
-def _sampling(ready: list[Classified], options: Options) -> tuple[np.ndarray, int, float]:
-    """How far to go between two samples, the same for all: a span, how many of them, and the time that they take.
-
-    Flows are sampled at intervals of the solver's shortest next step.
-    """
-    if not ready:
-        return np.asarray(1), 1, options.duration
-    system = ready[0].system
-    if not isinstance(system, Flow):
-        iterations = max(1, int(system.span(options.duration)) // MOST_SAMPLES)
-        return np.asarray(np.int64(iterations)), 1, float(system.time(iterations))
-    step = min(float(r.run.clock.step) for r in ready)
-    step = float(np.clip(step, options.duration / MOST_SAMPLES, options.duration / FEWEST_SAMPLES))
-    pieces = math.ceil(step / LONGEST_PIECE)
-    return np.asarray(step / pieces), pieces, step
+def _sampling(ready: list[Classified], options: Options) -> Sampling:
+    """The same for all, with the shortest step of their solvers."""
+    system, steps = ready[0].system, [step_of_solver(r.system, r.run.clock) for r in ready]
+    if isinstance(system, Flow) and min(steps) == 0:
+        # Without a transient no step has been taken: how long is the one after a first stretch?
+        spans = np.full(CAPACITY, min(options.duration / FEWEST, LONGEST_PIECE)), np.ones(CAPACITY, dtype=np.int64)
+        clocks = [record(r.system, r.observe, r.run.state, r.run.clock, *spans, np.asarray(1)).clock for r in ready]
+        steps = [step_of_solver(r.system, clock) for r, clock in zip(ready, clocks, strict=True)]
+    return sampling(system, min(steps), options.duration, options.seed)
 
 
-def _observe(r: Classified, span: np.ndarray, pieces: int, report: Progress) -> Iterator[None]:
+def _observe(r: Classified, report: Progress) -> Iterator[None]:
     """Observables through the window."""
     done, pace = 0, Pace(CAPACITY)
     state, clock = r.run.state, r.run.clock
-    while done < r.samples:
-        take = min(pace.number, r.samples - done)
+    spans, pieces = r.sampling.spans(r.system)
+    number = len(spans)
+    while done < number:
+        take = min(pace.number, number - done)
+        lengths = (_filled(spans, done, take), _filled(pieces, done, take))
         with pace.timed(take):
-            lengths = np.full(CAPACITY, span), np.full(CAPACITY, pieces)
             seen = as_numpy(record(r.system, r.observe, state, clock, *lengths, np.asarray(take)))
         state, clock, r.status = seen.state, seen.clock, Status(int(seen.status))
-        r.series.append(seen.records[: int(seen.number)].copy())
+        r.records.append(seen.records[: int(seen.number)].copy())
         if r.status != Status.completed:
             return
         done += take
-        report(r.index, "observables", done / r.samples)
+        report(r.index, "observables", done / number)
         yield
     if isinstance(r.system, Flow):
-        r.ends = r.observables[:: max(1, r.samples // NEAREST)]
+        spread = r.spread
+        r.ends = spread[:: max(1, len(spread) // NEAREST)]
         return
     one = np.ones(CAPACITY, dtype=np.int64)
     further = []
@@ -181,6 +221,13 @@ def _observe(r: Classified, span: np.ndarray, pieces: int, report: Progress) -> 
         state, clock = seen.state, seen.clock
         further.append(seen.records[: int(seen.number)])
     r.ends = np.concatenate(further)
+
+
+def _filled(values: np.ndarray, first: int, number: int) -> np.ndarray:
+    """So many of the values from `first` on, in an array of `CAPACITY`."""
+    found = np.ones(CAPACITY, dtype=values.dtype)
+    found[:number] = values[first : first + number]
+    return found
 
 
 def _exponents(runs: list[Classified], options: Options, report: Progress) -> None:

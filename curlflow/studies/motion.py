@@ -37,6 +37,8 @@ WALKS, STAYS = 0.8, 0.3
 """K of the 0–1 test above which a series is chaotic, and below which it is regular."""
 BACK = 0.01
 """d(k) of equation (16) at which a trajectory is back."""
+NEUTRAL = 4.0
+"""An exponent λ of regular motion with −λT below this is no contraction for sure."""
 
 
 class Indicators(NamedTuple):
@@ -54,13 +56,16 @@ class Indicators(NamedTuple):
     - `stationary`: whether all of them have the same mean and variance in both halves.
     - `zero_one`: K, the median over observables.
     - `distance`: how far the trajectory is from where it was after the lag at which it comes back; NaN for none.
-    - `period`: that lag, in samples.
+    - `period`: that lag, in iterations of a map.
+    - `steady`: whether it is as near after all multiples of that lag.
     - `lines`: whether all high peaks of the spectra are as narrow as the window allows.
     - `early_growth`: ln of the growth of a difference before the window, while the run was away from where it began
       and from where it ended.
     - `preserves_volume`: whether the divergence vanishes all along.
     - `log_alignment`: ln GALI₂ of two tangents at the end; NaN where it was not measured.
     - `aligns_as_expected`: whether tangents align at the rates that the gaps between exponents say.
+    - `zeros_are_tori`: whether further exponents of zero mean further frequencies.
+    - `not_finite`: names of observables that were not finite, with counts; empty if all were.
     """
 
     status: Status
@@ -80,6 +85,9 @@ class Indicators(NamedTuple):
     preserves_volume: bool
     log_alignment: float
     aligns_as_expected: bool
+    steady: bool = True
+    zeros_are_tori: bool = True
+    not_finite: str = ""
 
 
 def verdict(i: Indicators) -> tuple[Verdict, str]:
@@ -88,6 +96,8 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
         return Verdict.divergent, "the state grew beyond all bounds"
     if i.status != Status.completed:
         return Verdict.undecided, f"the run did not end well: {MEANINGS[i.status]}"
+    if i.not_finite:
+        return Verdict.undecided, f"observables are not finite: {i.not_finite} of the window"
     growing = bool(i.exponents[0] > 0 and not _zero(i)[0])
     if not i.moves and growing:
         return (
@@ -145,6 +155,19 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
     return Verdict.chaotic, f"λ₁ is positive, λ₁T = {folds:.0f}, K = {i.zero_one:.2f}"
 
 
+def _returning(i: Indicators) -> tuple[Verdict, str]:
+    """It comes back every time: a cycle, unless an exponent says that it may have another frequency."""
+    back = f"it comes back to within d = {i.distance:.1g}"
+    further = int((i.exponents > -max(i.resolution, NEUTRAL / i.duration)).sum()) - int(i.continuous)
+    if further > 0 and i.zeros_are_tori:
+        return (
+            Verdict.undecided,
+            f"{back} every time, but {'λ₂' if i.continuous else 'λ₁'} is zero: two frequencies near a resonance, or "
+            "a cycle at a bifurcation or among others; run longer",
+        )
+    return _settled(i, Verdict.periodic, f"{back}, and no exponent is positive")
+
+
 def _regular(i: Indicators) -> tuple[Verdict, str]:
     """The largest exponent may be zero: what kind of regular motion?"""
     if not i.stationary:
@@ -154,10 +177,8 @@ def _regular(i: Indicators) -> tuple[Verdict, str]:
         )
     if i.preserves_volume and i.log_alignment < -FOLDS:
         return Verdict.undecided, f"no exponent is clearly positive, but GALI₂ = e^{i.log_alignment:.0f}"
-    if i.distance < BACK and not i.zero_one >= STAYS:
-        return _settled(
-            i, Verdict.periodic, f"it comes back to within d = {i.distance:.1g}, and no exponent is positive"
-        )
+    if i.distance < BACK and i.steady and not i.zero_one >= STAYS:
+        return _returning(i)
     if np.isnan(i.zero_one):
         return Verdict.undecided, "no exponent is clearly positive, but the window is too short for the 0-1 test"
     if not i.zero_one < STAYS:
