@@ -133,10 +133,57 @@ def test_the_command(tmp_path):
     ds = curlflow.load(tmp_path / "bifurcation_small.nc")
     np.testing.assert_allclose(ds.gain, [0, -1])
     assert (tmp_path / "bifurcation_small.png").exists()
+    failing = [*command[:5], "--over", "rule.gain=0,-1", "--exponents", "5000", "--workers", "1"]
+    failed = subprocess.run(failing, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert failed.returncode == 3, failed.stderr
+    assert "gain -1: ValueError: exponents: got 5000" in failed.stderr
+    assert "picture" not in failed.stderr
+    assert "retry_failed" not in failed.stderr
+    wrong = subprocess.run(
+        [*failing, "--observable", "foo"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert wrong.returncode == 2
+    assert "observable: got 'foo', allowed are train_error" in wrong.stderr
     words = [*command[:5], "--over", "rule.gain"]
     wrong = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert wrong.returncode == 2
     assert "required is FIELD=VALUES" in wrong.stderr
+
+
+def test_verdicts_do_not_rest_on_the_observable_that_is_shown():
+    def circle(ω):
+        def field(t, x, args):
+            grows = 1 - jnp.sum(x**2)
+            return jnp.stack([args * x[1] + x[0] * grows, -args * x[0] + x[1] * grows])
+
+        return curlflow.Flow(field, [1.0, 0.0], args=ω)
+
+    options = {"transient": 100, "duration": 300}
+    named = curlflow.bifurcation(circle, {"omega": [1.0, 1.3]}, observable="state_1", **options)
+    radius = curlflow.bifurcation(circle, {"omega": [1.0, 1.3]}, observable=lambda x: jnp.sum(x**2), **options)
+    assert (radius.verdict == named.verdict).all()
+    assert named.verdict.attrs["flag_meanings"].split()[int(named.verdict[0, 0])] == "periodic"
+    assert radius.attrs["observable"] == "observable_1"
+    late = radius.late_extremum.values[:, 0]  # the radius alone does not move
+    np.testing.assert_allclose(late[:, 0], 1, atol=1e-5)
+    assert np.isnan(late[:, 1:]).all()
+
+
+def test_names_of_observables_are_checked_at_every_value():
+    from curlflow.studies.observables import names_of
+
+    found = [names_of(spec().replace("network.inputs", inputs)) for inputs in (1, 2, 12)]
+    assert [len(names) for names in found] == [5, 7, 8]
+    assert all(len(set(names)) == len(names) for names in found)
+    gram = next(name for name in found[2] if name not in found[1])
+    with pytest.raises(ValueError, match=f"observable: got '{gram}', allowed are train_error"):
+        curlflow.bifurcation(spec(), {"network.inputs": [12, 2]}, observable=gram)
+
+
+def test_values_that_all_failed():
+    with pytest.warns(UserWarning, match="1 of 1 values failed; .* The first: .*exponents: got 5000"):
+        ds = curlflow.bifurcation(spec(), {"rule.gain": [0.5]}, exponents=5000, engine="serial")
+    assert "exponents: got 5000" in ds.cell_message.values[0]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +201,11 @@ def test_the_command(tmp_path):
         (lambda: systems.logistic, {"a/b": [3.0]}, {}, "over: got the name 'a/b'"),
         (lambda: systems.logistic, {3: [3.0]}, {}, "over: got the name 3"),
         (lambda: systems.henon, {"a": [1.4]}, {"observable": lambda x: x}, "observable: got 2 numbers"),
+        (lambda: systems.henon, {"a": [1.4]}, {"observable": lambda x: None}, "observable: the function cannot"),
         (lambda: 3, {"r": [3.0]}, {}, "spec_or_function: got 3"),
+        (lambda: lambda r: None, {"r": [3.0]}, {}, "the function returned NoneType, required is a Flow or a Map"),
+        (spec, {"rule.gain": [0.5]}, {"observable": "foo"}, "observable: got 'foo', allowed are train_error, .*_"),
+        (spec, {"rule.gain": [0.5]}, {"seed": -1}, "seed: got -1"),
     ],
 )  # fmt: skip
 def test_bad_input(subject, over, options, message):

@@ -47,6 +47,9 @@ def test_gradient_descent_is_chaotic_nowhere():
         np.testing.assert_allclose(ds.lyapunov_exponent.sel(learning_rate=rate), expected, atol=2e-3)
     assert ds.attrs["study"] == "step_sizes"
     assert "power" not in ds
+    assert len(set(ds.observable.values.tolist())) == ds.sizes["observable"] == 8
+    with pytest.raises(ValueError, match=r"curlflow.step_sizes keeps no spectra; draw what curlflow.classify"):
+        curlflow.plot.classification(ds)
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.1, 0.01, 0.001, None])

@@ -1,12 +1,14 @@
 """Commands about motion that does not settle: windows, verdicts, bifurcation diagrams."""
 
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..arguments import numbers_from, output_from, spec_from, window_from
 from .common import (
+    SOME_FAILED,
     CompressOption,
     OutputOption,
     PictureOption,
@@ -14,6 +16,7 @@ from .common import (
     RealizationsOption,
     SetOption,
     SpecArgument,
+    err,
     finish,
     run,
     without_screen,
@@ -131,8 +134,22 @@ def bifurcation(
         "observable": observable, "transient": transient, "duration": duration, "exponents": exponents,
         "directory": directory, "workers": workers, "progress": not quiet,
     }  # fmt: skip
-    dataset = run(lambda: bifurcation(settings, {field: numbers}, **options), path)
-    return finish(dataset, path, picture, quiet)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*values failed; cell_message says why")  # it follows below
+        dataset = run(lambda: bifurcation(settings, {field: numbers}, **options), path)
+    code = finish(dataset, path, picture and "late_extremum" in dataset, quiet)
+    return SOME_FAILED if _show_failed(dataset) else code
+
+
+def _show_failed(dataset: Any) -> bool:
+    """Say which values failed, and why; whether there are any."""
+    if "cell_message" not in dataset:
+        return False
+    name = dataset.cell_message.dims[0]
+    for value, message in zip(dataset[name].values.tolist(), dataset.cell_message.values.tolist(), strict=True):
+        if message:
+            err.print(f"{name} {value:g}: {message}", soft_wrap=True)
+    return True
 
 
 COMMANDS = (fluctuations, classify, bifurcation)

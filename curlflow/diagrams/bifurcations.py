@@ -1,6 +1,7 @@
 """How motion changes with a parameter of the rule, or of any system: `bifurcation`."""
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from jaxtyping import Float
 from .. import random_matrix, results
 from ..precision import double_precision
 from ..spec import Spec
-from ..studies.bifurcation_cell import VARIABLES, at_value
+from ..studies.bifurcation_cell import VARIABLES, at_value, chosen
+from ..studies.observables import names_of
+from ..studies.options import whole
 from ..studies.workers import Interrupted, Progress, reporting
 from ..sweeping import sweep
+from ..sweeping.dimensions import dimensions_of
+from ..systems import Flow, Map
 
 VERSION = 2
 """Of what a cell of a sweep returns."""
@@ -58,7 +63,8 @@ def bifurcation(
     - `over`: one parameter and its values: a dotted field of the spec or a name with a `curlflow.Axis`; for a
       function any name.
     - `observable`: a name among those of `curlflow.classify`, such as `"train_error"` (default for specs), or
-      `"state_0"` (default for systems); for systems also a function of the state to a number.
+      `"state_0"` (default for systems); for systems also a function of the state to a number. Whose extrema are
+      shown: verdicts rest on all observables of `curlflow.classify`, whatever is named here.
     - `exponents`: how many. More than one lets tori be told from cycles.
     - `directory`, `engine`, `workers`: of specs: as for `curlflow.sweep`, by which all values are computed.
     - `progress`: of specs as for `curlflow.sweep`; otherwise as for `curlflow.classify`, as is all else.
@@ -76,16 +82,39 @@ def bifurcation(
     if isinstance(spec_or_function, Spec):
         if callable(observable):
             raise ValueError("observable: got a function; for specs required is a name, so that cells can be stored.")
+        _check_observable(spec_or_function, over, observable, seed)
         engines = {"directory": directory, "engine": engine, "workers": workers, "progress": progress}
-        return _finished(
-            sweep(spec_or_function, over, at_value, options, version=VERSION, **engines), spec_or_function
-        )
+        return _of_spec(spec_or_function, over, options, engines)
     if not callable(spec_or_function):
         raise ValueError(f"spec_or_function: got {spec_or_function!r}, required is a Spec or a function of a number.")
     for name, value in {"directory": directory, "engine": engine, "workers": workers}.items():
         if value is not None:
             raise ValueError(f"{name}: it goes with a spec; the values of a function are computed here, one by one.")
     return _of_function(spec_or_function, *next(iter(over.items())), options, progress)
+
+
+def _check_observable(spec: Spec, over: Any, name: Any, seed: Any) -> None:
+    """Refuse, before anything is computed, a name that is no observable at one of the values."""
+    seed = 0 if seed is None else whole("seed", seed, 0, 2**63 - 1)
+    (dimension,) = dimensions_of(spec, over)
+    for change in dimension.changes:
+        chosen(name, names_of(spec.replace(dict(change)), seed=seed), functions=False)
+
+
+def _of_spec(spec: Spec, over: Any, options: dict[str, Any], engines: dict[str, Any]) -> xr.Dataset:
+    """All values, by a sweep."""
+    with warnings.catch_warnings():
+        # It speaks of an argument that there is not here.
+        warnings.filterwarnings("ignore", r".*cells failed; cell_message says why")
+        dataset = sweep(spec, over, at_value, options, version=VERSION, other_version="recompute", **engines)
+    failed = int((dataset.cell_status == 1).sum())
+    if failed:
+        first = next(text for text in dataset.cell_message.values.ravel().tolist() if text)
+        warnings.warn(
+            f"{failed} of {dataset.cell_status.size} values failed; cell_message says why. The first: {first}",
+            stacklevel=4,
+        )
+    return _finished(dataset, spec)
 
 
 def _of_function(function: Callable, name: Any, values: Any, options: dict[str, Any], progress: Any) -> xr.Dataset:
@@ -95,7 +124,7 @@ def _of_function(function: Callable, name: Any, values: Any, options: dict[str, 
     with reporting(progress, 1) as report:
         try:
             for i, value in enumerate(values):
-                parts.append(at_value(function(float(value)), **options))
+                parts.append(at_value(_system(function(float(value))), **options))
                 report(0, "values", (i + 1) / values.size)
         except KeyboardInterrupt:
             interrupted = True
@@ -111,6 +140,18 @@ def _of_function(function: Callable, name: Any, values: Any, options: dict[str, 
     if interrupted:
         raise Interrupted(whole)
     return whole
+
+
+def _system(returned: Any) -> Flow | Map:
+    """What a function returned.
+
+    **Raises:** `ValueError` unless it is a flow or a map.
+    """
+    if not isinstance(returned, Flow | Map):
+        raise ValueError(
+            f"spec_or_function: the function returned {type(returned).__name__}, required is a Flow or a Map."
+        )
+    return returned
 
 
 def _checked(name: Any, values: Any) -> tuple[str, Float[np.ndarray, " values"]]:
