@@ -304,7 +304,7 @@ def test_bad_input(options, message):
 def test_windows_that_are_too_short():
     with pytest.raises(ValueError, match="duration: got 100, 100 iterations; required are 500 or more"):
         curlflow.classify(systems.henon(), duration=100)
-    with pytest.raises(ValueError, match="spec_or_system"):
+    with pytest.raises(ValueError, match="spec_or_system: got int, required is a curlflow.Spec, a Flow or a Map; "):
         curlflow.classify(3)
 
 

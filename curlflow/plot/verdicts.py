@@ -21,6 +21,11 @@ def classification(dataset: xr.Dataset, realization: Any = 0) -> Figure:
 
     **Raises:** `ValueError` for a dataset without verdicts, and realizations that it does not have.
     """
+    if isinstance(dataset, xr.Dataset) and dataset.attrs.get("study") == "step_sizes":
+        raise ValueError(
+            "dataset: curlflow.step_sizes keeps no spectra; draw what curlflow.classify returns for one learning "
+            "rate, or lyapunov_exponent over learning_rate."
+        )
     needs(dataset, "verdict", "zero_one", "power")
     check_realization(dataset, realization)
     one = dataset.isel(realization=realization)

@@ -39,7 +39,7 @@ def started(spec_or_system: Any, given: dict[str, Any], observables: Any, rule: 
 
     **Raises:** `ValueError` for arguments out of range.
     """
-    check_subject(spec_or_system, rule)
+    check_subject(spec_or_system, rule, "a Flow or a Map")
     why = "verdicts are about motion without noise, which the 0-1 test and returns cannot tell from chaos"
     instead = 'curlflow.lyapunov gives its exponents; or set dynamics.batch to "full", or dynamics.kind to "flow".'
     check_free_of_noise(spec_or_system, why, instead)

@@ -8,12 +8,17 @@ from ..spec import Spec
 from ..systems import AbstractSystem, Diffusion
 
 
-def check_subject(subject: Any, rule: Any) -> None:
-    """Refuse anything that is neither a spec nor a system."""
+def check_subject(subject: Any, rule: Any, systems: str = "a Flow, a Map or a Diffusion") -> None:
+    """Refuse anything that is neither a spec nor a system.
+
+    **Arguments:**
+
+    - `systems`: those that the study allows, in words.
+    """
     if not isinstance(subject, Spec | AbstractSystem):
         raise ValueError(
-            f"spec_or_system: got {type(subject).__name__}, required is a curlflow.Spec, a Flow, a Map or a "
-            "Diffusion; curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs."
+            f"spec_or_system: got {type(subject).__name__}, required is a curlflow.Spec, {systems}; "
+            "curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs."
         )
     if rule is not None and not isinstance(subject, Spec):
         raise ValueError("rule: a rule object goes with a spec; the system that was given has its own dynamics.")
