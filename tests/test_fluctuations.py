@@ -8,6 +8,7 @@ from reference import autoregressive
 
 import curlflow
 from curlflow import Spec, Status, systems
+from curlflow.integrate import Adaptive
 from curlflow.measures.order_parameter import order_parameter
 from curlflow.studies.fluctuation_dataset import WindowStatus
 
@@ -307,3 +308,21 @@ def test_states_that_alternate_are_named():
     np.testing.assert_allclose(ds.autocorrelation_weighted[0, :4], [1, -1, 1, -1], atol=0.02)
     still = curlflow.fluctuations(curlflow.Map(step, [0.0, 1.0]), window=(500, 600))
     assert still.status.item() == Status.completed
+
+
+def test_the_solver_takes_the_steps_of_the_window_before_it_begins():
+    # x follows y, which is slow. Long steps leave an error in x, whose relaxation nobody should see in the window.
+    system = curlflow.Flow(
+        lambda t, s, args: jnp.array([[-3.0, 3.0], [0.0, -0.01]]) @ s, np.ones(2), integrator=Adaptive(1e-3, 1e-6)
+    )
+    ds = curlflow.fluctuations(system, window=(400, 410), interval=0.1, weights=2)
+    x, y = ds.records[0].to_numpy().T
+    np.testing.assert_allclose(x / y, 3 / 2.99, rtol=1e-7)
+
+
+@pytest.mark.parametrize("window", [(0, 10), (0.35, 10.35), (12.3, 22.3), (1000, 1010)])
+def test_samples_are_where_they_belong_whatever_comes_before(window):
+    system = curlflow.Flow(lambda t, s, args: 1.0 + 0 * s, np.zeros(1))
+    ds = curlflow.fluctuations(system, window=window, interval=0.5, weights=1)
+    np.testing.assert_allclose(ds.records[0, :, 0], ds.time, rtol=1e-12)
+    np.testing.assert_allclose(ds.time[-1], window[1])

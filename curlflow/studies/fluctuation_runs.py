@@ -23,6 +23,10 @@ from .workers import Pace, Progress, in_turns
 
 ITERATIONS = 100
 """Iterations of a map that are done at once before the window."""
+LEAD = 30.0
+"""Units of time before the window of a flow in which its solver takes the steps of the window already. They are shorter
+than those before, and the larger errors of these would relax, in fast directions, before the eyes of who looks for
+small fluctuations."""
 
 
 class Entries(eqx.Module):
@@ -142,7 +146,7 @@ def _watched(
 
 
 def _run(r: Fluctuating, options: Options, schedule: Schedule, entries: Entries, report: Progress) -> Iterator[None]:
-    yield from _transient(r, options.start, report)
+    yield from _transient(r, options, report)
     if int(r.run.status) != Status.completed:
         return
     r.window = as_numpy(opened(r.expand(r.run.state), r.run.clock))
@@ -160,10 +164,10 @@ def _run(r: Fluctuating, options: Options, schedule: Schedule, entries: Entries,
     r.finished = True
 
 
-def _transient(r: Fluctuating, start: float, report: Progress) -> Iterator[None]:
+def _transient(r: Fluctuating, options: Options, report: Progress) -> Iterator[None]:
     """The state alone, up to the window."""
-    done = 0.0
-    for span, number in _stretches(r.system, start):
+    done, start = 0.0, options.start
+    for span, number in _stretches(r.system, options):
         pace, left = Pace(10**6), number
         while left and int(r.run.status) == Status.completed:
             take = min(pace.number, left)
@@ -175,10 +179,12 @@ def _transient(r: Fluctuating, start: float, report: Progress) -> Iterator[None]
             yield
 
 
-def _stretches(system: AbstractSystem, start: float) -> list[tuple[Any, int]]:
+def _stretches(system: AbstractSystem, options: Options) -> list[tuple[Any, int]]:
     """Spans, and how many of each, that lead to the window."""
     if isinstance(system, Flow):
-        number = math.ceil(start / LONGEST_PIECE)
-        return [(np.float64(start / max(number, 1)), number)]
-    number, rest = divmod(int(start), ITERATIONS)
+        steps = min(options.samples, math.floor(min(options.start, LEAD) / options.interval + 1e-9))
+        before = options.start - steps * options.interval
+        number = math.ceil(before / LONGEST_PIECE - 1e-9)
+        return [(np.float64(before / max(number, 1)), number), (np.float64(options.interval), steps)]
+    number, rest = divmod(int(options.start), ITERATIONS)
     return [(np.int64(ITERATIONS), number), (np.int64(rest), int(rest > 0))]
