@@ -24,9 +24,8 @@ from .workers import Pace, Progress, in_turns
 ITERATIONS = 100
 """Iterations of a map that are done at once before the window."""
 LEAD = 30.0
-"""Units of time before the window of a flow in which its solver takes the steps of the window already. They are shorter
-than those before, and the larger errors of these would relax, in fast directions, before the eyes of who looks for
-small fluctuations."""
+"""Units of time before the window of a flow in which its solver takes the steps of the window already. Longer steps
+leave larger errors, which would relax, in fast directions, before the eyes of who looks for small fluctuations."""
 
 
 class Entries(eqx.Module):
