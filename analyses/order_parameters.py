@@ -28,6 +28,8 @@ KEPT = (
     "order_parameter", "layer_order_parameter", "decay_time", "integrated_time", "participation_ratio",
     "window_status", "samples", "status",
 )  # fmt: skip
+FLOOR = 1e-6
+"""Order parameters below are drawn there: such runs are at rest, or on their way to it."""
 KINDS = ("full_batch", "flow")
 LABELS = {"full_batch": "updates, full batches", "flow": "flow"}
 
@@ -88,7 +90,7 @@ def swept(line: Line, epochs: int, realizations: int, directory: Path, engine: M
 
 
 def draw_lines(datasets: Sequence[xr.Dataset], along: Sequence[str]) -> Any:
-    """q along every line, a row for each of the dynamics: medians, and all realizations as points."""
+    """q along every line, a row for each of the dynamics: medians, and all realizations as points; ○ two states."""
     with styled():
         figure, grid = plt.subplots(len(KINDS), len(datasets), figsize=(4.6 * len(datasets), 5.4), squeeze=False)
         for column, (dataset, name) in enumerate(zip(datasets, along, strict=True)):
@@ -98,7 +100,7 @@ def draw_lines(datasets: Sequence[xr.Dataset], along: Sequence[str]) -> Any:
                 axes.set_title(LABELS[kind])
             grid[-1, column].set_xlabel({"c": "compression ratio c = M/N", "fraction": "flipped inputs α_h"}[name])
         for row in grid:
-            row[0].set_ylabel("order parameter q")
+            row[0].set_ylabel("order parameter q (at least 10⁻⁶)")
     return figure
 
 
@@ -107,11 +109,12 @@ def _line(axes: Any, dataset: xr.Dataset, along: str, other: str) -> None:
     cycle = dataset.status == int(curlflow.Status.period_two)
     for value, color in zip(dataset[other].to_numpy(), colors, strict=False):
         q, two = (
-            part.sel({other: value}).transpose(along, "realization") for part in (dataset.order_parameter, cycle)
+            part.sel({other: value}).transpose(along, "realization")
+            for part in (np.maximum(dataset.order_parameter, FLOOR), cycle)
         )
         x = dataset[along].to_numpy()
         symbol = "c" if other == "c" else "α_h"
-        axes.plot(x, q.where(q > 0).median("realization"), color=color, label=f"{symbol} = {value:g}")
+        axes.plot(x, q.median("realization"), color=color, label=f"{symbol} = {value:g}")
         points = np.repeat(x[:, None], q.sizes["realization"], axis=1)
         axes.plot(points[~two.to_numpy()], q.to_numpy()[~two.to_numpy()], ".", color=color, markersize=3, alpha=0.6)
         axes.plot(
