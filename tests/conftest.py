@@ -1,9 +1,14 @@
-"""Shared by all tests: double precision, and a count of compilations."""
+"""Shared by all tests: double precision, a count of compilations, and the modules of analyses."""
 
 import gc
+import importlib
+import sys
+from pathlib import Path
 
 import jax
 import pytest
+
+ANALYSES = Path(__file__).parent.parent / "analyses"
 
 
 @pytest.fixture
@@ -28,6 +33,18 @@ def compilations():
 
     yield count
     jax.monitoring.clear_event_listeners()
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """A function that imports a module of analyses by its name; after the test they are gone again."""
+    if not ANALYSES.is_dir():
+        pytest.skip("a source distribution has no analyses")
+    monkeypatch.syspath_prepend(str(ANALYSES))
+    yield importlib.import_module
+    for name, known in list(sys.modules.items()):
+        if Path(getattr(known, "__file__", None) or "").parent == ANALYSES:
+            del sys.modules[name]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,17 +1,12 @@
 """The analyses of convergence: the published grids and protocols, and datasets that say what was run."""
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import curlflow
 
-ANALYSES = Path(__file__).parent.parent / "analyses"
-pytestmark = pytest.mark.skipif(not ANALYSES.is_dir(), reason="a source distribution has no analyses")
 FIGURES = ("fig5_convergence_speed", "fig10_relu", "fig11_without_constraint")
 PUBLISHED = {
     # number of values, first, last, realizations, epochs, samples, activation, constraint
@@ -26,15 +21,6 @@ PUBLISHED = {
     "fig11c": (17, 0.1, 4.0, 10, 200_000, 10_000, "tanh", "none"),
     "fig11d": (10, 1, 10, 10, 100_000, 2_000, "tanh", "none"),
 }
-
-
-@pytest.fixture
-def module(monkeypatch):
-    """Import a module of analyses by its name."""
-    monkeypatch.syspath_prepend(str(ANALYSES))
-    yield importlib.import_module
-    for name in ("convergence_figures", "speedup_map", "escape_from_saddles", *FIGURES):
-        sys.modules.pop(name, None)
 
 
 def test_grids_and_protocols_are_the_published_ones(module):

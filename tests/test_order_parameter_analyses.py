@@ -1,26 +1,10 @@
 """The analyses of fluctuations: published protocols, and files that are small and say what they leave out."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 import curlflow
 
-ANALYSES = Path(__file__).parent.parent / "analyses"
-pytestmark = pytest.mark.skipif(not ANALYSES.is_dir(), reason="a source distribution has no analyses")
 SCRIPTS = ("fig3bcd_hidden_layer", "fig4cd_readout_layer")
-
-
-@pytest.fixture
-def module(monkeypatch):
-    """Import a module of analyses by its name."""
-    monkeypatch.syspath_prepend(str(ANALYSES))
-    yield importlib.import_module
-    for name in ("order_parameters", "phase_diagrams", "phase_datasets", *SCRIPTS):
-        sys.modules.pop(name, None)
 
 
 def test_lines_are_the_published_ones(module):

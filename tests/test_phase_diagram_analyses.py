@@ -1,31 +1,17 @@
 """The analyses of phase diagrams: published protocols, datasets that say what was run, boundaries beside them."""
 
 import dataclasses
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import curlflow
 
-ANALYSES = Path(__file__).parent.parent / "analyses"
-pytestmark = pytest.mark.skipif(not ANALYSES.is_dir(), reason="a source distribution has no analyses")
 SCRIPTS = (
     "fig3a_hidden_phase_diagram", "fig4_readout_phase_diagram", "fig6_tanh_hidden", "fig8_tanh_readout",
     "mixed_flips_error",
 )  # fmt: skip
-
-
-@pytest.fixture
-def module(monkeypatch):
-    """Import a module of analyses by its name."""
-    monkeypatch.syspath_prepend(str(ANALYSES))
-    yield importlib.import_module
-    for name in ("phase_diagrams", "phase_datasets", "phase_boundaries", *SCRIPTS):
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -97,7 +97,9 @@ def _written(name: str) -> tuple[str, str]:
     try:
         text = inspect.getsource(function)
     except OSError:  # it was typed in
-        code = function.__code__
+        code = getattr(function, "__code__", None)
+        if code is None:
+            return "", ""
         constants = [constant for constant in code.co_consts if not inspect.iscode(constant)]
         text = repr((code.co_code, code.co_names, constants))
     # What stands in a notebook has a new file for every text.
