@@ -7,6 +7,7 @@ results do not depend on the order in which they are computed.
 
 import functools
 import math
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -32,6 +33,10 @@ WIDE = 10**7
 layers: in hundredths of the time and without gigabytes of activities. (They differ by rounding.)"""
 
 
+_inputs_in_use: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
+"""Inputs by what they are drawn from."""
+
+
 @jax.jit
 def stream(seed: int | Int[Array, ""], role: int | Int[Array, ""], realization: int | Int[Array, ""]) -> Array:
     """The key of a role in a realization."""
@@ -54,10 +59,16 @@ def drawn_weights(widths: tuple[int, ...], law: str, scale: float, key: Array) -
 
 
 def drawn_inputs(spec: "Spec", role: int, samples: int) -> Float[np.ndarray, "inputs samples"]:
-    """Inputs (inputs × samples), the same for all realizations."""
-    key = stream(spec.data.seed, role, 0)
-    draws = _unit_draws(key, "normal", (spec.network.inputs, samples))
-    return spec.data.input_std * np.asarray(draws)
+    """Inputs (inputs × samples), the same for all realizations: one array, read only, while any of them is in use."""
+    drawn = spec.data.seed, role, spec.network.inputs, samples, spec.data.input_std
+    inputs = _inputs_in_use.get(drawn)
+    if inputs is None:
+        key = stream(spec.data.seed, role, 0)
+        draws = _unit_draws(key, "normal", (spec.network.inputs, samples))
+        inputs = spec.data.input_std * np.asarray(draws)
+        inputs.flags.writeable = False
+        _inputs_in_use[drawn] = inputs
+    return inputs
 
 
 def checked_architecture(spec: "Spec", graph: Any) -> Architecture:

@@ -1,5 +1,7 @@
 """From spec to arrays: laws, pairing of random streams, and what a problem holds."""
 
+import weakref
+
 import jax
 import numpy as np
 import pytest
@@ -82,6 +84,25 @@ def test_realizations_share_data_and_differ_in_the_rest():
     assert not same(a.student, other.student)
     assert (a.x_train != SPEC.replace("data.seed", 1).build().x_train).any()
     assert not same(a.student, a.teacher)
+
+
+def test_inputs_are_one_array_while_they_are_in_use():
+    a, b = SPEC.build(realization=0), SPEC.replace("rule", {"kind": "feedback_alignment"}).build(realization=1)
+    assert a.x_train is b.x_train
+    assert a.x_test is b.x_test
+    assert a.x_train is not a.x_test
+    with pytest.raises(ValueError, match="read-only"):
+        a.x_train[0, 0] = 1.0
+    for field, value in (("data.samples", 70), ("data.input_std", 2.0), ("data.seed", 1), ("network.inputs", 31)):
+        other = SPEC.replace(field, value).build()
+        assert other.x_train is not a.x_train, field
+        assert other.x_train.shape == (other.spec.network.inputs, other.spec.data.samples)
+        np.testing.assert_allclose(other.x_train.std(), other.spec.data.input_std, rtol=0.1)
+    inputs = weakref.ref(a.x_train)
+    kept = a.x_train.copy()
+    del a, b
+    assert inputs() is None
+    assert (SPEC.build().x_train == kept).all()
 
 
 def test_the_same_numbers_in_every_context():

@@ -62,8 +62,6 @@ class Reached(NamedTuple):
 def arrive(r: Arriving, plan: Plan, report: Progress) -> Iterator[None]:
     """Run to the first record below the threshold, or to the end."""
     run = r.run
-    # On the device once, and not for every call.
-    run.system, run.observer = jax.tree.map(_on_device, (run.system, run.observer))
     while run.stop is None and run.done < plan.epochs.size:
         follow(run, plan, _recorded(r, plan), True, None)
         # Only the last record can be the first one below the threshold.
@@ -75,8 +73,14 @@ def arrive(r: Arriving, plan: Plan, report: Progress) -> Iterator[None]:
         yield
 
 
-def _on_device(leaf: Any) -> Any:
-    return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
+def on_device(runs: list[Arriving]) -> None:
+    """Put what the runs compute with on the device once, not for every call; arrays that runs share once for all."""
+    before = [(r.run.system, r.run.observer) for r in runs]
+    arrays = {id(a): a for a in jax.tree.leaves(before) if isinstance(a, np.ndarray)}
+    there = {name: jnp.asarray(a) for name, a in arrays.items()}
+    after = jax.tree.map(lambda leaf: there.get(id(leaf), leaf), before)
+    for r, (system, observer) in zip(runs, after, strict=True):
+        r.run.system, r.run.observer = system, observer
 
 
 def compiled(runs: list[Arriving], plan: Plan) -> None:

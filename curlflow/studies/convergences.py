@@ -11,7 +11,7 @@ from ..problem import Problem
 from ..spec import Spec
 from .compared_rules import named_rules
 from .convergence_dataset import assemble
-from .convergence_runs import Arriving, arrive, compiled
+from .convergence_runs import Arriving, arrive, compiled, on_device
 from .options import flag, one_of, positive, whole
 from .rule_comparison import compare_rules
 from .subjects import architecture_of, subject_attributes
@@ -97,6 +97,7 @@ def convergence(
     first = next(iter(problems.values()))
     variances = [_variance(problem, settings["error"]) for problem in first]
     runs = _runs(problems, variances, settings, compress)
+    on_device(runs)
     plan = Plan.of(spec.dynamics, settings["epochs"], settings["records"])
     with reporting(progress, [f"{r.rule}, realization {r.run.index}" for r in runs]) as report:
         compiled(runs, plan)
