@@ -264,6 +264,17 @@ def test_the_command(tmp_path):
     assert (tmp_path / "classify_small.png").exists()
 
 
+def test_points_that_rounding_holds_are_named():
+    """x = 1 is an unstable fixed point of 1 − 1.1 (x − 1) + …, and 1 + 1e-17 is 1."""
+    unstable = curlflow.Map(lambda i, x, args: 1 - 1.1 * (x - 1) + 0.1 * (x - 1) ** 3, np.array([1.0]))
+    long, short = (curlflow.classify(unstable, transient=10, duration=d, exponents=1) for d in (2000, 600))
+    np.testing.assert_allclose(long.lyapunov_exponent[0, 0], np.log(1.1), rtol=1e-9)
+    for dataset, status in ((long, "held_by_rounding"), (short, "completed")):
+        assert verdict(dataset) == "undecided"
+        assert "an unstable point that will be left" in dataset.reason[0].item()
+        assert curlflow.Status(int(dataset.status[0])).name == status
+
+
 def test_symmetry_does_not_count():
     flow = small(**{"dynamics": {"kind": "flow"}, "rule.flipped.inputs": 0.0})
     dataset = curlflow.classify(flow, transient=500, duration=200, exponents=4)

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import curlflow
 from curlflow.measures.extrapolation import limit_of_small_steps
+from curlflow.studies.motion import Verdict
+from curlflow.studies.step_sizes import _limits
 
 
 def test_a_line_with_errors():
@@ -33,6 +36,30 @@ def small(**changes):
         dynamics={"kind": "updates", "learning_rate": 0.2},
         realizations=2,
     ).replace(changes)
+
+
+def test_the_line_is_through_motion_of_the_flow_s_kind():
+    rates = np.array([0.1, 0.05, 0.02, 0.01, 0.0])
+    kind = {name: int(v) for name, v in Verdict.__members__.items()}
+    chaotic, undecided, torus = kind["chaotic"], kind["undecided"], kind["quasi_periodic"]
+    held, good = int(curlflow.Status.held_by_rounding), int(curlflow.Status.completed)
+    whole = xr.Dataset(
+        {
+            "verdict": (
+                ("learning_rate", "realization"),
+                [[torus, chaotic], [chaotic, torus], [undecided, torus], [undecided, torus], [chaotic, torus]],
+            ),
+            "status": (("learning_rate", "realization"), [[good, good]] * 3 + [[held, good], [good, good]]),
+            "lyapunov_exponent": (
+                ("learning_rate", "realization", "exponent"),
+                np.array([[0.0, 3.0], [2.5, 0.5], [2.8, 0.8], [9.0, 0.9], [3.0, 1.0]])[..., None],
+            ),
+            "lyapunov_exponent_se": (("learning_rate", "realization", "exponent"), np.full((5, 2, 1), 0.1)),
+        }
+    )
+    found = _limits(whole, rates)
+    np.testing.assert_allclose(found["exponent_limit"][:, 0], [3.0, 1.0])
+    np.testing.assert_allclose(found["limit_difference"][:, 0], [0.0, 0.0], atol=1e-12)
 
 
 def test_gradient_descent_is_chaotic_nowhere():

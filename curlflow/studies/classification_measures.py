@@ -15,6 +15,7 @@ from ..systems.transverse import OffOrbits
 from .classification_observables import of_observables, relative_tolerance
 from .classification_options import Options
 from .classification_runs import Classified
+from .early_stopping import held_time
 from .motion import FOLDS, SIGNIFICANT, WALKS, Indicators
 
 COLLAPSED = 1e-8
@@ -81,13 +82,24 @@ def _iterations(r: Classified, found: dict[str, Any]) -> float:
 
 
 def named_status(r: Classified, found: dict[str, Any]) -> Status:
-    """How the run ended; of one that did not fail also what it ended in, where that is a trap of the updates."""
-    if r.status != Status.completed or not found["moves"].any():
+    """How the run ended; of one that did not fail also the trap that it ended in."""
+    if r.status != Status.completed:
         return r.status
-    repeats = found["return_distance"] < REPEATS and round(_iterations(r, found)) == 2
-    if not isinstance(r.system, Flow) and repeats:
+    moves, is_map = found["moves"].any(), not isinstance(r.system, Flow)
+    repeats = is_map and found["return_distance"] < REPEATS
+    if (repeats or not moves) and _held(found):
+        return Status.held_by_rounding
+    if not moves:
+        return r.status
+    if repeats and round(_iterations(r, found)) == 2:
         return Status.period_two
     return Status.rank_one if (found.get("rank_ratio", np.ones(1)) < COLLAPSED).any() else r.status
+
+
+def _held(found: dict[str, Any]) -> bool:
+    """Whether the largest exponent is positive, and the window longer than it needs to grow from rounding."""
+    growth, error = float(found["lyapunov_exponent"][0]), float(found["lyapunov_exponent_se"][0])
+    return growth > SIGNIFICANT * error and found["averaged_time"] > held_time(growth)
 
 
 def _ranks(r: Classified) -> dict[str, Any]:

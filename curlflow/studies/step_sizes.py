@@ -66,8 +66,9 @@ def step_sizes(
     - `transient`, `duration`: Default: 3,000 and 6,000.
     - all else: as for `curlflow.classify`.
 
-    **Description:** runs in which two states alternate, or whose weights have collapsed to rank one (`status`), are
-    another motion than that of the flow, and are left out of the line. The exponents of chaotic motion have
+    **Description:** the line is through runs of the flow's kind of motion. Those of another verdict are left out
+    (chaotic and undecided ones go together), and those with a trap as their `status`: two states alternate, weights
+    have collapsed to rank one, or rounding holds them at an unstable point. The exponents of chaotic motion have
     statistical errors, by which the line is weighted; where all of them are zero there is no line.
 
     **Raises:** as `curlflow.classify`; `curlflow.Interrupted` with the learning rates that were finished.
@@ -131,7 +132,7 @@ def _limits(whole: xr.Dataset, rates: np.ndarray) -> dict[str, Any]:
     values, errors = (
         whole[name].transpose(*dims).to_numpy() for name in ("lyapunov_exponent", "lyapunov_exponent_se")
     )
-    alike = (whole.status.transpose(ALONG, "realization") == int(Status.completed)).to_numpy() & (rates > 0)[:, None]
+    alike = _like_the_flow(whole, rates)
     shape = values.shape[1:]
     limit, error, square, apart = (np.full(shape, np.nan) for _ in range(4))
     for i, j in np.ndindex(shape):
@@ -144,6 +145,16 @@ def _limits(whole: xr.Dataset, rates: np.ndarray) -> dict[str, Any]:
         "exponent_limit": limit, "exponent_limit_se": error, "exponent_limit_chi_square": square,
         "limit_difference": apart,
     }  # fmt: skip
+
+
+def _like_the_flow(whole: xr.Dataset, rates: np.ndarray) -> np.ndarray:
+    """Which updates, (learning_rate, realization), have the flow's kind of motion, as far as verdicts tell."""
+    verdicts, status = (whole[name].transpose(ALONG, "realization").to_numpy() for name in ("verdict", "status"))
+    alike = (status == int(Status.completed)) & (rates > 0)[:, None]
+    if rates[-1] != 0:
+        return alike
+    irregular = np.isin(verdicts, (int(Verdict.chaotic), int(Verdict.undecided)))
+    return alike & ((verdicts == verdicts[-1]) | (irregular & irregular[-1]))
 
 
 def _chaotic_in(whole: xr.Dataset, rates: list[float]) -> np.ndarray:
