@@ -285,6 +285,31 @@ def test_symmetry_does_not_count():
         curlflow.classify(flow, exponents=20)
 
 
+def test_weights_that_go_round_while_nothing_else_moves():
+    """All inputs flipped: W1 and W2 end in a rotation of the hidden units that leaves W2 W1 and W1ᵀW1 as they are."""
+    changes = {
+        "network.inputs": 4, "network.hidden": 13, "teacher.width": 13, "rule.flipped.inputs": 1.0, "realizations": 1,
+        "data.samples": 200, "seed": 1, "start.offset.value": 1e-3,
+        "dynamics": {"kind": "updates", "learning_rate": 0.1, "batch": "full"},
+    }  # fmt: skip
+    spec = curlflow.preset("fig3cd").replace(changes)
+    dataset = curlflow.classify(spec, transient=4000, duration=500, exponents=1)
+    assert verdict(dataset) == "fixed_point"
+    assert "relative equilibrium" in dataset.reason[0].item()
+    epochs = [44_999, 45_000, 45_020]
+    weights = curlflow.simulate(spec, times=epochs, weights="all").weights[0].to_numpy()
+    w1, w2 = weights[:, :52].reshape(3, 13, 4), weights[:, 52:].reshape(3, 1, 13)
+    np.testing.assert_allclose(w2[2] @ w1[2], w2[1] @ w1[1], atol=1e-8)
+    np.testing.assert_allclose(w1[2].T @ w1[2], w1[1].T @ w1[1], atol=1e-8)
+    assert np.abs(weights[2] - weights[1]).max() > 0.1
+    speed = np.linalg.norm(weights[1] - weights[0]) / 0.1 / np.linalg.norm(weights[1])
+    np.testing.assert_allclose(float(dataset.weight_speed[0]), speed, rtol=1e-6)
+    flow = curlflow.classify(spec.replace("rule.flipped.inputs", 0.0).replace("dynamics", {"kind": "flow"}),
+                             transient=200, duration=100, exponents=1)  # fmt: skip
+    assert flow.weight_speed[0] < 1e-6
+    assert flow.reason[0].item() == "nothing moves any more"
+
+
 def test_two_alternating_states_are_named():
     """The trap of docs/model.md: updates that end on a cycle that the flow does not have, with W1 of rank one."""
     changes = {"realizations": 1, "dynamics": {"kind": "updates", "learning_rate": 0.1}}

@@ -80,5 +80,6 @@ VARIABLES = (
     Variable("peak_is_line", (*BOTH, "peak"), "whether the peak is no wider than a line"),
     Variable("early_growth", ONE, "ln of the growth of a difference before the window, away from start and end"),
     Variable("rank_ratio", ("realization", "layer"), "second over first singular value of a layer at the end"),
+    Variable("weight_speed", ONE, "speed of all weights at the end over their norm, per unit of time"),
     results.status_variable(),
 )

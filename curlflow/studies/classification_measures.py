@@ -3,14 +3,17 @@
 import math
 from typing import Any
 
+import equinox as eqx
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
+from ..integrate import Clock, rms
 from ..measures.recurrence import REPEATS
 from ..measures.standard_error import batch_means_error, halves_agree
 from ..networks import Feedforward
 from ..status import Status
-from ..systems import Flow
+from ..systems import AbstractSystem, Flow
 from ..systems.transverse import OffOrbits
 from .classification_observables import of_observables, relative_tolerance
 from .classification_options import Options
@@ -35,7 +38,7 @@ def columns(r: Classified, options: Options, scale: Float[np.ndarray, " observab
     found = _exponents(r, options) | _alignment(r, options)
     grows = bool(found["lyapunov_exponent"][0] > SIGNIFICANT * found["lyapunov_exponent_se"][0])
     with np.errstate(over="ignore", invalid="ignore"):  # a run on its way to infinity
-        return found | of_observables(r, options, scale, grows) | _ranks(r)
+        return found | of_observables(r, options, scale, grows) | _of_weights(r)
 
 
 def indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indicators:
@@ -58,6 +61,7 @@ def indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indica
         lines=bool(lines.size and lines.all()), early_growth=found["early_growth"],
         preserves_volume=bool(found["preserves_volume"]), log_alignment=found["log_gali"][:2].min(),
         aligns_as_expected=_as_expected(found), zeros_are_tori=_zeros_are_tori(r), not_finite=_broken(found, names),
+        weights_go=found.get("weight_speed", 0.0) * found["averaged_time"],
     )  # fmt: skip
 
 
@@ -102,17 +106,30 @@ def _held(found: dict[str, Any]) -> bool:
     return growth > SIGNIFICANT * error and found["averaged_time"] > held_time(growth)
 
 
-def _ranks(r: Classified) -> dict[str, Any]:
-    """How far every layer is from rank one at the end; nothing where there are no layers."""
+def _of_weights(r: Classified) -> dict[str, Any]:
+    """How far every layer is from rank one at the end, and how fast weights move there; nothing without layers."""
     network = r.system.state
     if not isinstance(network, Feedforward):
         return {}
-    ratios = np.full(len(network.weights), np.nan)
+    ratios, speed = np.full(len(network.weights), np.nan), np.nan
     if r.measured is not None and r.status == Status.completed:
-        for i, weights in enumerate(r.measured.run.state.weights):
+        run = r.measured.run
+        for i, weights in enumerate(run.state.weights):
             values = np.linalg.svd(np.asarray(weights), compute_uv=False)
             ratios[i] = values[1] / values[0] if values.size > 1 and values[0] > 0 else np.nan
-    return {"rank_ratio": ratios}
+        speed = float(_relative_speed(r.system, run.state, run.clock))
+    return {"rank_ratio": ratios, "weight_speed": speed}
+
+
+@eqx.filter_jit
+def _relative_speed(system: AbstractSystem, state: Feedforward, clock: Clock) -> Array:
+    """‖dW/dt‖/‖W‖; of a map over one iteration."""
+    if isinstance(system, Flow):
+        velocity = system.velocity(clock.position, state)
+    else:
+        after = system.advance(state, None, 1, clock).state
+        velocity = jax.tree.map(lambda a, b: (a - b) / system.time(1), after, state)
+    return rms(velocity) / rms(state)
 
 
 def _exponents(r: Classified, options: Options) -> dict[str, Any]:

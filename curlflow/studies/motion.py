@@ -35,6 +35,8 @@ as much."""
 DRIFT = "observables drift; start later, run longer, or look at cosines of angles"
 WALKS, STAYS = 0.8, 0.3
 """K of the 0–1 test above which a series is chaotic, and below which it is regular."""
+AROUND = 0.1
+"""Weights that go so far, over their norm, while nothing that is looked at moves go along a symmetry."""
 BACK = 0.01
 """d(k) of equation (16) at which a trajectory is back."""
 NEUTRAL = 4.0
@@ -66,6 +68,7 @@ class Indicators(NamedTuple):
     - `aligns_as_expected`: whether tangents align at the rates that the gaps between exponents say.
     - `zeros_are_tori`: whether further exponents of zero mean further frequencies.
     - `not_finite`: names of observables that were not finite, with counts; empty if all were.
+    - `weights_go`: how far the weights of a network go in T at the speed that they end with, over their norm.
     """
 
     status: Status
@@ -88,6 +91,7 @@ class Indicators(NamedTuple):
     steady: bool = True
     zeros_are_tori: bool = True
     not_finite: str = ""
+    weights_go: float = 0.0
 
 
 def verdict(i: Indicators) -> tuple[Verdict, str]:
@@ -106,7 +110,8 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
             "an unstable point that will be left, or observables that do not see what moves",
         )
     if not i.moves:
-        return _settled(i, Verdict.fixed_point, "nothing moves any more")
+        around = ", but the weights, along a symmetry: a relative equilibrium" if i.weights_go > AROUND else ""
+        return _settled(i, Verdict.fixed_point, f"nothing moves any more{around}")
     if not i.continuous and i.distance < REPEATS:
         several = "two" if i.period == 2 else f"{i.period:.0f}"
         if growing:
