@@ -151,11 +151,11 @@ def test_the_command(tmp_path):
 
 
 def test_verdicts_do_not_rest_on_the_observable_that_is_shown():
-    def circle(ω):
-        def field(t, x, args):
-            grows = 1 - jnp.sum(x**2)
-            return jnp.stack([args * x[1] + x[0] * grows, -args * x[0] + x[1] * grows])
+    def field(t, x, args):
+        grows = 1 - jnp.sum(x**2)
+        return jnp.stack([args * x[1] + x[0] * grows, -args * x[0] + x[1] * grows])
 
+    def circle(ω):
         return curlflow.Flow(field, [1.0, 0.0], args=ω)
 
     options = {"transient": 100, "duration": 300}

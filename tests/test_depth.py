@@ -197,7 +197,7 @@ def test_updates_steps_and_sweeps(depth, by_hand, tmp_path):
     np.testing.assert_allclose(ds.train_error, [by_hand.error(flat)], rtol=1e-9)
     swept = curlflow.sweep(
         updates, over={"fraction": curlflow.Axis("rule.flipped.inputs", [0.0, 0.5])}, study="train",
-        options={"epochs": 50, "records": 3}, directory=tmp_path, workers=1,
+        options={"epochs": 50, "records": 3}, directory=tmp_path, engine="serial",
     )  # fmt: skip
     alone = curlflow.train(updates.replace("rule.flipped.inputs", 0.5), epochs=50, records=3)
     np.testing.assert_allclose(swept.train_error.sel(fraction=0.5), alone.train_error, rtol=1e-9)
@@ -206,7 +206,7 @@ def test_updates_steps_and_sweeps(depth, by_hand, tmp_path):
     large, small, flow = steps.lyapunov_exponent.transpose("learning_rate", ...).to_numpy()
     np.testing.assert_allclose(2 * small - large, flow, rtol=1e-3)
     assert (np.abs(large - flow) > 1e-5).all()
-    diagram = curlflow.bifurcation(updates, {"rule.gain": [1.0, -1.0]}, transient=10, duration=60)
+    diagram = curlflow.bifurcation(updates, {"rule.gain": [1.0, -1.0]}, transient=10, duration=60, engine="serial")
     teacher = np.concatenate([np.ravel(w) for w in updates.build().teacher.weights])
     fastest = np.linalg.eigvals(by_hand.jacobian(teacher)).real.max()
     np.testing.assert_allclose(diagram.solution_rate.sel(gain=-1.0), [fastest], atol=1e-7)
