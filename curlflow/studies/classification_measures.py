@@ -36,9 +36,13 @@ def columns(r: Classified, options: Options, scale: Float[np.ndarray, " observab
     - `scale`: how large every observable is where nothing has been learnt; 0 where nothing is known.
     """
     found = _exponents(r, options) | _alignment(r, options)
-    grows = bool(found["lyapunov_exponent"][0] > SIGNIFICANT * found["lyapunov_exponent_se"][0])
     with np.errstate(over="ignore", invalid="ignore"):  # a run on its way to infinity
-        return found | of_observables(r, options, scale, grows) | _of_weights(r)
+        return found | of_observables(r, options, scale, _grows(found)) | _of_weights(r)
+
+
+def _grows(found: dict[str, Any]) -> bool:
+    """Whether the largest exponent is positive for sure."""
+    return bool(found["lyapunov_exponent"][0] > SIGNIFICANT * found["lyapunov_exponent_se"][0])
 
 
 def indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indicators:
@@ -101,9 +105,8 @@ def named_status(r: Classified, found: dict[str, Any]) -> Status:
 
 
 def _held(found: dict[str, Any]) -> bool:
-    """Whether the largest exponent is positive, and the window longer than it needs to grow from rounding."""
-    growth, error = float(found["lyapunov_exponent"][0]), float(found["lyapunov_exponent_se"][0])
-    return growth > SIGNIFICANT * error and found["averaged_time"] > held_time(growth)
+    """Whether a difference grows, and the window is longer than it needs to grow from rounding."""
+    return _grows(found) and found["averaged_time"] > held_time(float(found["lyapunov_exponent"][0]))
 
 
 def _of_weights(r: Classified) -> dict[str, Any]:
