@@ -1,14 +1,21 @@
-"""Why is curl descent faster: does it spend less time near saddles?
+"""Why is curl descent faster: does it spend less time near saddles, and what does it do differently there?
 
 Gradient and curl descent (one of ten hidden units flipped) from the same starts in the setting of figure 5c, 2,000
 samples, as flows. Along the way: errors, speed, the angle between the velocity and −∇error, the ratio of the curl
 part of the Jacobian, and its eigenvalues. Near a saddle learning is slow although the error is not small, and the
 Jacobian has eigenvalues with a positive real part, of which the leading one sets the pace of the escape.
 
-Variables, along `rule`, `realization`, `time`: `train_error`, `test_error`; at fewer times, along `looked_at`:
-`error`, `speed`, `gradient_angle`, `curl_ratio`, `leading_real_part`, `unstable_directions`; along `rule`,
-`realization`: `convergence_time`, and `slow_time`, for how long before that the training error fell by less than a
-factor of e^½ while time grew by e (`SLOW`).
+What the network lacks there is seen in `nonlinear_share`, the part of the training error that no linear function of
+the inputs takes away, and what it does about it in `largest_readout_share`, the largest share of one hidden unit in
+‖W2‖²: norms are kept at twice the teacher's, and the surplus has to go where it does no harm. Whether that is what
+matters is asked by changing the rule at the time `SWITCH`, when the errors of both are still about the same.
+
+Variables, along `rule`, `realization`, `time`: `train_error`, `test_error`, `nonlinear_share`,
+`largest_readout_share`; at fewer times, along `looked_at`: `error`, `speed`, `gradient_angle`, `curl_ratio`,
+`leading_real_part`, `unstable_directions`; along `rule`, `realization`: `convergence_time`, and `slow_time`, for how
+long before that the training error fell by less than a factor of e^½ while time grew by e (`SLOW`); along `rule`,
+`rule_after`, `realization`: `switched_time`, the time of convergence (read off records) with one rule before and
+one after `SWITCH`.
 
 Writes `data/escape_from_saddles.nc` and `docs/figures/escape_from_saddles.png`:
 
@@ -16,6 +23,7 @@ Writes `data/escape_from_saddles.nc` and `docs/figures/escape_from_saddles.png`:
 """
 
 import argparse
+import dataclasses
 import json
 import warnings
 
@@ -29,6 +37,8 @@ from curlflow.plot.style import styled
 
 SLOW = 0.5
 """Learning is slow where −d ln E/d ln t is below this."""
+SWITCH, HORIZON, THRESHOLD = 10.0, 10_000.0, 1e-3
+"""When the rule is changed, how long it goes on at most, and the test error that counts as converged."""
 FIRST, LAST, RECORDS, LOOKS = 0.3, 1000.0, 240, 24
 RULES = {"gradient": {"kind": "gradient"}, "curl": {"kind": "curl", "flipped": {"hidden": {"count": 1}}}}
 
@@ -49,18 +59,64 @@ def slow_time(times, errors, until):
     return float(spans[(slope < SLOW) & (times <= end)].sum())
 
 
+def layers(flat, shapes):
+    """Weights of both layers, from the records of all weights (… × weights)."""
+    first = int(np.prod(shapes[0]))
+    return flat[..., :first].reshape(-1, *shapes[0]), flat[..., first:].reshape(-1, *shapes[1])
+
+
+def first_below(times, errors):
+    """When errors (records) are first at the threshold, between two records on logarithmic axes; NaN if never."""
+    below = np.flatnonzero(errors <= THRESHOLD)
+    if not below.size or below[0] == 0:
+        return float(times[0]) if below.size else float("nan")
+    pair = slice(below[0] - 1, below[0] + 1)
+    return float(np.exp(np.interp(-np.log(THRESHOLD), -np.log(errors[pair]), np.log(times[pair]))))
+
+
+def shares(problem, first, second):
+    """The nonlinear share of the training error, and the largest share of one unit in the readout, per record."""
+    basis = np.linalg.qr(problem.x_train.T)[0]
+    nonlinear = []
+    for w1, w2 in zip(first, second, strict=True):
+        error = np.tanh(w2 @ np.tanh(w1 @ problem.x_train)) - problem.y_train
+        nonlinear.append(1 - np.sum((error @ basis) ** 2) / np.sum(error**2))
+    return np.array(nonlinear), np.max(second**2, axis=(1, 2)) / np.sum(second**2, axis=(1, 2))
+
+
+def switched(spec, curves):
+    """Times of convergence with one rule before `SWITCH` (its `curves`), each after it: (rule_after, realization)."""
+    found = np.full((len(RULES), spec.realizations), np.nan)
+    times = np.concatenate([[0.0], np.geomspace(FIRST, HORIZON - SWITCH, RECORDS)])
+    at = curves.weights.sel(time=SWITCH, method="nearest")
+    for i, rule in enumerate(RULES.values()):
+        for j in range(spec.realizations):
+            problem = spec.replace("rule", rule).build(realization=j)
+            shapes = [w.shape for w in problem.student.weights]
+            start = [w[0] for w in layers(at.isel(realization=j).to_numpy(), shapes)]
+            problem = dataclasses.replace(problem, student=problem.student.with_weights(start))
+            states = curlflow.simulate(problem.flow(), times=times).state.isel(realization=0).to_numpy()
+            errors = [
+                0.5 * np.mean((np.tanh(w2 @ np.tanh(w1 @ problem.x_test)) - problem.y_test) ** 2)
+                for w1, w2 in zip(*layers(states, shapes), strict=True)
+            ]
+            found[i, j] = first_below(float(at.time) + times, np.array(errors))
+    return found
+
+
 def along_the_way(spec, times, looks):
     """What one rule does from record to record, and how the velocity looks at some of them."""
     curves = curlflow.simulate(spec, times=times, weights="all")
     every = curves.isel(time=looks)
     parts = curlflow.decomposition(spec, at=every)
-    shapes = [w.shape for w in spec.build().student.weights]
-    ends = np.cumsum([a * b for a, b in shapes])[:-1]
+    problems = [spec.build(realization=i) for i in range(spec.realizations)]
+    flat = curves.weights.transpose("realization", "time", "weight").to_numpy()
+    weights = [layers(w, [w.shape for w in problems[0].student.weights]) for w in flat]
     leading, unstable = (np.full((spec.realizations, len(looks)), np.nan) for _ in range(2))
-    for j in range(len(looks)):
-        flat = every.weights.isel(time=j).transpose("realization", "weight").to_numpy()
-        networks = [[part.reshape(s) for part, s in zip(np.split(w, ends), shapes, strict=True)] for w in flat]
-        networks = [spec.build(realization=i).student.with_weights(w) for i, w in enumerate(networks)]
+    for j, look in enumerate(looks):
+        networks = [
+            p.student.with_weights([w1[look], w2[look]]) for p, (w1, w2) in zip(problems, weights, strict=True)
+        ]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that these are no fixed points is meant
             found = curlflow.stability(spec, at=networks)
@@ -72,7 +128,11 @@ def along_the_way(spec, times, looks):
         "leading_real_part": (("realization", "looked_at"), leading),
         "unstable_directions": (("realization", "looked_at"), unstable),
     }
-    found = xr.Dataset(data, {"looked_at": times[looks]})
+    both = np.array([shares(p, *w) for p, w in zip(problems, weights, strict=True)])
+    for i, name in enumerate(("nonlinear_share", "largest_readout_share")):
+        data[name] = (("realization", "time"), both[:, i])
+    data["switched_time"] = (("rule_after", "realization"), switched(spec, curves))
+    found = xr.Dataset(data, {"looked_at": times[looks], "rule_after": list(RULES)})
     return found.merge(curves[["train_error", "test_error"]], combine_attrs="drop")
 
 
@@ -80,7 +140,9 @@ LONG_NAMES = {
     "error": "training error", "speed": "norm of the velocity", "gradient_angle": "angle to −∇error, radians",
     "curl_ratio": "antisymmetric over symmetric norm of J", "leading_real_part": "largest Re of an eigenvalue",
     "unstable_directions": "eigenvalues with a positive real part", "slow_time": "time of slow learning",
-    "looked_at": "time", "time": "time",
+    "looked_at": "time", "time": "time", "nonlinear_share": "nonlinear share of the training error",
+    "largest_readout_share": "largest share of a unit in the squared norm of W2",
+    "switched_time": "time of convergence with the rule changed on the way", "rule_after": "rule after the change",
 }  # fmt: skip
 
 
@@ -109,19 +171,22 @@ def computed(quick):
         k: arrived.attrs[k]
         for k in ("Conventions", "source", "references", "created", "commit", "versions", "device")
     }
+    kept |= {"switched_at": float(times[np.argmin(np.abs(times - SWITCH))]), "threshold": THRESHOLD}
     return dataset.assign_attrs(title="escape from saddles", spec=spec.to_json(), rules=json.dumps(RULES), **kept)
 
 
 def draw(dataset):
-    """Errors, speed, the pace of escape and the angle to the gradient against time; medians thick."""
+    """Errors, speed, angle to the gradient, pace of escape, and where the norm goes, against time; medians thick."""
     panels = {
         "train_error": ("time", "training error", "log"), "speed": ("looked_at", "speed |F|", "log"),
         "leading_real_part": ("looked_at", "largest Re μ", "log"),
         "gradient_angle": ("looked_at", "angle to −∇error (rad)", "linear"),
+        "nonlinear_share": ("time", "nonlinear share of the error", "linear"),
+        "largest_readout_share": ("time", "largest share of a unit in ‖W2‖²", "linear"),
     }  # fmt: skip
-    figure, grid = plt.subplots(1, 4, figsize=(14, 3.2))
+    figure, grid = plt.subplots(2, 3, figsize=(11, 6), sharex=True)
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-    for axes, (name, (along, text, scale)) in zip(grid, panels.items(), strict=True):
+    for axes, (name, (along, text, scale)) in zip(grid.flat, panels.items(), strict=True):
         for color, rule in zip(colors, dataset["rule"].to_numpy(), strict=False):
             values = dataset[name].sel(rule=rule).transpose(along, "realization")
             axes.plot(dataset[along], values, color=color, alpha=0.25, linewidth=0.7)
@@ -129,7 +194,9 @@ def draw(dataset):
                 dataset[along], values.median("realization"), color=color, linewidth=2, label=figures.LABELS[rule]
             )
         axes.set(xscale="log", yscale=scale, xlabel="time", ylabel=text)
-    grid[0].legend(frameon=False)
+    for axes in grid[0]:
+        axes.set_xlabel("")
+    grid[0, 0].legend(frameon=False)
     return figure
 
 
@@ -149,6 +216,12 @@ def main():
         print(
             f"{rule}: median time of convergence {float(one.convergence_time.median()):.4g}, of slow learning "
             f"{float(one.slow_time.median()):.4g}; leading rate there {float(one.leading_real_part.median()):.3g}"
+        )
+    for before, after in np.ndindex(2, 2):
+        times = dataset.switched_time.isel(rule=before, rule_after=after)
+        names = [str(dataset[d].to_numpy()[i]) for d, i in (("rule", before), ("rule_after", after))]
+        print(
+            f"{names[0]} until {dataset.switched_at:.3g}, then {names[1]}: converges at {float(times.median()):.4g}"
         )
     with styled():
         draw(dataset).savefig(pictures / f"{name}.png")

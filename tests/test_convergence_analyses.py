@@ -1,6 +1,7 @@
 """The analyses of convergence: the published grids and protocols, and datasets that say what was run."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,6 +44,30 @@ def test_slow_time_is_that_of_plateaus(module):
     assert slow_time(times, errors, 1e4) == pytest.approx(90, rel=0.02)
     assert slow_time(times, errors, 50.0) == pytest.approx(40, rel=0.02)
     assert slow_time(times, errors, np.nan) == pytest.approx(90, rel=0.02)
+
+
+def test_first_record_below_the_threshold_is_interpolated(module):
+    first_below = module("escape_from_saddles").first_below
+    times = np.geomspace(1, 1e4, 41)
+    assert first_below(times, 1 / times) == pytest.approx(1e3)
+    assert first_below(times, 0.37 / times) == pytest.approx(370)  # linear on logarithmic axes: exact
+    assert np.isnan(first_below(times[:20], 1 / times[:20]))
+    assert first_below(times, np.full(41, 1e-4)) == 1
+
+
+def test_shares_of_errors_and_readouts(module):
+    """Errors that are linear in the inputs, orthogonal to them, and half of each."""
+    shares, rng = module("escape_from_saddles").shares, np.random.default_rng(0)
+    w1, w2, x = rng.normal(size=(2, 3)), np.array([[3.0, 4.0]]), rng.normal(size=(3, 50))
+    outputs = np.tanh(w2 @ np.tanh(w1 @ x))
+    linear = rng.normal(size=(1, 3)) @ x
+    other = x[:1] ** 2 - x[:1] ** 2 @ np.linalg.pinv(x) @ x
+    other *= np.linalg.norm(linear) / np.linalg.norm(other)
+    for error, expected in ((linear, 0.0), (other, 1.0), (linear + other, 0.5)):
+        problem = SimpleNamespace(x_train=x, y_train=outputs - error)
+        nonlinear, largest = shares(problem, w1[None], w2[None])
+        assert nonlinear == pytest.approx([expected], abs=1e-12)
+        assert largest == pytest.approx([16 / 25])
 
 
 @pytest.mark.slow
