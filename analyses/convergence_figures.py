@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ DYNAMICS = {
     "minibatch": {"kind": "updates", "learning_rate": 0.1, "batch": 10},
 }
 """The flow stands for the published minibatches: both cross within the resolution of the records (tests/)."""
+RELU_FLOW = {"kind": "flow", "solver": "bosh3", "rtol": 1e-3, "atol": 1e-6}
+"""Flows with kinks, where a solver of low order and short steps is the faster one and not the less accurate one."""
 QUICK_VALUES, QUICK_REALIZATIONS = 4, 3
 LABELS = {"gradient": "gradient descent", "curl": "curl descent"}
 
@@ -57,6 +59,7 @@ class Panel:
     - `text`: what varies, in words.
     - `to_end`: whether errors at the end of all epochs are wanted (the panels that show them).
     - `published`: the protocol of the published figure, in words.
+    - `flow`: the dynamics that is called the flow.
     """
 
     name: str
@@ -68,6 +71,11 @@ class Panel:
     published: str
     epochs: int = 100_000
     to_end: bool = False
+    flow: Mapping[str, Any] = field(default_factory=lambda: DYNAMICS["flow"])
+
+    def dynamics(self, kind: str) -> Mapping[str, Any]:
+        """The dynamics of one kind, as a table of a spec."""
+        return self.flow if kind == "flow" else DYNAMICS[kind]
 
     def quick(self) -> "Panel":
         """A few values."""
@@ -103,7 +111,7 @@ def four_panels(samples: str, flipped: str, scale: str, teacher_scale: str, prot
 
 def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
     """Run what is missing of the panel's sweep, and compare the rules at every value."""
-    spec = curlflow.preset(panel.preset).replace("dynamics", DYNAMICS[given.dynamics])
+    spec = curlflow.preset(panel.preset).replace("dynamics", panel.dynamics(given.dynamics))
     if given.quick:
         samples = min(spec.data.samples, 500)
         spec = spec.replace({"data.samples": samples, "realizations": QUICK_REALIZATIONS})
@@ -125,7 +133,7 @@ def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
         "dynamics": given.dynamics,
         "realizations": spec.realizations,
         "epochs": panel.epochs,
-        **DYNAMICS[given.dynamics],
+        **panel.dynamics(given.dynamics),
     }
     return dataset.assign_attrs(published=panel.published, runs=json.dumps(runs))
 

@@ -6,15 +6,15 @@ a) and `data/fig10c.nc`:
     python analyses/fig10_relu.py            (--quick: minutes, in results/; --help: more)
 """
 
-from convergence_figures import SAMPLES, SCALES, Panel, by_field, main
+from convergence_figures import RELU_FLOW, SAMPLES, SCALES, Panel, by_field, main
 
 PROTOCOL = "minibatches of 10, learning rate 0.1 per epoch, 1e5 epochs, 40 realizations"
 PANELS = (
     Panel(
         "fig10b", "fig10b", "samples", SAMPLES, by_field("data.samples"), "number of training samples", PROTOCOL,
-        to_end=True,
+        to_end=True, flow=RELU_FLOW,
     ),
-    Panel("fig10c", "fig10c", "scale", SCALES, by_field("start.scale"), "starting scale", PROTOCOL),
+    Panel("fig10c", "fig10c", "scale", SCALES, by_field("start.scale"), "starting scale", PROTOCOL, flow=RELU_FLOW),
 )  # fmt: skip
 
 if __name__ == "__main__":
