@@ -37,7 +37,8 @@ DYNAMICS = {
 }
 """The flow stands for the published minibatches: both cross within the resolution of the records (tests/)."""
 RELU_FLOW = {"kind": "flow", "solver": "bosh3", "rtol": 1e-3, "atol": 1e-6}
-"""Flows with kinks, where a solver of low order and short steps is the faster one and not the less accurate one."""
+"""Flows with kinks, which reject the long steps of other solvers: times of convergence to 0.3 %, errors at the end of
+single runs to 10 % (docs/convergence.md, "Figure 10")."""
 QUICK_VALUES, QUICK_REALIZATIONS = 4, 3
 LABELS = {"gradient": "gradient descent", "curl": "curl descent"}
 
