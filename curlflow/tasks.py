@@ -51,6 +51,10 @@ class AbstractTask(eqx.Module):
     def error(self, network: Feedforward) -> Float[Array, ""]:
         """½ · mean over samples of |ŷ − y|², summed over the outputs."""
 
+    def transposed(self, inputs: Inputs) -> Float[Array, "samples inputs"] | Float[np.ndarray, "samples inputs"]:
+        """The transpose of `inputs`, which must be those of `residuals`: a task may have it ready."""
+        return inputs.T
+
 
 class AbstractDataTask(AbstractTask):
     """A task with data, known by their second moments at least."""
@@ -93,10 +97,18 @@ class AbstractSampleTask(AbstractDataTask):
 
 
 class Samples(AbstractSampleTask):
-    """Inputs `x` (inputs × samples) with targets `y` (outputs × samples)."""
+    """Inputs `x` (inputs × samples) with targets `y` (outputs × samples).
+
+    `rows` may be a copy of the inputs as samples × inputs. A gradient multiplies by the inputs from both sides, and
+    takes a quarter less time if both lie in memory as they are read.
+    """
 
     x: Inputs
     y: Outputs
+    rows: Float[Array, "samples inputs"] | None = None
+
+    def transposed(self, inputs: Inputs) -> Float[Array, "samples inputs"] | Float[np.ndarray, "samples inputs"]:
+        return inputs.T if self.rows is None else self.rows
 
     def differences(self, network: Feedforward) -> Outputs:
         return network.forward(self.x).activities[-1] - self.y

@@ -67,9 +67,10 @@ def test_every_rule_is_its_sum_over_samples(activation, kind, x64):
         gains=None if kind in ("plain", "feedback") else gains,
         feedback=feedback if kind in ("feedback", "both") else None,
     )  # fmt: skip
-    got = rule.velocity(Feedforward(weights, activation, activation), Samples(x, y)).weights
-    for a, b in zip(got, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
+    for task in (Samples(x, y), Samples(x, y, jax.numpy.asarray(x.T))):
+        got = rule.velocity(Feedforward(weights, activation, activation), task).weights
+        for a, b in zip(got, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
 
 
 def test_two_weight_model_conserves_what_it_should():

@@ -63,7 +63,7 @@ class AbstractErrorDrivenRule(AbstractLearningRule):
         derivative = ACTIVATIONS[network.activation].derivative
         velocities = []
         for layer in reversed(range(len(network.weights))):
-            velocities.append(-(delta @ h[layer].T))
+            velocities.append(-(delta @ (h[layer].T if layer > 0 else task.transposed(x))))
             if layer > 0:
                 delta = feedback[layer - 1].T @ delta
                 if network.activation != "linear":

@@ -15,6 +15,7 @@ from ..status import Status
 from ..systems import AbstractSystem, Flow
 from ..systems.base import Advanced
 from ..systems.crossing import advance_until, watch_until
+from ..tasks import Samples
 from .early_stopping import Stop
 from .exponent_runs import as_numpy
 from .training_plan import Plan, shorter_pieces
@@ -74,13 +75,29 @@ def arrive(r: Arriving, plan: Plan, report: Progress) -> Iterator[None]:
 
 
 def on_device(runs: list[Arriving]) -> None:
-    """Put what the runs compute with on the device once, not for every call; arrays that runs share once for all."""
+    """Put what the runs compute with on the device once, not for every call; arrays that runs share once for all.
+
+    Training inputs are there a second time as samples × inputs.
+    """
     before = [(r.run.system, r.run.observer) for r in runs]
     arrays = {id(a): a for a in jax.tree.leaves(before) if isinstance(a, np.ndarray)}
     there = {name: jnp.asarray(a) for name, a in arrays.items()}
-    after = jax.tree.map(lambda leaf: there.get(id(leaf), leaf), before)
+    tasks = [t for t in jax.tree.leaves([r.run.system for r in runs], is_leaf=_are_samples) if _are_samples(t)]
+    rows = {id(a): jnp.asarray(a.T.copy()) for a in {id(t.x): t.x for t in tasks}.values()}
+
+    def placed(part: Any) -> Any:
+        if not _are_samples(part):
+            return there.get(id(part), part)
+        x, y = (there.get(id(a), a) for a in (part.x, part.y))
+        return Samples(x, y, rows.get(id(part.x)))
+
+    after = jax.tree.map(placed, before, is_leaf=_are_samples)
     for r, (system, observer) in zip(runs, after, strict=True):
         r.run.system, r.run.observer = system, observer
+
+
+def _are_samples(part: Any) -> bool:
+    return isinstance(part, Samples)
 
 
 def compiled(runs: list[Arriving], plan: Plan) -> None:
