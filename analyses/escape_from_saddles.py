@@ -96,10 +96,8 @@ def switched(spec, curves):
             start = [w[0] for w in layers(at.isel(realization=j).to_numpy(), shapes)]
             problem = dataclasses.replace(problem, student=problem.student.with_weights(start))
             states = curlflow.simulate(problem.flow(), times=times).state.isel(realization=0).to_numpy()
-            errors = [
-                0.5 * np.mean((np.tanh(w2 @ np.tanh(w1 @ problem.x_test)) - problem.y_test) ** 2)
-                for w1, w2 in zip(*layers(states, shapes), strict=True)
-            ]
+            networks = (problem.student.with_weights(pair) for pair in zip(*layers(states, shapes), strict=True))
+            errors = [float(problem.test.error(network)) for network in networks]
             found[i, j] = first_below(float(at.time) + times, np.array(errors))
     return found
 
