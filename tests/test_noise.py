@@ -405,6 +405,9 @@ BAD_DIFFUSIONS = [
     ({"steps": 1.5}, "steps: got 1.5, allowed"),
     ({"diffusion": drift}, r"diffusion: a function of \(t, x, args, increments\) is required"),
     ({"diffusion": lambda t, x, args, b: b, "motions": 3}, "diffusion: the result must be like the state"),
+    ({"diffusion": lambda t, x, args, b: 0.1 * x + b}, r"diffusion: got a function that is not linear"),
+    ({"diffusion": lambda t, x, args, b: x * abs(b)}, r"diffusion: got a function that is not linear"),
+    ({"diffusion": lambda t, x, args, b: b**2}, r"diffusion: got a function that is not linear"),
     ({"drift": None}, r"drift: got None, a function of \(t, x, args\)"),
     ({"constraint": 3}, "constraint: got 3"),
 ]

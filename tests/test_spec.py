@@ -102,6 +102,8 @@ def test_schema_describes_every_field():
         ({"rule.kind": "crul"}, "rule.kind: got 'crul', allowed are gradient, curl, feedback_alignment, predictive_coding,"),
         ({"rule": {}}, "rule.kind: got None, allowed are gradient"),
         ({"rule.kind": "gradient", "rule.gain": 2.0}, "rule.gain: got 2.0, but the kind of rule that was chosen has no"),
+        ({"dynamics": {"kind": "updates", "solver": "rkc2"}}, 'leave it out, or choose dynamics.kind = "flow".'),
+        ({"dynamics": {"kind": "flow", "batch": 4}}, 'leave it out, or choose dynamics.kind = "updates" or "sde".'),
         ({"start.kind": "random", "start.offset": {"layer": 1, "value": 1.0}}, "start.offset: got {'layer': 1, 'value'"),
         ({"start.kind": "teacher", "teacher.width": 5}, "teacher.width: got hidden widths [5]; a start at the teacher's"),
         ({"start": {"kind": "teacher", "offset": {"layer": 3, "value": 1.0}}}, "start.offset.layer: got 3, allowed is 1"),

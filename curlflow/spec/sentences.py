@@ -101,8 +101,11 @@ def _sentence(entry: Any, spec: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         names = field_names(spec)
         if name in names:
+            users = [f'"{k}"' for k, model in tags.items() if ".".join(path[1:2]) in model.model_fields]
+            elsewhere = f", or choose {path[0]}.kind = {' or '.join(users)}" if users else ""
             return (
-                f"{name}: got {given!r}, but the kind of {path[0]} that was chosen has no use for it; leave it out."
+                f"{name}: got {given!r}, but the kind of {path[0]} that was chosen has no use for it; leave it "
+                f"out{elsewhere}."
             )
         siblings = [n.rpartition(".")[2] for n in names if n.rpartition(".")[0] == name.rpartition(".")[0]]
         here = f" (fields here: {', '.join(siblings)})" if siblings else ""

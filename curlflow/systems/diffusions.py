@@ -24,6 +24,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
 from ..constraints import AbstractConstraint, Free
@@ -33,6 +34,9 @@ from ..status import Status
 from ..tangents import size
 from .base import AbstractSystem, Advanced, iterated, with_divergence
 from .checks import check_function, check_kind, check_positive, checked_state
+
+NOT_LINEAR = 1e-8
+"""Noise that is this far from linear in its increments, relative, is not so by rounding."""
 
 
 class Diffusion(AbstractSystem):
@@ -65,7 +69,8 @@ class Diffusion(AbstractSystem):
     - `constraint`: a set onto which the state is retracted after every step.
 
     **Raises:** `ValueError` for a state in single precision, functions with other arguments or another result, a step
-    that is not positive, numbers of motions or steps that are no whole numbers from 1, and what is no key.
+    that is not positive, noise that is not linear in its increments, numbers of motions or steps that are no whole
+    numbers from 1, and what is no key.
     """
 
     drift: Callable
@@ -104,6 +109,7 @@ class Diffusion(AbstractSystem):
         check_function(drift, "drift", "t, x, args", 0.0, self.state, self.args)
         further = self.state, self.args, np.zeros(self.motions)
         check_function(diffusion, "diffusion", "t, x, args, increments", 0.0, *further)
+        _check_linear(diffusion, self.state, self.args, self.motions)
 
     def clock(self) -> Clock:
         return Clock(np.int64(0), np.float64(0.0))
@@ -132,6 +138,29 @@ class Diffusion(AbstractSystem):
         t = k * self.step
         drift, noise = self.drift(t, x, self.args), self.diffusion(t, x, self.args, self.increments(k))
         return self.constraint.retract(jax.tree.map(lambda a, f, g: a + self.step * f + g, x, drift, noise))
+
+
+@double_precision
+def _check_linear(diffusion: Callable, state: PyTree, args: PyTree, motions: int) -> None:
+    """Refuse a diffusion that is not linear in the increments: it is no g dB, and (25) would have another limit."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
+        return
+    one, other = np.random.default_rng(0).standard_normal((2, motions))
+    first, second, both = (
+        _flat_noise(diffusion, state, args, increments) for increments in (one, other, one - 2 * other)
+    )
+    size_of_noise = jnp.max(jnp.abs(jnp.stack([first, second, both])))
+    if jnp.max(jnp.abs(both - first + 2 * second)) > NOT_LINEAR * size_of_noise:
+        raise ValueError(
+            "diffusion: got a function that is not linear in its increments, required is g(t, x) dB. (For random "
+            "increments a and b, noise of a − 2 b differs from that of a less twice that of b.) What does not depend "
+            "on the increments belongs to the drift."
+        )
+
+
+@eqx.filter_jit
+def _flat_noise(diffusion, state, args, increments):
+    return ravel_pytree(diffusion(0.0, state, args, increments))[0]
 
 
 def _checked_key(key: Any) -> Any:
