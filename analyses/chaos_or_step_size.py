@@ -27,9 +27,10 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from diagrams import TOTAL
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from phase_diagrams import ROOT, TOTAL, count, folders, loaded
+from scripts import ROOT, count, folders, loaded
 
 import curlflow
 from curlflow.plot.style import styled

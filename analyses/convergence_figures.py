@@ -20,7 +20,7 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from phase_diagrams import ROOT, count, folders, loaded, parsed
+from scripts import ROOT, count, folders, loaded, parsed
 
 import curlflow
 from curlflow.plot.style import styled

@@ -16,7 +16,8 @@ Writes `data/fig3a.nc`, `data/fig3a_inset.nc` and pictures of these names in `do
 
 import numpy as np
 import phase_boundaries
-from phase_diagrams import Diagram, Runs, main
+from diagrams import Diagram, Runs
+from phase_diagrams import main
 
 import curlflow
 

@@ -15,7 +15,9 @@ Writes `data/fig4.nc` and `docs/figures/fig4.png`; `fig4_inset` likewise, a data
 
 import numpy as np
 import phase_boundaries
-from phase_diagrams import QUICK_EPOCHS, QUICK_REALIZATIONS, Diagram, Runs, folders, loaded, main
+from diagrams import QUICK_EPOCHS, QUICK_REALIZATIONS, Diagram, Runs
+from phase_diagrams import main
+from scripts import folders, loaded
 
 import curlflow
 

@@ -16,7 +16,8 @@ Writes `data/fig6a.nc`, `data/fig6b.nc` and pictures of these names in `docs/fig
 
 import numpy as np
 import phase_boundaries
-from phase_diagrams import Diagram, Runs, main
+from diagrams import Diagram, Runs
+from phase_diagrams import main
 
 import curlflow
 

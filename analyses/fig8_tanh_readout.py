@@ -16,7 +16,8 @@ Writes `data/fig8.nc` and `docs/figures/fig8.png`:
 
 import numpy as np
 import phase_boundaries
-from phase_diagrams import Diagram, Runs, main
+from diagrams import Diagram, Runs
+from phase_diagrams import main
 
 import curlflow
 

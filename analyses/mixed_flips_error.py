@@ -15,7 +15,8 @@ Writes `data/mixed_flips_error.nc` and `docs/figures/mixed_flips_error.png`:
 """
 
 import phase_boundaries
-from phase_diagrams import Diagram, Runs, main
+from diagrams import Diagram, Runs
+from phase_diagrams import main
 
 import curlflow
 

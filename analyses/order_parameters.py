@@ -16,7 +16,8 @@ matplotlib.use("Agg")  # pictures go into files
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from phase_diagrams import DYNAMICS, ROOT, TOTAL, count, folders, loaded
+from diagrams import DYNAMICS, TOTAL
+from scripts import ROOT, count, folders, loaded
 
 import curlflow
 from curlflow.plot.style import styled

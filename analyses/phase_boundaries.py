@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from phase_diagrams import TEXTS, Diagram, Runs
+from diagrams import TEXTS, Diagram, Runs
 
 import curlflow
 from curlflow import random_matrix

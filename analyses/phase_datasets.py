@@ -7,15 +7,13 @@ import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from diagrams import Diagram
 
 import curlflow
-
-if TYPE_CHECKING:
-    from phase_diagrams import Diagram
 
 NOT_RUN, MISSING = 2, 2
 """Flags of `status` and of `cell_status`."""
@@ -23,14 +21,14 @@ OF_ALL = ("critical_fraction", "critical_hidden_fraction")
 """Variables that do not depend on the dynamics."""
 
 
-def on_whole_grid(dataset: xr.Dataset, diagram: "Diagram") -> xr.Dataset:
+def on_whole_grid(dataset: xr.Dataset, diagram: Diagram) -> xr.Dataset:
     """A sweep over some values of the axes, on all of them; what was not run is filled and says so."""
     extra = [name for name in dataset.coords if name not in dataset.dims]
     whole = {"c": diagram.ratios, **dict.fromkeys(diagram.flips, diagram.fractions)}
     return dataset.drop_vars(extra).reindex(whole, fill_value=_fillings(dataset))
 
 
-def together(diagram: "Diagram", parts: Sequence[xr.Dataset]) -> xr.Dataset:
+def together(diagram: Diagram, parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """One dataset of all dynamics, with a dimension for them if they are several."""
     names = xr.DataArray([run.dynamics for run in diagram.runs], dims="dynamics", name="dynamics")
     whole = xr.concat(parts, names, join="outer", combine_attrs="override", fill_value=_fillings(parts[0]))
@@ -90,7 +88,7 @@ def _fillings(dataset: xr.Dataset) -> dict[str, Any]:
     return {name: fillings.get(name, np.nan if kind == "f" else -1) for name, kind in kinds.items()}
 
 
-def _attributes(diagram: "Diagram", parts: Sequence[xr.Dataset]) -> dict[str, Any]:
+def _attributes(diagram: Diagram, parts: Sequence[xr.Dataset]) -> dict[str, Any]:
     """What was run, in full, and where it came from."""
     first = parts[0].attrs
     runs, cells = [], parts[0].cell_status.size

@@ -18,7 +18,7 @@ SCRIPTS = (
 def diagram(module, monkeypatch):
     """Three ratios of equal widths, three fractions; updates with full batches, minibatches at every second value."""
     shared = module("phase_diagrams")
-    monkeypatch.setattr(shared, "TOTAL", 13)
+    monkeypatch.setattr(module("diagrams"), "TOTAL", 13)
     runs = (shared.Runs("full_batch", 2), shared.Runs("minibatch", 1, every=2))
     return shared.Diagram(
         name="small", preset="fig4", ratios=(1.0, 1.05, 1.1), flips={"fraction": "hidden"}, epochs=20, records=5,
