@@ -51,6 +51,21 @@ def labelled(spec):
     )
 
 
+def named(spec):
+    """A dataset whose places have names, other ones in other cells, and one of them twice where there are nine."""
+    names = {1: ["a", "b"], 2: ["b"], 3: ["c", "a"]}.get(spec.network.inputs, ["a", "a"])
+    size = len(names)
+    return xr.Dataset(
+        {
+            "value": (("realization", "rule"), spec.seed + np.array([[ord(n) for n in names]] * 2, float)),
+            "below": ("rule", [n == "a" for n in names]),
+            "number": ("rule", np.arange(size)),
+            "word": ("rule", [n + n for n in names]),
+        },
+        {"rule": names, "place": ("rule", np.arange(size))},
+    )
+
+
 def unlucky(spec, folder=None):
     """A number, but not for odd seeds, unless there is a file that says so."""
     if spec.seed % 2 and not (folder and (Path(folder) / "mended").exists()):

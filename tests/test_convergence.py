@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.integrate import solve_ivp
 
 import curlflow
-from curlflow.rules import Gradient
+from curlflow.rules import FeedbackAlignment, Gradient
 from curlflow.status import Status
 from curlflow.studies import convergence_runs
 
@@ -262,9 +262,38 @@ def test_sweeps_compare_setting_by_setting(tmp_path):
     np.testing.assert_allclose(q, np.where(p == p.max(), p.max(), np.minimum(2 * p.min(), p.max())))
 
 
+def test_a_sweep_over_rules_has_their_names(tmp_path):
+    kinds = ["gradient", "feedback_alignment", "predictive_coding"]
+    spec = SPEC.replace({"rule": {"kind": "gradient"}, "realizations": 2})
+    options = {"threshold": 0.02, "epochs": 300}
+    ds = curlflow.sweep(
+        spec, {"kind": curlflow.Axis("rule.kind", kinds)}, study="convergence", options=options, directory=tmp_path,
+        engine="serial",
+    )  # fmt: skip
+    compared = curlflow.compare_rules(ds, baseline="gradient")
+    assert (compared["rule"].to_numpy().tolist(), compared["compared"].to_numpy().tolist()) == (kinds, kinds[1:])
+    for kind in kinds[1:]:
+        own = curlflow.convergence(spec.replace("rule.kind", kind), **options)
+        np.testing.assert_array_equal(compared.convergence_time.sel(kind=kind, rule=kind), own.convergence_time[1])
+        np.testing.assert_array_equal(compared.speed_up.sel(kind=kind, compared=kind), own.speed_up[0])
+    assert compared.convergence_time.sel(kind="gradient", rule=kinds[1:]).isnull().all()
+    assert compared.won.sel(kind="gradient").sum() == 0
+    for convention in ("published", "censored"):
+        figure = curlflow.plot.convergence_times(compared, convention=convention)
+        assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == kinds
+
+
+def test_outputs_without_variance_are_no_unit():
+    alone = SPEC.replace("data.test_samples", 1)
+    with pytest.raises(ValueError, match="relative: got True, but the teacher of realization 0 has the same outputs"):
+        curlflow.convergence(alone, relative=True)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"rules": ["gradient", {"flipped": {"hidden": 1.0}}]}, "rules: got the table .* which has no kind"),
+        ({"rules": {"mine": FeedbackAlignment([np.ones((7, 2))])}}, "rules: mine: matrices: got shapes"),
         ({"threshold": 0}, "threshold: got 0"),
         ({"threshold": "low"}, "threshold: got 'low', a number is required"),
         ({"error": "validation"}, "error: got 'validation', allowed are train, test"),

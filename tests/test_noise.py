@@ -408,6 +408,12 @@ BAD_DIFFUSIONS = [
     ({"diffusion": lambda t, x, args, b: 0.1 * x + b}, r"diffusion: got a function that is not linear"),
     ({"diffusion": lambda t, x, args, b: x * abs(b)}, r"diffusion: got a function that is not linear"),
     ({"diffusion": lambda t, x, args, b: b**2}, r"diffusion: got a function that is not linear"),
+    (
+        {"diffusion": lambda t, x, args, b: x * b**2, "state": [0.0, 0.0]},
+        r"diffusion: got a function that is not lin",
+    ),
+    ({"diffusion": lambda t, x, args, b: x * b + t * b**2}, r"diffusion: got a function that is not linear"),
+    ({"diffusion": lambda t, x, args, b: x * b, "motions": 3}, r"float64\[2\], float64\[3\]: mul got incompatible"),
     ({"drift": None}, r"drift: got None, a function of \(t, x, args\)"),
     ({"constraint": 3}, "constraint: got 3"),
 ]

@@ -113,6 +113,37 @@ def test_coordinates_that_agree_stay_and_others_get_the_axes(tmp_path):
     xr.testing.assert_identical(curlflow.load(curlflow.save(ds, tmp_path / "a.nc")), ds)
 
 
+def test_what_has_names_is_put_together_by_name(tmp_path):
+    over = {"seed": [0, 1], "network.inputs": [1, 2, 3]}
+    ds = serial(SPEC, over, sweep_cells.named, directory=tmp_path / "s")
+    assert ds["rule"].to_numpy().tolist() == ["a", "b", "c"]
+    assert ds.value.dims == ("seed", "inputs", "realization", "rule")
+    for seed in (0, 1):
+        for inputs in (1, 2, 3):
+            own = sweep_cells.named(SPEC.replace({"seed": seed, "network.inputs": inputs}))
+            cell = ds.sel(seed=seed, inputs=inputs)
+            for name in "abc":
+                found = cell.sel(rule=name)
+                if name in own["rule"]:
+                    one = own.sel(rule=name)
+                    np.testing.assert_array_equal(found.value, one.value)
+                    assert [found[v].item() for v in ("below", "number", "word", "place")] == [
+                        one[v].item() for v in ("below", "number", "word", "place")
+                    ]
+                else:
+                    assert found.value.isnull().all()
+                    assert np.isnan(found.below)
+                    assert (found.number, found.word, found.place) == (-1, "", -1)
+    assert "-1: no result" in ds.number.attrs["comment"]
+    xr.testing.assert_identical(curlflow.load(curlflow.save(ds, tmp_path / "a.nc")), ds)
+    # The same names in all cells are a coordinate as ever, also where cells are missing.
+    same = quietly(SPEC, {"seed": [0, 1], "network.inputs": [2]}, sweep_cells.named)
+    assert same["rule"].to_numpy().tolist() == ["b"]
+    # With a name twice in a cell, places stay places.
+    twice = serial(SPEC, {"network.inputs": [1, 9]}, sweep_cells.named)
+    assert twice["rule_of_cell"].to_numpy().tolist() == [["a", "b"], ["a", "a"]]
+
+
 def test_cells_of_other_dimensions_than_those_before_are_set_aside(tmp_path):
     with pytest.warns(UserWarning, match="2 of 4 cells failed"):
         ds = serial(SPEC, {"seed": [5, 0, 6, 1]}, dims_by_seed, directory=tmp_path / "s")

@@ -109,7 +109,7 @@ def _published(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
     error = epochs.std("realization", ddof=1) / np.sqrt(epochs.sizes["realization"])
     for name in dataset["rule"].to_numpy():
         axes.errorbar(
-            dataset[axis], mean.sel(rule=name), error.sel(rule=name), marker="o", markersize=3, capsize=2,
+            _places(dataset, axis), mean.sel(rule=name), error.sel(rule=name), marker="o", markersize=3, capsize=2,
             label=labels.get(name, name),
         )  # fmt: skip
     axes.set(yscale="log", ylabel="epoch of convergence, mean ± SEM")
@@ -120,15 +120,15 @@ def _medians(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
     horizon = float(dataset["horizon"].max())
     for name, color in _colors(dataset).items():
         one = dataset.sel(rule=name)
-        x, median = dataset[axis].to_numpy(), one["median_time"].to_numpy()
+        x, median = _places(dataset, axis), one["median_time"].to_numpy()
         lower, upper = one["median_time_lower"].to_numpy(), one["median_time_upper"].to_numpy()
         axes.plot(x, median, marker="o", markersize=3, color=color, label=labels.get(name, name))
         # A limit that is not known is no limit: the interval is open there.
         low, high = np.where(np.isnan(lower), median, lower), np.where(np.isnan(upper), horizon, upper)
-        known = ~np.isnan(median)
+        known, never = ~np.isnan(median), np.isnan(median) & one["arrived_share"].notnull().to_numpy()
         axes.vlines(x[known], low[known], high[known], color=color, alpha=0.5, linewidth=1)
-        never = {"marker": "^", "markersize": 5, "fillstyle": "none", "linestyle": "none"}
-        axes.plot(x[~known], np.full((~known).sum(), horizon), color=color, **never)
+        style = {"marker": "^", "markersize": 5, "fillstyle": "none", "linestyle": "none"}
+        axes.plot(x[never], np.full(never.sum(), horizon), color=color, **style)
     axes.axhline(horizon, color="0.6", linewidth=0.8, linestyle=":")
     axes.set(yscale="log", ylabel="median time of convergence")
     _along(axes, dataset, axis)
@@ -140,20 +140,28 @@ def _speed_ups(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
         middle = one["speed_up"].to_numpy()
         ends = np.array([middle - one["speed_up_lower"].to_numpy(), one["speed_up_upper"].to_numpy() - middle])
         axes.errorbar(
-            dataset[axis], middle, np.nan_to_num(ends).clip(0), marker="o", markersize=3, capsize=2, color=color,
-            label=f"{labels.get(name, name)}, both arrive",
+            _places(dataset, axis), middle, np.nan_to_num(ends).clip(0), marker="o", markersize=3, capsize=2,
+            color=color, label=f"{labels.get(name, name)}, both arrive",
         )  # fmt: skip
         style = {"marker": "s", "markersize": 3, "fillstyle": "none", "linestyle": ":"}
         label = "ratio of restricted means, all runs"
-        axes.plot(dataset[axis], one["mean_time_ratio"], color=color, label=label, **style)
+        axes.plot(_places(dataset, axis), one["mean_time_ratio"], color=color, label=label, **style)
     axes.axhline(1, color="0.4", linewidth=0.8)
     axes.set(yscale="log", ylabel=f"speed-up over {labels.get(dataset.attrs.get('baseline'), 'the first rule')}")
     _along(axes, dataset, axis)
 
 
+def _places(dataset: xr.Dataset, axis: Any) -> np.ndarray:
+    """Where the values of an axis are drawn: in a row if they are no numbers."""
+    values = dataset[axis].to_numpy()
+    return values.astype(float) if values.dtype.kind in "iuf" else np.arange(values.size, dtype=float)
+
+
 def _along(axes: Axes, dataset: xr.Dataset, axis: Any) -> None:
-    x = dataset[axis].to_numpy().astype(float)
-    if x.size > 3 and x.min() > 0 and x.max() > 30 * x.min():
+    x = _places(dataset, axis)
+    if dataset[axis].dtype.kind not in "iuf":
+        axes.set_xticks(x, [str(value) for value in dataset[axis].to_numpy()], rotation=20, ha="right")
+    elif x.size > 3 and x.min() > 0 and x.max() > 30 * x.min():
         axes.set_xscale("log")
     axes.set_xlabel(str(dataset[axis].attrs.get("long_name", axis)))
     axes.legend(frameon=False)

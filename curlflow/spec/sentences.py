@@ -53,6 +53,8 @@ def _flip_inconsistencies(rule: CurlRule, layers: int) -> Iterator[str]:
             f"rule.flipped.hidden: got a list of {len(hidden)}, required is one selection for each of the "
             f"{layers - 1} hidden layers."
         )
+    if layers == 1 and not isinstance(hidden, list) and hidden != 0.0:
+        yield f"rule.flipped.hidden: got {hidden}, but the network has no hidden units; leave it out."
     useless = "inputs" if rule.side == "postsynaptic" else "outputs"
     if getattr(rule.flipped, useless) != 0.0:
         yield (
@@ -115,7 +117,9 @@ def _sentence(entry: Any, spec: type[BaseModel]) -> str:
         return f"{name}: required, but not given."
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         allowed = ", ".join(k for k in kinds(spec, path[0]) if k != "custom")
-        got = given.get("kind") if isinstance(given, Mapping) else given
+        if isinstance(given, Mapping) and "kind" not in given:
+            return f"{name}.kind: required, but not given; allowed are {allowed}."
+        got = given["kind"] if isinstance(given, Mapping) else given
         return f"{name}.kind: got {got!r}, allowed are {allowed}."
     message = entry["msg"].removeprefix("Value error, ")
     if not path:

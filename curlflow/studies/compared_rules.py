@@ -42,7 +42,9 @@ def _name(rule: Any) -> str:
     if isinstance(rule, str):
         return rule
     if isinstance(rule, Mapping):
-        return str(rule.get("kind", "gradient"))
+        if not isinstance(rule.get("kind"), str):
+            raise ValueError(f'rules: got the table {rule!r}, which has no kind; give one, such as "curl".')
+        return rule["kind"]
     return type(rule).__name__
 
 

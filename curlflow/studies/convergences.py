@@ -1,6 +1,8 @@
 """How fast rules learn, side by side on the same problems: `convergence`."""
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -96,7 +98,12 @@ def convergence(
     problems = {name: _problems(spec, name, rule, architecture) for name, rule in chosen.items()}
     first = next(iter(problems.values()))
     variances = [_variance(problem, settings["error"]) for problem in first]
-    runs = _runs(problems, variances, settings, compress)
+    if settings["relative"] and not all(variances):
+        raise ValueError(
+            f"relative: got True, but the teacher of realization {variances.index(0.0)} has the same outputs for all "
+            f"{settings['error']} samples, a variance of 0; give the threshold in absolute units, or more samples."
+        )
+    runs = _runs(spec, chosen, problems, variances, settings, compress)
     on_device(runs)
     plan = Plan.of(spec.dynamics, settings["epochs"], settings["records"])
     with reporting(progress, [f"{r.rule}, realization {r.run.index}" for r in runs]) as report:
@@ -112,24 +119,37 @@ def convergence(
 
 def _problems(spec: Spec, name: str, rule: Any, architecture: Any) -> list[Problem]:
     build = rule.build if isinstance(rule, Spec) else functools.partial(spec.build, rule=rule)
-    try:
+    with _named(name, rule is not spec):
         return [build(realization=i, graph=architecture) for i in range(spec.realizations)]
+
+
+@contextlib.contextmanager
+def _named(name: str, given: bool) -> Iterator[None]:
+    """Sentences about a rule that was given begin with its name."""
+    try:
+        yield
     except ValueError as error:
-        if rule is spec:
+        if not given:
             raise
         raise ValueError(f"rules: {name}: {error}") from None
 
 
 def _runs(
-    problems: dict[str, list[Problem]], variances: list[float], settings: dict[str, Any], compress: bool
+    spec: Spec,
+    rules: dict[str, Any],
+    problems: dict[str, list[Problem]],
+    variances: list[float],
+    settings: dict[str, Any],
+    compress: bool,
 ) -> list[Arriving]:
+    thresholds = [settings["threshold"] * (variance if settings["relative"] else 1.0) for variance in variances]
+    of = ERRORS.index(settings["error"])
     runs = []
     for name, some in problems.items():
-        for i, problem in enumerate(some):
-            unit = variances[i] if settings["relative"] else 1.0
-            run = prepared(i, problem, compress, deviate=False)
-            of = ERRORS.index(settings["error"])
-            runs.append(Arriving(name, len(runs), run, settings["threshold"] * unit, of, settings["to_end"]))
+        with _named(name, rules[name] is not spec):
+            prepared_runs = [prepared(i, problem, compress, deviate=False) for i, problem in enumerate(some)]
+        for run, threshold in zip(prepared_runs, thresholds, strict=True):
+            runs.append(Arriving(name, len(runs), run, threshold, of, settings["to_end"]))
     return runs
 
 

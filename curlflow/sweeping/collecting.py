@@ -15,6 +15,7 @@ from ..results import CONVENTIONS, flag_variable
 from . import manifest as manifests
 from .coordinates import axis_coordinates, axis_names
 from .grid import DIGITS, canonical
+from .labels import put_by_name
 from .layout import NO_RESULT, Constant, Dimensions, Layout
 from .packing import Damaged, read_arrays
 from .settled import Settled
@@ -136,6 +137,7 @@ def _gathered(layout: Layout, pieces: list[Part]) -> tuple[dict[str, np.ndarray]
                     data[name][(cells, *part)] = values[rows]
                 elif not again:
                     constants[name].take(values[rows])
+    put_by_name(layout, data, constants)
     return data, constants, np.unique(np.array(damaged, dtype=np.int64))
 
 

@@ -93,6 +93,9 @@ def _check_result(function: Callable, field: str, index: Any, structure: Any, sh
                 f"{field}: JAX cannot trace it; use jax.numpy in place of numpy, and jnp.where or jax.lax.cond in "
                 f"place of if. ({str(error).splitlines()[0]})"
             ) from error
+        except TypeError as error:
+            given = ", ".join(map(str, jax.tree.leaves(_shapes((state, *further)))))
+            raise ValueError(f"{field}: it cannot be called with arrays {given}: {error}") from error
     if not eqx.tree_equal(_shapes(result), _shapes(state)):
         raise ValueError(f"{field}: the result must be like the state, {_shapes(state)}, got {_shapes(result)}.")
 

@@ -109,7 +109,7 @@ class Diffusion(AbstractSystem):
         check_function(drift, "drift", "t, x, args", 0.0, self.state, self.args)
         further = self.state, self.args, np.zeros(self.motions)
         check_function(diffusion, "diffusion", "t, x, args, increments", 0.0, *further)
-        _check_linear(diffusion, self.state, self.args, self.motions)
+        _check_linear(self)
 
     def clock(self) -> Clock:
         return Clock(np.int64(0), np.float64(0.0))
@@ -141,26 +141,30 @@ class Diffusion(AbstractSystem):
 
 
 @double_precision
-def _check_linear(diffusion: Callable, state: PyTree, args: PyTree, motions: int) -> None:
-    """Refuse a diffusion that is not linear in the increments: it is no g dB, and (25) would have another limit."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
+def _check_linear(d: Diffusion) -> None:
+    """Refuse noise that is not linear in the increments: it is no g dB, and (25) would have another limit.
+
+    It is looked at where the motion starts, where it may vanish, and somewhere beside it at another time.
+    """
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((d.state, d.args, d.step))):
         return
-    one, other = np.random.default_rng(0).standard_normal((2, motions))
-    first, second, both = (
-        _flat_noise(diffusion, state, args, increments) for increments in (one, other, one - 2 * other)
-    )
-    size_of_noise = jnp.max(jnp.abs(jnp.stack([first, second, both])))
-    if jnp.max(jnp.abs(both - first + 2 * second)) > NOT_LINEAR * size_of_noise:
-        raise ValueError(
-            "diffusion: got a function that is not linear in its increments, required is g(t, x) dB. (For random "
-            "increments a and b, noise of a − 2 b differs from that of a less twice that of b.) What does not depend "
-            "on the increments belongs to the drift."
-        )
+    rng = np.random.default_rng(0)
+    one, other = rng.standard_normal((2, d.motions))
+    beside = jax.tree.map(lambda x: x + rng.standard_normal(x.shape), d.state)
+    for t, x in ((0.0, d.state), (d.step, d.constraint.retract(beside))):
+        first, second, both = (_flat_noise(d.diffusion, t, x, d.args, dB) for dB in (one, other, one - 2 * other))
+        largest = jnp.max(jnp.abs(jnp.stack([first, second, both])))
+        if jnp.max(jnp.abs(both - first + 2 * second)) > NOT_LINEAR * largest:
+            raise ValueError(
+                "diffusion: got a function that is not linear in its increments, required is g(t, x) dB. (For random "
+                "increments a and b, noise of a − 2 b differs from that of a less twice that of b.) What does not "
+                "depend on the increments belongs to the drift."
+            )
 
 
 @eqx.filter_jit
-def _flat_noise(diffusion, state, args, increments):
-    return ravel_pytree(diffusion(0.0, state, args, increments))[0]
+def _flat_noise(diffusion, t, state, args, increments):
+    return ravel_pytree(diffusion(t, state, args, increments))[0]
 
 
 def _checked_key(key: Any) -> Any:

@@ -32,7 +32,7 @@ from jaxtyping import Array, Float
 from ..constraints import AbstractConstraint
 from ..networks import Feedforward
 from ..precision import Scalar, double_precision
-from ..rules import AbstractLearningRule
+from ..rules import AbstractLearningRule, SignFlipped
 from ..rules.signals import error_signal
 from ..tasks import AbstractTask, GivenErrors, Samples
 from .diffusions import Diffusion
@@ -144,7 +144,7 @@ def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward, sam
 
     **Raises:** `ValueError` for such a rule, and for one that looks at more of a task than its residuals.
     """
-    x = np.asarray(samples.x)
+    x, name = np.asarray(samples.x), type(rule.rule if isinstance(rule, SignFlipped) else rule).__qualname__
     first, second = np.random.default_rng(0).normal(size=(2, *np.shape(samples.y))) / x.shape[1]
     half = max(1, x.shape[1] // 2)
 
@@ -152,8 +152,9 @@ def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward, sam
         try:
             found = rule.velocity(network, GivenErrors(inputs, errors))
         except AttributeError as error:
+            looked = f" (task.{error.name})" if error.name else ""
             raise ValueError(
-                f"rule: {type(rule).__qualname__} looks at more of a task than task.residuals(network) ({error}); "
+                f"rule: {name} looks at more of a task than task.residuals(network){looked}; "
                 'the noise of batches cannot be found from it. Set dynamics.kind to "updates".'
             ) from None
         return np.concatenate([np.ravel(w) for w in found.weights])
@@ -170,6 +171,6 @@ def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward, sam
         added = added and np.abs(parts - velocity(x, first) - constant).max() <= scale
     if not (linear and scaled and added):
         raise ValueError(
-            f"rule: the velocity of {type(rule).__qualname__} is no sum over samples that is linear in their errors; "
+            f"rule: the velocity of {name} is no sum over samples that is linear in their errors; "
             'the noise of batches cannot be found from it. Set dynamics.kind to "updates".'
         )
