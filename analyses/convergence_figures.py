@@ -118,12 +118,17 @@ def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
         spec = spec.replace({"data.samples": samples, "realizations": QUICK_REALIZATIONS})
     if given.realizations is not None:
         spec = spec.replace("realizations", given.realizations)
+    numbers = dict(given.at or ())
+    axis = panel.make(panel.values)
+    if numbers:
+        other = [{"realizations": numbers[v]} if v in numbers else {} for v in axis.values]
+        axis = curlflow.Axis(axis.values, changes=[a | b for a, b in zip(axis.changes, other, strict=True)])
     folder = (given.directory or ROOT / "results" / "sweeps") / panel.name / given.dynamics
     folder.mkdir(parents=True, exist_ok=True)
     print(f"{panel.name}, {given.dynamics}: {spec.realizations} realizations, {panel.epochs:,} epochs", flush=True)
     start = time.perf_counter()
     dataset = curlflow.sweep(
-        spec, over={panel.axis: panel.make(panel.values)}, study="convergence",
+        spec, over={panel.axis: axis}, study="convergence",
         options={"epochs": panel.epochs, "to_end": panel.to_end}, directory=folder, extend=True, progress=True,
         workers=given.workers, scheduler=given.scheduler,
     )  # fmt: skip
@@ -133,6 +138,7 @@ def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
     runs = {
         "dynamics": given.dynamics,
         "realizations": spec.realizations,
+        **({"realizations_at": {f"{v:g}": n for v, n in numbers.items()}} if numbers else {}),
         "epochs": panel.epochs,
         **panel.dynamics(given.dynamics),
     }
@@ -146,10 +152,22 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
     parser.add_argument("--dynamics", choices=list(DYNAMICS), default="flow", help="default: flow")
     parser.add_argument("--realizations", type=count, help="in place of the published number")
+    parser.add_argument(
+        "--at", type=_at, metavar="VALUE=NUMBER", nargs="+",
+        help="other numbers of realizations at single values, such as 9=8 10=4; of one panel, with --only",
+    )  # fmt: skip
     parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
     parser.add_argument("--workers", type=count, help="how many processes (default: all cores)")
     parser.add_argument("--scheduler", help="address of a dask scheduler whose workers compute")
     return parser
+
+
+def _at(text: str) -> tuple[float, int]:
+    value, _, number = text.partition("=")
+    try:
+        return float(value), count(number)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text}, required is VALUE=NUMBER, such as 10=4") from None
 
 
 def main(description: str, panels: Sequence[Panel]) -> None:
@@ -158,7 +176,12 @@ def main(description: str, panels: Sequence[Panel]) -> None:
     parser.add_argument("--only", metavar="NAME", nargs="+", help="of several panels, these only")
     given = parsed(parser, description, [panel.name for panel in panels])
     folder, figures = folders(given.quick)
-    for whole in (p for p in panels if given.only is None or p.name in given.only):
+    chosen = [p for p in panels if given.only is None or p.name in given.only]
+    known = chosen[0].values if len(chosen) == 1 else ()
+    if unknown := [f"{value:g}" for value, _ in given.at or () if value not in known]:
+        allowed = ", ".join(f"{v:g}" for v in known) or "values of one panel: choose it by --only"
+        parser.error(f"--at: got {', '.join(unknown)}, allowed are {allowed}")
+    for whole in chosen:
         panel = whole.quick() if given.quick else whole
         ending = "" if given.dynamics == "flow" else f"_{given.dynamics}"
         path = folder / f"{panel.name}{ending}.nc"
@@ -193,7 +216,7 @@ def _errors(dataset: xr.Dataset, panel: Panel) -> Any:
     final = np.log10(np.round(dataset.test_error, 15) + 1e-15)
     for name in dataset["rule"].to_numpy():
         one = final.sel(rule=name)
-        spread = one.std("realization", ddof=1) / np.sqrt(one.sizes["realization"])
+        spread = one.std("realization", ddof=1) / np.sqrt(one.count("realization"))
         axes.errorbar(
             dataset[panel.axis], one.mean("realization"), spread, marker="o", markersize=3, capsize=2,
             label=LABELS.get(name, name),
@@ -211,9 +234,9 @@ def summarize(dataset: xr.Dataset, panel: Panel) -> None:
             f"{name} {int(dataset.converged.sel(rule=name)[{panel.axis: i}].sum())}"
             for name in dataset["rule"].to_numpy()
         )
-        at = one.isel({panel.axis: i})
+        at, here = one.isel({panel.axis: i}), dataset.convergence_epoch[{panel.axis: i}]
         print(
-            f"  {panel.axis} {value:g}: converged {shares} of {dataset.sizes['realization']}; "
+            f"  {panel.axis} {value:g}: converged {shares} of {int((here >= 0).all('rule').sum())}; "
             f"speed-up {float(at.speed_up):.3g} ({float(at.speed_up_lower):.3g} to {float(at.speed_up_upper):.3g}), "
             f"restricted means {float(at.mean_time_ratio):.3g}, won {int(at.won)} : {int(at.lost)}"
         )

@@ -384,7 +384,12 @@ def test_missing_cells_and_shorter_ones_are_left_out():
     found, two = curlflow.compare_rules(part), curlflow.compare_rules(ds.isel(realization=slice(0, 2)))
     for name in ("arrived_share", "restricted_mean_time", "speed_up", "mean_time_ratio", "share_won", "t_test_p"):
         np.testing.assert_allclose(found[name], two[name], err_msg=name)
+    shares = curlflow.plot.convergence(part).axes[1].lines[0].get_ydata()
+    np.testing.assert_array_equal(
+        shares, curlflow.plot.convergence(ds.isel(realization=slice(0, 2))).axes[1].lines[0].get_ydata()
+    )
     part["convergence_epoch"][:] = -1
+    assert not curlflow.plot.convergence(part).axes[1].lines
     nothing = curlflow.compare_rules(part)
     assert np.isnan(nothing.arrived_share).all()
     assert np.isnan(nothing.share_won).all()

@@ -71,7 +71,7 @@ def test_shares_of_errors_and_readouts(module):
 
 
 @pytest.mark.slow
-def test_a_panel_from_sweep_to_pictures(module, tmp_path):
+def test_a_panel_from_sweep_to_pictures(module, tmp_path, capsys):
     shared = module("convergence_figures")
     panel = shared.Panel(
         "small", "fig5c", "samples", (20, 40), shared.by_field("data.samples"), "number of samples", "another",
@@ -92,3 +92,15 @@ def test_a_panel_from_sweep_to_pictures(module, tmp_path):
         epochs=30, to_end=True,
     )  # fmt: skip
     np.testing.assert_allclose(ds.test_error.sel(samples=40), own.test_error, rtol=1e-9)
+    # More of them at one value, from the same folder.
+    more = shared.options().parse_args(
+        ["--directory", str(tmp_path), "--realizations", "2", "--workers", "1", "--at", "20=3"]
+    )
+    grown = shared.computed(panel, more)
+    assert json.loads(grown.attrs["runs"])["realizations_at"] == {"20": 3}
+    assert (grown.convergence_epoch >= 0).sum("realization").to_numpy().tolist() == [[3, 3], [2, 2]]
+    np.testing.assert_array_equal(grown.test_error.isel(realization=slice(0, 2)), ds.test_error)
+    assert list(shared.pictures(grown, panel)) == ["", "_censored", "_errors"]
+    shared.summarize(grown, panel)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(" of ")[2][:2] for line in lines if "converged" in line] == ["3;", "2;"]

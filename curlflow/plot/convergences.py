@@ -22,7 +22,7 @@ def convergence(dataset: xr.Dataset) -> Figure:
 
     **Raises:** `ValueError` for another dataset, or one with further dimensions: select one setting of a sweep.
     """
-    needs(dataset, "test_error_curve", "train_error_curve", "convergence_time", "horizon")
+    needs(dataset, "test_error_curve", "train_error_curve", "convergence_time", "convergence_epoch", "horizon")
     further = set(dataset.convergence_time.dims) - {"rule", "realization"}
     if further:
         raise ValueError(
@@ -33,6 +33,9 @@ def convergence(dataset: xr.Dataset) -> Figure:
         figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
         for name, color in _colors(dataset).items():
             one = dataset.sel(rule=name)
+            one = one.isel(realization=one["convergence_epoch"].to_numpy() >= 0)  # those that a sweep has
+            if one.sizes["realization"] == 0:
+                continue
             _curves(
                 left,
                 one["epoch"].to_numpy(),
@@ -43,7 +46,8 @@ def convergence(dataset: xr.Dataset) -> Figure:
         left.axhline(float(dataset["threshold"].mean()), color="0.4", linewidth=0.8, linestyle=":")
         left.set(xscale="log", yscale="log", xlabel="epochs", ylabel=error.replace("_", " "))
         right.set(xscale="log", xlabel="time", ylabel="share not converged", ylim=(-0.03, 1.03))
-        right.legend(frameon=False)
+        if right.lines:
+            right.legend(frameon=False)
     return figure
 
 
@@ -106,7 +110,7 @@ def _published(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
     epochs = dataset["convergence_epoch"].transpose(axis, "rule", "realization")
     epochs = epochs.where(epochs >= 0)
     mean = epochs.mean("realization")
-    error = epochs.std("realization", ddof=1) / np.sqrt(epochs.sizes["realization"])
+    error = epochs.std("realization", ddof=1) / np.sqrt(epochs.count("realization"))
     for name in dataset["rule"].to_numpy():
         axes.errorbar(
             _places(dataset, axis), mean.sel(rule=name), error.sel(rule=name), marker="o", markersize=3, capsize=2,
