@@ -5,8 +5,8 @@ a) and `data/fig10c.nc`:
 
     python analyses/fig10_relu.py            (--quick: minutes, in results/; --help: more)
 
-At large scales runs take minutes each: figure 10c with 40 realizations everywhere is some 27 hours of one core. What is
-shipped takes 5, by `--only fig10c --at 3=8 4=8 5=8 6=8 7=8 8=8 9=4 10=4`.
+At large scales runs take minutes each: figure 10c with 40 realizations everywhere is some 27 hours of one core. What
+is shipped takes 5, by `--only fig10c --at 3=8 4=8 5=8 6=8 7=8 8=8 9=4 10=4`.
 """
 
 from convergence_figures import RELU_FLOW, SAMPLES, SCALES, Panel, by_field, main
