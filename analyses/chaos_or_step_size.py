@@ -33,8 +33,8 @@ from matplotlib.figure import Figure
 from scripts import ROOT, count, folders, loaded
 
 import curlflow
+from curlflow.measures.motion import Verdict
 from curlflow.plot.style import styled
-from curlflow.studies.motion import Verdict
 
 REALIZATIONS, TRANSIENT, DURATION = 5, 6000.0, 12000.0
 QUICK = 1, 300.0, 300.0

@@ -11,7 +11,7 @@ import pytest
 from interleaved import interleaved, report
 
 import curlflow
-from curlflow.studies import training
+from curlflow.studies.train import study as training
 
 LANES, EPOCHS = 20, 2000
 SIZES = ((2, 8), (6, 16), (14, 32), (28, 60), (50, 104))

@@ -10,8 +10,8 @@ from interleaved import interleaved, report
 import curlflow
 from curlflow.measures.lyapunov import Run, transient_blocks
 from curlflow.measures.window import Schedule, opened, places_ahead, snapshot_places, watched
-from curlflow.studies.exponent_runs import as_numpy
-from curlflow.studies.fluctuation_runs import Entries
+from curlflow.studies.fluctuations.runs import Entries
+from curlflow.studies.lyapunov.runs import as_numpy
 
 SAMPLES = 20_000
 LARGE = """

@@ -10,9 +10,9 @@ from interleaved import interleaved, report
 
 import curlflow
 from curlflow import systems, tangents
-from curlflow.integrate import FixedSteps
 from curlflow.measures.lyapunov import Run, lyapunov_blocks, random_tangents
-from curlflow.studies.exponent_runs import as_numpy
+from curlflow.solvers.integrate import FixedSteps
+from curlflow.studies.lyapunov.runs import as_numpy
 
 STEPS = 100
 

@@ -14,9 +14,12 @@ Importing curlflow loads none of its dependencies; each public name loads what i
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .catalogue import STUDIES
+
 __version__ = "0.1.0"
 
 _HOMES = {
+    **{study.name: study.function.partition(":")[0] for study in STUDIES},
     "Axis": "curlflow.sweeping",
     "Diffusion": "curlflow.systems",
     "Flow": "curlflow.systems",
@@ -25,39 +28,27 @@ _HOMES = {
     "Problem": "curlflow.problem",
     "Spec": "curlflow.spec",
     "Status": "curlflow.status",
-    "bifurcation": "curlflow.diagrams",
-    "boundary": "curlflow.studies.boundaries",
-    "classify": "curlflow.studies.classification",
-    "compare_rules": "curlflow.studies.rule_comparison",
-    "convergence": "curlflow.studies.convergences",
-    "covariant_vectors": "curlflow.studies.covariant",
-    "decomposition": "curlflow.studies.decompositions",
-    "fluctuations": "curlflow.studies.fluctuation",
     "load": "curlflow.results",
-    "lyapunov": "curlflow.studies.exponents",
-    "plane_decomposition": "curlflow.studies.plane_decompositions",
     "preset": "curlflow.spec",
     "presets": "curlflow.spec",
     "save": "curlflow.results",
-    "simulate": "curlflow.studies.simulation",
-    "stability": "curlflow.studies.stability",
-    "step_sizes": "curlflow.studies.step_sizes",
     "sweep": "curlflow.sweeping",
-    "train": "curlflow.studies.training",
 }
 _MODULES = (
     "constraints",
-    "integrate",
     "measures",
     "networks",
     "plot",
     "random_matrix",
     "rules",
+    "solvers",
     "sweeping",
     "symbolic",
     "systems",
     "tasks",
 )
+_DEPRECATED = ("integrate",)
+"""Modules that warn when they are imported."""
 
 __all__ = [
     "Axis",
@@ -77,7 +68,6 @@ __all__ = [
     "covariant_vectors",
     "decomposition",
     "fluctuations",
-    "integrate",
     "load",
     "lyapunov",
     "measures",
@@ -90,6 +80,7 @@ __all__ = [
     "rules",
     "save",
     "simulate",
+    "solvers",
     "stability",
     "step_sizes",
     "sweep",
@@ -103,12 +94,12 @@ __all__ = [
 if TYPE_CHECKING:
     from . import (
         constraints,
-        integrate,
         measures,
         networks,
         plot,
         random_matrix,
         rules,
+        solvers,
         sweeping,
         symbolic,
         systems,
@@ -120,19 +111,19 @@ if TYPE_CHECKING:
     from .results import load, save
     from .spec import Spec, preset, presets
     from .status import Status
-    from .studies.boundaries import boundary
-    from .studies.classification import classify
-    from .studies.convergences import convergence
-    from .studies.covariant import covariant_vectors
-    from .studies.decompositions import decomposition
-    from .studies.exponents import lyapunov
-    from .studies.fluctuation import fluctuations
-    from .studies.plane_decompositions import plane_decomposition
-    from .studies.rule_comparison import compare_rules
-    from .studies.simulation import simulate
-    from .studies.stability import stability
-    from .studies.step_sizes import step_sizes
-    from .studies.training import train
+    from .studies.boundary import boundary
+    from .studies.classify.step_sizes import step_sizes
+    from .studies.classify.study import classify
+    from .studies.convergence.comparison import compare_rules
+    from .studies.convergence.study import convergence
+    from .studies.decomposition.plane import plane_decomposition
+    from .studies.decomposition.study import decomposition
+    from .studies.fluctuations.study import fluctuations
+    from .studies.lyapunov.covariant import covariant_vectors
+    from .studies.lyapunov.study import lyapunov
+    from .studies.simulate import simulate
+    from .studies.stability.study import stability
+    from .studies.train.study import train
     from .sweeping import Axis, sweep
     from .systems import Diffusion, Flow, Map
 
@@ -140,7 +131,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
-    elif name in _MODULES:
+    elif name in (*_MODULES, *_DEPRECATED):
         value = importlib.import_module(f"curlflow.{name}")
     else:
         raise AttributeError(f"module 'curlflow' has no attribute {name!r}; it has {', '.join(__all__)}")

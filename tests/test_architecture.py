@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import curlflow
+from curlflow.catalogue import STUDIES
 from curlflow.networks import Feedforward
 from curlflow.networks.signs import gains
 
@@ -76,4 +77,31 @@ def test_shapes_are_checked_in_this_run():
 def test_every_module_says_what_it_is():
     for module in MODULES:
         assert module.__doc__, module.__name__
-        assert len(inspect.getsource(module).splitlines()) <= 300, module.__name__
+
+
+def test_the_catalogue_names_what_exists():
+    # A row is a public function of that name, and each name that it gives can be found.
+    for study in STUDIES:
+        module, _, name = study.function.partition(":")
+        assert getattr(importlib.import_module(module), name) is getattr(curlflow, study.name), study
+        assert study.name in curlflow.__all__
+        assert study.picture is None or callable(getattr(curlflow.plot, study.picture)), study
+        if study.batch is not None:
+            module, _, name = study.batch.partition(":")
+            assert callable(getattr(importlib.import_module(module), name))
+    for field in ("name", "function", "identity"):
+        values = [getattr(study, field) for study in STUDIES]
+        assert len(set(values)) == len(values), field
+
+
+def test_identities_of_studies_stay():
+    # They name the cells of sweeps that lie on people's disks: a change here loses their work.
+    assert {study.name: study.identity for study in STUDIES if ".studies." in study.identity} == {
+        "train": "curlflow.studies.training:train",
+        "lyapunov": "curlflow.studies.exponents:lyapunov",
+        "stability": "curlflow.studies.stability:stability",
+        "fluctuations": "curlflow.studies.fluctuation:fluctuations",
+        "simulate": "curlflow.studies.simulation:simulate",
+        "convergence": "curlflow.studies.convergences:convergence",
+        "decomposition": "curlflow.studies.decompositions:decomposition",
+    }

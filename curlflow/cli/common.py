@@ -33,6 +33,18 @@ OutputOption = Annotated[
 ]
 
 
+def output_from(path: Path | None, study: str, spec: str) -> Path:
+    """Where the dataset goes, checked before anything is computed."""
+    return results_path(path, f"{study}_{Path(spec).stem}.nc")
+
+
+def results_path(path: Path | None, default: str) -> Path:
+    """`path` or the default name, checked before anything is computed."""
+    from .. import results
+
+    return results.check_output(Path(default) if path is None else path)
+
+
 def run(study: Callable[[], Any], path: Path) -> Any:
     """Run a study; if it is interrupted, save what was finished. A second Ctrl-C does not stop the saving."""
     from ..interrupts import Interrupted
@@ -91,7 +103,7 @@ def _place(status: Any, at: tuple[int, ...]) -> str:
 
 def show(dataset: Any) -> None:
     """Print a dataset as a table, if there is one for it."""
-    from ..terminal import table
+    from .tables import table
 
     shown = table(dataset)
     if shown is not None:

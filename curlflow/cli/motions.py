@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..arguments import numbers_from, output_from, spec_from, window_from
+from ..spec.words import numbers_from, spec_from, window_from
 from .common import (
     SOME_FAILED,
     CompressOption,
@@ -18,6 +18,7 @@ from .common import (
     SpecArgument,
     err,
     finish,
+    output_from,
     run,
     without_screen,
 )
@@ -56,7 +57,7 @@ def fluctuations(
     settings, path = spec_from(spec, set_, realizations), output_from(output, "fluctuations", spec)
     ends = window_from(window)
     without_screen()
-    from ..studies.fluctuation import fluctuations
+    from ..studies.fluctuations.study import fluctuations
 
     options = {
         "window": ends, "interval": interval, "lags": lags, "weights": weights, "components": components,
@@ -90,7 +91,7 @@ def classify(
     """
     settings, path = spec_from(spec, set_, realizations), output_from(output, "classify", spec)
     without_screen()
-    from ..studies.classification import classify
+    from ..studies.classify.study import classify
 
     options = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
     dataset = run(lambda: classify(settings, progress=not quiet, **options), path)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..arguments import numbers_from, output_from, results_path, spec_from, times_from
+from ..spec.words import numbers_from, spec_from, times_from
 from .common import (
     CompressOption,
     OutputOption,
@@ -15,6 +15,8 @@ from .common import (
     SetOption,
     SpecArgument,
     finish,
+    output_from,
+    results_path,
     run,
     without_screen,
 )
@@ -62,7 +64,7 @@ def lyapunov(
     settings, path = spec_from(spec, set_, realizations), output_from(output, "lyapunov", spec)
     previous = None if resume is None else results.load(resume)
     without_screen()
-    from ..studies.exponents import lyapunov
+    from ..studies.lyapunov.study import lyapunov
 
     options = {
         "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment, "block": block,
@@ -97,7 +99,7 @@ def simulate(
     settings, path = spec_from(spec, set_, realizations), output_from(output, "simulate", spec)
     times = times_from(until, records, spacing, settings.dynamics.kind == "flow")
     without_screen()
-    from ..studies.simulation import simulate
+    from ..studies.simulate import simulate
 
     chosen = int(weights) if weights.lstrip("-").isdigit() else weights
     options = {"times": times, "weights": chosen, "compress": compress}
@@ -128,7 +130,7 @@ def train(
     curlflow train fig3a --set rule.flipped.inputs=0.3 --epochs 20000 --realizations 3
     """
     settings, path = spec_from(spec, set_, realizations), output_from(output, "train", spec)
-    from ..studies.training import train
+    from ..studies.train.study import train
 
     options = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop, "compress": compress}
     dataset = run(lambda: train(settings, progress=not quiet, **options), path)
@@ -166,7 +168,7 @@ def convergence(
     """
     settings, path = spec_from(spec, set_, realizations), output_from(output, "convergence", spec)
     without_screen()
-    from ..studies.convergences import convergence
+    from ..studies.convergence.study import convergence
 
     options = {
         "threshold": threshold, "error": error, "relative": relative, "epochs": epochs, "records": records,
@@ -202,7 +204,7 @@ def stability(
         raise ValueError(f"--at: got {at!r}, allowed are solution, origin and start.")
     settings, path = spec_from(spec, set_, realizations), output_from(output, "stability", spec)
     without_screen()
-    from ..studies.stability import stability
+    from ..studies.stability.study import stability
 
     dataset = run(lambda: stability(settings, at=at, eigenvalues=eigenvalues, progress=not quiet), path)
     return finish(dataset, path, picture, quiet)
@@ -234,7 +236,7 @@ def boundary(
     path = results_path(output, "boundary.nc")
     ratios, fractions = numbers_from("--c", c, logarithmic=True), numbers_from("--inputs", inputs)
     without_screen()
-    from ..studies.boundaries import boundary
+    from ..studies.boundary import boundary
 
     return finish(boundary(ratios, layer=layer, inputs=fractions), path, picture, quiet)
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from .common import INTERRUPTED, OK, SOME_FAILED, QuietOption, SetOption, err, out
+from .common import INTERRUPTED, OK, SOME_FAILED, QuietOption, SetOption, err, out, results_path
 
 SHOWN = 10
 """How many failed cells are listed."""
@@ -78,7 +78,6 @@ def run(
     curlflow sweep phase_diagram.toml -d /scratch/phase_diagram --scheduler tcp://head:8786
     """
     from .. import results, sweeping
-    from ..arguments import results_path
     from ..sweeping.environment import become_worker
 
     path = results_path(output, f"sweep_{target.resolve().stem}.nc")
@@ -174,7 +173,6 @@ def collect(
     curlflow sweep collect phase_diagram/ -o phase_diagram.nc
     """
     from .. import results, sweeping
-    from ..arguments import results_path
 
     path = results_path(output, f"sweep_{directory.resolve().name}.nc")
     dataset = sweeping.collect(directory)
@@ -185,7 +183,7 @@ def collect(
 def _described(file: Path, changes: list[str] | None) -> dict[str, Any]:
     """The arguments of `curlflow.sweep` from a file, with fields of the spec replaced."""
     from .. import sweeping
-    from ..arguments import change_from
+    from ..spec.words import change_from
 
     described = sweeping.from_toml(file)
     replaced = dict(change_from(change) for change in changes or [])

@@ -31,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PyTree
 
-from ..integrate import Clock
+from ..solvers.integrate import Clock
 from ..systems import AbstractSystem
 from ..systems.base import Advanced
 from .narrowing import Compression

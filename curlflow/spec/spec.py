@@ -162,7 +162,7 @@ class Spec(Table):
         **Raises:** `ValueError` for arguments out of range, a graph of other widths or activations, and signs both
         in the graph and in the rule.
         """
-        from ..problem import build
+        from ..problem.problem import build
 
         return build(self, realization=realization, rule=rule, graph=graph)
 

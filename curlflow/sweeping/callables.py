@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ..catalogue import STUDIES, named
 from ..spec.sentences import nearest
-from ..studies.versions import STUDIES
 from .axes import plain
 from .work import find_function, script_name
 
@@ -52,7 +52,8 @@ class Study(NamedTuple):
     @property
     def together(self) -> str | None:
         """The function that takes many specs at once, for accelerators."""
-        return STUDIES[self.name].together if self.name in STUDIES else None
+        known = named(self.name)
+        return known.batch if known else None
 
 
 def study_of(study: Any, version: Any = None) -> Study:
@@ -60,30 +61,32 @@ def study_of(study: Any, version: Any = None) -> Study:
 
     **Arguments:**
 
-    - `study`: one of the names in `curlflow.studies.versions`, `"package.module:function"`, or a function.
+    - `study`: a name in `curlflow.catalogue`, `"package.module:function"`, or a function.
     - `version`: of a function of the user's, raised whenever it would return other numbers; by default 1.
 
     **Raises:** `ValueError` for unknown names, and functions that other processes cannot find by name.
     """
-    if isinstance(study, str) and study in STUDIES:
-        if version is not None and version != STUDIES[study].version:
-            raise ValueError(f"version: got {version!r}, but {study} has its own, {STUDIES[study].version}.")
-        return Study(study, STUDIES[study].function, STUDIES[study].version)
+    swept = {row.name: row for row in STUDIES if row.sweeps}
+    if isinstance(study, str) and study in swept:
+        row = swept[study]
+        if version is not None and version != row.version:
+            raise ValueError(f"version: got {version!r}, but {study} has its own, {row.version}.")
+        return Study(study, row.identity, row.version)
     version = 1 if version is None else version
     if isinstance(version, bool) or not isinstance(version, int) or version < 0:
         raise ValueError(f"version: got {version!r}, allowed are whole numbers from 0.")
     if isinstance(study, str) and ":" in study:
         return Study(study, study, version, *_written(study))
     if isinstance(study, str) or not callable(study):
-        hint = nearest(study, list(STUDIES)) if isinstance(study, str) else ""
+        hint = nearest(study, list(swept)) if isinstance(study, str) else ""
         raise ValueError(
-            f"study: got {study!r}{hint or '.'} Allowed are {', '.join(STUDIES)}, functions, and their names "
+            f"study: got {study!r}{hint or '.'} Allowed are {', '.join(swept)}, functions, and their names "
             '"package.module:function".'
         )
-    own = {named.function: name for name, named in STUDIES.items()}
     name = _reference(study)
-    if name in own:
-        return Study(own[name], name, STUDIES[own[name]].version)
+    for row in swept.values():
+        if name == row.function:
+            return Study(row.name, row.identity, row.version)
     return Study(name, name, version, *_written(name))
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import spec_from
 from ..spec import Spec
 from ..spec.sentences import field_names, nearest
+from ..spec.words import spec_from
 from .axes import Axis
 
 KEYS = ("spec", "set", "over", "study", "options", "version")

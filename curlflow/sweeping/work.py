@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..catalogue import location
 from ..spec import Spec
 from .environment import accelerated
 from .outputs import Output, output_of
@@ -152,7 +153,7 @@ def find_function(name: str) -> Callable[..., Any]:
 
     **Raises:** `ValueError` where there is none.
     """
-    module, _, path = name.partition(":")
+    module, _, path = location(name).partition(":")
     if module.endswith(SCRIPT):
         if module != script_name():
             raise ValueError(f"study: {path} is in the script {module}; run that script again, and it goes on.")

@@ -2,7 +2,7 @@
 
 from .base import AbstractSystem, Flow, Map
 from .classical import henon, linear, logistic, lorenz63, lorenz96, rossler, standard_map
-from .diffusions import Diffusion
+from .diffusion import Diffusion
 
 __all__ = [
     "AbstractSystem",

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..constraints import AbstractConstraint, Free
-from ..integrate import Adaptive, Clock, FixedSteps, adaptive, all_finite, rms, runge_kutta_4
 from ..precision import Scalar, double_precision, to_float64
+from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, all_finite, rms, runge_kutta_4
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
 from .checks import check_function, check_implicit, check_kind, check_positive, checked_state
@@ -113,7 +113,7 @@ class Flow(AbstractSystem):
         self.constraint = Free() if constraint is None else constraint
         self.integrator = to_float64(Adaptive() if integrator is None else integrator, "integrator")
         self.integrate = integrate
-        check_kind("integrator", self.integrator, Adaptive | FixedSteps, "curlflow.integrate.Adaptive or FixedSteps")
+        check_kind("integrator", self.integrator, Adaptive | FixedSteps, "curlflow.solvers.Adaptive or FixedSteps")
         check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
         check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
 

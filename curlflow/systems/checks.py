@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from ..integrate import IMPLICIT, IMPLICIT_LIMIT, Adaptive
 from ..precision import to_float64
+from ..solvers.integrate import IMPLICIT, IMPLICIT_LIMIT, Adaptive
 from ..tangents import size
 
 

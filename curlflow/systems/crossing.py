@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from ..integrate import Adaptive, Clock, adaptive, rms
+from ..solvers.integrate import Adaptive, Clock, adaptive, rms
 from ..status import Status
 from .base import AbstractSystem, Advanced, Flow
 

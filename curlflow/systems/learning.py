@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ..constraints import AbstractConstraint
-from ..integrate import Adaptive, FixedSteps
 from ..networks import Feedforward
 from ..precision import Scalar
 from ..rules import AbstractLearningRule
+from ..solvers.integrate import Adaptive, FixedSteps
 from ..tasks import AbstractTask, Samples, SecondMoments
 from .base import Flow, Map
-from .rank_one import RankOneMinibatches, RankOneUpdates, is_of_rank_one
-from .rank_one_flow import RankOneFlow
+from .fast.rank_one import RankOneMinibatches, RankOneUpdates, is_of_rank_one
+from .fast.rank_one_flow import RankOneFlow
 
 
 def learning_flow(

@@ -35,7 +35,7 @@ from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule, SignFlipped
 from ..rules.signals import error_signal
 from ..tasks import AbstractTask, GivenErrors, Samples
-from .diffusions import Diffusion
+from .diffusion import Diffusion
 
 SAME = 1e-9
 """Velocities that differ by less than this, relative, differ by rounding."""

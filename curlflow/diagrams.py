@@ -1,0 +1,211 @@
+"""How motion changes with a parameter of the rule, or of any system: `bifurcation`."""
+
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from . import random_matrix, results
+from .precision import double_precision
+from .spec import Spec
+from .studies.arguments import whole
+from .studies.classify.at_value import VARIABLES, at_value, chosen
+from .studies.classify.observables import names_of
+from .studies.runs import Interrupted, Progress, reporting
+from .sweeping import sweep
+from .sweeping.dimensions import dimensions_of
+from .systems import Flow, Map
+
+VERSION = 2
+"""Of what a cell of a sweep returns."""
+GAIN, INPUTS, HIDDEN = "rule.gain", "rule.flipped.inputs", "rule.flipped.hidden"
+
+
+@double_precision
+def bifurcation(
+    spec_or_function: Any,
+    over: Any,
+    *,
+    observable: Any = None,
+    transient: float | None = None,
+    duration: float | None = None,
+    exponents: int | None = 1,
+    seed: int | None = None,
+    directory: str | Path | None = None,
+    engine: Any = None,
+    workers: int | None = None,
+    progress: bool | Progress | None = None,
+) -> xr.Dataset:
+    """A bifurcation diagram: late extrema of an observable, λ₁ with its error, and verdicts along a parameter.
+
+    ```python
+    ds = curlflow.bifurcation(curlflow.preset("hidden_chaos"), {"rule.gain": np.linspace(1, -1, 41)})
+    ds = curlflow.bifurcation(lambda r: curlflow.systems.logistic(r), {"r": np.linspace(2.8, 4, 400)})
+    curlflow.plot.bifurcation(ds)
+    ```
+
+    **Returns:** a dataset over the parameter and `realization`: `late_extremum(…, extremum)`, the last 200 local
+    extrema of the observable (of maps its last values, of what does not move its value; NaN behind them),
+    `lyapunov_exponent` with `lyapunov_exponent_se`, the `verdict` and `status`; for specs `solution_rate`, the
+    largest rate at the teacher's weights, which is positive where that solution is unstable. Where the parameter is
+    a fraction or the gain of flipped units of a linear network, `critical_value` is where large networks lose
+    stability by random-matrix theory.
+
+    **Arguments** (lengths are in units of time, as for `curlflow.classify`):
+
+    - `spec_or_function`: a `curlflow.Spec`, or a function from the parameter to a `Flow` or `Map`.
+    - `over`: one parameter and its values: a dotted field of the spec or a name with a `curlflow.Axis`; for a
+      function any name.
+    - `observable`: a name among those of `curlflow.classify`, such as `"train_error"` (default for specs), or
+      `"state_0"` (default for systems); for systems also a function of the state to a number. Whose extrema are
+      shown: verdicts rest on all observables of `curlflow.classify`, whatever is named here.
+    - `exponents`: how many. More than one lets tori be told from cycles.
+    - `directory`, `engine`, `workers`: of specs: as for `curlflow.sweep`, by which all values are computed.
+    - `progress`: of specs as for `curlflow.sweep`; otherwise as for `curlflow.classify`, as is all else.
+
+    **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` with what was finished.
+
+    **Sources:** docs/classification.md; docs/random_matrix.md, equation (random.9).
+    """
+    if not isinstance(over, Mapping) or len(over) != 1:
+        raise ValueError(f"over: got {over!r}, required is one parameter and its values: {{'rule.gain': [1, -1]}}.")
+    given = {
+        "observable": observable, "transient": transient, "duration": duration, "exponents": exponents, "seed": seed,
+    }  # fmt: skip
+    options = {name: value for name, value in given.items() if value is not None}
+    if isinstance(spec_or_function, Spec):
+        if callable(observable):
+            raise ValueError("observable: got a function; for specs required is a name, so that cells can be stored.")
+        _check_observable(spec_or_function, over, observable, seed)
+        engines = {"directory": directory, "engine": engine, "workers": workers, "progress": progress}
+        return _of_spec(spec_or_function, over, options, engines)
+    if not callable(spec_or_function):
+        raise ValueError(f"spec_or_function: got {spec_or_function!r}, required is a Spec or a function of a number.")
+    for name, value in {"directory": directory, "engine": engine, "workers": workers}.items():
+        if value is not None:
+            raise ValueError(f"{name}: it goes with a spec; the values of a function are computed here, one by one.")
+    return _of_function(spec_or_function, *next(iter(over.items())), options, progress)
+
+
+def _check_observable(spec: Spec, over: Any, name: Any, seed: Any) -> None:
+    """Refuse, before anything is computed, a name that is no observable at one of the values."""
+    seed = 0 if seed is None else whole("seed", seed, 0, 2**63 - 1)
+    (dimension,) = dimensions_of(spec, over)
+    for change in dimension.changes:
+        chosen(name, names_of(spec.replace(dict(change)), seed=seed), functions=False)
+
+
+def _of_spec(spec: Spec, over: Any, options: dict[str, Any], engines: dict[str, Any]) -> xr.Dataset:
+    """All values, by a sweep."""
+    with warnings.catch_warnings():
+        # It speaks of an argument that there is not here.
+        warnings.filterwarnings("ignore", r".*cells failed; cell_message says why")
+        dataset = sweep(spec, over, at_value, options, version=VERSION, other_version="recompute", **engines)
+    failed = int((dataset.cell_status == 1).sum())
+    if failed:
+        first = next(text for text in dataset.cell_message.values.ravel().tolist() if text)
+        warnings.warn(
+            f"{failed} of {dataset.cell_status.size} values failed; cell_message says why. The first: {first}",
+            stacklevel=4,
+        )
+    return _finished(dataset, spec)
+
+
+def _of_function(function: Callable, name: Any, values: Any, options: dict[str, Any], progress: Any) -> xr.Dataset:
+    """All values, one after the other."""
+    name, values = _checked(name, values)
+    parts, interrupted = [], False
+    with reporting(progress, 1) as report:
+        try:
+            for i, value in enumerate(values):
+                parts.append(at_value(_system(function(float(value))), **options))
+                report(0, "values", (i + 1) / values.size)
+        except KeyboardInterrupt:
+            interrupted = True
+    if not parts:
+        raise KeyboardInterrupt
+    axis = xr.DataArray(values[: len(parts)], dims=name, name=name, attrs={"long_name": name, "units": "1"})
+    whole = xr.concat(parts, axis, combine_attrs="override")
+    device = jax.devices()[0]
+    settings = {k: v for k, v in options.items() if not callable(v)}
+    whole.attrs |= results.labelled(
+        (), {}, {}, results.provenance("bifurcation", settings, f"{device.platform}: {device.device_kind}")
+    ).attrs
+    if interrupted:
+        raise Interrupted(whole)
+    return whole
+
+
+def _system(returned: Any) -> Flow | Map:
+    """What a function returned.
+
+    **Raises:** `ValueError` unless it is a flow or a map.
+    """
+    if not isinstance(returned, Flow | Map):
+        raise ValueError(
+            f"spec_or_function: the function returned {type(returned).__name__}, required is a Flow or a Map."
+        )
+    return returned
+
+
+def _checked(name: Any, values: Any) -> tuple[str, Float[np.ndarray, " values"]]:
+    """A name that a dimension can have, and its values.
+
+    **Raises:** `ValueError` for names that the dataset has itself, and for values that are not different numbers.
+    """
+    taken = {v.name for v in VARIABLES} | {d for v in VARIABLES for d in v.dims}
+    if not isinstance(name, str) or not name.strip() or "/" in name or name in taken:
+        raise ValueError(f"over: got the name {name!r}, required is a word other than {', '.join(sorted(taken))}.")
+    try:
+        numbers = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {values!r}, required are different numbers.") from None
+    distinct = numbers.ndim == 1 and numbers.size > 0 and len(np.unique(numbers)) == numbers.size
+    if not distinct or not np.isfinite(numbers).all():
+        raise ValueError(f"{name}: got {numbers.tolist()!r}, required are different numbers.")
+    return name, numbers
+
+
+def _finished(dataset: xr.Dataset, spec: Spec) -> xr.Dataset:
+    """With the boundary of the theory, where there is one."""
+    axis = json.loads(dataset.attrs["axes"])[0]
+    dataset.attrs |= {"study": "bifurcation", "title": "curlflow bifurcation"}
+    critical = critical_value(spec, axis["fields"][0]) if len(axis["fields"]) == 1 else None
+    if critical is not None:
+        text = f"{axis['name']} at which solutions of large networks lose stability"
+        dataset["critical_value"] = ((), critical, {"long_name": text, "units": "1"})
+    return dataset
+
+
+def critical_value(spec: Spec, field: str) -> float | None:
+    """The value of a field at which solutions of large networks of this kind lose stability.
+
+    NaN where they are stable for all values; None where the theory says nothing about it.
+    """
+    network, rule = spec.network, spec.rule
+    linear = network.activation == network.output_activation == "linear"
+    if (
+        not linear
+        or len(spec.widths) != 3
+        or network.outputs != 1
+        or rule.kind != "curl"
+        or rule.side != "presynaptic"
+    ):
+        return None
+    c = network.inputs / spec.widths[1]
+    inputs, hidden = rule.flipped.inputs, rule.flipped.hidden
+    if not all(isinstance(fraction, float | int) for fraction in (inputs, hidden)):
+        return None
+    if field == GAIN:
+        return float(random_matrix.critical_gain(c, inputs=inputs, hidden=hidden))
+    if field == INPUTS and rule.gain == -1 and hidden == 0:
+        return float(random_matrix.phase_boundary(c, "inputs"))
+    if field == HIDDEN and rule.gain == -1 and inputs == 0:
+        return float(random_matrix.phase_boundary(c, "hidden"))
+    return None

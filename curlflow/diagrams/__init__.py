@@ -1,5 +1,0 @@
-"""What sweeps and studies make together: diagrams along parameters."""
-
-from .bifurcations import bifurcation
-
-__all__ = ["bifurcation"]

@@ -1,0 +1,200 @@
+"""What kind of motion it is: a verdict from several indicators, or an honest "undecided".
+
+Every indicator errs in its own way: exponents of regular motion are positive over finite times, the 0–1 test takes
+noise for chaos and oversampled chaos for order, a spectrum of lines may belong to a short run. So a verdict needs all
+of those that apply, and says which one stood against it.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ..status import MEANINGS, Status
+from .recurrence import REPEATS
+
+
+class Verdict(IntEnum):
+    """What kind of motion it is."""
+
+    fixed_point = 0
+    periodic = 1
+    quasi_periodic = 2
+    chaotic = 3
+    transient_chaos = 4
+    divergent = 5
+    undecided = 6
+
+
+SIGNIFICANT = 3.0
+"""Standard errors from zero at which an exponent has a sign."""
+FOLDS = 20.0
+"""λ₁ T from which growth is chaos: e²⁰ is what separates rounding from 10⁻⁷. Over shorter times regular motion grows
+as much."""
+DRIFT = "observables drift; start later, run longer, or look at cosines of angles"
+WALKS, STAYS = 0.8, 0.3
+"""K of the 0–1 test above which a series is chaotic, and below which it is regular."""
+AROUND = 0.1
+"""Weights that go so far, over their norm, while nothing that is looked at moves go along a symmetry."""
+BACK = 0.01
+"""d(k) of equation (16) at which a trajectory is back."""
+NEUTRAL = 4.0
+"""An exponent λ of regular motion with −λT below this is no contraction for sure."""
+
+
+class Indicators(NamedTuple):
+    """What was measured of one run, on its attractor unless it says otherwise.
+
+    **Attributes:**
+
+    - `status`: how the run ended.
+    - `exponents`, `errors`: Lyapunov exponents in decreasing order, symmetry taken out, and standard errors.
+    - `resolution`: exponents smaller than this are zero.
+    - `duration`: T, over which they were averaged.
+    - `converged`: whether both halves of T agree on them.
+    - `continuous`: whether time is.
+    - `moves`: whether observables vary by more than rounding in the last part of the window.
+    - `stationary`: whether all of them have the same mean and variance in both halves.
+    - `zero_one`: K, the median over observables.
+    - `distance`: how far the trajectory is from where it was after the lag at which it comes back; NaN for none.
+    - `period`: that lag, in iterations of a map.
+    - `steady`: whether it is as near after all multiples of that lag.
+    - `lines`: whether all high peaks of the spectra are as narrow as the window allows.
+    - `early_growth`: ln of the growth of a difference before the window, while the run was away from where it began
+      and from where it ended.
+    - `preserves_volume`: whether the divergence vanishes all along.
+    - `log_alignment`: ln GALI₂ of two tangents at the end; NaN where it was not measured.
+    - `aligns_as_expected`: whether tangents align at the rates that the gaps between exponents say.
+    - `zeros_are_tori`: whether further exponents of zero mean further frequencies.
+    - `not_finite`: names of observables that were not finite, with counts; empty if all were.
+    - `weights_go`: how far the weights of a network go in T at the speed that they end with, over their norm.
+    """
+
+    status: Status
+    exponents: Float[np.ndarray, " exponents"]
+    errors: Float[np.ndarray, " exponents"]
+    resolution: float
+    duration: float
+    converged: bool
+    continuous: bool
+    moves: bool
+    stationary: bool
+    zero_one: float
+    distance: float
+    period: float
+    lines: bool
+    early_growth: float
+    preserves_volume: bool
+    log_alignment: float
+    aligns_as_expected: bool
+    steady: bool = True
+    zeros_are_tori: bool = True
+    not_finite: str = ""
+    weights_go: float = 0.0
+
+
+def verdict(i: Indicators) -> tuple[Verdict, str]:
+    """The kind of motion, and why; of undecided runs what stands against a verdict and what would help."""
+    if i.status == Status.diverged:
+        return Verdict.divergent, "the state grew beyond all bounds"
+    if i.status != Status.completed:
+        return Verdict.undecided, f"the run did not end well: {MEANINGS[i.status]}"
+    if i.not_finite:
+        return Verdict.undecided, f"observables are not finite: {i.not_finite} of the window"
+    growing = bool(i.exponents[0] > 0 and not _zero(i)[0])
+    if not i.moves and growing:
+        return (
+            Verdict.undecided,
+            f"nothing that is looked at moves, but λ₁ = {i.exponents[0]:.2g} is positive: "
+            "an unstable point that will be left, or observables that do not see what moves",
+        )
+    if not i.moves:
+        around = ", but the weights, along a symmetry: a relative equilibrium" if i.weights_go > AROUND else ""
+        return _settled(i, Verdict.fixed_point, f"nothing moves any more{around}")
+    if not i.continuous and i.distance < REPEATS:
+        several = "two" if i.period == 2 else f"{i.period:.0f}"
+        if growing:
+            return (
+                Verdict.undecided,
+                f"{several} states repeat, but λ₁ = {i.exponents[0]:.2g}: rounding holds them there",
+            )
+        return _settled(i, Verdict.periodic, f"{several} states repeat")
+    if growing:
+        return _positive(i)
+    return _regular(i)
+
+
+def _zero(i: Indicators) -> Bool[np.ndarray, " exponents"]:
+    """Which exponents are zero as far as errors and duration tell: in regular motion growth is a power of time."""
+    allowed = np.maximum(SIGNIFICANT * np.nan_to_num(i.errors), max(i.resolution, FOLDS / 2 / i.duration))
+    return np.abs(i.exponents) <= allowed
+
+
+def _settled(i: Indicators, kind: Verdict, why: str) -> tuple[Verdict, str]:
+    if i.early_growth >= FOLDS:
+        return Verdict.transient_chaos, f"{why}, after differences had grown by e^{i.early_growth:.0f} on the way"
+    return kind, why
+
+
+def _positive(i: Indicators) -> tuple[Verdict, str]:
+    """The largest exponent is above zero: is that chaos?"""
+    folds = float(i.exponents[0]) * i.duration
+    if folds < FOLDS:
+        return Verdict.undecided, f"λ₁ is positive, but λ₁T = {folds:.1f} is below {FOLDS:g}; run longer"
+    if not i.stationary:
+        return (
+            Verdict.undecided,
+            f"λ₁ is positive, but {DRIFT}",
+        )
+    if not i.converged:
+        return Verdict.undecided, "λ₁ is positive, but still changes along the run; run longer"
+    if np.isnan(i.zero_one):
+        return Verdict.undecided, "λ₁ is positive, but the window is too short for the 0-1 test; run longer"
+    if not i.zero_one > WALKS:
+        return Verdict.undecided, f"λ₁ is positive, but the 0-1 test gives K = {i.zero_one:.2f}"
+    if i.preserves_volume and i.log_alignment > -FOLDS:
+        return Verdict.undecided, f"λ₁ is positive, but GALI₂ = e^{i.log_alignment:.0f}; run longer"
+    if not i.aligns_as_expected:
+        return Verdict.undecided, "tangents do not align as the gaps between exponents say; run longer"
+    return Verdict.chaotic, f"λ₁ is positive, λ₁T = {folds:.0f}, K = {i.zero_one:.2f}"
+
+
+def _returning(i: Indicators) -> tuple[Verdict, str]:
+    """It comes back every time: a cycle, unless an exponent says that it may have another frequency."""
+    back = f"it comes back to within d = {i.distance:.1g}"
+    further = int((i.exponents > -max(i.resolution, NEUTRAL / i.duration)).sum()) - int(i.continuous)
+    if further > 0 and i.zeros_are_tori:
+        return (
+            Verdict.undecided,
+            f"{back} every time, but {'λ₂' if i.continuous else 'λ₁'} is zero: two frequencies near a resonance, or "
+            "a cycle at a bifurcation or among others; run longer",
+        )
+    return _settled(i, Verdict.periodic, f"{back}, and no exponent is positive")
+
+
+def _regular(i: Indicators) -> tuple[Verdict, str]:
+    """The largest exponent may be zero: what kind of regular motion?"""
+    if not i.stationary:
+        return (
+            Verdict.undecided,
+            f"no exponent is clearly positive, but {DRIFT}",
+        )
+    if i.preserves_volume and i.log_alignment < -FOLDS:
+        return Verdict.undecided, f"no exponent is clearly positive, but GALI₂ = e^{i.log_alignment:.0f}"
+    if i.distance < BACK and i.steady and not i.zero_one >= STAYS:
+        return _returning(i)
+    if np.isnan(i.zero_one):
+        return Verdict.undecided, "no exponent is clearly positive, but the window is too short for the 0-1 test"
+    if not i.zero_one < STAYS:
+        return Verdict.undecided, f"no exponent is clearly positive, but the 0-1 test gives K = {i.zero_one:.2f}"
+    zeros = int(_zero(i).sum())
+    if i.continuous and i.exponents[0] < 0 and zeros == 0:
+        return Verdict.undecided, "all exponents are negative, but it moves: it has not settled yet; run longer"
+    if not i.lines:
+        return Verdict.undecided, "no exponent is clearly positive, but the spectrum has broad peaks; run longer"
+    if zeros <= int(i.continuous):
+        return Verdict.undecided, "the spectrum has lines, but there is no further exponent of zero; run longer"
+    return _settled(
+        i, Verdict.quasi_periodic, f"{zeros} exponents are zero, the spectrum has lines, K = {i.zero_one:.2f}"
+    )

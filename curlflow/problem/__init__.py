@@ -1,0 +1,5 @@
+"""From a spec to arrays: networks, data and a rule that learns."""
+
+from .problem import Problem
+
+__all__ = ["Problem"]

@@ -1,0 +1,192 @@
+"""The arrays of a problem, drawn as its spec says: weights, inputs, feedback and flips.
+
+Random streams depend on the seed, on a role and on the realization, never on the rule, the flips, a scale or
+the dynamics (scales multiply the same unit draws). Rules are therefore compared on the same problems, and
+results do not depend on the order in which they are computed.
+"""
+
+import functools
+import math
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
+from ..networks import Feedforward
+from ..networks.architecture import Architecture
+from ..networks.graph import from_graph
+from ..networks.signs import gains
+from ..rules import AbstractLearningRule, FeedbackAlignment, Gradient, Oja, PredictiveCoding, Sanger, SignFlipped
+
+if TYPE_CHECKING:
+    from ..spec import Spec
+
+TRAIN, TEST, TEACHER, START, BATCHES, FEEDBACK, FLIPS, NOISE = range(8)
+"""Roles of the random streams."""
+
+WIDE = 10**7
+"""A linear teacher with more activities than this, units times samples, gives its outputs by the product of its
+layers: in hundredths of the time and without gigabytes of activities. (They differ by rounding.)"""
+
+
+_inputs_in_use: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
+"""Inputs by what they are drawn from."""
+
+
+@jax.jit
+def stream(seed: int | Int[Array, ""], role: int | Int[Array, ""], realization: int | Int[Array, ""]) -> Array:
+    """The key of a role in a realization."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), role), realization)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _unit_draws(key: Array, law: str, shape: tuple[int, int]) -> Float[Array, "post pre"]:
+    if law == "uniform":
+        return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    return jax.random.normal(key, shape)
+
+
+def drawn_weights(widths: tuple[int, ...], law: str, scale: float, key: Array) -> list[Float[np.ndarray, "post pre"]]:
+    """One matrix per layer, of scale s/√fan-in."""
+    return [
+        np.asarray(_unit_draws(jax.random.fold_in(key, layer), law, (post, pre))) * (scale / math.sqrt(pre))
+        for layer, (pre, post) in enumerate(zip(widths, widths[1:], strict=False))
+    ]
+
+
+def drawn_inputs(spec: "Spec", role: int, samples: int) -> Float[np.ndarray, "inputs samples"]:
+    """Inputs (inputs × samples), the same for all realizations: one array, read only, while any of them is in use."""
+    drawn = spec.data.seed, role, spec.network.inputs, samples, spec.data.input_std
+    inputs = _inputs_in_use.get(drawn)
+    if inputs is None:
+        key = stream(spec.data.seed, role, 0)
+        draws = _unit_draws(key, "normal", (spec.network.inputs, samples))
+        inputs = spec.data.input_std * np.asarray(draws)
+        inputs.flags.writeable = False
+        _inputs_in_use[drawn] = inputs
+    return inputs
+
+
+def checked_architecture(spec: "Spec", graph: Any) -> Architecture:
+    """The architecture of `graph`, which must be that of the spec."""
+    architecture = graph if isinstance(graph, Architecture) else from_graph(graph)
+    fields = {"inputs": slice(0, 1), "hidden": slice(1, -1), "outputs": slice(-1, None)}
+    for name, part in fields.items():
+        given, drawn = list(spec.widths[part]), list(architecture.widths[part])
+        if given != drawn:
+            raise ValueError(f"network.{name}: got {given} of the spec, but the graph has layers of {drawn} neurons.")
+    for name in ("activation", "output_activation"):
+        given, drawn = getattr(spec.network, name), getattr(architecture, name)
+        if drawn not in (None, given):
+            raise ValueError(f"network.{name}: got {given!r} of the spec, but the graph has {drawn!r}.")
+    return architecture
+
+
+def drawn_teacher(spec: "Spec", key: Array, architecture: Architecture | None) -> Feedforward:
+    """The network that gives the targets."""
+    weights = drawn_weights(spec.teacher_widths, spec.teacher.law, spec.teacher.scale, key)
+    given = None if architecture is None or spec.start.kind != "teacher" else architecture.weights
+    if architecture is not None and spec.teacher_widths == spec.widths:
+        weights = architecture.masked(weights)
+    if given is not None:
+        weights = list(given)
+    elif spec.teacher.rescaled:
+        weights = [w * (math.sqrt(len(w)) / np.linalg.norm(w)) for w in weights]
+    return Feedforward(weights, spec.network.activation, spec.network.output_activation)
+
+
+def teacher_outputs(
+    teacher: Feedforward, x: Float[np.ndarray, "inputs samples"]
+) -> Float[np.ndarray, "outputs samples"]:
+    """The targets of the inputs `x`."""
+    if teacher.is_linear and max(teacher.widths) * x.shape[1] > WIDE:
+        return np.asarray(teacher.product()) @ x
+    return np.asarray(teacher(x))
+
+
+def drawn_student(spec: "Spec", teacher: Feedforward, key: Array, architecture: Architecture | None) -> Feedforward:
+    """The network that learns, at its start."""
+    if spec.start.kind == "random":
+        weights = drawn_weights(spec.widths, spec.start.law, spec.start.scale, key)
+        weights = weights if architecture is None or architecture.weights is None else architecture.weights
+    else:
+        weights = [w.copy() for w in teacher.weights]
+        if spec.start.offset is not None:
+            weights[spec.start.offset.layer - 1] += spec.start.offset.value
+    return teacher.with_weights(weights if architecture is None else architecture.masked(weights))
+
+
+def drawn_constraint(spec: "Spec", student: Feedforward, architecture: Architecture | None) -> AbstractConstraint:
+    """What the weights must keep."""
+    within = Free()
+    if spec.constraint.kind != "none":
+        within = FrobeniusSpheres(tuple(np.asarray(np.linalg.norm(w)) for w in student.weights))
+        if not all(r > 0 for r in within.radii):
+            raise ValueError('weight: got a layer of zeros, which has no sphere; set constraint.kind to "none".')
+    masked = architecture is not None and not architecture.is_fully_connected
+    return Masked(architecture.masks, within) if masked else within
+
+
+def drawn_rule(spec: "Spec", key: Any) -> AbstractLearningRule:
+    """The rule of the spec, with its feedback matrices and flips."""
+    rule = spec.rule
+    if rule.kind == "gradient":
+        return Gradient()
+    if rule.kind == "custom":
+        raise ValueError(f"rule.kind: got custom ({rule.name}); give the rule object itself by rule=.")
+    base = _unflipped_rule(spec, key)
+    if all(selection == 0.0 for selection in _selections(spec)):
+        return base
+    names = _selected(spec)
+    return SignFlipped(base, gains(spec.widths, rule.side, _selections(spec), rule.gain, names, key=key(FLIPS)))
+
+
+def _unflipped_rule(spec: "Spec", key: Any) -> AbstractLearningRule:
+    rule = spec.rule
+    if rule.kind == "feedback_alignment":
+        return FeedbackAlignment(drawn_weights(spec.widths, "uniform", rule.scale, key(FEEDBACK))[1:])
+    if rule.kind == "predictive_coding":
+        return PredictiveCoding(rule.output_precision, steps=rule.steps, rate=rule.rate)
+    return {"curl": Gradient, "oja": Oja, "sanger": Sanger}[rule.kind]()
+
+
+def _selected(spec: "Spec") -> list[str]:
+    """For each layer of weights, the field that says which of its gains are flipped."""
+    hidden = [f"hidden[{i}]" for i in range(len(spec.widths) - 2)] if len(spec.widths) > 3 else ["hidden"]
+    hidden = hidden if len(spec.widths) > 2 else []
+    populations = [*hidden, "outputs"] if spec.rule.side == "postsynaptic" else ["inputs", *hidden]
+    return [f"rule.flipped.{name}" for name in populations]
+
+
+def _selections(spec: "Spec") -> list[Any]:
+    """For each layer of weights, which of its gains are flipped."""
+    flipped, layers = spec.rule.flipped, len(spec.widths) - 1
+    hidden = flipped.hidden if isinstance(flipped.hidden, list) else [flipped.hidden] * (layers - 1)
+    return [*hidden, flipped.outputs] if spec.rule.side == "postsynaptic" else [flipped.inputs, *hidden]
+
+
+def checked_rule(rule: Any) -> AbstractLearningRule:
+    """A rule object of the user's, if it is one."""
+    if not isinstance(rule, AbstractLearningRule) or not isinstance(rule, eqx.Module):
+        raise ValueError(
+            f"rule: got {rule!r}, required is an instance of a subclass of curlflow.rules.AbstractLearningRule."
+        )
+    return rule
+
+
+__all__ = [
+    "checked_architecture",
+    "checked_rule",
+    "drawn_constraint",
+    "drawn_inputs",
+    "drawn_rule",
+    "drawn_student",
+    "drawn_teacher",
+    "drawn_weights",
+    "stream",
+    "teacher_outputs",
+]

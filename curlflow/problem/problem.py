@@ -1,0 +1,276 @@
+"""From a spec to arrays: the student, its teacher, the data, and the systems they make.
+
+Random streams depend on the seed, on a role and on the realization, never on the rule, the flips, a scale or
+the dynamics (scales multiply the same unit draws). Rules are therefore compared on the same problems, and
+results do not depend on the order in which they are computed.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ..compression import Compression, compress
+from ..constraints import AbstractConstraint
+from ..networks import Feedforward
+from ..networks.architecture import Architecture
+from ..networks.graph import to_graph
+from ..precision import double_precision
+from ..rules import AbstractLearningRule
+from ..rules.base import second_moments_suffice
+from ..rules.graph_signs import unflipped, with_graph_signs
+from ..solvers.integrate import Adaptive
+from ..systems import Diffusion, Flow, Map
+from ..systems.learning import DRAWINGS, full_batch_updates, learning_flow, minibatch_updates
+from ..systems.sampling_noise import learning_diffusion
+from ..tasks import AbstractTask, LinearSamples, Samples, SecondMoments
+from .draw import (
+    BATCHES,
+    NOISE,
+    START,
+    TEACHER,
+    TEST,
+    TRAIN,
+    checked_architecture,
+    checked_rule,
+    drawn_constraint,
+    drawn_inputs,
+    drawn_rule,
+    drawn_student,
+    drawn_teacher,
+    stream,
+    teacher_outputs,
+)
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from ..spec import Spec
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One realization of a spec, as plain float64 arrays.
+
+    **Attributes:**
+
+    - `student`, `teacher`: networks; `.weights` is a tuple of arrays of shape (post, pre).
+    - `x_train`, `y_train`: training inputs (inputs × samples) and targets (outputs × samples); None for the
+      population.
+    - `x_test`, `y_test`: likewise for the test set.
+    - `covariance`: ⟨x xᵀ⟩ (inputs × inputs) over the training set or the population.
+    - `rule`: a `curlflow.rules.AbstractLearningRule`.
+    - `constraint`: `Free()` or `FrobeniusSpheres(radii)`; within `Masked(masks, …)` where synapses are missing.
+    - `batch_key`: the key from which `batches` shuffles or draws.
+    - `noise_key`: the key of the Brownian path of `diffusion`.
+    - `spec`: where it comes from.
+    - `architecture`: what the graph said that was given to `build`, a `curlflow.networks.Architecture`, or None.
+    - `compression`: how a problem that `compressed` made stands for the full one, a
+      `curlflow.compression.Compression`; None for one that is as it was drawn.
+    """
+
+    student: Feedforward
+    teacher: Feedforward
+    x_train: Float[np.ndarray, "inputs samples"] | None
+    y_train: Float[np.ndarray, "outputs samples"] | None
+    x_test: Float[np.ndarray, "inputs test_samples"]
+    y_test: Float[np.ndarray, "outputs test_samples"]
+    covariance: Float[np.ndarray, "inputs inputs"] | Float[np.ndarray, " inputs"]
+    rule: AbstractLearningRule
+    constraint: AbstractConstraint
+    batch_key: Array
+    noise_key: Array
+    spec: "Spec"
+    architecture: Architecture | None = None
+    compression: Compression | None = None
+
+    @property
+    def task(self) -> AbstractTask:
+        """What a full batch learns from: second moments where the network and the rule allow, else samples."""
+        if self.student.is_linear and second_moments_suffice(self.rule):
+            return SecondMoments(self.covariance, np.asarray(self.teacher.product()))
+        return self.samples
+
+    @property
+    def samples(self) -> Samples:
+        """The training samples as a task."""
+        if self.x_train is None:
+            raise ValueError(
+                f'data.samples: got "population", but {type(self.rule).__qualname__} needs samples '
+                "(it does not set second_moments_suffice); give a number."
+            )
+        return Samples(self.x_train, self.y_train)
+
+    @property
+    def training_error(self) -> AbstractTask:
+        """A task whose `error` is the training error."""
+        if not self.student.is_linear:
+            return self.samples
+        teacher = np.asarray(self.teacher.product())
+        return (
+            SecondMoments(self.covariance, teacher) if self.x_train is None else LinearSamples(self.x_train, teacher)
+        )
+
+    @property
+    def test(self) -> Samples:
+        """The test samples as a task."""
+        return Samples(self.x_test, self.y_test)
+
+    def graph(self) -> "nx.DiGraph":
+        """The student as a graph: neurons with rule signs, synapses with weights; docs/graphs.md.
+
+        It is the graph that was given, with the student's weights and the gains of the rule; or one with the names
+        x1, h1, y1, …. A rule that wraps a flipped one hides its gains: they are not written.
+        """
+        student, rule = self.student, self.rule
+        if self.compression is not None:
+            student, rule = self.compression.expand(student), self.compression.wide_rule
+        signs = unflipped(rule)[1]
+        if self.architecture is None:
+            return to_graph(student, gains=signs)
+        return self.architecture.graph(student, gains=signs)
+
+    def compressed(self, *, pad: bool = False, extra: Any = None, kinds: int | None = None) -> "Problem":
+        """The same problem on fewer hidden units, where that is exact; docs/compression.md.
+
+        ```python
+        narrow = spec.build().compressed()
+        wide = narrow.student if narrow.compression is None else narrow.compression.expand(narrow.student)
+        ```
+
+        **Returns:** a problem whose student, rule and constraint are the compressed ones and whose teacher, data and
+        errors are unchanged, with its `compression`; or the problem itself where nothing is gained. The wide student
+        is not kept: `compression.expand` makes it again.
+
+        **Arguments:** `pad`, `extra` and `kinds` as for `curlflow.compression.compress`.
+        """
+        if self.compression is not None:
+            return self
+        compression = compress(self.student, self.rule, self.constraint, extra=extra, pad=pad, kinds=kinds)
+        if compression is None:
+            return self
+        return dataclasses.replace(
+            self,
+            student=compression.network,
+            rule=compression.rule,
+            constraint=compression.constraint,
+            compression=compression,
+        )
+
+    def system(self) -> Flow | Map | Diffusion:
+        """The dynamics that the spec names."""
+        kinds = {"flow": self.flow, "updates": self.updates, "sde": self.diffusion}
+        return kinds[self.spec.dynamics.kind]()
+
+    @double_precision
+    def flow(self, *, solver: str | None = None, rtol: float | None = None, atol: float | None = None) -> Flow:
+        """The rule as a flow. What is not given comes from the spec if its dynamics is a flow, or from defaults."""
+        settings = self._dynamics("flow", solver=solver, rtol=rtol, atol=atol).model_dump(exclude={"kind"})
+        return learning_flow(self.student, self.rule, self.task, self.constraint, Adaptive(**settings))
+
+    @double_precision
+    def updates(
+        self, *, learning_rate: float | None = None, batch: int | str | None = None, drawing: str | None = None
+    ) -> Map:
+        """The rule as a map, one epoch per iteration. What is not given comes as for `flow`."""
+        dynamics = self._dynamics("updates", learning_rate=learning_rate, batch=batch, drawing=drawing)
+        parts = self.student, self.rule
+        if dynamics.batch == "full":
+            return full_batch_updates(*parts, self.task, self.constraint, dynamics.learning_rate)
+        numbers = dynamics.learning_rate, dynamics.batch
+        return minibatch_updates(*parts, self.samples, self.constraint, *numbers, self.batch_key, dynamics.drawing)
+
+    @double_precision
+    def diffusion(
+        self,
+        *,
+        learning_rate: float | None = None,
+        batch: int | None = None,
+        step: float | None = None,
+        correction: bool | None = None,
+    ) -> Diffusion:
+        """Updates by independently drawn batches as a stochastic differential equation, one epoch per iteration.
+
+        What is not given comes as for `flow`.
+        """
+        given = {"learning_rate": learning_rate, "batch": batch, "step": step, "correction": correction}
+        dynamics, samples = self._dynamics("sde", **given), self.samples
+        return learning_diffusion(
+            self.student,
+            self.rule,
+            self.task,
+            samples,
+            self.constraint,
+            dynamics.learning_rate,
+            dynamics.batch,
+            self.noise_key,
+            steps=dynamics.steps(samples.x.shape[1]),
+            correction=dynamics.correction,
+        )
+
+    @double_precision
+    def batches(
+        self, epoch: int, batch: int | None = None, drawing: str | None = None
+    ) -> Int[np.ndarray, "slices batch"]:
+        """The indices of the samples in every batch of an epoch (counted from 0), in order."""
+        if self.x_train is None:
+            raise ValueError('data.samples: got "population", which has no batches; give a number of samples.')
+        if isinstance(epoch, bool) or not isinstance(epoch, int | np.integer) or epoch < 0:
+            raise ValueError(f"epoch: got {epoch!r}, allowed are whole numbers from 0.")
+        samples = self.x_train.shape[1]
+        dynamics = self._dynamics("updates", batch=batch, drawing=drawing)
+        size = samples if dynamics.batch == "full" else dynamics.batch
+        return np.asarray(DRAWINGS[dynamics.drawing](self.batch_key, epoch, samples, size))
+
+    def _dynamics(self, kind: str, **given: Any) -> Any:
+        """The spec's dynamics, validated by the spec, with what was given in place of its fields."""
+        changes = {f"dynamics.{name}": value for name, value in given.items() if value is not None}
+        return self.spec.replace({"dynamics.kind": kind, **changes}).dynamics
+
+
+@double_precision
+def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = None) -> Problem:
+    """Draw the arrays of one realization of `spec`; see `Spec.build`."""
+    if isinstance(realization, bool) or not isinstance(realization, int | np.integer) or realization < 0:
+        raise ValueError(f"realization: got {realization!r}, allowed are whole numbers from 0.")
+    architecture = None if graph is None else checked_architecture(spec, graph)
+
+    def key(role: int) -> Array:
+        return stream(spec.seed, role, int(realization))
+
+    def noise_key(role: int) -> Array:
+        given = getattr(spec.dynamics, "noise_seed", None)
+        return key(role) if given is None else stream(given, role, int(realization))
+
+    teacher = drawn_teacher(spec, key(TEACHER), architecture)
+    student = drawn_student(spec, teacher, key(START), architecture)
+    drawn = drawn_rule(spec, key) if rule is None else checked_rule(rule)
+    m, n = spec.network.inputs, spec.data.samples
+    x_train = None if n == "population" else drawn_inputs(spec, TRAIN, n)
+    x_test = drawn_inputs(spec, TEST, spec.data.test_samples)
+    covariance = spec.data.input_std**2 * np.eye(m) if x_train is None else x_train @ x_train.T / n
+    return Problem(
+        student=student,
+        teacher=teacher,
+        x_train=x_train,
+        y_train=None if x_train is None else teacher_outputs(teacher, x_train),
+        x_test=x_test,
+        y_test=teacher_outputs(teacher, x_test),
+        covariance=covariance,
+        rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
+        constraint=drawn_constraint(spec, student, architecture),
+        batch_key=noise_key(BATCHES),
+        noise_key=noise_key(NOISE),
+        spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
+        architecture=architecture,
+    )
+
+
+def qualified_name(rule: Any) -> str:
+    """Module and class of a rule object, for the provenance of a dataset."""
+    return f"{type(rule).__module__}.{type(rule).__qualname__}"
+
+
+__all__ = ["Problem", "build", "qualified_name"]

@@ -1,0 +1,139 @@
+"""Labelled datasets: units, flags, and a record of how they were made."""
+
+import datetime
+import functools
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..status import MEANINGS, Status
+from ..variable import Variable
+
+CONVENTIONS = "CF-1.11"
+PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "numpy", "scipy", "xarray", "netCDF4")
+
+
+def labelled(
+    variables: Iterable[Variable],
+    data: Mapping[str, Any],
+    coordinates: Mapping[str, tuple[Any, Any, str]],
+    attributes: Mapping[str, Any],
+) -> xr.Dataset:
+    """A dataset from arrays and the declarations of what they are.
+
+    **Arguments:**
+
+    - `variables`: declarations; those without data are left out.
+    - `data`: arrays by name.
+    - `coordinates`: (dims, values, long_name) by name.
+    - `attributes`: of the whole dataset; nested values become JSON, None is left out.
+    """
+    declared = {v.name: v for v in variables}
+    unknown = set(data) - set(declared)
+    assert not unknown, f"data without declaration: {unknown}"
+    return xr.Dataset(
+        {
+            name: (
+                declared[name].dims,
+                values,
+                {
+                    "long_name": declared[name].long_name,
+                    "units": declared[name].units,
+                    **declared[name].attributes,
+                },
+            )
+            for name, values in data.items()
+        },
+        {
+            name: (dims, values, {"long_name": text, "units": "1"})
+            for name, (dims, values, text) in coordinates.items()
+        },
+        {name: _attribute(value) for name, value in attributes.items() if value is not None},
+    )
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, Mapping | list | tuple) else value
+
+
+def status_variable(dims: tuple[str, ...] = ("realization",)) -> Variable:
+    """The declaration of `status` as a CF flag."""
+    return flag_variable("status", dims, "how the computation ended", Status)
+
+
+def flag_variable(name: str, dims: tuple[str, ...], long_name: str, flags: type[IntEnum]) -> Variable:
+    """The declaration of a byte whose values are those of an enumeration."""
+    return Variable(
+        name,
+        dims,
+        long_name,
+        attributes={
+            "flag_values": np.array([flag.value for flag in flags], dtype=np.int8),
+            "flag_meanings": " ".join(flag.name for flag in flags),
+        },
+    )
+
+
+def describe_status(value: int) -> str:
+    """A status as a phrase."""
+    status = Status(int(value))
+    return f"{status.name}: {MEANINGS[status]}"
+
+
+def provenance(study: str, settings: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """Attributes that say how a dataset was made: when, with what, from what.
+
+    **Arguments:**
+
+    - `study`: the name of the function.
+    - `settings`: its arguments, plain numbers and strings.
+    - `device`: what JAX computed on.
+    """
+    version = importlib.metadata.version("curlflow")
+    return {
+        "Conventions": CONVENTIONS,
+        "title": f"curlflow {study}",
+        "source": f"curlflow {version}",
+        "references": "docs/model.md of curlflow; arXiv:2510.02765",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "study": study,
+        "settings": {name: value for name, value in settings.items() if value is not None},
+        "commit": commit(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "device": device,
+        "precision": "float64",
+    }
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+@functools.cache
+def commit() -> str:
+    """The git commit of the source that is running, with `+changes` if it was edited; or `unknown`."""
+    folder = Path(__file__).parent.parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) != folder.parent:
+            return "unknown"
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/curlflow", ":/analyses")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

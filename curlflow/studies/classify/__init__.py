@@ -1,0 +1,1 @@
+"""What kind of motion a run is."""

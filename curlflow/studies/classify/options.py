@@ -1,0 +1,60 @@
+"""The arguments of `curlflow.classify`, checked."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...measures.zero_one import FEWEST
+from ...networks import Feedforward
+from ...systems import AbstractSystem, Flow
+from ...systems.linearised.tangent_spaces import TangentSpace
+from ..arguments import positive, whole
+from ..lyapunov.options import ALIGNMENT, unit_of
+
+DURATION, TRANSIENT = 2000.0, 1000.0
+"""Default lengths in units of time, for flows; maps take ten iterations for each."""
+SLOW = 3
+"""Learning is given this many times as long, whatever its learning rate: its weights remember for hundreds of units
+of time."""
+FEW = 10
+"""Systems of no more dimensions have all their exponents measured, others `EXPONENTS`."""
+EXPONENTS = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """Lengths are in units of time."""
+
+    transient: float
+    duration: float
+    exponents: int
+    seed: int
+
+    @classmethod
+    def checked(cls, given: dict[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
+        """Options from what was given, with defaults."""
+        unit = SLOW if isinstance(system.state, Feedforward) else unit_of(system)
+        few = space.dimension if space.dimension <= FEW else EXPONENTS
+        defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
+        full = defaults | {name: value for name, value in given.items() if value is not None}
+        duration = positive("duration", full["duration"])
+        if not isinstance(system, Flow) and int(system.span(duration)) < FEWEST:
+            raise ValueError(
+                f"duration: got {duration:g}, {int(system.span(duration))} iterations; "
+                f"required are {FEWEST} or more for the 0-1 test."
+            )
+        return cls(
+            transient=positive("transient", full["transient"], zero=True),
+            duration=duration,
+            exponents=whole("exponents", full["exponents"], 1, space.dimension, ", how many the system has"),
+            seed=whole("seed", full["seed"], 0, 2**63 - 1),
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As they are noted in a dataset."""
+        return asdict(self)
+
+
+def longest_alignment(system: AbstractSystem) -> float:
+    """How long tangents turn at most before exponents are averaged, in units of time: for learning rates alike."""
+    return ALIGNMENT * (1.0 if isinstance(system.state, Feedforward) else unit_of(system))

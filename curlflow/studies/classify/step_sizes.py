@@ -1,0 +1,183 @@
+"""Chaos of learning, or of its steps: the same runs at several learning rates and as a flow: `step_sizes`."""
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ... import results
+from ...measures.extrapolation import limit_of_small_steps
+from ...measures.motion import Verdict
+from ...precision import double_precision
+from ...spec import Spec
+from ...status import Status
+from ...variable import Variable
+from ..arguments import positive
+from ..runs import Interrupted, Progress
+from .study import classify
+
+DIVISORS = 1, 2, 5, 10
+RATE = 0.1
+"""The learning rate of a spec that is a flow."""
+ALONG = "learning_rate"
+
+
+class ChaoticIn(IntEnum):
+    """Which of the flow and the updates at the largest learning rate are chaotic."""
+
+    neither = 0
+    both = 1
+    flow_only = 2
+    updates_only = 3
+    undecided = 4
+
+
+@double_precision
+def step_sizes(
+    spec: Any,
+    *,
+    learning_rates: Any = None,
+    transient: float | None = None,
+    duration: float | None = None,
+    exponents: int | None = None,
+    seed: int | None = None,
+    progress: bool | Progress | None = None,
+    rule: Any = None,
+    graph: Any = None,
+) -> xr.Dataset:
+    """Lyapunov exponents and verdicts of full-batch updates at several learning rates, beside those of the flow.
+
+    ```python
+    ds = curlflow.step_sizes(curlflow.preset("fig3cd").replace("realizations", 5))
+    print(ds.chaotic_in.attrs["flag_meanings"].split(), ds.chaotic_in.values)
+    ```
+
+    **Returns:** what `curlflow.classify` returns (without power spectra), with the dimension `learning_rate` first,
+    in decreasing order; 0 is the flow. `exponent_limit` with `exponent_limit_se` is where a straight line through
+    the exponents of the updates goes at learning rate 0, `exponent_limit_chi_square` whether they lie on one, and
+    `limit_difference` the distance to the exponent of the flow in standard errors of the difference. `chaotic_in`
+    says whether the flow and the updates at the largest learning rate are chaotic.
+
+    **Arguments** (lengths are in units of time, the same for all learning rates):
+
+    - `spec`: a `curlflow.Spec`; its dynamics are replaced.
+    - `learning_rates`: of the updates. Default: η, η/2, η/5 and η/10, with the spec's η, or 0.1 if it is a flow.
+    - `transient`, `duration`: Default: 3,000 and 6,000.
+    - all else: as for `curlflow.classify`.
+
+    **Description:** the line is through runs of the flow's kind of motion. Those of another verdict are left out
+    (chaotic and undecided ones go together), and those with a trap as their `status`: two states alternate, weights
+    have collapsed to rank one, or rounding holds them at an unstable point. The exponents of chaotic motion have
+    statistical errors, by which the line is weighted; where all of them are zero there is no line.
+
+    **Raises:** as `curlflow.classify`; `curlflow.Interrupted` with the learning rates that were finished.
+
+    **Sources:** docs/model.md, known traps; docs/classification.md.
+    """
+    if not isinstance(spec, Spec):
+        raise ValueError(f"spec: got {spec!r}, required is a curlflow.Spec; other systems have no learning rate.")
+    rates = _rates(spec, learning_rates)
+    given = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
+    options = {**given, "rule": rule, "graph": graph, "progress": progress}
+    parts, interrupted = [], False
+    for rate in rates:
+        try:
+            parts.append(classify(_with(spec, rate), **options))
+        except Interrupted as stop:
+            parts.append(stop.dataset)
+            interrupted = True
+            break
+    dataset = _assembled(spec, rates[: len(parts)], parts)
+    if interrupted:
+        raise Interrupted(dataset)
+    return dataset
+
+
+def _rates(spec: Spec, given: Any) -> list[float]:
+    """In decreasing order, with 0 for the flow at the end."""
+    if given is None:
+        rate = getattr(spec.dynamics, "learning_rate", RATE)
+        given = [rate / divisor for divisor in DIVISORS]
+    try:
+        rates = [positive("learning_rates", rate) for rate in given]
+    except TypeError:
+        raise ValueError(f"learning_rates: got {given!r}, required is a list of positive numbers.") from None
+    if len(set(rates)) < len(rates) or not rates:
+        raise ValueError(f"learning_rates: got {list(given)!r}, required are different positive numbers.")
+    return [*sorted(rates, reverse=True), 0.0]
+
+
+def _with(spec: Spec, rate: float) -> Spec:
+    if rate > 0:
+        return spec.replace("dynamics", {"kind": "updates", "learning_rate": rate, "batch": "full"})
+    return spec if spec.dynamics.kind == "flow" else spec.replace("dynamics", {"kind": "flow"})
+
+
+def _assembled(spec: Spec, rates: list[float], parts: list[xr.Dataset]) -> xr.Dataset:
+    """All learning rates in one dataset, and what follows from them together."""
+    axis = xr.DataArray(rates, dims=ALONG, name=ALONG, attrs={"long_name": "learning rate; 0: flow", "units": "1"})
+    kept = [part.drop_vars(["power", "frequency"]) for part in parts]
+    whole = xr.concat(kept, axis, combine_attrs="override", coords="minimal", compat="override")
+    found = _limits(whole, np.array(rates)) | {"chaotic_in": _chaotic_in(whole, rates)}
+    coordinates: dict[str, Any] = {}
+    added = results.labelled(VARIABLES, found, coordinates, {})
+    whole = whole.merge(added, combine_attrs="override")
+    whole.attrs |= {"title": "curlflow step_sizes", "study": "step_sizes", "spec": spec.to_json()}
+    return whole
+
+
+def _limits(whole: xr.Dataset, rates: np.ndarray) -> dict[str, Any]:
+    dims = (ALONG, "realization", "exponent")
+    values, errors = (
+        whole[name].transpose(*dims).to_numpy() for name in ("lyapunov_exponent", "lyapunov_exponent_se")
+    )
+    alike = _like_the_flow(whole, rates)
+    shape = values.shape[1:]
+    limit, error, square, apart = (np.full(shape, np.nan) for _ in range(4))
+    for i, j in np.ndindex(shape):
+        used = alike[:, i]
+        line = limit_of_small_steps(rates[used], values[used, i, j], errors[used, i, j])
+        limit[i, j], error[i, j], square[i, j] = line.value, line.error, line.chi_square
+        if rates[-1] == 0:
+            apart[i, j] = (line.value - values[-1, i, j]) / np.hypot(line.error, errors[-1, i, j])
+    return {
+        "exponent_limit": limit, "exponent_limit_se": error, "exponent_limit_chi_square": square,
+        "limit_difference": apart,
+    }  # fmt: skip
+
+
+def _like_the_flow(whole: xr.Dataset, rates: np.ndarray) -> np.ndarray:
+    """Which updates, (learning_rate, realization), have the flow's kind of motion, as far as verdicts tell."""
+    verdicts, status = (whole[name].transpose(ALONG, "realization").to_numpy() for name in ("verdict", "status"))
+    alike = (status == int(Status.completed)) & (rates > 0)[:, None]
+    if rates[-1] != 0:
+        return alike
+    irregular = np.isin(verdicts, (int(Verdict.chaotic), int(Verdict.undecided)))
+    return alike & ((verdicts == verdicts[-1]) | (irregular & irregular[-1]))
+
+
+def _chaotic_in(whole: xr.Dataset, rates: list[float]) -> np.ndarray:
+    """What is chaotic, realization by realization; undecided where one of the two verdicts is, or is missing."""
+    verdicts = whole.verdict.transpose(ALONG, "realization").to_numpy()
+    if rates[-1] != 0:
+        return np.full(verdicts.shape[1], int(ChaoticIn.undecided), dtype=np.int8)
+    updates, flow = verdicts[0], verdicts[-1]
+    names = {(False, False): ChaoticIn.neither, (True, True): ChaoticIn.both, (False, True): ChaoticIn.flow_only}
+    found = [
+        ChaoticIn.undecided
+        if Verdict.undecided in (u, f)
+        else names.get((bool(u == Verdict.chaotic), bool(f == Verdict.chaotic)), ChaoticIn.updates_only)
+        for u, f in zip(updates, flow, strict=True)
+    ]
+    return np.array([int(w) for w in found], dtype=np.int8)
+
+
+R = ("realization", "exponent")
+VARIABLES = (
+    Variable("exponent_limit", R, "exponent of the updates as the learning rate goes to zero, by a straight line"),
+    Variable("exponent_limit_se", R, "standard error of that limit"),
+    Variable("exponent_limit_chi_square", R, "squared residuals over degrees of freedom; far above 1: no line"),
+    Variable("limit_difference", R, "that limit less the exponent of the flow, in standard errors"),
+    results.flag_variable("chaotic_in", ("realization",), "what is chaotic, at the largest learning rate", ChaoticIn),
+)

@@ -1,0 +1,1 @@
+"""When learning reaches an error, and which rule is faster."""

@@ -1,0 +1,71 @@
+"""The rules that a study compares: by kind, as tables of a spec, or as objects, each with a name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...rules import AbstractLearningRule
+from ...spec import Spec
+
+
+def named_rules(spec: Spec, given: Any) -> dict[str, Spec | AbstractLearningRule]:
+    """From what a study's argument `rules` says to a spec, or a rule object, for every name.
+
+    **Arguments:**
+
+    - `given`: a list of kinds, tables and objects, or a mapping from names to them. A kind means the spec's own rule
+      where that is of this kind, and its defaults elsewhere. None: gradient descent and the spec's own rule.
+
+    **Raises:** `ValueError` for what is no rule, for two of one name, and for curl descent without flips.
+    """
+    if given is None:
+        given = ["gradient"] if spec.rule.kind == "gradient" else ["gradient", spec.rule.kind]
+    if isinstance(given, Mapping) and isinstance(given.get("kind"), str):
+        raise ValueError(f"rules: got the table {given!r}; required is a list of rules: put it into brackets.")
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    elif isinstance(given, list | tuple):
+        pairs = [(_name(rule), rule) for rule in given]
+    else:
+        raise ValueError(f"rules: got {given!r}, required is a list of rules, or a mapping from names to rules.")
+    if not pairs:
+        raise ValueError("rules: got none, at least one is required.")
+    names = [name for name, _ in pairs]
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"rules: got the name {name!r}, names are words.")
+        if names.count(name) > 1:
+            raise ValueError(f"rules: two are named {name!r}; give a mapping from different names to rules.")
+    return {name: _resolved(spec, name, rule) for name, rule in pairs}
+
+
+def _name(rule: Any) -> str:
+    if isinstance(rule, str):
+        return rule
+    if isinstance(rule, Mapping):
+        if not isinstance(rule.get("kind"), str):
+            raise ValueError(f'rules: got the table {rule!r}, which has no kind; give one, such as "curl".')
+        return rule["kind"]
+    return type(rule).__name__
+
+
+def _resolved(spec: Spec, name: str, rule: Any) -> Spec | AbstractLearningRule:
+    if isinstance(rule, AbstractLearningRule):
+        return rule
+    if isinstance(rule, str):
+        if rule == spec.rule.kind:
+            return spec
+        if rule == "curl":
+            raise ValueError(
+                'rules: "curl" flips nothing, because the spec has another rule; give a table such as '
+                '{"kind": "curl", "flipped": {"hidden": {"count": 1}}}.'
+            )
+        rule = {"kind": rule}
+    if not isinstance(rule, Mapping):
+        raise ValueError(
+            f'rules: got {rule!r} for {name!r}; allowed are kinds such as "gradient", tables such as '
+            '{"kind": "curl", "flipped": {"hidden": {"count": 1}}}, and rule objects.'
+        )
+    try:
+        return spec.replace("rule", dict(rule))
+    except ValueError as error:
+        raise ValueError(f"rules: {name}: {error}") from None

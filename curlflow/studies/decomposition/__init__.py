@@ -1,0 +1,1 @@
+"""Gradient and curl parts of a vector field."""

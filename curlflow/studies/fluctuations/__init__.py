@@ -1,0 +1,1 @@
+"""How runs move that do not settle: order parameter, autocorrelation, principal components."""

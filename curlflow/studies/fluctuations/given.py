@@ -1,0 +1,191 @@
+"""Windows of datasets whose weights or states were recorded: the same indicators, from arrays in memory."""
+
+import reprlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from ...status import Status
+from .dataset import Axes, Sampled
+from .options import Options, window_from
+
+ALONG = ("epoch", "iteration", "time")
+WITHOUT_MEANING = {
+    "interval": ("a dataset has its own", (None,)),
+    "rule": ("the run of a dataset is over", (None,)),
+    "graph": ("the run of a dataset is over", (None,)),
+    "compress": ("the run of a dataset is over", (True,)),
+    "progress": ("a dataset is looked at in one go", (None, False)),
+}
+"""Arguments that go with specs and systems: why not with datasets, and what says nothing there."""
+
+
+class Recorded(NamedTuple):
+    """What a dataset holds of some runs.
+
+    **Attributes:**
+
+    - `name`: of the variable.
+    - `along`: the name of its dimension along the run.
+    - `places`: of the columns of `values`, among all weights or states.
+    - `per_unit`: units of time in one unit along the run.
+    """
+
+    name: str
+    along: str
+    places: Any
+    values: Float[np.ndarray, "realizations times columns"]
+    status: list[Status]
+    times: Float[np.ndarray, " times"]
+    per_unit: float
+
+
+def sampled(dataset: xr.Dataset, given: Mapping[str, Any]) -> tuple[list[Sampled], Options, Axes]:
+    """What a dataset of `curlflow.simulate`, or one like it, shows of a window.
+
+    **Raises:** `ValueError` for datasets without weights or states or with values that are no finite real numbers,
+    and windows that are longer than the run, or that are not evenly sampled.
+    """
+    found = _recorded(dataset)
+    inside, start, interval = _inside(found.times, given["window"])
+    values = _finite(found, inside)
+    samples, columns = values.shape[1:]
+    weights = columns if given["weights"] is None else given["weights"]
+    options = Options.of_samples({**given, "weights": weights}, start, interval, samples, columns)
+    chosen = options.chosen(columns)
+    runs = [Sampled(status, *_of(run, options, chosen)) for run, status in zip(values, found.status, strict=True)]
+    return runs, options, Axes(found.along, found.per_unit, found.places[chosen], None)
+
+
+def check_meaning(given: Mapping[str, Any]) -> None:
+    """Refuse arguments that have no meaning for datasets."""
+    for name, (why, nothing) in WITHOUT_MEANING.items():
+        if not any(given[name] is value for value in nothing):
+            raise ValueError(f"{name}: got {reprlib.repr(given[name])}; {why}, leave it out.")
+
+
+def _recorded(dataset: xr.Dataset) -> Recorded:
+    name = next((n for n in ("weights", "state") if n in dataset.data_vars), None)
+    along = next((n for n in ALONG if name and n in dataset[name].dims), None)
+    if name is None or along is None:
+        raise ValueError(
+            "dataset: required are weights or states along a run, as in curlflow.simulate(spec, weights=100), over "
+            f"epoch, iteration or time; it has {', '.join(f'{n} {v.dims}' for n, v in dataset.data_vars.items())}."
+        )
+    array = dataset[name]
+    if array.dtype.kind not in "biuf":
+        instead = "; give real and imaginary parts as columns of their own" if array.dtype.kind == "c" else ""
+        raise ValueError(f"{name}: got {array.dtype}, required are real numbers{instead}.")
+    rest = [d for d in array.dims if d not in ("realization", along)]
+    if len(rest) > 1 or array.size == 0:
+        raise ValueError(
+            f"{name}: got {dict(array.sizes)}, allowed are {along}, at most one dimension of weights or states, and "
+            "realization, none of them empty; choose among others with isel or sel."
+        )
+    if "realization" not in array.dims:
+        array = array.expand_dims("realization")
+    column = rest[0] if rest else "state_variable"
+    if not rest:
+        array = array.expand_dims(column)
+    values = array.transpose("realization", along, column).to_numpy().astype(float, copy=False)
+    places = dataset[column].to_numpy() if column in dataset.coords else np.arange(values.shape[2])
+    if places.dtype.kind not in "iu":
+        places = np.arange(values.shape[2])
+    times = _increasing(dataset[along], along)
+    if along != "time" and (times % 1).any():
+        raise ValueError(f"{along}: got {times[times % 1 > 0][0]:g}, required are whole numbers; or name it time.")
+    return Recorded(
+        name, along, places, values, _status(dataset, len(values)), times, _per_unit(dataset, along, times)
+    )
+
+
+def _status(dataset: xr.Dataset, number: int) -> list[Status]:
+    """How every realization ended; completed, where the dataset does not say."""
+    if "status" not in dataset.variables:
+        return [Status.completed] * number
+    dims, values = dataset["status"].dims, dataset["status"].to_numpy()
+    if (
+        dims not in ((), ("realization",))
+        or values.dtype.kind not in "iuf"
+        or not np.isin(values, list(Status)).all()
+    ):
+        raise ValueError(
+            f"status: got {reprlib.repr(values.tolist())} over {dims}, required is one of curlflow.Status, "
+            f"{min(Status):d} to {max(Status):d}, for every realization; without status all are completed."
+        )
+    return [Status(int(one)) for one in np.broadcast_to(values, number)]
+
+
+def _increasing(coordinate: xr.DataArray, along: str) -> Float[np.ndarray, " times"]:
+    """Times as numbers."""
+    name, values = coordinate.name, coordinate.to_numpy()
+    if coordinate.dims != (along,) or values.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: got {values.dtype} over {coordinate.dims}, required are numbers over {along}.")
+    unknown = int((~np.isfinite(values)).sum())
+    if unknown:
+        raise ValueError(f"{name}: {unknown} of its {values.size} values are not finite, required are times.")
+    values = values.astype(float)
+    wrong = np.flatnonzero(np.diff(values) <= 0)
+    if wrong.size:
+        raise ValueError(
+            f"{name}: got {values[wrong[0]]:g} and then {values[wrong[0] + 1]:g}, required are values that increase."
+        )
+    return values
+
+
+def _per_unit(dataset: xr.Dataset, along: str, times: np.ndarray) -> float:
+    """Units of time in one unit along the run: one, where the dataset does not say."""
+    if along == "time" or "time" not in dataset.variables:
+        return 1.0
+    time = _increasing(dataset["time"], along)
+    return float((time[-1] - time[0]) / (times[-1] - times[0])) if times.size > 1 else 1.0
+
+
+def _finite(found: Recorded, inside: np.ndarray) -> Float[np.ndarray, "realizations samples columns"]:
+    """The values in the window. Of runs that failed those that are not finite are NaN; others have none such."""
+    values = found.values[:, inside]
+    wrong = ~np.isfinite(values)
+    for realization, status in enumerate(found.status):
+        count = int(wrong[realization].sum())
+        if count and status == Status.completed:
+            columns, all_columns = int(wrong[realization].any(axis=0).sum()), values.shape[2]
+            raise ValueError(
+                f"{found.name}: {count:,} of {wrong[realization].size:,} values in the window, in {columns} of "
+                f"{all_columns} columns, are not finite in realization {realization}, which is completed; leave "
+                "these columns out, choose another window, or say by a variable status that the run failed."
+            )
+    values[wrong] = np.nan
+    return values
+
+
+def _of(run: np.ndarray, options: Options, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Mean, variance, records and snapshots."""
+    shifted = run - run[0]
+    mean = shifted.mean(axis=0)
+    return run[0] + mean, ((shifted - mean) ** 2).mean(axis=0), run[:, chosen], run[options.shown]
+
+
+def _inside(times: np.ndarray, window: Any) -> tuple[np.ndarray, float, float]:
+    """Which records are in the window, when it begins, and how far they are apart."""
+    if window is None:
+        inside = np.arange(times.size)
+    else:
+        start, stop = window_from(window)
+        if stop > times[-1] * (1 + 1e-12) or start < times[0]:
+            raise ValueError(
+                f"window: got {start:g} to {stop:g}, but the run was recorded from {times[0]:g} to {times[-1]:g}."
+            )
+        inside = np.flatnonzero((times > start * (1 + 1e-12)) & (times <= stop * (1 + 1e-12)))
+    steps = np.diff(times[inside])
+    if inside.size < 2:
+        raise ValueError(f"window: {inside.size} records are in it, required are 2 or more.")
+    if np.ptp(steps) > 1e-9 * steps.max():
+        raise ValueError(
+            f"window: its records are {steps.min():g} to {steps.max():g} apart, required are equal intervals; "
+            "choose another window, or simulate with evenly spaced times."
+        )
+    apart = float(steps.mean())
+    return inside, float(times[inside[0]]) - apart, apart

@@ -1,0 +1,163 @@
+"""How a run that does not settle moves: `fluctuations`."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...precision import double_precision
+from ...problem import Problem
+from ...spec import Spec
+from ...systems import AbstractSystem
+from ...tangents import size
+from ..arguments import check_subject, flag
+from ..runs import Interrupted, reporting, stopped
+from ..simulate_dataset import dimension_along
+from ..subject import architecture_of, built, compressed_alike, compression_attribute, subject_attributes
+from .dataset import Axes, Sampled, assemble
+from .given import check_meaning, sampled
+from .options import Options
+from .runs import Fluctuating, run_all
+
+SNAPSHOTS = 1000
+SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
+
+
+@double_precision
+def fluctuations(
+    spec_or_system_or_dataset: Any,
+    *,
+    window: Any = None,
+    interval: Any = None,
+    lags: Any = None,
+    weights: Any = None,
+    components: Any = None,
+    snapshots: Any = SNAPSHOTS,
+    seed: Any = 0,
+    progress: Any = None,
+    rule: Any = None,
+    graph: Any = None,
+    compress: Any = True,
+) -> xr.Dataset:
+    """Autocorrelation, order parameter and principal components over a window of a run.
+
+    ```python
+    ds = curlflow.fluctuations(curlflow.preset("fig3cd"))  # the last 999 of 100,000 epochs
+    ds = curlflow.fluctuations(spec, window=(1_000, 2_000), interval=0.5)
+    ds = curlflow.fluctuations(curlflow.systems.lorenz63(), window=(100, 1_100), interval=0.05)
+    ds = curlflow.fluctuations(curlflow.simulate(spec, times=range(1001), weights=100), window=(500, 1000))
+    ```
+
+    **Returns:** a dataset over `realization`: `order_parameter` q and `layer_order_parameter`;
+    `autocorrelation(lag)`, the mean over the recorded weights, with its `autocorrelation_spread`, and
+    `autocorrelation_weighted`, in which weights count by their variance; `integrated_time` and `decay_time`, in units
+    of time; `principal_component(component, weight)`, `explained_variance`, `explained_variance_ratio`,
+    `participation_ratio` and `projection`; `time_mean` and `time_variance` of every weight, `records` of some;
+    `window_status`, which says whether the window is long enough, and `status`.
+
+    **Arguments** (times are in the unit of the run: time for a flow, epochs for updates, iterations for other maps):
+
+    - `spec_or_system_or_dataset`: a `curlflow.Spec`, whose realizations are run side by side; a `Flow` or `Map`; or a
+      dataset of `curlflow.simulate` with weights or states at equal intervals, or one like it: a variable `weights`
+      or `state` over `epoch`, `iteration` or `time`, one dimension of weights or states, and `realization`. Without
+      `status` runs count as completed; without `time` an epoch or iteration is a unit of time.
+    - `window`: from when to when. Default: the published one, epochs 99,001 to 100,000, for a flow 9,900.1 to 10,000;
+      of systems 100 to 1,100 units of time, or iterations 1,000 to 11,000; of a dataset all of it.
+    - `interval`: between samples. Default: 1 for maps, a thousandth of the window for flows. Of a cycle of a map an
+      interval that has a factor in common with its period sees only some states.
+    - `lags`: how many, from lag 0. Default: half the samples, at most 10,000.
+    - `weights`: how many are recorded for the autocorrelation, drawn at random, the same for all realizations.
+      Default: 100, of a dataset all.
+    - `components`: how many. Default: 3, or as many as there are.
+    - `snapshots`: at most so many samples are kept whole for the principal components: of every so many in a row one,
+      drawn at random and the same in every run; `projection` says which.
+    - `seed`: of the choice of weights, and of nothing else.
+    - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
+    - `compress`: whether wide networks with linear hidden units run up to the window as narrow ones, where that is
+      exact; docs/compression.md.
+
+    **Description:** the window is streamed: memory holds the moments of all weights, the records and the snapshots,
+    never all weights at all samples. Weights that do not move have no autocorrelation and are left out; `moving`
+    counts the others. q of weights that stand still is 0, or NaN if they are all equal too. Where nothing moves,
+    `window_status` is `still`, and autocorrelation and components are NaN.
+
+    **Raises:** `ValueError` for arguments out of range; of datasets for windows that are longer than the run, for
+    values that are complex, or not finite although the run completed, and for arguments that go with runs alone
+    (`interval`, `progress`, `rule`, `graph`, `compress`);
+    `curlflow.Interrupted` on Ctrl-C, with what was seen so far in its attribute `dataset`. A run that diverges is no
+    error: it has a `status`.
+
+    **Sources:** docs/model.md, "Fluctuations"; docs/fluctuations.md.
+    """
+    given = {
+        "window": window, "interval": interval, "lags": lags, "weights": weights, "components": components,
+        "snapshots": snapshots, "seed": seed,
+    }  # fmt: skip
+    subject = spec_or_system_or_dataset
+    if isinstance(subject, xr.Dataset):
+        check_meaning(given | {"progress": progress, "rule": rule, "graph": graph, "compress": compress})
+        return _of_dataset(subject, given)
+    if not isinstance(subject, Spec | AbstractSystem):
+        raise ValueError(
+            f"spec_or_system_or_dataset: got {type(subject).__name__}, required is a curlflow.Spec, as "
+            "curlflow.preset(NAME) gives, a Flow, a Map, a Diffusion, or an xarray.Dataset with weights or states "
+            'along a run; array.to_dataset(name="state") makes one of a DataArray.'
+        )
+    check_subject(subject, rule)
+    compress, architecture = flag("compress", compress), architecture_of(subject, graph)
+    learning = isinstance(subject, Spec)
+    if learning:
+        build = functools.partial(subject.build, rule=rule, graph=architecture)
+        problems = built(build, subject.realizations)
+        narrow = compressed_alike(build, subject.realizations) if compress else problems
+        runs = [_of_problems(i, *pair) for i, pair in enumerate(zip(problems, narrow, strict=True))]
+        compression = compression_attribute(narrow[0].compression)
+        shapes = [w.shape for w in problems[0].student.weights]
+    else:
+        runs, compression, shapes = [Fluctuating.fresh(0, subject, subject, _same)], {}, None
+    system = runs[0].seen_system
+    options = Options.checked(given, system, learning)
+    indices = options.chosen(size(system.state))
+    with reporting(progress, len(runs)) as report:
+        interrupted = stopped(lambda: run_all(runs, options, indices, report))
+    axes = Axes(dimension_along(system, learning), float(system.time(1)), indices, shapes)
+    about = subject_attributes(subject, rule, architecture) | compression
+    dataset = assemble([_seen(r, options) for r in runs], options, axes, _settings(options), about)
+    if interrupted:
+        raise Interrupted(dataset)
+    return dataset
+
+
+def _of_dataset(dataset: xr.Dataset, given: dict[str, Any]) -> xr.Dataset:
+    found, options, axes = sampled(dataset, given)
+    about = {name: dataset.attrs[name] for name in SUBJECT if name in dataset.attrs}
+    return assemble(found, options, axes, _settings(options) | {"records_of": dataset.attrs.get("study")}, about)
+
+
+def _same(state: Any) -> Any:
+    return state
+
+
+def _of_problems(index: int, wide: Problem, narrow: Problem) -> Fluctuating:
+    """A run up to the window on the narrow network, and through it on the wide one."""
+    if narrow.compression is None:
+        return Fluctuating.fresh(index, wide.system(), wide.system(), _same)
+    return Fluctuating.fresh(index, narrow.system(), wide.system(), narrow.compression.expand)
+
+
+def _seen(r: Fluctuating, options: Options) -> Sampled:
+    records = r.records[: r.done] if r.done else np.empty((0, options.weights))
+    snapshots = r.snapshots[: r.shots] if r.shots else np.empty((0, r.numbers))
+    return Sampled(r.status, r.mean, r.variance, records, snapshots)
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    stop = options.start + options.samples * options.interval
+    return {
+        "window": [options.start, stop], "interval": options.interval, "lags": options.lags,
+        "weights": options.weights, "components": options.components, "snapshots": options.shown.size,
+        "seed": options.seed,
+    }  # fmt: skip

@@ -1,0 +1,93 @@
+"""Pilot runs: how long a block may be, and how long a fixed step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from ...measures.lyapunov import Run, largest_condition, lyapunov_blocks, random_tangents
+from ...solvers.integrate import FixedSteps
+from ...status import Status
+from ...systems import AbstractSystem, Flow
+
+BLOCK = 1.0
+"""The longest block, in units of time, and the length of the blocks of a transient."""
+CONDITION = 1e6
+"""The condition number that the tangents of one block may reach."""
+PILOT_BLOCKS = 10
+ACCURACY = 100.0
+"""A fixed step may differ from the adaptive solver by this times rtol, relative, over one block."""
+SAFETY = 0.7
+"""The share of the longest accurate step that is used, because stretches stiffer than the pilot will come."""
+
+
+def initial_span(system: AbstractSystem):
+    """About one unit of time, at least one iteration."""
+    return (
+        max(system.span(BLOCK), type(system.span(BLOCK))(1)) if not isinstance(system, Flow) else system.span(BLOCK)
+    )
+
+
+def block_length(system: AbstractSystem, run: Run, vectors: int, tracked: Callable[[AbstractSystem], Any], *, key):
+    """The longest span of 1, 0.5, 0.2, 0.1, … units of time over which a pilot's condition number stays below 1e6.
+
+    It does not depend on how long the exponents are averaged, so that a run can be continued exactly. `tracked` makes
+    of a system what is advanced with its tangents.
+    """
+    tangents = random_tangents(tracked(system), run.state, vectors, key=key)
+    run = jax.tree.map(np.asarray, run._replace(tangents=tangents))
+    span = initial_span(system)
+    for k in range(1, 40):
+        blocks = lyapunov_blocks(tracked(system), run, np.asarray(span), np.asarray(PILOT_BLOCKS))
+        stretch = np.asarray(blocks.log_stretch)[: int(blocks.number)]
+        condition = largest_condition(stretch, 1.0) if len(stretch) == PILOT_BLOCKS else np.inf
+        shorter = system.span(BLOCK * (1, 0.5, 0.2)[k % 3] * 10.0 ** -(k // 3))
+        if not condition > CONDITION or (not isinstance(system, Flow) and (span == 1 or shorter < 1)):
+            break
+        span = shorter
+    return span
+
+
+def fixed_step(flow: Flow, run: Run, span, tracked: Callable[[AbstractSystem], Any]) -> tuple[float, Status]:
+    """The longest step at which fixed steps agree with the adaptive solver over a pilot run.
+
+    Every pilot block starts from the adaptive trajectory. The fixed-step state and tangents at its end may differ
+    by `ACCURACY` · rtol, relative and root-mean-square.
+
+    **Returns:** the step, and a status: `step_size_underflow` if no step is short enough, or what stopped
+    the adaptive solver.
+    """
+    starts, ends = [run], []
+    for _ in range(PILOT_BLOCKS):
+        blocks = _one_block(tracked(flow), starts[-1], span)
+        if int(blocks.number) == 0:
+            return float("nan"), Status(int(blocks.run.status))
+        ends.append(blocks)
+        starts.append(jax.tree.map(np.asarray, blocks.run))
+    allowed = ACCURACY * float(flow.integrator.rtol)
+    number = max(1, int(np.ceil(span / max(float(start.clock.step) for start in starts[1:]))))
+    for _ in range(20):
+        fixed = tracked(eqx.tree_at(lambda s: s.integrator, flow, FixedSteps(np.asarray(span / number))))
+        if all(
+            _close(_one_block(fixed, start, span), end, allowed) for start, end in zip(starts, ends, strict=False)
+        ):
+            return SAFETY * float(span) / number, Status.completed
+        number = int(np.ceil(1.4 * number))
+    return float("nan"), Status.step_size_underflow
+
+
+def _one_block(system, run, span):
+    return lyapunov_blocks(system, run, np.asarray(span), np.asarray(1))
+
+
+def _close(a, b, allowed: float) -> bool:
+    if int(a.number) == 0:
+        return False
+    pairs = zip(
+        jax.tree.leaves((a.run.state, a.run.tangents)),
+        jax.tree.leaves((b.run.state, b.run.tangents)),
+        strict=True,
+    )
+    return all(np.linalg.norm(np.asarray(x) - np.asarray(y)) <= allowed * np.linalg.norm(y) for x, y in pairs)

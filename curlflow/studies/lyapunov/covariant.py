@@ -1,0 +1,105 @@
+"""The directions that belong to Lyapunov exponents, and where they live: `covariant_vectors`."""
+
+import dataclasses
+from typing import Any
+
+import xarray as xr
+
+from ...precision import double_precision
+from ...spec import Spec
+from ..arguments import check_subject
+from ..runs import Interrupted, Progress, reporting, stopped
+from ..subject import architecture_of, subject_attributes, systems_of
+from .covariant_dataset import Places, assemble
+from .covariant_runs import Forward, run_forward
+from .options import Options
+from .runs import Realization, prepare
+
+
+@double_precision
+def covariant_vectors(
+    spec_or_system: Any,
+    *,
+    exponents: int | None = None,
+    duration: float | None = None,
+    transient: float | None = None,
+    alignment: float | None = None,
+    block: float | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    seed: int | None = None,
+    progress: bool | Progress | None = None,
+    rule: Any = None,
+    graph: Any = None,
+    transverse: bool = False,
+) -> xr.Dataset:
+    """Covariant Lyapunov vectors: their growth, the angles between them, and the synapses that they live on.
+
+    ```python
+    ds = curlflow.covariant_vectors(curlflow.preset("hidden_chaos"), exponents=3)
+    print(ds.flipped_share.sum("layer").to_numpy(), ds.flipped_synapses.sum("layer").to_numpy())
+    ```
+
+    **Returns:** a dataset over `realization` and `exponent`: `covariant_exponent` beside `lyapunov_exponent`, with
+    standard errors; the mean `angle` and the `smallest_angle` between every two vectors, from 0 to π/2; over how many
+    entries a vector is spread (`participation`); one `covariant_vector`; for networks the shares of its squared
+    length in every layer (`layer_share`), on synapses from every unit (`unit_share`) and on synapses with flipped
+    sign (`flipped_share`, to be compared with the share of synapses that are, `flipped_synapses`); and `status`.
+
+    **Arguments** (all lengths are in units of time; a map's iteration lasts `time_per_step`):
+
+    - `spec_or_system`: a `curlflow.Spec`, whose realizations are run side by side, or a `Flow` or `Map`.
+    - `exponents`: how many vectors, those of the largest exponents first. Default: 5, or all where there are fewer.
+    - `duration`: of the window. Default: 1,000; 10,000 iterations for a map.
+    - `transient`, `alignment`, `block`, `rtol`, `atol`, `seed`: as for `curlflow.lyapunov`. Behind the window the run
+      goes on for `alignment` again: there vectors align backwards in time, as tangents do before the window.
+    - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
+    - `transverse`: as for `curlflow.lyapunov`: vectors across the orbits of rotations of hidden units, perpendicular
+      to the orbit.
+
+    **Description:** Ginelli's method: forward all factors R of the blocks are kept and at most 200 frames Q, backward
+    the coefficients follow from R alone. Shares are means over these frames. Vectors of equal exponents are not
+    unique; an angle near zero between two of them says that they cannot be told apart.
+
+    **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with the realizations that
+    were finished in its attribute `dataset`. A run that diverges is no error: it has a `status`.
+
+    **Sources:** docs/model.md, equation (15); docs/classification.md.
+    """
+    check_subject(spec_or_system, rule)
+    given = {
+        "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment, "block": block,
+        "rtol": rtol, "atol": atol, "seed": seed,
+    }  # fmt: skip
+    architecture = architecture_of(spec_or_system, graph)
+    systems, spaces, attributes = systems_of(
+        spec_or_system, rule=rule, rtol=rtol, atol=atol, graph=architecture, transverse=transverse
+    )
+    options = Options.checked(given, systems[0], spaces[0])
+    if options.block is not None and options.block > options.duration:
+        raise ValueError(
+            f"block: got {options.block:g}, allowed are lengths up to the duration, {options.duration:g}."
+        )
+    pairs = enumerate(zip(systems, spaces, strict=True))
+    realizations = [Realization.fresh(i, system, options, space) for i, (system, space) in pairs]
+    runs, places = [Forward(r) for r in realizations], None
+    if isinstance(spec_or_system, Spec):
+        places = Places.of(spec_or_system.build(rule=rule, graph=architecture))
+    with reporting(progress, len(runs)) as report:
+
+        def work():
+            nonlocal options
+            options = prepare(realizations, options, report)
+            if options.block is not None:
+                run_forward(runs, options, report)
+
+        interrupted = stopped(work)
+    names = ("exponents", "duration", "transient", "alignment", "block", "rtol", "atol", "seed")
+    settings = {name: value for name, value in dataclasses.asdict(options).items() if name in names}
+    about = subject_attributes(spec_or_system, rule, architecture) | attributes
+    dataset = assemble(runs, options, places, settings, about)
+    if interrupted:
+        raise Interrupted(dataset)
+    return dataset

@@ -1,0 +1,107 @@
+"""The arguments of `curlflow.lyapunov`, checked and completed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...solvers.integrate import FixedSteps
+from ...systems import AbstractSystem, Flow
+from ...systems.linearised.tangent_spaces import TangentSpace
+from ..arguments import one_of, positive, whole
+
+DURATION, TRANSIENT, ALIGNMENT = 1000.0, 1000.0, 100.0
+"""Default lengths in units of time, for flows."""
+ITERATIONS_PER_UNIT = 10
+"""A map takes this many iterations in place of each of those units."""
+LONGER = 10
+"""With a tolerance, the default duration is this many times as long."""
+MOST_EXPONENTS = 5
+"""Default number of exponents, where the system has as many."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Lengths are in units of time; `block` is None until a pilot run has chosen it.
+
+    `before` is what earlier calls averaged over, as asked for, so that pieces add up to one run exactly.
+    """
+
+    exponents: int
+    duration: float
+    before: float
+    transient: float
+    alignment: float
+    block: float | None
+    tolerance: float | None
+    rtol: float | None
+    atol: float | None
+    stepping: str
+    seed: int
+
+    @classmethod
+    def checked(cls, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
+        """Check what was `given` for `system` and the tangent space of its exponents; fill in the defaults.
+
+        **Raises:** `ValueError` for arguments out of range.
+        """
+        most = space.dimension
+        if most == 0:
+            raise ValueError(
+                "spec_or_system: its constraint leaves the state no freedom to move; there are no exponents."
+            )
+        flow = isinstance(system, Flow)
+        given = {name: value for name, value in given.items() if value is not None}
+        unit = unit_of(system)
+        defaults = {
+            "exponents": min(MOST_EXPONENTS, most),
+            "duration": DURATION * unit * (LONGER if "tolerance" in given else 1),
+            "transient": TRANSIENT * unit,
+            "alignment": ALIGNMENT * unit,
+            "block": None,
+            "tolerance": None,
+            "rtol": None,
+            "atol": None,
+            "stepping": _own_stepping(system),
+            "seed": 0,
+        }
+        full = {**defaults, **given}
+        free = system.constraint.codimension(system.state) == 0
+        dimension = f", the dimension of the {'state' if free else 'tangent space of the constraint'}"
+        if flow:
+            one_of("stepping", full["stepping"], ("adaptive", "fixed"))
+        elif "stepping" in given:
+            raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")
+        return cls(
+            exponents=whole("exponents", full["exponents"], 1, most, dimension),
+            duration=positive("duration", full["duration"]),
+            before=full.get("before", 0.0),
+            transient=positive("transient", full["transient"], zero=True),
+            alignment=positive("alignment", full["alignment"], zero=True),
+            block=_block(system, full["block"]),
+            tolerance=None if full["tolerance"] is None else positive("tolerance", full["tolerance"]),
+            rtol=full["rtol"],
+            atol=full["atol"],
+            stepping=full["stepping"],
+            seed=whole("seed", full["seed"], 0, 2**63 - 1),
+        )
+
+
+def unit_of(system: AbstractSystem) -> float:
+    """The unit of time that default lengths are counted in."""
+    return 1.0 if isinstance(system, Flow) else ITERATIONS_PER_UNIT * float(system.time(1))
+
+
+def _own_stepping(system: AbstractSystem) -> str:
+    if not isinstance(system, Flow):
+        return "iteration"
+    return "fixed" if isinstance(system.integrator, FixedSteps) else "adaptive"
+
+
+def _block(system: AbstractSystem, block: float | None) -> float | None:
+    if block is None:
+        return None
+    block = positive("block", block)
+    length = float(system.time(system.span(block)))
+    if length <= 0:
+        raise ValueError(f"block: got {block}, shorter than an iteration of the map, {float(system.time(1))}.")
+    return length

@@ -1,0 +1,132 @@
+"""Lyapunov exponents with error bars, of a spec or of any system: `lyapunov`."""
+
+from typing import Any
+
+import xarray as xr
+
+from ...precision import double_precision
+from ...spec import Spec
+from ...systems import AbstractSystem
+from ..arguments import check_subject
+from ..runs import Interrupted, Progress, reporting
+from ..subject import architecture_of, check_resumed_graph, subject_attributes, systems_of
+from .dataset import assemble, check_resumed, restored
+from .options import Options
+from .runs import Realization, average, note_interrupt, prepare
+
+
+@double_precision
+def lyapunov(
+    spec_or_system: Spec | AbstractSystem,
+    *,
+    exponents: int | None = None,
+    duration: float | None = None,
+    transient: float | None = None,
+    alignment: float | None = None,
+    block: float | None = None,
+    tolerance: float | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    stepping: str | None = None,
+    seed: int | None = None,
+    resume: Any = None,
+    progress: bool | Progress | None = None,
+    rule: Any = None,
+    graph: Any = None,
+    compress: bool = True,
+    transverse: bool = False,
+) -> xr.Dataset:
+    """The leading Lyapunov exponents, with standard errors.
+
+    ```python
+    ds = curlflow.lyapunov(curlflow.preset("hidden_chaos"))
+    ds = curlflow.lyapunov(curlflow.systems.lorenz63(), duration=2000)
+    longer = curlflow.lyapunov(curlflow.systems.lorenz63(), resume=ds, duration=2000)
+    ```
+
+    **Returns:** a dataset with the dimensions `realization`, `exponent` and `block`: `lyapunov_exponent` in
+    decreasing order with `lyapunov_exponent_se`, `local_exponent` of every block, `kaplan_yorke_dimension`,
+    `converged`, `status` and the state to resume from; where all exponents of the system were asked for also
+    `mean_divergence` and `divergence_residual`, the sum of the exponents less that mean, which should vanish.
+
+    **Arguments** (all lengths are in units of time; a map's iteration lasts `time_per_step`):
+
+    - `spec_or_system`: a `curlflow.Spec`, whose realizations are run side by side, or a `Flow`, `Map` or `Diffusion`.
+    - `exponents`: how many, the largest first. Default: 5, or all where there are fewer.
+    - `duration`: how long exponents are averaged. Default: 1,000; 10,000 iterations for a map. With `tolerance` the
+      most that is run, ten times as long by default.
+    - `transient`: how long the state runs first, to reach its attractor. Default: 1,000 (10,000 iterations).
+      Published starts leave the solution at rates of order 0.1 from offsets of 1e-10, so that the first few
+      hundred units of time belong to the escape.
+    - `alignment`: how long the tangents run after that before averaging begins. Default: 100 (1,000 iterations).
+    - `block`: time between two QR factorisations. By default a pilot run chooses it such that the condition
+      number of a block stays below about 1e6, and at most 1. Durations are rounded up to whole blocks, blocks of a
+      map to whole iterations. Systems with widely spread exponents need short blocks: ask for fewer exponents.
+    - `tolerance`: stop when every standard error is at most this.
+    - `rtol`, `atol`: tolerances of the solver, in place of those of the spec or the flow.
+    - `stepping`: `"adaptive"` (default) or `"fixed"`: classical Runge–Kutta with a step calibrated against the
+      adaptive solver for every realization. Maps have no steps to choose.
+    - `seed`: of the random initial tangents, and of nothing else. Default: 0.
+    - `resume`: the dataset of an earlier call with the same spec or system: its runs go on for `duration` more,
+      exactly as if they had not stopped. `duration` and `tolerance` are those of this call, all else that of the
+      earlier one.
+    - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `rule`: a rule object of your own in place of the spec's.
+    - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
+    - `compress`: whether wide networks with linear hidden units run as narrow ones where that is exact; the exponents
+      are those of the wide network, and the attribute `compression` says so; docs/compression.md. With `resume` as in
+      the earlier call.
+    - `transverse`: of linear networks with one hidden layer: leave out the directions along the orbits of rotations
+      of hidden units, whose exponents are zero or below whatever the motion is. With `resume` as in the earlier call.
+
+    **Description:** discrete QR (Householder) over blocks; the standard error comes from 24 batches of the local
+    exponents, checked by `se_ratio` against batches of twice the length. Without `tolerance`, `converged` means
+    that the two halves of the run agree within two standard errors of their difference; in any case no block may have
+    been so long that rounding reached its last exponents (`largest_condition`). A sign that is smaller than its
+    error is not resolved, and is a correct answer. Under a constraint, exponents are those of its tangent
+    space. With batches or noise they are those of a random cocycle along one frozen path, which state and tangents
+    share: none of them is zero by itself.
+
+    **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
+    its attribute `dataset`. A run that diverges or stalls is no error: it has a `status`, and the others go on.
+
+    **Sources:** docs/model.md, section on Lyapunov exponents.
+    """
+    check_subject(spec_or_system, rule)
+    given = {
+        "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment,
+        "block": block, "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed,
+    }  # fmt: skip
+    architecture = architecture_of(spec_or_system, graph)
+    if resume is not None:
+        check_resumed(resume)
+        compress, transverse = "compression" in resume.attrs, "transverse" in resume.attrs
+    systems, spaces, attributes = systems_of(
+        spec_or_system,
+        rule=rule,
+        rtol=rtol,
+        atol=atol,
+        graph=architecture,
+        compress=compress,
+        transverse=transverse,
+    )
+    subject = subject_attributes(spec_or_system, rule, architecture)
+    if resume is None:
+        options = Options.checked(given, systems[0], spaces[0])
+        pairs = enumerate(zip(systems, spaces, strict=True))
+        realizations = [Realization.fresh(i, system, options, part) for i, (system, part) in pairs]
+    else:
+        check_resumed_graph(resume, subject)
+        options, realizations = restored(resume, given, systems, spaces, subject)
+    interrupted = False
+    with reporting(progress, len(systems)) as report:
+        try:
+            options = prepare(realizations, options, report)
+            average(realizations, options, report)
+        except KeyboardInterrupt:
+            interrupted = True
+            note_interrupt(realizations)
+    dataset = assemble(realizations, options, subject | attributes, systems[0])
+    if interrupted:
+        raise Interrupted(dataset)
+    return dataset

@@ -1,0 +1,1 @@
+"""Eigenvalues at a point of weight space, and whether a rule stays there."""

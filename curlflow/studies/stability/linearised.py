@@ -1,0 +1,216 @@
+"""Which matrix the eigenvalues at a point are taken of: the smallest exact one.
+
+At a solution all nonzero eigenvalues of the Jacobian of an error-driven rule are those of its signed tangent kernel
+(`curlflow.systems.linearised.kernels`), whose size is outputs · inputs for a linear network and outputs · samples for
+others.
+If the number of weights is smaller, the Jacobian itself is; and where both are too large for a dense matrix, Arnoldi
+iteration on products with the smaller finds the leading ones. Anywhere else only the Jacobian holds.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from jaxtyping import Complex
+
+from ...measures import spectrum
+from ...networks import Feedforward
+from ...problem import Problem
+from ...rules import Gradient, SignFlipped
+from ...rules.signals import error_signal
+from ...status import Status
+from ...systems import AbstractSystem, Flow
+from ...systems.linearised import linearisation
+from ...systems.linearised.kernels import TangentKernel, VirtualSamples, geometry, tangent_kernel, virtual_samples
+from ...systems.linearised.origin import origin_abscissa, origin_eigenvalues, origin_squares
+from ...tangents import size
+from ...tasks import SecondMoments
+
+DENSE = 3000
+"""Matrices of at most this many rows are made and all their eigenvalues computed."""
+FORMED = 5000
+"""Kernels of at most this many rows are made: all eigenvalues if they are symmetric, else the leading ones."""
+
+
+class Method(IntEnum):
+    """What the eigenvalues were computed from."""
+
+    product_kernel = 0
+    sample_kernel = 1
+    jacobian = 2
+    arnoldi_kernel = 3
+    arnoldi_jacobian = 4
+    closed_form = 5
+    none = 6
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """The linearisation at one point.
+
+    **Attributes:**
+
+    - `eigenvalues`: all that are not neutral, or the leading ones for Arnoldi's method.
+    - `threshold`: below it, in modulus, an eigenvalue is neutral.
+    - `abscissa`: numerical abscissa of the full Jacobian, on the tangent space.
+    - `neutral`: number of zero directions among all degrees of freedom; None where it is not known.
+    - `extreme`: those of largest modulus where only a part of the eigenvalues was computed, else None.
+    - `squares`: at the origin, the squares of the eigenvalues of each hidden unit.
+    """
+
+    eigenvalues: Complex[np.ndarray, " nonzero"]
+    threshold: float
+    abscissa: float
+    neutral: int | None
+    method: Method
+    status: Status = Status.completed
+    extreme: Any = None
+    squares: Any = None
+
+
+NOTHING = Linearised(np.zeros(0, complex), float("nan"), float("nan"), None, Method.none)
+MOST = 80
+"""Leading eigenvalues that are asked for at most, until enough of them are not neutral."""
+EXTREME = 6
+"""Eigenvalues of largest modulus, for the step of updates, where not all are computed."""
+
+
+def is_driven_by_errors(problem: Problem, network: Feedforward, flow: Flow) -> bool:
+    """Whether, at a solution, the rule moves the weights by their errors alone, to first order."""
+    if error_signal(problem.rule, network) is not None and geometry(flow.constraint) is not None:
+        return True
+    samples = virtual_samples(network, problem.task)
+    return linearisation.is_driven_by_errors(
+        network, problem.rule, flow.constraint, flow, samples.inputs, samples.weight
+    )
+
+
+def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
+    """The linearisation where the errors vanish, of a rule that is driven by them."""
+    task = problem.task
+    samples = virtual_samples(network, task)
+    rows, n = samples.inputs.shape[1] * network.widths[-1], size(network)
+    signal, shape = error_signal(problem.rule, network), geometry(flow.constraint)
+    structured = signal is not None and shape is not None
+    if rows > n:
+        return of_jacobian(flow, network, number)
+    method = Method.product_kernel if isinstance(task, SecondMoments) else Method.sample_kernel
+    if structured and rows <= FORMED:
+        return _of_kernel(tangent_kernel(network, signal, samples, shape), flow.dimension, n, method, number)
+    if rows > DENSE:
+        return _arnoldi_kernel(problem, network, flow, samples, number)
+    kernel = _probed(problem, network, flow, samples, rows)
+    abscissa = _abscissa_of_products(flow, network)
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(kernel))
+    return Linearised(values, threshold, abscissa, n - len(values), method)
+
+
+def _of_kernel(parts: TangentKernel, dimension: int, n: int, method: Method, number: int) -> Linearised:
+    abscissa = spectrum.abscissa_of_product(parts.kernel, parts.outputs, parts.velocities, dimension)
+    if len(parts.kernel) > DENSE and not spectrum.is_symmetric(parts.kernel):
+        leading = _leading(lambda z: parts.kernel @ z, len(parts.kernel), number)
+        return replace(leading, abscissa=abscissa, method=Method.arnoldi_kernel)
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel), parts.scale)
+    return Linearised(values, threshold, abscissa, n - len(values), method)
+
+
+def _probed(problem: Problem, network: Feedforward, flow: Flow, samples: VirtualSamples, rows: int) -> np.ndarray:
+    """The kernel of a rule of any make, column by column."""
+    product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
+    return np.stack([product(column) for column in np.eye(rows)], axis=1)
+
+
+def _arnoldi_kernel(
+    problem: Problem, network: Feedforward, flow: Flow, samples: VirtualSamples, number: int
+) -> Linearised:
+    product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
+    rows = samples.inputs.shape[1] * network.widths[-1]
+    leading = _leading(product, rows, number)
+    return replace(leading, abscissa=_abscissa_of_products(flow, network), method=Method.arnoldi_kernel)
+
+
+def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
+    """The linearisation of any system at any point."""
+    n = size(state)
+    if system.dimension == 0:
+        return Linearised(np.zeros(0, complex), 0.0, float("nan"), n, Method.jacobian)
+    if n > DENSE:
+        leading = _leading(linearisation.products(system, state).forward, n, number)
+        return replace(leading, abscissa=_abscissa_of_products(system, state), method=Method.arnoldi_jacobian)
+    matrix = linearisation.jacobian(system, state)
+    if not np.isfinite(matrix).all():
+        return replace(NOTHING, status=Status.diverged)
+    scale = linearisation.unprojected_norm(system, state)
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(matrix), scale)
+    # Directions that the constraint takes away are pushed below all others: they are no directions of growth zero.
+    normal = linearisation.normal_projector(system, state)
+    abscissa = spectrum.numerical_abscissa(matrix - 2 * np.linalg.norm(matrix) * normal)
+    return Linearised(values, threshold, abscissa, n - len(values), Method.jacobian)
+
+
+def _leading(product: Any, rows: int, number: int) -> Linearised:
+    """The leading eigenvalues that are not neutral, and the extreme ones, of a matrix known by its products."""
+    scale = spectrum.largest_modulus(product, rows)
+    threshold = spectrum.LEAST * scale
+    if scale == 0.0:
+        return replace(NOTHING, threshold=0.0, status=Status.undecided)
+    asked = min(number, rows - 2)
+    while True:
+        found = spectrum.extreme_eigenvalues(product, rows, asked, scale=scale)
+        values = found.values[np.abs(found.values) > threshold]
+        if len(values) >= number or not found.converged or asked >= min(MOST, rows - 2):
+            break
+        asked = min(2 * asked, MOST, rows - 2)
+    largest = spectrum.extreme_eigenvalues(product, rows, EXTREME, which="LM", scale=scale)
+    extreme = largest.values if largest.converged else None
+    status = Status.completed if found.converged else Status.not_converged
+    if not len(values) and found.converged:
+        status = Status.undecided
+    return replace(
+        NOTHING,
+        eigenvalues=values[: max(number, 1)],
+        threshold=threshold,
+        status=status,
+        extreme=np.zeros(0, complex) if extreme is None else extreme,
+    )
+
+
+def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:
+    forward, transposed = linearisation.products(system, state)
+    normal = linearisation.normal_part(system, state)
+
+    def symmetric(v: Any) -> Any:
+        return (forward(v) + transposed(v)) / 2
+
+    n = size(state)
+    scale = spectrum.largest_modulus(symmetric, n)
+    return spectrum.largest_symmetric(lambda v: symmetric(v) - 2 * scale * normal(v), n, scale=scale)
+
+
+def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
+    """The linearisation at zero weights; `network` is that zero."""
+    shape = geometry(flow.constraint)
+    if network.activation == "relu" and len(network.weights) == 2:
+        return replace(NOTHING, status=Status.not_differentiable)
+    if shape is None or not _is_closed(problem, network):
+        return of_jacobian(flow, network, number)
+    signal = error_signal(problem.rule, network)
+    squares = origin_squares(network, signal, shape.masks, problem.task)
+    values = spectrum.in_order(origin_eigenvalues(squares))
+    return Linearised(
+        values,
+        0.0,
+        origin_abscissa(network, signal, shape.masks, problem.task),
+        size(network) - len(values),
+        Method.closed_form,
+        squares=squares,
+    )
+
+
+def _is_closed(problem: Problem, network: Feedforward) -> bool:
+    """Whether equation (5) holds: one hidden layer, φ(0) = 0, φ′(0) = 1, errors travel back through the weights."""
+    rule = problem.rule
+    while isinstance(rule, SignFlipped):
+        rule = rule.rule
+    return isinstance(rule, Gradient) and len(network.weights) == 2 and network.activation in ("linear", "tanh")

@@ -1,0 +1,188 @@
+"""Many runs of one shape side by side: the same records and the same early stops, run by run.
+
+On an accelerator that is how all runs are computed: a GPU is idle with one. On a CPU one run at a time is faster: the
+weights of one network stay in the cache, and lanes of a batch that have stopped still cost their share. There is one
+exception. Full batches of a linear network with flipped inputs multiply a dense covariance Σ at every update, and all
+realizations have the same: a product with `LANES` vectors at once reads Σ once (updates are 1.1 to 1.5 times as fast,
+the more inputs the more; benchmarks/).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from ...measures.recording import Recorded
+from ...status import Status
+from ...systems.fast.rank_one import RankOneUpdates
+from ..lyapunov.runs import as_numpy
+from ..runs import Progress
+from .plan import Plan
+from .runs import Run, advanced, follow, stepped
+
+LANES = 5
+"""Runs side by side on a CPU: with more of them the weights of all leave the cache."""
+
+
+def shares_covariance(runs: Sequence[Run]) -> bool:
+    """Whether runs are updates that multiply one dense covariance, and there are enough of them for a batch."""
+    if len(runs) < LANES or not all(isinstance(getattr(r.system, "iterate", None), RankOneUpdates) for r in runs):
+        return False
+    first = runs[0].system.args[1].covariance
+    return first.ndim == 2 and all(np.array_equal(first, run.system.args[1].covariance) for run in runs)
+
+
+def learn_together(
+    runs: Sequence[Run],
+    plan: Plan,
+    may_stop: bool,
+    threshold: float | None,
+    report: Progress,
+    width: int | None = None,
+) -> Iterator[None]:
+    """Run all to their ends, those of equal shapes side by side.
+
+    **Arguments:**
+
+    - `width`: of a batch. Default: all that there are.
+    """
+    going, batches = list(runs), {}
+    while going:
+        used = {}
+        # Those that are behind go first, so that all of a kind are at the same record.
+        behind = min(run.done for run in going)
+        kinds: dict[Any, list[Run]] = {}
+        for run in going:
+            if run.done == behind:
+                kinds.setdefault(_shapes(run), []).append(run)
+        for batch in (part for kind in kinds.values() for part in _parts(kind, width)):
+            # The systems of updates stay the same from record to record, and so do their lanes, which hold them.
+            key = tuple(id(part) for run in batch for part in _fixed(run))
+            lanes = used[key] = batches.get(key) or Lanes(batch, width)
+            for lane, (run, recorded) in enumerate(zip(batch, lanes.advanced(plan), strict=True)):
+                if recorded.status == Status.max_steps_reached:
+                    recorded = advanced(run, plan, 1)
+                follow(run, plan, recorded, may_stop, threshold, lanes.updating(lane))
+                report(run.index, "learning", 1.0 if run.stop is not None else run.done / plan.epochs.size)
+            yield
+        going, batches = [run for run in going if run.stop is None], used
+
+
+def _parts(runs: list[Run], width: int | None) -> Iterator[list[Run]]:
+    width = width or len(runs)
+    for first in range(0, len(runs), width):
+        yield runs[first : first + width]
+
+
+def _fixed(run: Run) -> tuple[Any, Callable]:
+    return stepped(run), run.observer
+
+
+def _shapes(run: Run) -> Any:
+    """What runs must have in common to share compiled code."""
+    leaves, structure = jax.tree.flatten((*_fixed(run), run.state, run.clock))
+    return structure, tuple((np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves)
+
+
+class Lanes:
+    """A batch of runs: their systems and observers stacked, but for arrays that are the same in all of them.
+
+    **Arguments:**
+
+    - `runs`: of equal shapes.
+    - `width`: how many lanes there are. Default: the next power of two, so that runs that stop do not compile the
+      batch anew each time.
+    """
+
+    def __init__(self, runs: Sequence[Run], width: int | None):
+        self.runs, self.padding = list(runs), (width or 1 << (len(runs) - 1).bit_length()) - len(runs)
+        self.fixed = [_fixed(run) for run in runs]
+        arrays, rest = zip(*(eqx.partition(fixed, eqx.is_array) for fixed in self.fixed), strict=True)
+        leaves, self.structure = zip(*(jax.tree.flatten(a) for a in arrays), strict=True)
+        self.structure, self.rest = self.structure[0], rest[0]
+        columns = list(zip(*leaves, strict=True))
+        self.axes = tuple(None if _same(column) else 0 for column in columns)
+        self.arrays = [
+            column[0] if axis is None else self._stacked(*column)
+            for column, axis in zip(columns, self.axes, strict=True)
+        ]
+        self.states: list[PyTree] = []
+        self.after: list[list[PyTree]] = []
+
+    def advanced(self, plan: Plan) -> list[Recorded]:
+        """The next record of every run."""
+        at = self.runs[0].done
+        state, clock, status, errors = self._run([run.state for run in self.runs], plan.spans[at], plan.pieces[at])
+        self.states, clocks = self._lanes(state), self._lanes(clock)
+        self.after = []
+        return [
+            Recorded(self.states[i], clocks[i], status[i], errors[i][None], np.asarray(int(status[i] == 0)))
+            for i in range(len(self.runs))
+        ]
+
+    def updating(self, i: int) -> Callable[[Any, int], Any]:
+        """From a state of one run and a number of updates to the state after them, in its lane of the batch."""
+
+        def updated(state: Any, number: int) -> Any:
+            # Whether states repeat is asked of all of them: they take one and two updates together.
+            for steps in range(2):
+                known = self.states if steps == 0 else self._after(steps)
+                if number == 1 and state is known[i]:
+                    return self._after(steps + 1)[i]
+            return self._lanes(self._run([state if j == i else s for j, s in enumerate(self.states)], number, 1)[0])[
+                i
+            ]
+
+        return updated
+
+    def _after(self, steps: int) -> list[PyTree]:
+        """The states of all lanes so many updates after the last record."""
+        while len(self.after) < steps:
+            self.after.append(self._lanes(self._run((self.after or [self.states])[-1], 1, 1)[0]))
+        return self.after[steps - 1]
+
+    def _run(self, states: Sequence[PyTree], span: Any, pieces: Any) -> Any:
+        clocks = jax.tree.map(self._stacked, *(run.clock for run in self.runs))
+        states = jax.tree.map(self._stacked, *states)
+        span, pieces = np.asarray(span), np.asarray(pieces)
+        return as_numpy(_record(self.arrays, self.axes, self.structure, self.rest, states, clocks, span, pieces))
+
+    def _stacked(self, *leaves: Any) -> Any:
+        """One array with a leading axis of lanes, the last repeated (keys of random numbers are no NumPy arrays)."""
+        leaves += (leaves[-1],) * self.padding
+        return jnp.stack(leaves) if isinstance(leaves[0], jax.Array) else np.stack(leaves)
+
+    def _lanes(self, stacked: PyTree) -> list[PyTree]:
+        return [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(len(self.runs))]
+
+
+def _same(leaves: Sequence[Any]) -> bool:
+    """Whether all lanes have the same numbers."""
+    if isinstance(leaves[0], jax.Array):
+        return False
+    return all(np.array_equal(leaves[0], leaf) for leaf in leaves[1:])
+
+
+@eqx.filter_jit
+def _record(
+    arrays: list, axes: Any, structure: Any, rest: Any, states: Any, clocks: Any, span: Any, pieces: Any
+) -> Any:
+    """Advance every lane by `pieces` times `span`, which all have in common, and observe it."""
+
+    def one(arrays, state, clock):
+        system, observe = eqx.combine(jax.tree.unflatten(structure, arrays), rest)
+
+        def piece(_, inner):
+            state, clock, status = inner
+            after = system.advance(state, None, span, clock)
+            return after.state, after.clock, jnp.where(status == Status.completed, after.status, status)
+
+        start = (*jax.tree.map(jnp.asarray, (state, clock)), jnp.asarray(int(Status.completed)))
+        state, clock, status = jax.lax.fori_loop(0, pieces, piece, start)
+        return state, clock, status, observe(state)
+
+    return jax.vmap(one, in_axes=(list(axes), 0, 0))(arrays, states, clocks)

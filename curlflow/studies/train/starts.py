@@ -1,0 +1,61 @@
+"""Where runs of `curlflow.train` start: narrowed where that is exact, near a solution as the deviation from it."""
+
+import dataclasses
+
+import numpy as np
+
+from ...networks import Feedforward
+from ...problem import Problem
+from ...rules import AbstractLearningRule, SignFlipped
+from ...spec.tables import CurlRule, GradientRule
+from ...systems.fast.deviations import applicable
+from .principal_inputs import in_components, principal_components, turned
+from .runs import Run
+
+
+def prepared(index: int, problem: Problem, compress: bool, deviate: bool = True) -> Run:
+    """The run of one realization: narrowed where that is exact, as a deviation where it starts at the teacher.
+
+    **Arguments:**
+
+    - `deviate`: False steps the weights wherever a run starts.
+    """
+    problem = dataclasses.replace(problem, rule=_with_gains(problem))
+    deviation = deviation_from_teacher(problem) if deviate else None
+    if compress:
+        spans = None if deviation is None else _spans(problem, deviation)
+        problem = problem.compressed(pad=True, extra=spans)
+    around = None if deviation is None else (problem.teacher, deviation)
+    if around is not None and problem.compression is not None:
+        around = tuple(problem.compression.rotate(network) for network in around)
+    components = principal_components(problem)
+    if components is not None:
+        problem = in_components(problem, components)
+        around = around and tuple(turned(network, components) for network in around)
+    return Run.of(index, problem, around)
+
+
+def _with_gains(problem: Problem) -> AbstractLearningRule:
+    """The rule, with gains of one where nothing happens to be flipped: a sweep compiles once for all fractions."""
+    named = isinstance(problem.spec.rule, GradientRule | CurlRule)
+    if not named or isinstance(problem.rule, SignFlipped) or problem.architecture is not None:
+        return problem.rule
+    return SignFlipped(problem.rule, [np.ones((1, w.shape[1])) for w in problem.student.weights])
+
+
+def deviation_from_teacher(problem: Problem) -> Feedforward | None:
+    """The deviation of the start from the teacher, where the run can be stepped in it."""
+    spec, student = problem.spec, problem.student
+    full_batches = spec.dynamics.kind == "flow" or spec.dynamics.batch == "full"
+    if spec.start.kind != "teacher" or spec.start.offset is None or not full_batches:
+        return None
+    if not applicable(student, problem.rule, problem.task, problem.constraint):
+        return None
+    deviation = [np.zeros_like(w) for w in student.weights]
+    deviation[spec.start.offset.layer - 1] += spec.start.offset.value
+    return student.with_weights(deviation)
+
+
+def _spans(problem: Problem, deviation: Feedforward) -> list[np.ndarray]:
+    """A column of ones for every hidden layer: the deviation adds one number to all weights of a layer."""
+    return [np.ones((w.shape[0], 1)) for w in deviation.weights[:-1]]

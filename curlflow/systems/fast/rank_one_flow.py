@@ -1,0 +1,217 @@
+"""Fast flows of two-layer linear networks with one output on Frobenius spheres.
+
+With K = 1 and presynaptic signs the velocity of W1 on its sphere of radius r is of rank one but for a multiple of W1,
+
+    Ẇ1 = −w uᵀ − γ W1,    u = D1 Σ (W1ᵀw − v),    γ = −(W1ᵀw)·u / r²,    w = W2ᵀ,
+
+so that stage i of an explicit Runge–Kutta step from W1 over h is W1⁽ⁱ⁾ = αᵢ W1 + Σⱼ βᵢⱼ wⱼ uⱼᵀ with
+
+    αᵢ = 1 − h Σⱼ aᵢⱼ γⱼ αⱼ,    βᵢ = −h Σⱼ aᵢⱼ (eⱼ + γⱼ βⱼ).
+
+A stage then costs two products of W1 with a vector in place of sums of up to seven matrices. W1 itself is formed once
+a step, and put back onto the sphere; since it is, r² may stand for ‖W1⁽ⁱ⁾‖² within a step, which changes the field
+off the sphere only. The tableau is that of the diffrax solver, steps are chosen as in
+`curlflow.solvers.integrate.adaptive`, but for the scale of the error, which is the root mean square of a layer in
+place of every single weight.
+"""
+
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...constraints import AbstractConstraint
+from ...networks import Feedforward
+from ...precision import Scalar
+from ...rules import AbstractLearningRule
+from ...solvers.integrate import IMPLICIT, SOLVERS, Adaptive, Clock
+from ...status import Status
+from ...tasks import AbstractTask, SecondMoments
+from .rank_one import gains_of, is_of_rank_one
+
+PROPORTIONAL, INTEGRAL = 0.4, 0.3
+"""Coefficients of the PI controller; see `curlflow.solvers.integrate.adaptive`."""
+SAFETY, LEAST_FACTOR, MOST_FACTOR = 0.9, 0.2, 10.0
+
+
+class _Field(NamedTuple):
+    """What the velocity depends on besides the weights."""
+
+    d1: Float[Array, " inputs"]
+    d2: Float[Array, " hidden"]
+    task: SecondMoments
+    target: Float[Array, " inputs"]
+    r1: Scalar
+    r2: Scalar
+
+
+class _Stages(NamedTuple):
+    """w, u, γ, α, β and ẇ of every stage of one step."""
+
+    w: Float[Array, "stages hidden"]
+    u: Float[Array, "stages inputs"]
+    gamma: Float[Array, " stages"]
+    alpha: Float[Array, " stages"]
+    beta: Float[Array, "stages stages"]
+    velocity: Float[Array, "stages hidden"]
+
+
+class _Carry(NamedTuple):
+    w1: Float[Array, "hidden inputs"]
+    w: Float[Array, " hidden"]
+    t: Array
+    h: Array
+    before: Array
+    steps: Array
+    status: Array
+
+
+class RankOneFlow(eqx.Module):
+    """The flow over a span, a function of (network, span, clock, (rule, task), integrator).
+
+    **Arguments:**
+
+    - `radii`: of the spheres of W1 and W2.
+    """
+
+    radii: tuple[Scalar, ...]
+
+    @classmethod
+    def applicable(
+        cls,
+        student: Feedforward,
+        rule: AbstractLearningRule,
+        task: AbstractTask,
+        constraint: AbstractConstraint,
+        integrator: Any,
+    ) -> bool:
+        """Whether the velocity is of rank one, and the solver an explicit one with a tableau, and adaptive steps."""
+        explicit = isinstance(integrator, Adaptive) and integrator.solver not in (*IMPLICIT, "rkc2")
+        return explicit and isinstance(task, SecondMoments) and is_of_rank_one(student, rule, constraint)
+
+    def __call__(self, network: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive):
+        """The network at the end of the span, the clock there and a status."""
+        rule, task = args
+        field = _Field(*gains_of(rule), task, task.teacher[0], *self.radii)
+        tableau = SOLVERS[integrator.solver].tableau
+        w1, w = jnp.asarray(network.weights[0]), jnp.asarray(network.weights[1])[0]
+        h = jnp.where(clock.step > 0, clock.step, _first_step(field, w1, w, integrator))
+        start = _Carry(w1, w, jnp.asarray(0.0), h, jnp.asarray(1.0), jnp.asarray(0), jnp.asarray(0))
+
+        def unfinished(carry):
+            return (carry.t < span) & (carry.status == Status.completed)
+
+        def go(carry):
+            return _step(field, tableau, integrator, span, carry)
+
+        end = jax.lax.while_loop(unfinished, go, start)
+        return network.with_weights((end.w1, end.w[None])), Clock(clock.position + span, end.h), end.status
+
+
+def _step(
+    field: _Field, tableau: diffrax.ButcherTableau, integrator: Adaptive, span: Scalar, carry: _Carry
+) -> _Carry:
+    """Try one step; keep it or make it shorter."""
+    # A last stretch that is hardly longer than a step is not cut in two unequal ones.
+    last = carry.t + carry.h * (1 + 1e-9) >= span
+    h = jnp.where(last, span - carry.t, carry.h)
+    stages = _stages(field, tableau, carry.w1, carry.w, h)
+    new, error = _candidate(field, tableau, stages, carry.w1, carry.w, h, integrator)
+    order = SOLVERS[integrator.solver]().order(None)
+    safe = jnp.maximum(error, 1e-10)
+    factor = SAFETY * safe ** (-(PROPORTIONAL + INTEGRAL) / order) * carry.before ** (PROPORTIONAL / order)
+    keep = error < 1.0
+    factor = jnp.clip(factor, LEAST_FACTOR, jnp.where(keep, MOST_FACTOR, 1.0))
+    factor = jnp.where(jnp.isfinite(error), factor, LEAST_FACTOR)
+    proposed = h * factor
+    # The last step of a span was clipped: the next span starts with what was proposed before.
+    proposed = jnp.where(keep & last, jnp.maximum(proposed, carry.h), proposed)
+    steps = carry.steps + 1
+    status = jnp.where(steps >= integrator.max_steps, int(Status.max_steps_reached), int(Status.completed))
+    status = jnp.where(proposed < 1e-11 * span, int(Status.step_size_underflow), status)
+    t = jnp.where(last, span, carry.t + h)
+    done = keep & (t >= span)
+    return _Carry(
+        jnp.where(keep, new[0], carry.w1),
+        jnp.where(keep, new[1], carry.w),
+        jnp.where(keep, t, carry.t),
+        proposed,
+        jnp.where(keep, safe, carry.before),
+        steps,
+        jnp.where(done, int(Status.completed), status),
+    )
+
+
+def _stages(field: _Field, tableau: diffrax.ButcherTableau, w1: Any, w: Any, h: Any) -> _Stages:
+    number = tableau.num_stages
+    lower = np.zeros((number, number))
+    for i, row in enumerate(tableau.a_lower, start=1):
+        lower[i, : len(row)] = row
+    ws, us, velocities, gammas, alphas, betas = [], [], [], [], [], []
+    for i in range(number):
+        if i == 0:
+            alpha, beta, wi = jnp.asarray(1.0), jnp.zeros(number), w
+        else:
+            a = h * jnp.asarray(lower[i, :i])
+            weights = a * jnp.stack(gammas)
+            alpha = 1 - weights @ jnp.stack(alphas)
+            beta = -(weights @ jnp.stack(betas)) - jnp.concatenate([a, jnp.zeros(number - i)])
+            wi = w + a @ jnp.stack(velocities)
+        p = alpha * (wi @ w1)
+        if i:
+            w_before, u_before, b = jnp.stack(ws), jnp.stack(us), beta[:i]
+            p = p + (b * (w_before @ wi)) @ u_before
+        x = field.task.times_covariance(p - field.target)
+        u = field.d1 * x
+        back = alpha * (w1 @ x)
+        if i:
+            back = back + (b * (u_before @ x)) @ w_before
+        free = -field.d2 * back
+        ws.append(wi)
+        us.append(u)
+        gammas.append(-jnp.sum(p * u) / (field.r1 * field.r1))
+        velocities.append(free - wi * (jnp.sum(wi * free) / (field.r2 * field.r2)))
+        alphas.append(alpha)
+        betas.append(beta)
+    return _Stages(*(jnp.stack(part) for part in (ws, us, gammas, alphas, betas, velocities)))
+
+
+def _combined(stages: _Stages, h: Any, coefficients: Any) -> tuple[Any, Any, Any]:
+    """h Σⱼ cⱼ kⱼ as a multiple of W1, coefficients of wⱼ uⱼᵀ, and a vector for w."""
+    c = h * jnp.asarray(coefficients)
+    weights = c * stages.gamma
+    return -(weights @ stages.alpha), -(weights @ stages.beta) - c, c @ stages.velocity
+
+
+def _candidate(field, tableau, stages: _Stages, w1, w, h, integrator: Adaptive):
+    """The weights after the step, on their spheres, and the error over the tolerance."""
+    alpha, beta, change = _combined(stages, h, tableau.b_sol)
+    new1, new = (1 + alpha) * w1 + (stages.w.T * beta) @ stages.u, w + change
+    new1 = new1 * (field.r1 * jax.lax.rsqrt(jnp.sum(new1 * new1)))
+    new = new * (field.r2 * jax.lax.rsqrt(jnp.sum(new * new)))
+    alpha, beta, off = _combined(stages, h, tableau.b_error)
+    off1 = alpha * w1 + (stages.w.T * beta) @ stages.u
+    squares = jnp.sum(off1 * off1) / _scale(field.r1, w1.size, integrator) ** 2
+    squares = squares + jnp.sum(off * off) / _scale(field.r2, w.size, integrator) ** 2
+    return (new1, new), jnp.sqrt(squares / (w1.size + w.size))
+
+
+def _scale(radius: Any, entries: int, integrator: Adaptive) -> Any:
+    """The tolerance of one weight of a layer."""
+    return integrator.atol + integrator.rtol * radius / np.sqrt(entries)
+
+
+def _first_step(field: _Field, w1: Any, w: Any, integrator: Adaptive) -> Any:
+    """A hundredth of ‖W‖/‖Ẇ‖, as `curlflow.solvers.integrate` guesses."""
+    x = field.task.times_covariance(w @ w1 - field.target)
+    speed1 = jnp.linalg.norm(w) * jnp.linalg.norm(x) / _scale(field.r1, w1.size, integrator)
+    speed2 = jnp.linalg.norm(w1 @ x) / _scale(field.r2, w.size, integrator)
+    size = jnp.hypot(
+        field.r1 / _scale(field.r1, w1.size, integrator), field.r2 / _scale(field.r2, w.size, integrator)
+    )
+    guess = 0.01 * size / jnp.hypot(speed1, speed2)
+    return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, 1e-6)

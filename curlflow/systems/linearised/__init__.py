@@ -1,0 +1,1 @@
+"""Systems linearised: kernels, symmetries, tangent spaces, the origin."""

@@ -1,0 +1,225 @@
+"""Linearisation of a system at one point: the velocity, and the Jacobian as products or as a matrix.
+
+On a constraint the Jacobian is Π DF Π, with F the projected velocity and Π the projection onto the tangent space;
+the directions that the constraint takes away then count as zeros. A map's Jacobian is that of one iteration.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PyTree
+
+from ...constraints import AbstractConstraint
+from ...networks import Feedforward
+from ...networks.activations import ACTIVATIONS
+from ...precision import double_precision
+from ...rules import AbstractLearningRule
+from ...tangents import as_rows, from_rows, size
+from ...tasks import GivenErrors
+from ..base import AbstractSystem, Flow
+
+Vector = Float[np.ndarray, " n"]
+
+
+class Products(NamedTuple):
+    """v → J v and v → Jᵀ v on flat NumPy vectors."""
+
+    forward: Callable[[Vector], Vector]
+    transposed: Callable[[Vector], Vector]
+
+
+@double_precision
+def velocity(system: AbstractSystem, state: PyTree) -> Vector:
+    """The velocity of a flow at `state`, or what one iteration of a map adds to it; one flat vector."""
+    return np.asarray(_velocity(system, state))
+
+
+@double_precision
+def jacobian(system: AbstractSystem, state: PyTree) -> Float[np.ndarray, "n n"]:
+    """The Jacobian at `state` as a matrix."""
+    return np.asarray(_jacobian(system, state))
+
+
+@double_precision
+def normal_projector(system: AbstractSystem, state: PyTree) -> Float[np.ndarray, "n n"]:
+    """The orthogonal projector onto the directions that the constraint takes away."""
+    n = size(state)
+    return np.eye(n) - np.asarray(as_rows(system.project(state, from_rows(np.eye(n), state))))
+
+
+def normal_part(system: AbstractSystem, state: PyTree) -> Callable[[Vector], Vector]:
+    """v → v − Π v, the part of a flat vector that the constraint takes away."""
+
+    @double_precision
+    def normal(v: Vector) -> Vector:
+        return v - np.asarray(as_rows(system.project(state, from_rows(v[None], state))))[0]
+
+    return normal
+
+
+@double_precision
+def unprojected_norm(system: AbstractSystem, state: PyTree) -> float:
+    """‖DF‖ of the field before it is projected (Frobenius), to a factor of about two: four random directions."""
+    n = size(state)
+    return float(max(np.linalg.norm(_unprojected(system, state, v)) for v in _directions(n, 4)))
+
+
+def _directions(n: int, number: int) -> Float[np.ndarray, "number n"]:
+    return np.random.default_rng(0).choice([-1.0, 1.0], (number, n))
+
+
+def products(system: AbstractSystem, state: PyTree) -> Products:
+    """The Jacobian at `state` as products with it and with its transpose."""
+
+    @double_precision
+    def forward(v: Vector) -> Vector:
+        return np.asarray(_forward(system, state, v))
+
+    @double_precision
+    def transposed(v: Vector) -> Vector:
+        return np.asarray(_transposed(system, state, v))
+
+    return Products(forward, transposed)
+
+
+def kernel_product(
+    network: Feedforward,
+    rule: AbstractLearningRule,
+    constraint: AbstractConstraint,
+    inputs: Float[np.ndarray, "inputs samples"],
+    weight: float,
+) -> Callable[[Float[np.ndarray, " m"]], Float[np.ndarray, " m"]]:
+    """Products with the signed tangent kernel of `curlflow.systems.linearised.kernels`, for a rule of any make.
+
+    One product costs the velocity that given errors cause and one derivative of the outputs.
+    """
+
+    @double_precision
+    def product(z: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        return np.asarray(_kernel_product(network, rule, constraint, inputs, np.asarray(weight), z))
+
+    return product
+
+
+@double_precision
+def is_driven_by_errors(
+    network: Feedforward,
+    rule: AbstractLearningRule,
+    constraint: AbstractConstraint,
+    system: Flow,
+    inputs: Float[np.ndarray, "inputs samples"],
+    weight: float,
+) -> bool:
+    """Whether the Jacobian at a solution is −G U, tried on two random vectors (of norm 1, to 10⁻⁸ of the image).
+
+    G is the derivative of the velocity by the errors at e = 0. A rule that reads more of its task than `GivenErrors`
+    has is taken not to be.
+    """
+    for seed in range(2):
+        v = np.random.default_rng(seed).standard_normal(sum(w.size for w in network.weights))
+        try:
+            factored = np.asarray(_factored(network, rule, constraint, inputs, np.asarray(weight), v))
+        except AttributeError:
+            return False
+        exact = np.asarray(_forward(system, network, v))
+        if not np.linalg.norm(factored - exact) <= 1e-8 * np.linalg.norm(exact):
+            return False
+    return True
+
+
+def _field(system: AbstractSystem) -> Callable[[PyTree], PyTree]:
+    if isinstance(system, Flow):
+        return lambda x: system.velocity(0.0, x)
+    return lambda x: system.constraint.retract(system.step(0, x, system.args))
+
+
+@eqx.filter_jit
+def _unprojected(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -> Float[Array, " n"]:
+    flat, unravel = ravel_pytree(state)
+    field = system.vector_field if isinstance(system, Flow) else system.step
+    start = 0.0 if isinstance(system, Flow) else 0
+    image = jax.jvp(lambda x: field(start, x, system.args), (unravel(flat),), (unravel(jnp.asarray(v)),))[1]
+    return ravel_pytree(image)[0]
+
+
+@eqx.filter_jit
+def _velocity(system: AbstractSystem, state: PyTree) -> Float[Array, " n"]:
+    image = ravel_pytree(_field(system)(state))[0]
+    return image if isinstance(system, Flow) else image - ravel_pytree(state)[0]
+
+
+@eqx.filter_jit
+def _forward(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -> Float[Array, " n"]:
+    flat, unravel = ravel_pytree(state)
+    tangent = system.constraint.tangent(state, unravel(jnp.asarray(v)))
+    image = jax.jvp(_field(system), (unravel(flat),), (tangent,))[1]
+    return ravel_pytree(system.constraint.tangent(state, image))[0]
+
+
+@eqx.filter_jit
+def _transposed(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -> Float[Array, " n"]:
+    flat, unravel = ravel_pytree(state)
+    tangent = system.constraint.tangent(state, unravel(jnp.asarray(v)))
+    (image,) = jax.vjp(_field(system), unravel(flat))[1](tangent)
+    return ravel_pytree(system.constraint.tangent(state, image))[0]
+
+
+@eqx.filter_jit
+def _jacobian(system: AbstractSystem, state: PyTree) -> Float[Array, "n n"]:
+    size = ravel_pytree(state)[0].size
+    columns = jax.lax.map(lambda v: _forward(system, state, v), jnp.eye(size), batch_size=64)
+    return columns.T
+
+
+def _preactivations(network: Feedforward, inputs: Any) -> tuple[Array, Array]:
+    """Pre-activations of the outputs and the square roots of their slopes."""
+    a, h = network.forward(inputs)
+    slope = ACTIVATIONS[network.output_activation].derivative(a[-1], h[-1])
+    return a[-1], jnp.sqrt(slope)
+
+
+def _caused(network, rule, constraint, inputs, errors):
+    """−Π G e: the velocity that small `errors` cause, to first order."""
+
+    def velocity(e: Any) -> Feedforward:
+        return rule.velocity(network, GivenErrors(inputs, e))
+
+    caused = jax.jvp(velocity, (jnp.zeros_like(errors),), (errors,))[1]
+    return constraint.tangent(network, caused)
+
+
+@eqx.filter_jit
+def _kernel_product(network, rule, constraint, inputs, weight, z) -> Float[Array, " m"]:
+    network = jax.tree.map(jnp.asarray, network)
+    a, root = _preactivations(network, inputs)
+    scale = root * jnp.sqrt(weight)
+    caused = _caused(network, rule, constraint, inputs, scale * z.reshape(a.shape))
+    change = jax.jvp(lambda w: w.forward(inputs).pre_activations[-1], (network,), (caused,))[1]
+    return (scale * change).ravel()
+
+
+@eqx.filter_jit
+def _factored(network, rule, constraint, inputs, weight, v) -> Float[Array, " n"]:
+    flat, unravel = ravel_pytree(jax.tree.map(jnp.asarray, network))
+    network = unravel(flat)
+    tangent = constraint.tangent(network, unravel(jnp.asarray(v)))
+    errors = jax.jvp(lambda w: w.forward(inputs).activities[-1], (network,), (tangent,))[1]
+    return ravel_pytree(_caused(network, rule, constraint, inputs, weight * errors))[0]
+
+
+__all__ = [
+    "Products",
+    "is_driven_by_errors",
+    "jacobian",
+    "kernel_product",
+    "normal_part",
+    "normal_projector",
+    "products",
+    "unprojected_norm",
+    "velocity",
+]

@@ -1,0 +1,146 @@
+"""What verdicts look at: nothing hides between samples, however long the window and however fast the motion is."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import curlflow
+from curlflow import systems
+from curlflow.studies.classify.sampling import FEWEST, MISSED, MOST, missed, sampling
+
+
+def verdict(dataset):
+    return dataset.verdict.attrs["flag_meanings"].split()[int(dataset.verdict[0])]
+
+
+def circle(t, x, frequency):
+    """A circle that attracts."""
+    grows = 1 - jnp.sum(x**2)
+    return jnp.stack([frequency * x[1] + x[0] * grows, -frequency * x[0] + x[1] * grows])
+
+
+@pytest.mark.parametrize("duration", [500, MOST, 2 * MOST - 1, 2 * MOST, 10 * MOST + 7])
+def test_samples_of_maps(duration):
+    chosen = sampling(systems.logistic(3.5), 0.0, duration, 0)
+    spans, pieces = chosen.spans(systems.logistic(3.5))
+    np.testing.assert_array_equal(np.cumsum(spans), chosen.places)
+    assert (pieces == 1).all()
+    late, even, spread = (chosen.places[kind] for kind in (chosen.late, chosen.even, chosen.spread))
+    np.testing.assert_array_equal(late, np.arange(duration - len(late) + 1, duration + 1))
+    np.testing.assert_array_equal(even, chosen.stride * np.arange(1, len(even) + 1))
+    assert duration - chosen.stride < even[-1] <= duration
+    assert len(late) >= min(duration, MOST)
+    assert len(even) < 2 * MOST
+    if duration >= 2 * MOST:
+        assert {2, 3, 5} <= set(np.diff(spread).tolist())  # no rhythm
+
+
+def test_samples_of_flows():
+    flow = curlflow.Flow(circle, [1.0, 0.0], args=1.0)
+    slow = sampling(flow, 5.0, 2000.0, 0)
+    assert (slow.step, slow.stride, len(slow.places)) == (0.5, 1, FEWEST)
+    long = sampling(flow, 0.04, 1e6, 0)
+    spans, pieces = long.spans(flow)
+    assert spans.max() <= 10
+    np.testing.assert_allclose((spans * pieces).sum(), 1e6)
+
+
+def test_what_even_samples_miss():
+    t = np.arange(8000)[:, None]
+    slow, fast = np.sin(0.01 * t), np.sin(1.5 * t)
+    one = np.ones(1)
+    assert missed(slow, 10, one) < MISSED / 10
+    assert missed(np.concatenate([slow, fast], axis=1), 10, np.ones(2)) > 0.99
+    assert missed(np.concatenate([slow, 1e-9 * fast], axis=1), 10, np.ones(2)) < MISSED / 10
+    assert missed(fast, 1, one) == 0
+    assert missed(np.full((8000, 1), np.nan), 10, one) == missed(np.ones((8000, 1)), 10, one) == 0
+
+
+@pytest.mark.parametrize(("r", "period", "status"), [(3.2, 2, "period_two"), (3.5, 4, "completed")])
+def test_states_that_repeat_do_so_in_long_windows_too(r, period, status):
+    dataset = curlflow.classify(systems.logistic(r), duration=4 * MOST)
+    assert verdict(dataset) == "periodic"
+    assert float(dataset.return_time[0]) == period
+    assert curlflow.Status(int(dataset.status[0])).name == status
+    assert dataset.stationary.all()
+    diagram = curlflow.bifurcation(systems.logistic, {"r": [r]}, duration=4 * MOST)
+    assert len(np.unique(diagram.late_extremum.values.round(9))) == period
+
+
+def test_bands_of_chaos_are_seen_in_long_windows_too():
+    dataset = curlflow.classify(systems.logistic(3.6), duration=4 * MOST)
+    assert verdict(dataset) == "chaotic"
+    assert float(dataset.zero_one[0, 0]) > 0.9
+
+
+@pytest.mark.parametrize("transient", [20, 0])
+def test_many_periods_within_a_window(transient):
+    flow = curlflow.Flow(circle, [1.0, 0.0], args=2 * np.pi * 13.3)
+    dataset = curlflow.classify(flow, transient=transient)
+    assert verdict(dataset) == "periodic"
+    np.testing.assert_allclose(float(dataset.return_time[0]), 1 / 13.3, rtol=1e-4)
+    np.testing.assert_allclose(dataset.peak_frequency[0, :, 0], 13.3, rtol=0.01)
+    diagram = curlflow.bifurcation(
+        lambda ω: curlflow.Flow(circle, [1.0, 0.0], args=ω), {"omega": [2 * np.pi * 13.3]}, transient=transient
+    )
+    late = diagram.late_extremum.values.ravel()
+    np.testing.assert_allclose(np.abs(late[np.isfinite(late)]), 1, atol=1e-3)
+
+
+def test_observables_that_are_not_numbers_all_along():
+    dataset = curlflow.classify(systems.logistic(4.0), observables=lambda x: jnp.stack([jnp.log(x - 0.1), x]))
+    assert verdict(dataset) == "undecided"
+    assert dataset.reason[0].item().startswith("observables are not finite: observable_1 in ")
+    np.testing.assert_array_equal(dataset.moves[0], [False, True])
+    assert dataset.not_finite[0, 0] > 1000
+    assert dataset.not_finite[0, 1] == 0
+    np.testing.assert_allclose(float(dataset.lyapunov_exponent[0, 0]), np.log(2), atol=4e-3)
+    assert float(dataset.zero_one[0, 1]) > 0.9
+
+
+def tori(ratio):
+    def field(t, x, ω):
+        return jnp.concatenate([circle(t, x[:2], ω[0]), circle(t, x[2:], ω[1])])
+
+    return curlflow.Flow(field, [1.0, 0.0, 1.0, 0.0], args=np.array([1.0, ratio]))
+
+
+def rotation(i, x, turn):
+    return jnp.stack([jnp.cos(turn) * x[0] - jnp.sin(turn) * x[1], jnp.sin(turn) * x[0] + jnp.cos(turn) * x[1]])
+
+
+def delayed(i, x, r):
+    """The delayed logistic map, with an invariant circle for r above 2."""
+    return jnp.stack([r * x[0] * (1 - x[1]), x[0]])
+
+
+@pytest.mark.parametrize(
+    ("system", "allowed"),
+    [
+        (lambda: tori(2.02), ["quasi_periodic"]),
+        (lambda: tori(3.0207), ["quasi_periodic"]),
+        (lambda: tori(np.e), ["quasi_periodic"]),
+        (lambda: tori(2.0001), ["undecided"]),  # nearer to a resonance than the window can tell
+        (lambda: tori(2.0), ["undecided"]),  # a cycle, but one of a family
+        (
+            lambda: curlflow.Map(rotation, [1.0, 0.0], args=2 * np.pi / (7 + (np.sqrt(5) - 1) / 20)),
+            ["quasi_periodic"],
+        ),
+        (lambda: curlflow.Map(delayed, [0.5, 0.5], args=2.01), ["quasi_periodic", "undecided"]),
+    ],
+)
+def test_tori_that_come_near_to_where_they_were_are_no_cycles(system, allowed):
+    system = system()
+    window = {"transient": 1000, "duration": 1000} if isinstance(system, curlflow.Flow) else {}
+    dataset = curlflow.classify(system, **window)
+    assert verdict(dataset) in allowed, dataset.reason[0].item()
+    assert "drift" not in dataset.reason[0].item()
+
+
+def test_a_cycle_with_a_doubled_period_returns_after_both_rounds():
+    dataset = curlflow.classify(systems.rossler(c=3.0))
+    assert verdict(dataset) == "periodic"
+    np.testing.assert_allclose(float(dataset.return_time[0]), 11.5, atol=0.3)
+    energetic = curlflow.Flow(lambda t, x, a: jnp.stack([x[1], -x[0]]), [1.0, 0.0])
+    oscillator = curlflow.classify(energetic)  # both exponents are zero
+    assert verdict(oscillator) == "periodic"
