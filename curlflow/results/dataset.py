@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,45 @@ def _attribute(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     return json.dumps(value) if isinstance(value, Mapping | list | tuple) else value
+
+
+def fill_value(dtype: Any, flags: Mapping[str, Any] | None = None) -> Any:
+    """What stands where there is no result: NaN; for text nothing; for flags `not_run` where there is such a flag.
+
+    Truth values are false, and other whole numbers −1 (the largest one where there are no negative ones).
+
+    **Arguments:**
+
+    - `flags`: the attributes of a variable of flags.
+    """
+    kind, flags = np.dtype(dtype).kind, flags or {}
+    if kind == "U":
+        return ""
+    if kind in "fc":
+        return np.nan
+    meanings = str(flags.get("flag_meanings", "")).split()
+    if "not_run" in meanings and "flag_values" in flags:
+        return int(np.ravel(flags["flag_values"])[meanings.index("not_run")])
+    return False if kind == "b" else np.iinfo(dtype).max if kind == "u" else -1
+
+
+def stacked(rows: Sequence[Any], dims: Sequence[str] = (), sizes: Mapping[str, int] | None = None) -> np.ndarray:
+    """The arrays of several realizations as one, the shorter ones filled up at their ends.
+
+    **Arguments:**
+
+    - `dims`: of one of the arrays.
+    - `sizes`: how long a dimension is at least.
+    """
+    arrays, sizes = [np.asarray(row) for row in rows], sizes or {}
+    shape = tuple(max(sizes.get(dim, 0), *(a.shape[i] for a in arrays)) for i, dim in enumerate(dims))
+    if all(a.shape == shape for a in arrays):
+        return np.stack(arrays)
+    kind = np.result_type(*arrays)
+    whole = np.full((len(arrays), *shape), fill_value(kind), dtype=kind)
+    for row, array in zip(whole, arrays, strict=True):
+        row[tuple(slice(size) for size in array.shape)] = array
+    return whole
 
 
 def status_variable(dims: tuple[str, ...] = ("realization",)) -> Variable:

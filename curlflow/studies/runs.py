@@ -1,4 +1,4 @@
-"""Realizations side by side: threads that share compiled code, progress, and a stop that loses nothing.
+"""Realizations side by side: the record of a run, threads that share compiled code, progress, and Ctrl-C.
 
 JAX releases Python's lock while it computes, so threads use all cores, and one compilation serves them all.
 """
@@ -10,14 +10,52 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import PyTree
 
 from ..interrupts import Interrupted
 from ..precision import double_precision
+from ..solvers.integrate import Clock
+from ..status import Status
+from ..systems import AbstractSystem
 
 Item = TypeVar("Item")
 SECONDS = 0.4
 """How long a compiled call should take: how soon progress and interrupts are noticed."""
+
+
+@dataclass
+class Run:
+    """One realization on its way: where it stands, and how it goes.
+
+    A study that keeps more of a run extends this record.
+
+    **Attributes:**
+
+    - `index`: number of the realization.
+    - `state`, `clock`: where it stands.
+    - `status`: how it goes; `completed` as long as nothing is wrong.
+    - `done`: how many units of work are done, for example records or blocks.
+    - `finished`: whether nothing is left to do.
+    """
+
+    index: int
+    system: AbstractSystem
+    state: PyTree
+    clock: Clock
+    status: Status = Status.completed
+    done: int = 0
+    finished: bool = False
+
+    def interrupt(self) -> None:
+        """Note that the user stopped what is not finished."""
+        if self.status == Status.completed and not self.finished:
+            self.status = Status.interrupted if self.done else Status.not_run
 
 
 @runtime_checkable
@@ -95,6 +133,86 @@ class Pace:
         self.number = int(min(self.capacity, max(1, min(4.0, SECONDS / seconds) * number)))
 
 
+def paced(
+    run: Any, number: int, capacity: int, call: Callable[[int], int], report: Progress, phase: str
+) -> Iterator[None]:
+    """Do `number` units of work, so many at a time that a call takes about `SECONDS`; a generator for `in_turns`.
+
+    It ends early where the status of the run is no longer `completed`.
+
+    **Arguments:**
+
+    - `run`: anything with `index` and `status`.
+    - `capacity`: the most units in one call.
+    - `call`: a function of how many units to do that returns how many were done.
+    - `phase`: what to call the work in `report`.
+    """
+    pace, done = Pace(capacity), 0
+    while done < number and run.status == Status.completed:
+        take = min(pace.number, number - done)
+        with pace.timed(take):
+            done += call(take)
+        report(run.index, phase, done / number)
+        yield
+
+
+def attended(
+    work: Callable[[Progress], object], runs: Sequence[Any], progress: Any, names: Sequence[str] | None = None
+) -> bool:
+    """Do `work` with a bar for every run; whether the user stopped it by Ctrl-C.
+
+    Runs that are not finished then note it (`Run.interrupt`).
+
+    **Arguments:**
+
+    - `progress`: a study's argument: True for a bar, or a function.
+    - `names`: what the bars are called. Default: realization 0, 1, …
+    """
+    with reporting(progress, len(runs) if names is None else names) as report:
+        try:
+            work(report)
+        except KeyboardInterrupt:
+            for run in runs:
+                run.interrupt()
+            return True
+    return False
+
+
+def side_by_side(
+    work: Callable[[Any, Progress], Iterator[None]],
+    runs: Sequence[Any],
+    progress: Any,
+    *,
+    compiled: Callable[[], object] | None = None,
+    names: Sequence[str] | None = None,
+) -> bool:
+    """Run the generator `work` on every run, on all cores; whether the user stopped it by Ctrl-C.
+
+    **Arguments:**
+
+    - `work`: a generator of a run and a `Progress` that yields wherever it may be stopped.
+    - `progress`, `names`: as for `attended`.
+    - `compiled`: compiles what all runs share, before threads that would all compile the same.
+    """
+
+    def all_of_them(report: Progress) -> None:
+        if compiled is not None:
+            compiled()
+        in_turns(lambda run: work(run, report), runs)
+
+    return attended(all_of_them, runs, progress, names)
+
+
+def finished(dataset: xr.Dataset, interrupted: bool) -> xr.Dataset:
+    """The dataset of a study.
+
+    **Raises:** `Interrupted`, with the dataset, where the user stopped it.
+    """
+    if interrupted:
+        raise Interrupted(dataset)
+    return dataset
+
+
 def stopped(work: Callable[[], object]) -> bool:
     """Do `work`; whether the user stopped it by Ctrl-C."""
     try:
@@ -149,6 +267,26 @@ def threads(items: int) -> int:
     return max(1, min(items, cores))
 
 
+def as_numpy(tree: PyTree) -> PyTree:
+    """All leaves as NumPy arrays, so that every call with the same shapes finds the same compiled code."""
+    return jax.tree.map(np.asarray, tree)
+
+
 DONE = object()
 
-__all__ = ["Interrupted", "Pace", "Progress", "in_turns", "reporting", "silent", "stopped", "threads"]
+__all__ = [
+    "Interrupted",
+    "Pace",
+    "Progress",
+    "Run",
+    "as_numpy",
+    "attended",
+    "finished",
+    "in_turns",
+    "paced",
+    "reporting",
+    "side_by_side",
+    "silent",
+    "stopped",
+    "threads",
+]

@@ -1,6 +1,5 @@
 """Learning curves of specs, trajectories of systems: `simulate`."""
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,21 +11,21 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int, PyTree
 
+from .. import results
 from ..measures.recording import CAPACITY, record
 from ..networks import Feedforward
 from ..precision import double_precision
 from ..problem import Problem
 from ..spec import Spec
 from ..status import Status
-from ..systems import AbstractSystem, Flow
-from ..systems.base import LONGEST_PIECE
+from ..systems import AbstractSystem
 from ..tangents import size
 from ..tasks import AbstractTask
-from .arguments import check_subject, whole
-from .lyapunov.runs import as_numpy
-from .runs import Interrupted, Pace, Progress, in_turns, reporting
-from .simulate_dataset import learning_dataset, state_dataset
-from .subject import architecture_of, built, compressed_alike, compression_attribute, subject_attributes
+from ..variable import Variable
+from .arguments import whole
+from .assemble import assembled
+from .runs import Progress, Run, as_numpy, finished, paced, side_by_side
+from .subject import Subject
 
 WEIGHT_KEY = 0
 """Seed of the random sample of weights."""
@@ -53,18 +52,11 @@ class FlatState(eqx.Module):
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(state)])
 
 
-@dataclass
-class Trajectory:
-    """One realization, and what was recorded so far."""
+@dataclass(kw_only=True)
+class Trajectory(Run):
+    """One realization, what is observed of it, and the records so far."""
 
-    index: int
-    system: AbstractSystem
     observer: Callable
-    state: Any
-    clock: Any
-    status: Status = Status.completed
-    done: int = 0
-    finished: bool = False
     records: list[np.ndarray] = field(default_factory=list)
 
 
@@ -106,40 +98,28 @@ def simulate(
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges has a `status` and NaN from there on.
     """
-    check_subject(spec_or_system, rule)
-    learning = isinstance(spec_or_system, Spec)
-    if not learning and weights != "none":
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, compress=compress)
+    if not subject.learning and weights != "none":
         raise ValueError(f"weights: got {weights!r}; a system's whole state is recorded, leave it out.")
-    architecture = architecture_of(spec_or_system, graph)
-    problems = _problems(spec_or_system, rule, architecture, compress) if learning else []
-    systems = [p.system() for p in problems] if learning else [spec_or_system]
-    times = _times(times, systems[0], learning)
-    indices = _chosen(weights, _shapes(spec_or_system)) if learning else np.arange(0)
-    observers = [_observer(p, indices) for p in problems] if learning else [FlatState()]
-    trajectories = [
-        Trajectory(i, system, observer, system.state, system.clock())
-        for i, (system, observer) in enumerate(zip(systems, observers, strict=True))
-    ]
-    interrupted = _run_all(trajectories, times, progress)
-    values, status = _values(trajectories, times.size), [t.status for t in trajectories]
-    subject = subject_attributes(spec_or_system, rule, architecture)
-    if learning:
-        subject |= compression_attribute(problems[0].compression)
-        values = _of_wide_networks(values, problems, indices)
-        dataset = learning_dataset(values, status, times, indices, systems[0], _shapes(spec_or_system), subject)
-    else:
-        dataset = state_dataset(values, status, times, systems[0], subject)
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
+    times = _times(times, subject)
+    shapes = weight_shapes(subject.given) if subject.learning else []
+    indices = _chosen(weights, shapes) if subject.learning else np.arange(0)
+    observers = [_observer(p, indices) for p in subject.problems] if subject.learning else [FlatState()]
+    pairs = zip(subject.systems, observers, strict=True)
+    runs = [Trajectory(i, s, s.state, s.clock(), observer=observer) for i, (s, observer) in enumerate(pairs)]
+    segments = subject.systems[0].cut(np.diff(times, prepend=0.0))
+    interrupted = side_by_side(
+        lambda run, report: _run(run, segments, report),
+        runs,
+        progress,
+        compiled=lambda: jax.block_until_ready(_records(runs[0], segments, 0)),
+    )
+    values = _of_wide_networks(_values(runs, times.size), subject.problems, indices)
+    dataset = _dataset(subject, runs, values, times, indices, shapes)
+    return finished(dataset, interrupted)
 
 
-def _problems(spec: Spec, rule: Any, graph: Any, compress: bool) -> list[Problem]:
-    build = functools.partial(spec.build, rule=rule, graph=graph)
-    return compressed_alike(build, spec.realizations) if compress else built(build, spec.realizations)
-
-
-def _shapes(spec: Spec) -> list[tuple[int, int]]:
+def weight_shapes(spec: Spec) -> list[tuple[int, int]]:
     """The shapes of the weights, (post, pre)."""
     return [(post, pre) for pre, post in zip(spec.widths, spec.widths[1:], strict=False)]
 
@@ -164,33 +144,18 @@ def _of_wide_networks(
     return np.concatenate([values[:, :, :first], wide], axis=2)
 
 
-def _run_all(trajectories: list[Trajectory], times: np.ndarray, progress: bool | Progress | None) -> bool:
-    """Run all trajectories side by side; whether the user interrupted."""
-    spans, pieces = _spans(trajectories[0].system, times)
-    with reporting(progress, len(trajectories)) as report:
-        try:
-            _compile(trajectories[0], spans, pieces)
-            in_turns(lambda t: _run(t, spans, pieces, report), trajectories)
-        except KeyboardInterrupt:
-            for t in trajectories:
-                if t.status == Status.completed and not t.finished:
-                    t.status = Status.interrupted if t.done else Status.not_run
-            return True
-    return False
-
-
-def _values(trajectories: list[Trajectory], length: int) -> Float[np.ndarray, "realization times observables"]:
+def _values(runs: list[Trajectory], length: int) -> Float[np.ndarray, "realization times observables"]:
     """All records, with NaN where there are none."""
-    width = eqx.filter_eval_shape(trajectories[0].observer, trajectories[0].state).shape[0]
-    values = np.full((len(trajectories), length, width), np.nan)
-    for i, t in enumerate(trajectories):
-        if t.records:
-            values[i, : t.done] = np.concatenate(t.records)
+    width = eqx.filter_eval_shape(runs[0].observer, runs[0].state).shape[0]
+    values = np.full((len(runs), length, width), np.nan)
+    for i, run in enumerate(runs):
+        if run.records:
+            values[i, : run.done] = np.concatenate(run.records)
     return values
 
 
-def _times(times: Any, system: AbstractSystem, learning: bool) -> Float[np.ndarray, " times"]:
-    flow = isinstance(system, Flow)
+def _times(times: Any, subject: Subject) -> Float[np.ndarray, " times"]:
+    flow = subject.continuous
     if times is None:
         spaced = np.geomspace(0.1, 1e3, 100) if flow else np.unique(np.round(np.geomspace(1, 1e4, 100)))
         return np.concatenate([[0.0], spaced])
@@ -207,7 +172,7 @@ def _times(times: Any, system: AbstractSystem, learning: bool) -> Float[np.ndarr
     ):
         raise ValueError(f"times: got {_short(times)}, allowed are finite increasing numbers from 0.")
     if not flow and (times != np.round(times)).any():
-        what = "for updates they are epochs" if learning else "for maps they are iterations"
+        what = "for updates they are epochs" if subject.learning else "for maps they are iterations"
         raise ValueError(f"times: got {_short(times)}; {what}, whole numbers.")
     return times
 
@@ -228,35 +193,88 @@ def _chosen(weights: str | int, shapes: list[tuple[int, int]]) -> Int[np.ndarray
     return np.sort(np.random.default_rng(WEIGHT_KEY).choice(total, number, replace=False))
 
 
-def _spans(system: AbstractSystem, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far to go before each record, and in how many pieces of that length."""
-    gaps = np.diff(times, prepend=0.0)
-    if not isinstance(system, Flow):
-        return gaps.astype(np.int64), (gaps > 0).astype(np.int64)
-    pieces = np.ceil(gaps / LONGEST_PIECE).astype(np.int64)
-    return gaps / np.maximum(pieces, 1), pieces
+def _records(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], number: int) -> Any:
+    """The next `number` records."""
+    window = slice(run.done, run.done + CAPACITY)
+    padded = [np.concatenate([a[window], np.zeros(CAPACITY - a[window].size, a.dtype)]) for a in segments]
+    return record(run.system, run.observer, run.state, run.clock, *padded, np.asarray(number))
 
 
-def _compile(t: Trajectory, spans: np.ndarray, pieces: np.ndarray) -> None:
-    """Compile once, before threads that would all compile the same."""
-    jax.block_until_ready(_records(t, spans, pieces, 0))
+def _run(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], report: Progress) -> Iterator[None]:
+    def recorded(number: int) -> int:
+        found = as_numpy(_records(run, segments, number))
+        run.state, run.clock, run.status = found.state, found.clock, Status(int(found.status))
+        run.records.append(found.records[: int(found.number)])
+        run.done += int(found.number)
+        return int(found.number)
+
+    yield from paced(run, segments[0].size, CAPACITY, recorded, report, "learning")
+    run.finished = True
 
 
-def _records(t: Trajectory, spans: np.ndarray, pieces: np.ndarray, number: int):
-    window = slice(t.done, t.done + CAPACITY)
-    padded = [np.concatenate([a[window], np.zeros(CAPACITY - a[window].size, a.dtype)]) for a in (spans, pieces)]
-    return record(t.system, t.observer, t.state, t.clock, *padded, np.asarray(number))
+def _dataset(
+    subject: Subject,
+    runs: list[Trajectory],
+    values: Float[np.ndarray, "realization times observables"],
+    times: Float[np.ndarray, " times"],
+    indices: Int[np.ndarray, " weights"],
+    shapes: list[tuple[int, int]],
+) -> xr.Dataset:
+    """Errors, norms and weights along learning, or states of a system."""
+    layers = len(shapes)
+    if subject.learning:
+        columns = {"train_error": 0, "test_error": 1, "layer_norm": slice(2, 2 + layers)}
+        columns |= {"weights": slice(2 + layers, None)} if indices.size else {}
+    else:
+        columns = {"state": slice(None)}
+    rows = [
+        {name: of_run[:, column] for name, column in columns.items()} | {"status": np.int8(run.status)}
+        for of_run, run in zip(values, runs, strict=True)
+    ]
+    coordinates = along_coordinates(subject, times)
+    if subject.learning:
+        coordinates["layer"] = (("layer",), np.arange(1, layers + 1), "layer of weights")
+    if indices.size:
+        coordinates |= weight_coordinates(shapes, indices)
+    settings = {"weights": int(indices.size), "times": f"{times.size} from {times[0]:g} to {times[-1]:g}"}
+    return assembled("simulate", _variables(subject.along), rows, coordinates, settings, subject.attributes)
 
 
-def _run(t: Trajectory, spans: np.ndarray, pieces: np.ndarray, report: Progress) -> Iterator[None]:
-    pace = Pace(CAPACITY)
-    while t.done < spans.size and t.status == Status.completed:
-        number = min(pace.number, spans.size - t.done)
-        with pace.timed(number):
-            recorded = as_numpy(_records(t, spans, pieces, number))
-        t.state, t.clock, t.status = recorded.state, recorded.clock, Status(int(recorded.status))
-        t.records.append(recorded.records[: int(recorded.number)])
-        t.done += int(recorded.number)
-        report(t.index, "learning", t.done / spans.size)
-        yield
-    t.finished = True
+def along_coordinates(subject: Subject, times: Float[np.ndarray, " times"]) -> dict[str, Any]:
+    """The dimension along a run: times of a flow, epochs or iterations with their times."""
+    along = subject.along
+    if along == "time":
+        return {"time": (("time",), times, "time")}
+    text = "complete passes through the training data" if along == "epoch" else "iterations of the map"
+    return {
+        "time": ((along,), times * float(subject.systems[0].time(1)), "time"),
+        along: ((along,), times.astype(np.int64), text),
+    }
+
+
+def weight_coordinates(shapes: list[tuple[int, int]], indices: np.ndarray) -> dict[str, Any]:
+    """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit."""
+    table = np.concatenate(
+        [
+            np.stack([np.full(post * pre, layer), *(c.ravel() for c in np.indices((post, pre)))])
+            for layer, (post, pre) in enumerate(shapes, start=1)
+        ],
+        axis=1,
+    )[:, indices]
+    names = ("weight_layer", "post", "pre")
+    texts = ("layer of the weight", "postsynaptic unit", "presynaptic unit")
+    coordinates = {n: (("weight",), row, text) for n, row, text in zip(names, table, texts, strict=True)}
+    return {"weight": (("weight",), indices, "place among all weights, row by row"), **coordinates}
+
+
+def _variables(along: str) -> tuple[Variable, ...]:
+    dims = ("realization", along)
+    status = {"ancillary_variables": "status"}
+    return (
+        Variable("train_error", dims, "training error, half the mean squared error", attributes=status),
+        Variable("test_error", dims, "test error, half the mean squared error", attributes=status),
+        Variable("layer_norm", (*dims, "layer"), "Frobenius norm of the weights of a layer"),
+        Variable("weights", (*dims, "weight"), "synaptic weights"),
+        Variable("state", (*dims, "state_variable"), "state", attributes=status),
+        results.status_variable(),
+    )

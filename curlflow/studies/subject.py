@@ -1,13 +1,12 @@
-"""What a study is about: the systems of a spec's realizations, or one system of the user's own."""
+"""What a study is about: the realizations of a spec, or one system of the user's own."""
 
 import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 import xarray as xr
@@ -18,9 +17,8 @@ from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
 from ..problem.problem import Problem, qualified_name
 from ..rules.signals import error_signal
-from ..solvers.integrate import Adaptive
 from ..spec import Spec
-from ..systems import AbstractSystem, Diffusion, Flow
+from ..systems import AbstractSystem, Diffusion, Flow, Map
 from ..systems.linearised.kernels import geometry
 from ..systems.linearised.tangent_spaces import TangentSpace, Whole
 from ..systems.linearised.transverse import OffOrbits
@@ -31,53 +29,146 @@ LONGEST_GRAPH = 100_000
 """Graphs that take more characters than this as JSON are named by a digest in the attributes of a dataset."""
 
 
-def architecture_of(subject: Spec | AbstractSystem, graph: Any) -> Architecture | None:
-    """What a study's argument `graph` says, read once for all realizations.
+@dataclass(frozen=True)
+class Subject:
+    """What a study is about; everything that is studied comes in through `Subject.of`, which makes all refusals.
 
-    **Raises:** `ValueError` for a graph with a system, and for what `from_graph` refuses.
+    **Attributes:**
+
+    - `given`: a spec, or a system.
+    - `rule`, `architecture`: a rule object and a graph that take the place of the spec's own; None for none.
+    - `compress`: whether wide networks run as narrow ones where that is exact.
+    - `transverse`: whether tangents are kept off the orbits of rotations of hidden units.
+    - `tangents`: whether tangents are carried. Compressed networks then keep an idle unit for every group.
     """
-    if graph is None:
-        return None
-    if not isinstance(subject, Spec):
-        raise ValueError("graph: a graph goes with a spec; the system that was given has its own dynamics.")
-    return graph if isinstance(graph, Architecture) else from_graph(graph)
 
+    given: Spec | AbstractSystem
+    rule: Any = None
+    architecture: Architecture | None = None
+    compress: bool = False
+    transverse: bool = False
+    tangents: bool = False
 
-def systems_of(
-    subject: Spec | AbstractSystem,
-    *,
-    rule: Any,
-    rtol: float | None,
-    atol: float | None,
-    graph: Any = None,
-    compress: bool = False,
-    transverse: bool = False,
-) -> tuple[list[AbstractSystem], list[TangentSpace], dict[str, Any]]:
-    """The system of every realization, with other tolerances where they are given.
+    @classmethod
+    def of(
+        cls,
+        given: Any,
+        *,
+        rule: Any = None,
+        graph: Any = None,
+        compress: bool = False,
+        transverse: bool = False,
+        tangents: bool = False,
+        systems: tuple[type[AbstractSystem], ...] = (Flow, Map, Diffusion),
+        argument: str = "spec_or_system",
+    ) -> "Subject":
+        """The subject that a study's arguments mean.
 
-    **Returns:** the systems; the tangent spaces of their exponents: those of compressed ones have a sector with one
-    idle unit for every group, unless `transverse`; and the attributes that say so.
-    """
-    tolerances = {"rtol": rtol, "atol": atol}
-    tolerances = {name: below_one(name, value) for name, value in tolerances.items() if value is not None}
-    if isinstance(subject, Spec):
-        build = functools.partial(subject.build, rule=rule, graph=graph)
-        problems = (compressed_alike if compress else built)(build, subject.realizations)
-        problems = problems if transverse else [with_idle_units(p) for p in problems]
-        systems = [p.system() for p in problems]
-        spaces = [_space(*pair, transverse) for pair in zip(problems, systems, strict=True)]
-        attributes = compression_attribute(problems[0].compression) | ({"transverse": True} if transverse else {})
-    elif transverse:
-        raise ValueError("transverse: it goes with a spec; of other systems no symmetry is known, leave it out.")
-    else:
-        systems, spaces, attributes = [subject], [Whole(subject)], {}
-    if tolerances and not (isinstance(systems[0], Flow) and isinstance(systems[0].integrator, Adaptive)):
-        raise ValueError(f"{next(iter(tolerances))}: maps and fixed steps have no tolerance; leave it out.")
-    return [with_tolerances(s, **tolerances) for s in systems], spaces, attributes
+        **Arguments:**
 
+        - `systems`: the kinds of systems that the study takes besides specs.
+        - `argument`: what the study calls its first argument.
 
-def _space(problem: Problem, system: AbstractSystem, transverse: bool) -> TangentSpace:
-    if transverse:
+        **Raises:** `ValueError` for anything else, and for what goes with a spec alone.
+        """
+        if not isinstance(given, (Spec, *systems)):
+            raise ValueError(f"{argument}: got {type(given).__name__}, required is {_allowed(systems)}.")
+        if not isinstance(given, Spec):
+            if rule is not None:
+                raise ValueError(
+                    "rule: a rule object goes with a spec; the system that was given has its own dynamics."
+                )
+            if graph is not None:
+                raise ValueError("graph: a graph goes with a spec; the system that was given has its own dynamics.")
+            if transverse:
+                raise ValueError(
+                    "transverse: it goes with a spec; of other systems no symmetry is known, leave it out."
+                )
+        if graph is not None and not isinstance(graph, Architecture):
+            graph = from_graph(graph)
+        return cls(given, rule, graph, compress, transverse, tangents)
+
+    def free_of_noise(self, why: str, instead: str, argument: str = "spec_or_system") -> "Subject":
+        """The subject, if it moves without random numbers.
+
+        **Arguments:**
+
+        - `why`: what goes wrong with noise.
+        - `instead`: what to do with a spec.
+
+        **Raises:** `ValueError` for a `Diffusion`, and for specs that name one or draw batches.
+        """
+        if isinstance(self.given, Diffusion):
+            raise ValueError(f"{argument}: got a Diffusion; {why}.")
+        dynamics = self.given.dynamics if self.learning else None
+        if getattr(dynamics, "batch", "full") != "full":
+            what = f'dynamics.kind: got "{dynamics.kind}" with batches of {dynamics.batch}'
+            raise ValueError(f"{what}; {why}. {instead}")
+        return self
+
+    @property
+    def learning(self) -> bool:
+        """Whether it is a network that learns, by a spec."""
+        return isinstance(self.given, Spec)
+
+    @property
+    def realizations(self) -> int:
+        """How many there are; one of a system."""
+        return self.given.realizations if self.learning else 1
+
+    @property
+    def continuous(self) -> bool:
+        """Whether time is continuous; updates and maps go by whole epochs and iterations."""
+        return self.systems[0].continuous
+
+    @property
+    def along(self) -> str:
+        """The dimension along a run: `time` of flows, `epoch` of updates, `iteration` of other maps."""
+        return "time" if self.continuous else "epoch" if self.learning else "iteration"
+
+    def build(self, realization: int = 0) -> Problem:
+        """The problem of one realization, as it stands in the spec."""
+        return self.given.build(realization=realization, rule=self.rule, graph=self.architecture)
+
+    @functools.cached_property
+    def problems(self) -> list[Problem]:
+        """The problem of every realization, compressed where that is asked for; nothing of a system.
+
+        They are compressed only if that leaves all of them of the same shape.
+        """
+        if not self.learning:
+            return []
+        if not self.compress:
+            return [self.build(i) for i in range(self.realizations)]
+        # One after the other, so that only one wide network is in memory.
+        problems = [self.build(i).compressed() for i in range(self.realizations)]
+        if len({None if p.compression is None else p.compression.layout for p in problems}) > 1:
+            return [self.build(i) for i in range(self.realizations)]
+        return [with_idle_units(p) for p in problems] if self.tangents and not self.transverse else problems
+
+    @functools.cached_property
+    def systems(self) -> list[AbstractSystem]:
+        """The system of every realization."""
+        return [p.system() for p in self.problems] if self.learning else [self.given]
+
+    def with_tolerances(self, rtol: Any, atol: Any) -> list[AbstractSystem]:
+        """The systems, with other tolerances where they are given.
+
+        **Raises:** `ValueError` for tolerances out of range, and for systems without any.
+        """
+        given = {
+            name: below_one(name, value) for name, value in (("rtol", rtol), ("atol", atol)) if value is not None
+        }
+        return [system.with_tolerances(**given) for system in self.systems]
+
+    def space(self, realization: int) -> TangentSpace:
+        """The tangent space to which the exponents of a realization belong."""
+        system = self.systems[realization]
+        if not self.learning:
+            return Whole(system)
+        problem = self.problems[realization]
+        if not self.transverse:
+            return Whole(system) if problem.compression is None else Sectors.of(problem.compression, system)
         signal, shape = error_signal(problem.rule, problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(
@@ -85,20 +176,44 @@ def _space(problem: Problem, system: AbstractSystem, transverse: bool) -> Tangen
                 "leave it out."
             )
         return OffOrbits.of(system, signal, shape.masks)
-    return Whole(system) if problem.compression is None else Sectors.of(problem.compression, system)
+
+    @property
+    def spaces(self) -> list[TangentSpace]:
+        """The tangent space of every realization."""
+        return [self.space(i) for i in range(self.realizations)]
+
+    @functools.cached_property
+    def identity(self) -> dict[str, str]:
+        """Attributes that say what a dataset is about: the spec as JSON, or the name of the system.
+
+        With a graph also `graph`: itself as JSON, or its digest where that is longer than `LONGEST_GRAPH`.
+        """
+        if not self.learning:
+            return {"system": _described(self.given)}
+        attributes = {}
+        if self.architecture is not None:
+            text = self.architecture.to_json()
+            digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+            attributes = {"graph": text if len(text) <= LONGEST_GRAPH else digest}
+        if self.rule is None:
+            return {"spec": self.given.to_json(), **attributes}
+        spec = self.given.replace("rule", {"kind": "custom", "name": qualified_name(self.rule)})
+        return {"spec": spec.to_json(), "rule_parameters": _digest(self.rule), **attributes}
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """`identity`, and how it was run: on narrower networks, with tangents off the orbits."""
+        compression = self.problems[0].compression if self.compress and self.learning else None
+        return self.identity | compression_attribute(compression) | ({"transverse": True} if self.transverse else {})
 
 
-def built(build: Callable[..., Problem], realizations: int) -> list[Problem]:
-    """All realizations."""
-    return [build(realization=i) for i in range(realizations)]
-
-
-def compressed_alike(build: Callable[..., Problem], realizations: int) -> list[Problem]:
-    """All realizations, compressed where that makes them smaller and leaves them all of the same shape."""
-    # One after the other, so that only one wide network is in memory.
-    problems = [build(realization=i).compressed() for i in range(realizations)]
-    layouts = {None if p.compression is None else p.compression.layout for p in problems}
-    return problems if len(layouts) == 1 else built(build, realizations)
+def _allowed(systems: tuple[type[AbstractSystem], ...]) -> str:
+    """What a study takes, in words."""
+    if not systems:
+        return "a curlflow.Spec"
+    *names, last = (f"a {kind.__name__}" for kind in systems)
+    listed = f"{', '.join(names)} or {last}" if names else last
+    return f"a curlflow.Spec, {listed}; curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs"
 
 
 def with_idle_units(problem: Problem) -> Problem:
@@ -114,20 +229,9 @@ def compression_attribute(compression: Compression | None) -> dict[str, Any]:
     return {} if compression is None else {"compression": compression.summary}
 
 
-def with_tolerances(system: AbstractSystem, **tolerances: float) -> AbstractSystem:
-    """`system` with other tolerances."""
-    for name, value in tolerances.items():
-        system = eqx.tree_at(lambda s, name=name: getattr(s.integrator, name), system, np.asarray(value))
-    return system
-
-
-def system_name(system: AbstractSystem) -> str:
+def _described(system: AbstractSystem) -> str:
     """A line that tells one system from another: its kind, function, dimension and a digest of its parameters."""
-    functions = [system.vector_field if isinstance(system, Flow) else getattr(system, "step", system)]
-    parameters = system.args
-    if isinstance(system, Diffusion):
-        functions = [system.drift, system.diffusion]
-        parameters = system.args, system.key, system.step, system.steps, system.motions
+    functions, parameters = system.described
     name = " and ".join(
         f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}" for f in functions
     )
@@ -144,34 +248,14 @@ def _digest(parameters: Any) -> str:
     return digest.hexdigest()[:12]
 
 
-def subject_attributes(
-    subject: Spec | AbstractSystem, rule: Any, architecture: Architecture | None = None
-) -> dict[str, str]:
-    """Attributes that say what a dataset is about: the spec as JSON, or the name of the system.
-
-    With a graph also `graph`: itself as JSON, or its digest where that is longer than `LONGEST_GRAPH`.
-    """
-    if not isinstance(subject, Spec):
-        return {"system": system_name(subject)}
-    attributes = {}
-    if architecture is not None:
-        text = architecture.to_json()
-        digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-        attributes = {"graph": text if len(text) <= LONGEST_GRAPH else digest}
-    if rule is None:
-        return {"spec": subject.to_json(), **attributes}
-    subject = subject.replace("rule", {"kind": "custom", "name": qualified_name(rule)})
-    return {"spec": subject.to_json(), "rule_parameters": _digest(rule), **attributes}
-
-
-def check_resumed_graph(previous: Any, subject: dict[str, str]) -> None:
+def check_resumed_graph(previous: Any, identity: dict[str, str]) -> None:
     """Refuse to go on with a dataset of another graph, or of one where there is none now, or none where there is one.
 
     **Raises:** `ValueError` that names the first difference.
     """
     if not isinstance(previous, xr.Dataset):
         return
-    before, now = previous.attrs.get("graph"), subject.get("graph")
+    before, now = previous.attrs.get("graph"), identity.get("graph")
     if before == now:
         return
     if before is None:
@@ -196,3 +280,44 @@ def _graph_parts(graph: dict) -> dict[str, Any]:
     parts = {f"attribute {name}": value for name, value in graph["graph"].items()}
     parts |= {f"node {node.pop('id')!r}": node for node in graph["nodes"]}
     return parts | {f"edge {e.pop('source')!r} → {e.pop('target')!r}": e for e in graph["edges"]}
+
+
+# What follows serves studies that have not moved to `Subject` yet.
+
+
+def architecture_of(given: Any, graph: Any) -> Architecture | None:
+    """What a study's argument `graph` says, read once for all realizations."""
+    return Subject.of(given, graph=graph).architecture
+
+
+def systems_of(
+    given: Any,
+    *,
+    rule: Any,
+    rtol: Any,
+    atol: Any,
+    graph: Any = None,
+    compress: bool = False,
+    transverse: bool = False,
+) -> tuple[list[AbstractSystem], list[TangentSpace], dict[str, Any]]:
+    """The systems, their tangent spaces and attributes."""
+    subject = Subject.of(given, rule=rule, graph=graph, compress=compress, transverse=transverse, tangents=True)
+    own = {name: v for name, v in subject.attributes.items() if name in ("compression", "transverse")}
+    return subject.with_tolerances(rtol, atol), subject.spaces, own
+
+
+def built(build: Any, realizations: int) -> list[Problem]:
+    """All realizations."""
+    return [build(realization=i) for i in range(realizations)]
+
+
+def compressed_alike(build: Any, realizations: int) -> list[Problem]:
+    """All realizations, compressed where that makes them smaller and leaves them all of the same shape."""
+    problems = [build(realization=i).compressed() for i in range(realizations)]
+    layouts = {None if p.compression is None else p.compression.layout for p in problems}
+    return problems if len(layouts) == 1 else built(build, realizations)
+
+
+def subject_attributes(given: Any, rule: Any, architecture: Architecture | None = None) -> dict[str, str]:
+    """Attributes that say what a dataset is about."""
+    return Subject(given, rule, architecture).identity

@@ -1,4 +1,4 @@
-"""Dynamical systems: flows dx/dt = f(t, x) and maps xᵢ₊₁ = f(i, xᵢ), over any pytree.
+"""What a dynamical system is: a flow dx/dt = f(t, x) or a map xᵢ₊₁ = f(i, xᵢ), over any pytree.
 
 Both advance a state together with tangent vectors,
 
@@ -17,15 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ..constraints import AbstractConstraint, Free
-from ..precision import Scalar, double_precision, to_float64
-from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, all_finite, rms, runge_kutta_4
+from ..constraints import AbstractConstraint
+from ..precision import Scalar
+from ..solvers.integrate import Clock, all_finite
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
-from .checks import check_function, check_implicit, check_kind, check_positive, checked_state
 
-LONGEST_PIECE = 10.0
-"""Units of time after which a flow is retracted onto its constraint at the latest; studies cut longer spans."""
+LONGEST_SEGMENT = 10.0
+"""Units of time after which a flow is retracted onto its constraint at the latest; `cut` cuts longer spans."""
+ITERATIONS_PER_UNIT = 10
+"""Default lengths are so many iterations for each unit of time that they are of a flow."""
 
 
 class Advanced(NamedTuple):
@@ -45,11 +46,18 @@ class Advanced(NamedTuple):
 class AbstractSystem(eqx.Module):
     """A state that moves, with the tangent space of the set on which it moves.
 
-    *For developers:* a new kind of system supplies `advance`, `clock`, `span` and `time`.
+    *For developers:* a new kind of system supplies all that is abstract here: `advance`, `clock`, `span` and `time`;
+    `continuous`; and what datasets say of it, `label` and `described`.
+
+    **Attributes:**
+
+    - `continuous`: whether time is continuous, so that any span of it can be asked for; other systems go by whole
+      iterations.
     """
 
     state: eqx.AbstractVar[PyTree]
     constraint: eqx.AbstractVar[AbstractConstraint]
+    continuous: eqx.AbstractClassVar[bool]
 
     @abstractmethod
     def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
@@ -68,6 +76,74 @@ class AbstractSystem(eqx.Module):
         """The inverse of `span`."""
 
     @property
+    @abstractmethod
+    def label(self) -> str:
+        """The name of the method that advances the state: of the solver of a flow, for example `tsit5`, or `map`."""
+
+    @property
+    @abstractmethod
+    def described(self) -> tuple[tuple[Callable, ...], Any]:
+        """The functions that define the system and their parameters, which tell it from others."""
+
+    @abstractmethod
+    def rate(self, state: PyTree, clock: Clock) -> PyTree:
+        """How fast the state changes: the velocity of a flow, or the change over one iteration per unit of time."""
+
+    @property
+    def unit(self) -> float:
+        """The time that default lengths are multiples of: one unit of time for flows, else ten iterations."""
+        return 1.0 if self.continuous else ITERATIONS_PER_UNIT * float(self.time(1))
+
+    @property
+    def stepping(self) -> str:
+        """Whether steps are `adaptive`, `fixed`, or whole iterations (`iteration`)."""
+        return "iteration"
+
+    @property
+    def tolerances(self) -> dict[str, float]:
+        """The relative and absolute tolerance, `rtol` and `atol`, of adaptive steps; nothing for others."""
+        return {}
+
+    def with_tolerances(self, **tolerances: float) -> "AbstractSystem":
+        """The system with other tolerances `rtol` or `atol`.
+
+        **Raises:** `ValueError` where there are none to change.
+        """
+        for name in tolerances:
+            raise ValueError(f"{name}: maps and fixed steps have no tolerance; leave it out.")
+        return self
+
+    def next_step(self, clock: Clock) -> float:
+        """The next step of the solver, in units of time; 0 for a flow that has not begun, and for a map."""
+        return float(clock.step)
+
+    def clock_at(self, position: Any, step: Any) -> Clock:
+        """The clock at a position (time, or number of the iteration), with the next step of the solver."""
+        return Clock(np.asarray(position).astype(np.asarray(self.clock().position).dtype), np.asarray(step))
+
+    def nonempty_span(self, time: float) -> Any:
+        """The span of `time`, at least one iteration."""
+        span = self.span(time)
+        return span if self.continuous else max(span, type(span)(1))
+
+    def cut(self, spans: Any, longest: float = LONGEST_SEGMENT, slack: float = 0.0) -> tuple[Any, Any]:
+        """Spans of a flow cut into equal segments, after each of which it is retracted onto its constraint.
+
+        **Returns:** for every span the length of its segments, in the unit of `advance`, and how many there are: one
+        for spans of iterations, none for empty ones.
+
+        **Arguments:**
+
+        - `longest`: segments of a flow are at most this long.
+        - `slack`: how much longer they may be, relative.
+        """
+        spans = np.asarray(spans)
+        if not self.continuous:
+            return spans.astype(np.int64), (spans > 0).astype(np.int64)
+        segments = np.ceil(spans / longest - slack).astype(np.int64)
+        return spans / np.maximum(segments, 1), segments
+
+    @property
     def dimension(self) -> int:
         """The dimension of the space that tangent vectors live in: that of the state less the constraint's."""
         return size(self.state) - self.constraint.codimension(self.state)
@@ -77,172 +153,10 @@ class AbstractSystem(eqx.Module):
         return jax.vmap(lambda v: self.constraint.tangent(state, v))(tangents)
 
 
-class Flow(AbstractSystem):
-    """dx/dt = f(t, x, args).
-
-    **Arguments:**
-
-    - `vector_field`: a function of (t, x, args) that JAX can trace; it returns a pytree like x.
-    - `state`: where the flow starts: float64 arrays in any pytree. A list of plain numbers means a vector.
-    - `args`: parameters, handed to `vector_field`. Their values may change without compiling again.
-    - `constraint`: a set that the flow stays on; the vector field is projected onto its tangent space.
-    - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
-    - `integrate`: optionally, a faster way to take adaptive steps without tangents, a function of (state, span,
-      clock, args, integrator) that returns the state, the clock and a status.
-
-    ```python
-    flow = curlflow.Flow(lambda t, x, args: -args * x, [1.0, 2.0], args=0.5)
-    curlflow.lyapunov(flow)
-    ```
-
-    **Raises:** `ValueError` for a state in single precision and for a vector field with other arguments or
-    another result.
-    """
-
-    vector_field: Callable
-    state: PyTree
-    args: PyTree = None
-    constraint: AbstractConstraint = Free()
-    integrator: Adaptive | FixedSteps = Adaptive()
-    integrate: Callable | None = None
-
-    def __init__(self, vector_field, state, args=None, *, constraint=None, integrator=None, integrate=None):
-        self.vector_field = vector_field
-        self.state = checked_state(state)
-        self.args = to_float64(args, "args")
-        self.constraint = Free() if constraint is None else constraint
-        self.integrator = to_float64(Adaptive() if integrator is None else integrator, "integrator")
-        self.integrate = integrate
-        check_kind("integrator", self.integrator, Adaptive | FixedSteps, "curlflow.solvers.Adaptive or FixedSteps")
-        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
-        check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
-
-    def velocity(self, t: Any, state: PyTree) -> PyTree:
-        """The vector field at time `t`, projected onto the constraint."""
-        return self.constraint.tangent(state, self.vector_field(t, state, self.args))
-
-    def clock(self) -> Clock:
-        return Clock(np.float64(0.0), np.float64(0.0))
-
-    def span(self, time: float) -> np.float64:
-        return np.float64(time)
-
-    def time(self, span: Any) -> Any:
-        return span
-
-    @double_precision
-    def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
-        if isinstance(self.integrator, FixedSteps):
-            return self._advance_fixed(state, tangents, span, clock)
-        return self._advance_adaptive(state, tangents, span, clock)
-
-    def _advance_fixed(self, state, tangents, span, clock):
-        steps = jnp.ceil(span / self.integrator.step - 1e-9).astype(int)
-        h = span / steps
-
-        def step(i, x):
-            return runge_kutta_4(self.velocity, clock.position + i * h, x, h)
-
-        state, tangents, log_volume = iterated(self, step, state, tangents, 0, steps)
-        return self._retracted(state, tangents, Clock(clock.position + span, clock.step), log_volume)
-
-    def _advance_adaptive(self, state, tangents, span, clock):
-        check_implicit(self.integrator, state, tangents)
-        if tangents is None and self.integrate is not None:
-            state, clock, status = self.integrate(state, span, clock, self.args, self.integrator)
-            return self._retracted(state, None, clock, jnp.asarray(jnp.nan), status)
-        full = tangents is not None and count(tangents) == self.dimension
-
-        def field(t, y):
-            x, v, _ = y
-            velocity = lambda x: self.velocity(t, x)  # noqa: E731
-            if v is None:
-                return velocity(x), None, 0.0
-            f, df_v = push_forward(velocity, x, v)
-            return f, df_v, self._divergence(velocity, x) if full else 0.0
-
-        def norm(y):
-            x, v, _ = y
-            return rms(x) if v is None else jnp.maximum(rms(x), rms(v))
-
-        y = (state, tangents, jnp.asarray(0.0))
-        (state, tangents, volume), clock, status, _ = adaptive(field, y, span, clock, self.integrator, norm)
-        volume = volume if full else jnp.asarray(jnp.nan)
-        return self._retracted(state, tangents, clock, volume, status)
-
-    def _divergence(self, velocity, x):
-        basis = _tangent_basis(self, x)
-        _, images = push_forward(velocity, x, from_rows(basis, x))
-        return jnp.sum(basis * as_rows(images))
-
-    def _retracted(self, state, tangents, clock, log_volume, status=Status.completed):
-        state = self.constraint.retract(state)
-        if tangents is not None:
-            tangents = self.project(state, tangents)
-        return Advanced(state, tangents, clock, log_volume, with_divergence(status, state, tangents))
-
-
-class Map(AbstractSystem):
-    """xᵢ₊₁ = f(i, xᵢ, args).
-
-    **Arguments:**
-
-    - `step`: a function of (i, x, args) that JAX can trace; it receives the index of the iteration, starting
-      at 0, and returns a pytree like x.
-    - `state`: where the map starts: float64 arrays in any pytree. A list of plain numbers means a vector.
-    - `time_per_step`: how much time one iteration stands for; exponents are per unit of this time.
-    - `args`: parameters, handed to `step`. Their values may change without compiling again.
-    - `constraint`: a set onto which every iterate is retracted.
-    - `iterate`: optionally, a faster way to take many steps, a function of (state, index, number, args).
-
-    ```python
-    doubling = curlflow.Map(lambda i, x, args: 2 * x % 1, 0.1)
-    ```
-
-    **Raises:** `ValueError` for a state in single precision, a step with other arguments or another result,
-    and a time per step that is not positive.
-    """
-
-    step: Callable
-    state: PyTree
-    time_per_step: Scalar = 1.0
-    args: PyTree = None
-    constraint: AbstractConstraint = Free()
-    iterate: Callable | None = None
-
-    def __init__(self, step, state, time_per_step=1.0, args=None, *, constraint=None, iterate=None):
-        check_positive("time_per_step", time_per_step)
-        self.step = step
-        self.state = checked_state(state)
-        self.time_per_step = to_float64(time_per_step, "time_per_step")
-        self.args = to_float64(args, "args")
-        self.constraint = Free() if constraint is None else constraint
-        self.iterate = iterate
-        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
-        check_function(self.step, "step", "i, x, args", 0, self.state, self.args)
-
-    def clock(self) -> Clock:
-        return Clock(np.int64(0), np.float64(0.0))
-
-    def span(self, time: float) -> np.int64:
-        return np.int64(round(float(time / self.time_per_step)))
-
-    def time(self, span: Any) -> Any:
-        return span * self.time_per_step
-
-    @double_precision
-    def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
-        first = jnp.asarray(clock.position).astype(int)
-
-        def step(i, x):
-            return self.constraint.retract(self.step(i, x, self.args))
-
-        if tangents is None and self.iterate is not None:
-            state, log_volume = self.iterate(state, first, span, self.args), jnp.asarray(jnp.nan)
-        else:
-            state, tangents, log_volume = iterated(self, step, state, tangents, first, span)
-        status = with_divergence(Status.completed, state, tangents)
-        return Advanced(state, tangents, Clock(first + span, clock.step), log_volume, status)
+def change_over_iteration(system: AbstractSystem, state: PyTree, clock: Clock) -> PyTree:
+    """How much the state changes over one iteration, per unit of time."""
+    after = system.advance(state, None, 1, clock).state
+    return jax.tree.map(lambda a, b: (a - b) / system.time(1), after, state)
 
 
 def iterated(
@@ -261,10 +175,10 @@ def iterated(
         function = lambda x: step(first + i, x)  # noqa: E731
         if not full:
             return *push_forward(function, x, v), volume
-        basis = _tangent_basis(system, x)
+        basis = tangent_basis(system, x)
         image, derivative = push_forward(function, x, from_rows(basis, x))
         derivative = as_rows(derivative)
-        determinant = jnp.linalg.slogdet(derivative @ _tangent_basis(system, image).T)[1]
+        determinant = jnp.linalg.slogdet(derivative @ tangent_basis(system, image).T)[1]
         v = from_rows((as_rows(v) @ basis.T) @ derivative, x)
         return image, v, volume + determinant
 
@@ -278,7 +192,7 @@ def _iterate_pairs(step, state, first, number):
     return jax.lax.cond(number % 2 == 1, lambda x: step(first + number - 1, x), lambda x: x, state)
 
 
-def _tangent_basis(system: AbstractSystem, state: PyTree) -> Float[Array, "dimension n"]:
+def tangent_basis(system: AbstractSystem, state: PyTree) -> Float[Array, "dimension n"]:
     """Orthonormal rows that span the tangent space at `state`, for small systems."""
     identity = jnp.eye(size(state))
     codimension = system.constraint.codimension(state)

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..precision import to_float64
-from .base import Flow, Map
+from .flow import Flow
+from .map import Map
 
 
 def lorenz63(sigma: float = 10.0, rho: float = 28.0, beta: float = 8 / 3, state=(1.0, 1.0, 20.0)) -> Flow:

@@ -14,7 +14,8 @@ from jaxtyping import Array, PyTree
 
 from ..solvers.integrate import Adaptive, Clock, adaptive, rms
 from ..status import Status
-from .base import AbstractSystem, Advanced, Flow
+from .base import AbstractSystem, Advanced
+from .flow import Flow
 
 
 def advance_until(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, height: Callable) -> Advanced:

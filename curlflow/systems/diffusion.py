@@ -18,7 +18,7 @@ Arnold, Random Dynamical Systems (1998), chapters 3 and 4. The numbers of equati
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -32,7 +32,7 @@ from ..precision import Scalar, double_precision, to_float64
 from ..solvers.integrate import Clock
 from ..status import Status
 from ..tangents import size
-from .base import AbstractSystem, Advanced, iterated, with_divergence
+from .base import AbstractSystem, Advanced, change_over_iteration, iterated, with_divergence
 from .checks import check_function, check_kind, check_positive, checked_state
 
 NOT_LINEAR = 1e-8
@@ -73,6 +73,9 @@ class Diffusion(AbstractSystem):
     numbers from 1, and what is no key.
     """
 
+    continuous: ClassVar[bool] = False
+    label: ClassVar[str] = "euler_maruyama"
+
     drift: Callable
     diffusion: Callable
     state: PyTree
@@ -110,6 +113,16 @@ class Diffusion(AbstractSystem):
         further = self.state, self.args, np.zeros(self.motions)
         check_function(diffusion, "diffusion", "t, x, args, increments", 0.0, *further)
         _check_linear(self)
+
+    @property
+    def described(self) -> tuple[tuple[Callable, ...], Any]:
+        return (self.drift, self.diffusion), (self.args, self.key, self.step, self.steps, self.motions)
+
+    def rate(self, state: PyTree, clock: Clock) -> PyTree:
+        return change_over_iteration(self, state, clock)
+
+    def next_step(self, clock: Clock) -> float:
+        return float(self.step)
 
     def clock(self) -> Clock:
         return Clock(np.int64(0), np.float64(0.0))

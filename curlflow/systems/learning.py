@@ -13,9 +13,10 @@ from ..precision import Scalar
 from ..rules import AbstractLearningRule
 from ..solvers.integrate import Adaptive, FixedSteps
 from ..tasks import AbstractTask, Samples, SecondMoments
-from .base import Flow, Map
 from .fast.rank_one import RankOneMinibatches, RankOneUpdates, is_of_rank_one
 from .fast.rank_one_flow import RankOneFlow
+from .flow import Flow
+from .map import Map
 
 
 def learning_flow(

@@ -14,7 +14,7 @@ from ...measures.motion import Verdict, verdict
 from ...precision import double_precision
 from ...spec import Spec
 from ...status import Status
-from ...systems import AbstractSystem, Flow
+from ...systems import AbstractSystem
 from ...variable import Variable
 from ..runs import silent
 from ..stability.study import stability
@@ -107,7 +107,7 @@ def chosen(observable: Any, names: list[str], functions: bool = True) -> tuple[i
 
 def late_extrema(r: Classified, place: int, scale: float) -> Float[np.ndarray, " extremum"]:
     """The last local extrema of an observable: of the late samples, or of even ones where these have more of them."""
-    moves, continuous = r.status == Status.completed and moves_at_end(r, place, scale), isinstance(r.system, Flow)
+    moves, continuous = r.status == Status.completed and moves_at_end(r, place, scale), r.system.continuous
     late, even = (extrema(s[np.isfinite(s)], moves, continuous) for s in (r.late[:, place], r.even[:, place]))
     known, of_even = np.isfinite(late).sum(), np.isfinite(even).sum()
     return even if of_even > known and (continuous or known == 0) else late

@@ -14,7 +14,7 @@ from ...measures.standard_error import batch_means_error, halves_agree
 from ...networks import Feedforward
 from ...solvers.integrate import Clock, rms
 from ...status import Status
-from ...systems import AbstractSystem, Flow
+from ...systems import AbstractSystem
 from ...systems.linearised.transverse import OffOrbits
 from ..train.stopping import held_time
 from .observed import of_observables, relative_tolerance
@@ -58,7 +58,7 @@ def indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indica
     return Indicators(
         status=r.status, exponents=found["lyapunov_exponent"], errors=found["lyapunov_exponent_se"],
         resolution=max(ROUNDING, relative_tolerance(r)),
-        duration=found["averaged_time"], converged=bool(found["converged"]), continuous=isinstance(r.system, Flow),
+        duration=found["averaged_time"], converged=bool(found["converged"]), continuous=r.system.continuous,
         moves=bool(found["moves"].any()), stationary=bool(found["stationary"].all()),
         zero_one=float(np.nanmedian(k)) if np.isfinite(k).any() else math.nan,
         distance=found["return_distance"], period=_iterations(r, found), steady=bool(found["returns_steadily"]),
@@ -93,7 +93,7 @@ def named_status(r: Classified, found: dict[str, Any]) -> Status:
     """How the run ended; of one that did not fail also the trap that it ended in."""
     if r.status != Status.completed:
         return r.status
-    moves, is_map = found["moves"].any(), not isinstance(r.system, Flow)
+    moves, is_map = found["moves"].any(), not r.system.continuous
     repeats = is_map and found["return_distance"] < REPEATS
     if (repeats or not moves) and _held(found):
         return Status.held_by_rounding
@@ -127,7 +127,7 @@ def _of_weights(r: Classified) -> dict[str, Any]:
 @eqx.filter_jit
 def _relative_speed(system: AbstractSystem, state: Feedforward, clock: Clock) -> Array:
     """‖dW/dt‖/‖W‖; of a map over one iteration."""
-    if isinstance(system, Flow):
+    if system.continuous:
         velocity = system.velocity(clock.position, state)
     else:
         after = system.advance(state, None, 1, clock).state

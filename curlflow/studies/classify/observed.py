@@ -15,7 +15,6 @@ from ...measures.stationarity import stationary
 from ...measures.zero_one import FEWEST as FEWEST_FOR_TEST
 from ...measures.zero_one import zero_one_test
 from ...status import Status
-from ...systems import Flow
 from .options import Options
 from .runs import Classified
 from .sampling import RESTS
@@ -97,7 +96,7 @@ def _returns(r: Classified, moves: Bool[np.ndarray, " observables"], grows: bool
     Late samples tell what repeats soon, and no state between two of them is missed. Where they are not the even ones
     too, those tell what takes longer, or does not come back later on.
     """
-    flow, step = isinstance(r.system, Flow), r.sampling.step
+    flow, step = r.system.continuous, r.sampling.step
     apart = _apart(r.late, moves)
     back = first_return(apart, 5 * BACK, flow)
     bands = _bands(apart) if grows and not flow else None

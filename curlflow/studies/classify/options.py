@@ -5,7 +5,7 @@ from typing import Any
 
 from ...measures.zero_one import FEWEST
 from ...networks import Feedforward
-from ...systems import AbstractSystem, Flow
+from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ..arguments import positive, whole
 from ..lyapunov.options import ALIGNMENT, unit_of
@@ -37,7 +37,7 @@ class Options:
         defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
         full = defaults | {name: value for name, value in given.items() if value is not None}
         duration = positive("duration", full["duration"])
-        if not isinstance(system, Flow) and int(system.span(duration)) < FEWEST:
+        if not system.continuous and int(system.span(duration)) < FEWEST:
             raise ValueError(
                 f"duration: got {duration:g}, {int(system.span(duration))} iterations; "
                 f"required are {FEWEST} or more for the 0-1 test."

@@ -15,8 +15,8 @@ from ...measures.frames import frames, log_alignment
 from ...measures.lyapunov import Run, lyapunov_blocks, random_tangents
 from ...measures.recording import CAPACITY, record
 from ...status import Status
-from ...systems import AbstractSystem, Flow
-from ...systems.base import LONGEST_PIECE
+from ...systems import AbstractSystem
+from ...systems.base import LONGEST_SEGMENT
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ..lyapunov import runs as exponent_runs
 from ..lyapunov.options import Options as ExponentOptions
@@ -173,8 +173,8 @@ def _transient(r: Classified, options: Options, report: Progress) -> Iterator[No
 
 def _stretch(system: AbstractSystem, transient: float) -> tuple[np.ndarray, int]:
     """The length of a stretch, in the unit of `system.advance`, and how many there are."""
-    if isinstance(system, Flow):
-        number = max(STRETCHES, math.ceil(transient / LONGEST_PIECE)) if transient > 0 else 0
+    if system.continuous:
+        number = max(STRETCHES, math.ceil(transient / LONGEST_SEGMENT)) if transient > 0 else 0
         return np.asarray(system.span(transient / max(number, 1))), number
     iterations = int(system.span(transient))
     span = max(1, iterations // STRETCHES)
@@ -184,9 +184,9 @@ def _stretch(system: AbstractSystem, transient: float) -> tuple[np.ndarray, int]
 def _sampling(ready: list[Classified], options: Options) -> Sampling:
     """The same for all, with the shortest step of their solvers."""
     system, steps = ready[0].system, [step_of_solver(r.system, r.run.clock) for r in ready]
-    if isinstance(system, Flow) and min(steps) == 0:
+    if system.continuous and min(steps) == 0:
         # Without a transient no step has been taken: how long is the one after a first stretch?
-        spans = np.full(CAPACITY, min(options.duration / FEWEST, LONGEST_PIECE)), np.ones(CAPACITY, dtype=np.int64)
+        spans = np.full(CAPACITY, min(options.duration / FEWEST, LONGEST_SEGMENT)), np.ones(CAPACITY, dtype=np.int64)
         clocks = [record(r.system, r.observe, r.run.state, r.run.clock, *spans, np.asarray(1)).clock for r in ready]
         steps = [step_of_solver(r.system, clock) for r, clock in zip(ready, clocks, strict=True)]
     return sampling(system, min(steps), options.duration, options.seed)
@@ -210,7 +210,7 @@ def _observe(r: Classified, report: Progress) -> Iterator[None]:
         done += take
         report(r.index, "observables", done / number)
         yield
-    if isinstance(r.system, Flow):
+    if r.system.continuous:
         spread = r.spread
         r.ends = spread[:: max(1, len(spread) // NEAREST)]
         return
@@ -253,7 +253,7 @@ def _shorter(system: AbstractSystem, block: float, most: float) -> float:
     """A block that is no longer than `most`, and no shorter than an iteration of a map."""
     if block <= most:
         return block
-    return float(system.time(system.span(most) if isinstance(system, Flow) else max(1, system.span(most))))
+    return float(system.time(system.span(most) if system.continuous else max(1, system.span(most))))
 
 
 def _align(r: Classified, options: Options, report: Progress) -> Iterator[None]:

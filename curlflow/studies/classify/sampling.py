@@ -17,8 +17,8 @@ from jaxtyping import Bool, Float, Int
 from scipy import signal
 
 from ...solvers.integrate import FixedSteps
-from ...systems import AbstractSystem, Flow
-from ...systems.base import LONGEST_PIECE
+from ...systems import AbstractSystem
+from ...systems.base import LONGEST_SEGMENT
 
 MOST, FEWEST = 40_000, 4_000
 """The most late samples, and the fewest samples of a flow's window."""
@@ -50,9 +50,9 @@ class Sampling(NamedTuple):
     def spans(self, system: AbstractSystem) -> tuple[np.ndarray, np.ndarray]:
         """How far to go before each record, in the unit of `system.advance`, cut into how many pieces."""
         steps = np.diff(self.places, prepend=0)
-        if not isinstance(system, Flow):
+        if not system.continuous:
             return steps.astype(np.int64), np.ones(len(steps), dtype=np.int64)
-        pieces = np.ceil(steps * self.step / LONGEST_PIECE).astype(np.int64)
+        pieces = np.ceil(steps * self.step / LONGEST_SEGMENT).astype(np.int64)
         return steps * self.step / pieces, pieces
 
 
@@ -64,7 +64,7 @@ def sampling(system: AbstractSystem, step: float, duration: float, seed: int) ->
     - `step`: of a flow: the shortest step of its solver.
     - `seed`: of the spread samples.
     """
-    if isinstance(system, Flow):
+    if system.continuous:
         step = min(step, duration / FEWEST)
         number = int(duration / step + 1e-9)
     else:

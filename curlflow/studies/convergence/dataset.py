@@ -10,7 +10,6 @@ import xarray as xr
 
 from ... import results
 from ...status import Status
-from ...systems import Flow
 from ...variable import Variable
 from ..train.plan import EPOCH, Plan
 from ..train.stopping import Stop
@@ -66,7 +65,7 @@ def assemble(
     """
     shape = (len(names), len(runs) // len(names))
     system = runs[0].run.system
-    per_epoch = EPOCH if isinstance(system, Flow) else float(system.time(1))
+    per_epoch = EPOCH if system.continuous else float(system.time(1))
     last = int(plan.epochs[-1])
     curves = np.full((*shape, plan.epochs.size, 2), np.nan)
     for at, r in zip(np.ndindex(shape), runs, strict=True):

@@ -105,7 +105,7 @@ def compiled(runs: list[Arriving], plan: Plan) -> None:
     for r in {r.rule: r for r in runs}.values() if threads(len(runs)) > 1 else ():
         run = r.run
         jax.block_until_ready(_to(r, run.state, run.clock, plan.spans[0], 0, True))
-        if isinstance(run.system, Flow):
+        if run.system.continuous:
             nowhere = np.full(ROWS, np.inf), np.asarray(1e-9), np.asarray(r.threshold)
             jax.block_until_ready(_watched(stepped(run), run.observer, r.of, run.state, run.clock, *nowhere))
 
@@ -120,7 +120,7 @@ def _recorded(r: Arriving, plan: Plan) -> Recorded:
 def _together(r: Arriving, plan: Plan) -> int:
     """How many records one solve passes: as long as its tolerances stay as they are, and up to the next look."""
     run = r.run
-    if not isinstance(run.system, Flow) or not np.isnan(r.crossed) or run.done == 0:
+    if not run.system.continuous or not np.isnan(r.crossed) or run.done == 0:
         return 0
     if stepped(run).integrator.rtol < run.system.integrator.rtol:
         return 0
@@ -165,7 +165,7 @@ def _next(r: Arriving, plan: Plan) -> Recorded:
         r.crossed = float(reached.clock.position)
         left = end - reached.clock.position
         if left > 1e-9 * span * pieces:
-            pieces = pieces if isinstance(run.system, Flow) else 1
+            pieces = pieces if run.system.continuous else 1
             reached = as_numpy(_to(r, reached.state, reached.clock, left / pieces, pieces, False))
     good = reached.status == Status.completed
     return Recorded(reached.state, reached.clock, reached.status, reached.errors[None], np.asarray(int(good)))
@@ -173,7 +173,7 @@ def _next(r: Arriving, plan: Plan) -> Recorded:
 
 def _to(r: Arriving, state: Any, clock: Any, span: Any, pieces: int, seeking: bool) -> Reached:
     """`pieces` times `span`; a flow whose solver used up its steps in a long piece does it again in shorter ones."""
-    flow = isinstance(r.run.system, Flow)
+    flow = r.run.system.continuous
     numbers = np.asarray(span if flow else np.int64(span)), np.asarray(r.threshold), np.asarray(pieces)
     reached = _advanced(stepped(r.run), r.run.observer, r.of, seeking, state, clock, *numbers)
     shorter = shorter_pieces(span) if flow else 1
@@ -229,7 +229,7 @@ def _advanced(
         state, clock, _, _, done = carry
         if seeking:
             after = advance_until(system, state, span, clock, height)
-            flow = isinstance(system, Flow)
+            flow = system.continuous
             crossed = _has_crossed(after, clock, span, height) if flow else height(after.state) <= 0
         else:
             after, crossed = system.advance(state, None, span, clock), jnp.asarray(False)

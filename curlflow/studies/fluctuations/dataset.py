@@ -14,7 +14,7 @@ from ...measures.order_parameter import layer_order_parameters, order_parameter
 from ...measures.pca import principal_components
 from ...status import Status
 from ...variable import Variable
-from ..simulate_dataset import weight_coordinates
+from ..simulate import weight_coordinates
 from ..train.stopping import alternating
 from .options import Options
 

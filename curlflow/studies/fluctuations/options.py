@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ...measures.window import CAPACITY, snapshot_places
-from ...systems import AbstractSystem, Flow
+from ...systems import AbstractSystem
 from ...tangents import size
 from ..arguments import positive, whole
 from ..train.plan import EPOCH
@@ -53,7 +53,7 @@ class Options:
     @classmethod
     def checked(cls, given: dict[str, Any], system: AbstractSystem, learning: bool) -> "Options":
         """Options from what was given, with defaults."""
-        flow = isinstance(system, Flow)
+        flow = system.continuous
         start, stop = _window(given["window"], flow, learning)
         interval = _interval(given["interval"], stop - start, flow)
         samples = math.floor((stop - start) / interval + 1e-9)

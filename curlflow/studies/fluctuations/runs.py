@@ -14,8 +14,8 @@ from jaxtyping import Array, Float, Int, PyTree
 from ...measures.lyapunov import Run, transient_blocks
 from ...measures.window import Schedule, Watched, Window, opened, places_ahead, watched
 from ...status import Status
-from ...systems import AbstractSystem, Flow
-from ...systems.base import LONGEST_PIECE
+from ...systems import AbstractSystem
+from ...systems.base import LONGEST_SEGMENT
 from ...tangents import size
 from ..lyapunov.runs import as_numpy
 from ..runs import Pace, Progress, in_turns
@@ -128,8 +128,8 @@ def run_all(runs: list[Fluctuating], options: Options, indices: Int[np.ndarray, 
 
 
 def _schedule(system: AbstractSystem, options: Options) -> Schedule:
-    pieces = math.ceil(options.interval / LONGEST_PIECE - 1e-9) if isinstance(system, Flow) else 1
-    if isinstance(system, Flow):
+    pieces = math.ceil(options.interval / LONGEST_SEGMENT - 1e-9) if system.continuous else 1
+    if system.continuous:
         span = np.asarray(options.interval / pieces)
     else:
         # One update after the other is the common case, and has code of its own.
@@ -180,10 +180,10 @@ def _transient(r: Fluctuating, options: Options, report: Progress) -> Iterator[N
 
 def _stretches(system: AbstractSystem, options: Options) -> list[tuple[Any, int]]:
     """Spans, and how many of each, that lead to the window."""
-    if isinstance(system, Flow):
+    if system.continuous:
         steps = min(options.samples, math.floor(min(options.start, LEAD) / options.interval + 1e-9))
         before = options.start - steps * options.interval
-        number = math.ceil(before / LONGEST_PIECE - 1e-9)
+        number = math.ceil(before / LONGEST_SEGMENT - 1e-9)
         return [(np.float64(before / max(number, 1)), number), (np.float64(options.interval), steps)]
     number, rest = divmod(int(options.start), ITERATIONS)
     return [(np.int64(ITERATIONS), number), (np.int64(rest), int(rest > 0))]

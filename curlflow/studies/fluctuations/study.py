@@ -13,8 +13,7 @@ from ...systems import AbstractSystem
 from ...tangents import size
 from ..arguments import check_subject, flag
 from ..runs import Interrupted, reporting, stopped
-from ..simulate_dataset import dimension_along
-from ..subject import architecture_of, built, compressed_alike, compression_attribute, subject_attributes
+from ..subject import Subject, architecture_of, built, compressed_alike, compression_attribute, subject_attributes
 from .dataset import Axes, Sampled, assemble
 from .given import check_meaning, sampled
 from .options import Options
@@ -123,7 +122,7 @@ def fluctuations(
     indices = options.chosen(size(system.state))
     with reporting(progress, len(runs)) as report:
         interrupted = stopped(lambda: run_all(runs, options, indices, report))
-    axes = Axes(dimension_along(system, learning), float(system.time(1)), indices, shapes)
+    axes = Axes(Subject.of(subject).along, float(system.time(1)), indices, shapes)
     about = subject_attributes(subject, rule, architecture) | compression
     dataset = assemble([_seen(r, options) for r in runs], options, axes, _settings(options), about)
     if interrupted:

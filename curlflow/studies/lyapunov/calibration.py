@@ -25,9 +25,7 @@ SAFETY = 0.7
 
 def initial_span(system: AbstractSystem):
     """About one unit of time, at least one iteration."""
-    return (
-        max(system.span(BLOCK), type(system.span(BLOCK))(1)) if not isinstance(system, Flow) else system.span(BLOCK)
-    )
+    return max(system.span(BLOCK), type(system.span(BLOCK))(1)) if not system.continuous else system.span(BLOCK)
 
 
 def block_length(system: AbstractSystem, run: Run, vectors: int, tracked: Callable[[AbstractSystem], Any], *, key):
@@ -44,7 +42,7 @@ def block_length(system: AbstractSystem, run: Run, vectors: int, tracked: Callab
         stretch = np.asarray(blocks.log_stretch)[: int(blocks.number)]
         condition = largest_condition(stretch, 1.0) if len(stretch) == PILOT_BLOCKS else np.inf
         shorter = system.span(BLOCK * (1, 0.5, 0.2)[k % 3] * 10.0 ** -(k // 3))
-        if not condition > CONDITION or (not isinstance(system, Flow) and (span == 1 or shorter < 1)):
+        if not condition > CONDITION or (not system.continuous and (span == 1 or shorter < 1)):
             break
         span = shorter
     return span

@@ -18,7 +18,7 @@ from ...measures.lyapunov import ILL_CONDITIONED, Run, kaplan_yorke_dimension, l
 from ...measures.standard_error import batch_means_error, error_ratio, halves_agree
 from ...solvers.integrate import Adaptive, Clock, FixedSteps
 from ...status import Status
-from ...systems import AbstractSystem, Diffusion, Flow
+from ...systems import AbstractSystem, Diffusion
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ...tangents import as_rows, from_rows
 from ...variable import Variable
@@ -111,7 +111,7 @@ def _averaged(realizations: list[Realization], options: Options) -> float:
 
 
 def _method(system: AbstractSystem, options: Options) -> tuple[str, dict[str, float]]:
-    if not isinstance(system, Flow):
+    if not system.continuous:
         return ("euler_maruyama" if isinstance(system, Diffusion) else "map"), {}
     if not isinstance(system.integrator, Adaptive):
         return "rk4", {}
@@ -163,7 +163,7 @@ def _columns(r: Realization, options: Options) -> dict[str, Any]:
 
 
 def _step(r: Realization) -> float:
-    if isinstance(r.system, Flow) and isinstance(r.system.integrator, FixedSteps):
+    if r.system.continuous and isinstance(r.system.integrator, FixedSteps):
         return float(r.system.integrator.step)
     if isinstance(r.system, Diffusion):
         return float(r.system.step)
@@ -222,7 +222,7 @@ def _options(previous: xr.Dataset, given: Mapping[str, Any], system: AbstractSys
     keep = ("exponents", "transient", "alignment", "block", "seed")
     options = {name: used.get(name) for name in keep} | {name: given[name] for name in ("duration", "tolerance")}
     options["before"] = used["duration"] if used.get("block") is not None else 0.0
-    if isinstance(system, Flow):
+    if system.continuous:
         options |= {name: used.get(name) for name in ("stepping", "rtol", "atol")}
     return Options.checked(options, system, space)
 
@@ -265,8 +265,8 @@ def _realization(
         return r
     unravel = ravel_pytree(system.state)[1]
     position = saved.final_position.to_numpy()
-    clock = Clock(position if isinstance(system, Flow) else position.astype(np.int64), saved.step.to_numpy())
-    if isinstance(system, Flow) and options.stepping == "fixed":
+    clock = Clock(position if system.continuous else position.astype(np.int64), saved.step.to_numpy())
+    if system.continuous and options.stepping == "fixed":
         r.system = with_fixed_steps(system, float(saved.step))
         clock = clock._replace(step=np.asarray(0.0))
     tangents = from_rows(np.asarray(saved.final_tangent), system.state)

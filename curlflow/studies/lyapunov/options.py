@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...solvers.integrate import FixedSteps
-from ...systems import AbstractSystem, Flow
+from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ..arguments import one_of, positive, whole
 
@@ -49,7 +49,7 @@ class Options:
             raise ValueError(
                 "spec_or_system: its constraint leaves the state no freedom to move; there are no exponents."
             )
-        flow = isinstance(system, Flow)
+        flow = system.continuous
         given = {name: value for name, value in given.items() if value is not None}
         unit = unit_of(system)
         defaults = {
@@ -88,11 +88,11 @@ class Options:
 
 def unit_of(system: AbstractSystem) -> float:
     """The unit of time that default lengths are counted in."""
-    return 1.0 if isinstance(system, Flow) else ITERATIONS_PER_UNIT * float(system.time(1))
+    return 1.0 if system.continuous else ITERATIONS_PER_UNIT * float(system.time(1))
 
 
 def _own_stepping(system: AbstractSystem) -> str:
-    if not isinstance(system, Flow):
+    if not system.continuous:
         return "iteration"
     return "fixed" if isinstance(system.integrator, FixedSteps) else "adaptive"
 

@@ -184,7 +184,7 @@ def _begin(r: Realization, options: Options) -> None:
     tracked = _tracking(r, options)
     tangents = random_tangents(tracked(r.system), r.run.state, r.vectors, key=r.tangent_key)
     r.run = as_numpy(r.run._replace(tangents=tangents))
-    if options.stepping == "fixed" and isinstance(r.system, Flow) and not isinstance(r.system.integrator, FixedSteps):
+    if options.stepping == "fixed" and r.system.continuous and not isinstance(r.system.integrator, FixedSteps):
         step, status = fixed_step(r.system, r.run, r.system.span(options.block), tracked)
         r.system = with_fixed_steps(r.system, step)
         r.set_status(status)

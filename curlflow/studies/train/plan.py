@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ...measures.recording import CAPACITY
-from ...systems.base import LONGEST_PIECE
+from ...systems.base import LONGEST_SEGMENT
 
 EPOCH = 0.1
 """Units of time in an epoch of a flow, as in the published updates."""
@@ -18,7 +18,7 @@ STABILISED_PIECE = 1000.0
 
 def shorter_pieces(span: Any) -> int:
     """Into how many shorter ones a piece of a flow is cut whose solver used up its steps: 1 where it is short."""
-    return int(np.ceil(span / LONGEST_PIECE - 1e-9))
+    return int(np.ceil(span / LONGEST_SEGMENT - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Plan:
     def of(cls, dynamics: Any, epochs: int, records: int) -> "Plan":
         """The plan of runs with these `dynamics` of a spec."""
         stabilised = getattr(dynamics, "solver", None) == "rkc2"
-        longest = STABILISED_PIECE if stabilised else LONGEST_PIECE
+        longest = STABILISED_PIECE if stabilised else LONGEST_SEGMENT
         return cls.spaced(epochs, records, dynamics.kind == "flow", longest)
 
     @classmethod
-    def spaced(cls, epochs: int, records: int, flow: bool, longest: float = LONGEST_PIECE) -> "Plan":
+    def spaced(cls, epochs: int, records: int, flow: bool, longest: float = LONGEST_SEGMENT) -> "Plan":
         """The start, whole epochs from 1 in equal steps of their logarithm, each once, and always the last.
 
         **Arguments:**

@@ -14,7 +14,7 @@ from ...measures.recording import CAPACITY, Recorded, record
 from ...networks import Feedforward
 from ...problem import Problem
 from ...status import Status
-from ...systems import AbstractSystem, Flow
+from ...systems import AbstractSystem
 from ...systems.fast.deviations import DeviationObserver, deviation_flow, deviation_updates
 from ...tasks import AbstractTask, LinearSamples, SecondMoments
 from ..lyapunov.runs import as_numpy
@@ -123,7 +123,7 @@ def advanced(run: Run, plan: Plan, number: int) -> Recorded:
     fixed = stepped(run), run.observer, run.state, run.clock
     spans, pieces = plan.window(run.done)
     recorded = as_numpy(record(*fixed, spans, pieces, np.asarray(number)))
-    shorter = shorter_pieces(spans[0]) if isinstance(run.system, Flow) and number == 1 else 1
+    shorter = shorter_pieces(spans[0]) if run.system.continuous and number == 1 else 1
     if shorter > 1 and recorded.status == Status.max_steps_reached:
         recorded = as_numpy(record(*fixed, spans / shorter, pieces * shorter, np.asarray(number)))
     return recorded
@@ -135,7 +135,7 @@ def stepped(run: Run) -> AbstractSystem:
     With fixed ones a run that converges would end in steps at the limit of stability, at errors of the square of the
     tolerance.
     """
-    if not isinstance(run.system, Flow):
+    if not run.system.continuous:
         return run.system
     rtol, atol = run.system.integrator.rtol, run.system.integrator.atol
     if run.reference is not None:
@@ -165,7 +165,7 @@ def learn(run: Run, plan: Plan, may_stop: bool, threshold: float | None, report:
     while run.stop is None and run.done < total:
         until_check = 1 if run.done == 0 else CHECK - (run.done - 1) % CHECK
         # The tolerances of a flow are set anew at every record, and never by the pace of the machine.
-        number = 1 if isinstance(run.system, Flow) else min(pace.number, until_check, total - run.done)
+        number = 1 if run.system.continuous else min(pace.number, until_check, total - run.done)
         with pace.timed(number):
             recorded = advanced(run, plan, number)
         follow(run, plan, recorded, may_stop, threshold)
@@ -224,7 +224,7 @@ def _take(run: Run, plan: Plan, recorded: Recorded, threshold: float | None) -> 
 def _look(run: Run, plan: Plan, may_stop: bool, updated: Callable[[Any, int], Any]) -> None:
     """Whether the run may stop here, and what its state is called."""
     last = run.done == plan.epochs.size
-    autonomous = not isinstance(run.system, Flow) and run.problem.spec.dynamics.batch == "full"
+    autonomous = not run.system.continuous and run.problem.spec.dynamics.batch == "full"
     # A run that has left and come back since the last look is at another solution.
     if run.highest >= AT_SOLUTION:
         run.at_floor_since, run.status = None, Status.completed
@@ -263,7 +263,7 @@ def _judge(run: Run, may_stop: bool) -> None:
 
     With minibatches the multipliers of a mean over all samples say nothing of a product of random updates.
     """
-    if not isinstance(run.system, Flow) and run.problem.spec.dynamics.batch != "full":
+    if not run.system.continuous and run.problem.spec.dynamics.batch != "full":
         return
     if run.rates is None or run.reference is None:
         # As long as a run is stepped as a deviation it is within 1e-5 of the solution that it started from.
@@ -274,7 +274,7 @@ def _judge(run: Run, may_stop: bool) -> None:
     if rates.stable and may_stop:
         run.stop = Stop.at_solution
     # A deviation is not rounded away: it only grows from where it started.
-    spent = (run.epoch - run.at_floor_since) * (EPOCH if isinstance(run.system, Flow) else 1)
+    spent = (run.epoch - run.at_floor_since) * (EPOCH if run.system.continuous else 1)
     held = run.reference is None and spent >= held_time(rates.growth)
     run.status = Status.held_by_rounding if held else Status.completed
 

@@ -25,7 +25,8 @@ from ...rules import AbstractLearningRule
 from ...rules.signals import error_signal
 from ...solvers.integrate import Adaptive
 from ...tasks import AbstractTask, LinearSamples, Residuals, Samples, SecondMoments
-from ..base import Flow, Map
+from ..flow import Flow
+from ..map import Map
 from .deviation_spheres import DeviationSpheres
 from .rank_one import is_of_rank_one
 from .rank_one_deviations import RankOneDeviations

@@ -21,7 +21,8 @@ from ...precision import double_precision
 from ...rules import AbstractLearningRule
 from ...tangents import as_rows, from_rows, size
 from ...tasks import GivenErrors
-from ..base import AbstractSystem, Flow
+from ..base import AbstractSystem
+from ..flow import Flow
 
 Vector = Float[np.ndarray, " n"]
 

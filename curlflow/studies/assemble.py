@@ -1,0 +1,56 @@
+"""From what every realization has shown to one labelled dataset: `assembled`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from .. import results
+from ..variable import Variable
+
+Coordinates = Mapping[str, tuple[Any, Any, str]]
+"""(dims, values, long_name) by name."""
+
+
+def assembled(
+    study: str,
+    variables: Iterable[Variable],
+    rows: Sequence[Mapping[str, Any]],
+    coordinates: Coordinates,
+    settings: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    *,
+    along: Coordinates | None = None,
+    whole: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """The dataset of a study.
+
+    **Arguments:**
+
+    - `study`: the name of the function.
+    - `variables`: declarations of the numbers.
+    - `rows`: the numbers of every realization, by name. Arrays that are shorter than their coordinate, or than those
+      of other realizations, are filled up as `results.padded` does.
+    - `coordinates`: (dims, values, long_name) by name.
+    - `settings`: the arguments of the study, plain numbers and strings.
+    - `attributes`: what the dataset is about, and whatever else it says.
+    - `along`: the dimensions that the rows stand for, with their coordinates. Default: `realization`.
+    - `whole`: numbers that do not belong to a realization, by name.
+    """
+    along = {"realization": (("realization",), np.arange(len(rows)), "realization")} if along is None else along
+    declared = list(variables)
+    known = {dims[0]: np.shape(values)[0] for dims, values, _ in coordinates.values() if len(dims) == 1}
+    shape = tuple(np.shape(values)[0] for _, values, _ in along.values())
+    dims = {v.name: v.dims[len(along) :] for v in declared}
+    data = {name: results.stacked([row[name] for row in rows], dims[name], known) for name in rows[0]}
+    data = {name: values.reshape(*shape, *values.shape[1:]) for name, values in data.items()}
+    made = results.provenance(study, settings, device())
+    return results.labelled(declared, data | dict(whole or {}), {**along, **coordinates}, made | dict(attributes))
+
+
+def device() -> str:
+    """What JAX computed on."""
+    first = jax.devices()[0]
+    return f"{first.platform}: {first.device_kind}"

@@ -1,0 +1,160 @@
+"""Flows dx/dt = f(t, x, args), integrated with adaptive or fixed steps."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from ..constraints import AbstractConstraint, Free
+from ..precision import double_precision, to_float64
+from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, rms, runge_kutta_4
+from ..status import Status
+from ..tangents import as_rows, count, from_rows, push_forward
+from .base import AbstractSystem, Advanced, iterated, tangent_basis, with_divergence
+from .checks import check_function, check_implicit, check_kind, checked_state
+
+
+class Flow(AbstractSystem):
+    """dx/dt = f(t, x, args).
+
+    **Arguments:**
+
+    - `vector_field`: a function of (t, x, args) that JAX can trace; it returns a pytree like x.
+    - `state`: where the flow starts: float64 arrays in any pytree. A list of plain numbers means a vector.
+    - `args`: parameters, handed to `vector_field`. Their values may change without compiling again.
+    - `constraint`: a set that the flow stays on; the vector field is projected onto its tangent space.
+    - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
+    - `integrate`: optionally, a faster way to take adaptive steps without tangents, a function of (state, span,
+      clock, args, integrator) that returns the state, the clock and a status.
+
+    ```python
+    flow = curlflow.Flow(lambda t, x, args: -args * x, [1.0, 2.0], args=0.5)
+    curlflow.lyapunov(flow)
+    ```
+
+    **Raises:** `ValueError` for a state in single precision and for a vector field with other arguments or
+    another result.
+    """
+
+    continuous: ClassVar[bool] = True
+
+    vector_field: Callable
+    state: PyTree
+    args: PyTree = None
+    constraint: AbstractConstraint = Free()
+    integrator: Adaptive | FixedSteps = Adaptive()
+    integrate: Callable | None = None
+
+    def __init__(self, vector_field, state, args=None, *, constraint=None, integrator=None, integrate=None):
+        self.vector_field = vector_field
+        self.state = checked_state(state)
+        self.args = to_float64(args, "args")
+        self.constraint = Free() if constraint is None else constraint
+        self.integrator = to_float64(Adaptive() if integrator is None else integrator, "integrator")
+        self.integrate = integrate
+        check_kind("integrator", self.integrator, Adaptive | FixedSteps, "curlflow.solvers.Adaptive or FixedSteps")
+        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
+        check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
+
+    def velocity(self, t: Any, state: PyTree) -> PyTree:
+        """The vector field at time `t`, projected onto the constraint."""
+        return self.constraint.tangent(state, self.vector_field(t, state, self.args))
+
+    @property
+    def label(self) -> str:
+        return "rk4" if isinstance(self.integrator, FixedSteps) else self.integrator.solver
+
+    @property
+    def described(self) -> tuple[tuple[Callable, ...], Any]:
+        return (self.vector_field,), self.args
+
+    def rate(self, state: PyTree, clock: Clock) -> PyTree:
+        return self.velocity(clock.position, state)
+
+    @property
+    def stepping(self) -> str:
+        return "fixed" if isinstance(self.integrator, FixedSteps) else "adaptive"
+
+    @property
+    def tolerances(self) -> dict[str, float]:
+        if isinstance(self.integrator, FixedSteps):
+            return {}
+        return {"rtol": float(self.integrator.rtol), "atol": float(self.integrator.atol)}
+
+    def with_tolerances(self, **tolerances: float) -> "Flow":
+        if isinstance(self.integrator, FixedSteps):
+            return AbstractSystem.with_tolerances(self, **tolerances)
+        flow = self
+        for name, value in tolerances.items():
+            flow = eqx.tree_at(lambda s, name=name: getattr(s.integrator, name), flow, np.asarray(value, dtype=float))
+        return flow
+
+    def with_fixed_steps(self, step: float) -> "Flow":
+        """The flow integrated with classical Runge–Kutta steps of this length."""
+        return eqx.tree_at(lambda s: s.integrator, self, FixedSteps(np.asarray(step)))
+
+    def next_step(self, clock: Clock) -> float:
+        return float(self.integrator.step if isinstance(self.integrator, FixedSteps) else clock.step)
+
+    def clock(self) -> Clock:
+        return Clock(np.float64(0.0), np.float64(0.0))
+
+    def span(self, time: float) -> np.float64:
+        return np.float64(time)
+
+    def time(self, span: Any) -> Any:
+        return span
+
+    @double_precision
+    def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
+        if isinstance(self.integrator, FixedSteps):
+            return self._advance_fixed(state, tangents, span, clock)
+        return self._advance_adaptive(state, tangents, span, clock)
+
+    def _advance_fixed(self, state, tangents, span, clock):
+        steps = jnp.ceil(span / self.integrator.step - 1e-9).astype(int)
+        h = span / steps
+
+        def step(i, x):
+            return runge_kutta_4(self.velocity, clock.position + i * h, x, h)
+
+        state, tangents, log_volume = iterated(self, step, state, tangents, 0, steps)
+        return self._retracted(state, tangents, Clock(clock.position + span, clock.step), log_volume)
+
+    def _advance_adaptive(self, state, tangents, span, clock):
+        check_implicit(self.integrator, state, tangents)
+        if tangents is None and self.integrate is not None:
+            state, clock, status = self.integrate(state, span, clock, self.args, self.integrator)
+            return self._retracted(state, None, clock, jnp.asarray(jnp.nan), status)
+        full = tangents is not None and count(tangents) == self.dimension
+
+        def field(t, y):
+            x, v, _ = y
+            velocity = lambda x: self.velocity(t, x)  # noqa: E731
+            if v is None:
+                return velocity(x), None, 0.0
+            f, df_v = push_forward(velocity, x, v)
+            return f, df_v, self._divergence(velocity, x) if full else 0.0
+
+        def norm(y):
+            x, v, _ = y
+            return rms(x) if v is None else jnp.maximum(rms(x), rms(v))
+
+        y = (state, tangents, jnp.asarray(0.0))
+        (state, tangents, volume), clock, status, _ = adaptive(field, y, span, clock, self.integrator, norm)
+        volume = volume if full else jnp.asarray(jnp.nan)
+        return self._retracted(state, tangents, clock, volume, status)
+
+    def _divergence(self, velocity, x):
+        basis = tangent_basis(self, x)
+        _, images = push_forward(velocity, x, from_rows(basis, x))
+        return jnp.sum(basis * as_rows(images))
+
+    def _retracted(self, state, tangents, clock, log_volume, status=Status.completed):
+        state = self.constraint.retract(state)
+        if tangents is not None:
+            tangents = self.project(state, tangents)
+        return Advanced(state, tangents, clock, log_volume, with_divergence(status, state, tangents))

@@ -1,0 +1,88 @@
+"""Maps xᵢ₊₁ = f(i, xᵢ, args)."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from ..constraints import AbstractConstraint, Free
+from ..precision import Scalar, double_precision, to_float64
+from ..solvers.integrate import Clock
+from ..status import Status
+from .base import AbstractSystem, Advanced, change_over_iteration, iterated, with_divergence
+from .checks import check_function, check_kind, check_positive, checked_state
+
+
+class Map(AbstractSystem):
+    """xᵢ₊₁ = f(i, xᵢ, args).
+
+    **Arguments:**
+
+    - `step`: a function of (i, x, args) that JAX can trace; it receives the index of the iteration, starting
+      at 0, and returns a pytree like x.
+    - `state`: where the map starts: float64 arrays in any pytree. A list of plain numbers means a vector.
+    - `time_per_step`: how much time one iteration stands for; exponents are per unit of this time.
+    - `args`: parameters, handed to `step`. Their values may change without compiling again.
+    - `constraint`: a set onto which every iterate is retracted.
+    - `iterate`: optionally, a faster way to take many steps, a function of (state, index, number, args).
+
+    ```python
+    doubling = curlflow.Map(lambda i, x, args: 2 * x % 1, 0.1)
+    ```
+
+    **Raises:** `ValueError` for a state in single precision, a step with other arguments or another result,
+    and a time per step that is not positive.
+    """
+
+    continuous: ClassVar[bool] = False
+    label: ClassVar[str] = "map"
+
+    step: Callable
+    state: PyTree
+    time_per_step: Scalar = 1.0
+    args: PyTree = None
+    constraint: AbstractConstraint = Free()
+    iterate: Callable | None = None
+
+    def __init__(self, step, state, time_per_step=1.0, args=None, *, constraint=None, iterate=None):
+        check_positive("time_per_step", time_per_step)
+        self.step = step
+        self.state = checked_state(state)
+        self.time_per_step = to_float64(time_per_step, "time_per_step")
+        self.args = to_float64(args, "args")
+        self.constraint = Free() if constraint is None else constraint
+        self.iterate = iterate
+        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
+        check_function(self.step, "step", "i, x, args", 0, self.state, self.args)
+
+    @property
+    def described(self) -> tuple[tuple[Callable, ...], Any]:
+        return (self.step,), self.args
+
+    def rate(self, state: PyTree, clock: Clock) -> PyTree:
+        return change_over_iteration(self, state, clock)
+
+    def clock(self) -> Clock:
+        return Clock(np.int64(0), np.float64(0.0))
+
+    def span(self, time: float) -> np.int64:
+        return np.int64(round(float(time / self.time_per_step)))
+
+    def time(self, span: Any) -> Any:
+        return span * self.time_per_step
+
+    @double_precision
+    def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
+        first = jnp.asarray(clock.position).astype(int)
+
+        def step(i, x):
+            return self.constraint.retract(self.step(i, x, self.args))
+
+        if tangents is None and self.iterate is not None:
+            state, log_volume = self.iterate(state, first, span, self.args), jnp.asarray(jnp.nan)
+        else:
+            state, tangents, log_volume = iterated(self, step, state, tangents, first, span)
+        status = with_divergence(Status.completed, state, tangents)
+        return Advanced(state, tangents, Clock(first + span, clock.step), log_volume, status)
