@@ -242,20 +242,21 @@ def convergences() -> Cases:
     short = {"epochs": 500, "records": 10, "threshold": 0.05}
     run = curlflow.convergence
     flow = FLOW.replace({"realizations": 3, "rule.gain": 0.3})
+    updates = flow.replace("dynamics.kind", "updates")
     stabilised = flow.replace("dynamics", {"kind": "flow", "solver": "rkc2", "rtol": 1e-4})
     several = ["gradient", RULES["feedback_alignment"], "curl"]
     named = {"plain": "gradient", "own": Hebbian()}
     return {
         "flow": lambda: run(flow, **short),
-        "updates": lambda: run(flow.replace({"dynamics.kind": "updates", "realizations": 8}), rules=several, **short),
+        "updates": lambda: run(updates.replace("realizations", 8), rules=several, **short),
         "batches": lambda: run(flow.replace("dynamics", BATCHES.dynamics.model_dump()), **short),
         "sde": lambda: run(flow.replace("dynamics", NOISE.dynamics.model_dump()), **short),
         "stabilised": lambda: run(stabilised, **short),
-        "relative": lambda: run(flow, relative=True, error="train", seed=2, **short),
+        "relative": lambda: run(updates, relative=True, error="train", seed=2, **short),
         "to_end": lambda: run(flow, to_end=True, **short),
-        "compressed": lambda: run(WIDE.replace("rule.gain", 0.3), **short),
+        "compressed": lambda: run(WIDE_UPDATES.replace("rule.gain", 0.3), **short),
         "named": lambda: run(TANH.replace("dynamics.kind", "updates"), rules=named, **short),
-        "graph": lambda: run(PLAIN, rules=["gradient"], **GRAPH, **short),
+        "graph": lambda: run(PLAIN.replace("dynamics.kind", "updates"), rules=["gradient"], **GRAPH, **short),
         "interrupted": lambda: interrupted(lambda p: run(ONE, rules=["gradient"], progress=p, **short)),
     }
 
@@ -296,7 +297,7 @@ def windows() -> Cases:
         "flow": lambda: run(FLOW, interval=0.5, **short),
         "updates": lambda: run(UPDATES, **short),
         "batches": lambda: run(BATCHES, seed=2, **short),
-        "sde": lambda: run(NOISE, interval=2, **short),
+        "sde": lambda: run(NOISE, **{**short, "interval": 2, "lags": 12}),
         "compressed": lambda: run(WIDE.replace("dynamics", BATCHES.dynamics.model_dump()), **short),
         "graph": lambda: run(PLAIN, interval=0.5, **GRAPH, **short),
         "rule": lambda: run(PLAIN.replace("dynamics.kind", "updates"), **RULE, **short),
@@ -317,8 +318,8 @@ def verdicts() -> Cases:
     return {
         "flow": lambda: run(FLOW, exponents=2, **short),
         "updates": lambda: run(UPDATES, **short),
-        "tanh": lambda: run(TANH, exponents=2, seed=1, **short),
-        "graph": lambda: run(PLAIN, exponents=1, **GRAPH, **short),
+        "tanh": lambda: run(TANH.replace("realizations", 1), exponents=2, seed=1, **short),
+        "graph": lambda: run(PLAIN.replace("dynamics.kind", "updates"), exponents=1, **GRAPH, **short),
         "rule": lambda: run(PLAIN.replace("dynamics.kind", "updates"), exponents=1, **RULE, **short),
         "lorenz": lambda: run(lorenz(), transient=20, duration=150),
         "logistic": lambda: run(systems.logistic(3.83), **maps),
