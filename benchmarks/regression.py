@@ -11,6 +11,7 @@ counted apart, since they may change on purpose.
 
 import argparse
 import fnmatch
+import itertools
 import json
 import os
 import platform
@@ -57,20 +58,22 @@ def chosen(names: list[str], only: list[str] | None) -> list[str]:
 
 def write(folder: Path, only: list[str] | None) -> int:
     """Run the cases; one NetCDF file for each, and all sentences in one file."""
-    from regression_cases import CASES
+    import regression_cases
+    import regression_points
     from regression_refusals import REFUSALS
 
+    cases = regression_cases.CASES | regression_points.CASES
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / WORDS
     words = json.loads(path.read_text()) if path.exists() else {}
     words["environment"] = f"{platform.machine()}, {os.environ['XLA_FLAGS']}"
     failed = 0
-    for name in chosen(list(CASES), only):
+    for name in chosen(list(cases), only):
         start = time.process_time()
         try:
-            dataset, said = noted(CASES[name])
+            dataset, said = noted(cases[name])
             curlflow.save(dataset, folder / f"{name}.nc")
-            words |= {f"warnings of {name}": said, f"table of {name}": table(dataset)}
+            words |= {f"warnings of {name}": "\n".join(said), f"table of {name}": table(dataset)}
         except Exception:
             failed += 1
             (folder / f"{name}.nc").unlink(missing_ok=True)
@@ -132,17 +135,18 @@ def compare(before: Path, after: Path, only: list[str] | None) -> int:
     for name, *pair in differing_words(before, after):
         if chosen([name], only):
             sentences += 1
-            print(f"{name}\n" + "\n".join(f"  {mark} {text}" for mark, text in zip("-+", pair, strict=True)))
+            print(f"{name}\n  - {pair[0]}\n  + {pair[1]}")
     print(f"{different} of {len(names)} datasets and {sentences} sentences differ")
     return 1 if different or not names else 0
 
 
-def differing_words(before: Path, after: Path) -> Iterator[tuple[str, object, object]]:
-    """Names of sentences with what they were and what they are."""
+def differing_words(before: Path, after: Path) -> Iterator[tuple[str, str, str]]:
+    """Names of sentences and tables with the first line in which they differ, as it was and as it is."""
     known, found = (json.loads((folder / WORDS).read_text()) for folder in (before, after))
     for name in sorted(known.keys() | found.keys()):
-        if known.get(name) != found.get(name):
-            yield name, known.get(name, "(not there)"), found.get(name, "(not there)")
+        lines = (words.get(name, "(not there)").splitlines() for words in (known, found))
+        pairs = itertools.zip_longest(*lines, fillvalue="(nothing)")
+        yield from ((name, *pair) for pair in itertools.islice((p for p in pairs if p[0] != p[1]), 1))
 
 
 def difference(before: Path, after: Path) -> str | None:
