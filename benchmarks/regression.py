@@ -11,6 +11,7 @@ counted apart, since they may change on purpose.
 
 import argparse
 import fnmatch
+import importlib.util
 import itertools
 import json
 import os
@@ -33,6 +34,8 @@ import xarray as xr
 import curlflow
 
 WORDS = "words.json"
+TABLES = "curlflow.cli.tables", "curlflow.terminal"
+"""Where the function is that makes a table of a dataset, today and before."""
 PASSING = "created", "commit", "versions", "device", "source"
 """Attributes of datasets whose values may differ; they must be there all the same."""
 
@@ -99,12 +102,11 @@ def table(dataset: xr.Dataset) -> str:
     """The dataset as the command line prints it, or why it does not."""
     from rich.console import Console
 
+    console = Console(width=120, force_terminal=False)
+    home = next(name for name in TABLES if importlib.util.find_spec(name))
     try:
-        from curlflow.terminal import table
-
-        console = Console(width=120, force_terminal=False)
         with console.capture() as captured:
-            console.print(table(dataset))
+            console.print(importlib.import_module(home).table(dataset))
         return captured.get()
     except Exception as error:
         return f"no table: {type(error).__name__}"
