@@ -67,8 +67,7 @@ def write(folder: Path, only: list[str] | None) -> int:
 
     cases = regression_cases.CASES | regression_points.CASES
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / WORDS
-    words = json.loads(path.read_text()) if path.exists() else {}
+    words = sentences(folder)
     words["environment"] = f"{platform.machine()}, {os.environ['XLA_FLAGS']}"
     failed = 0
     for name in chosen(list(cases), only):
@@ -84,7 +83,7 @@ def write(folder: Path, only: list[str] | None) -> int:
         print(f"{time.process_time() - start:6.2f} s  {name}", flush=True)
     for name in chosen(list(REFUSALS), only):
         words[name] = refusal(REFUSALS[name])
-    path.write_text(json.dumps(words, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    (folder / WORDS).write_text(json.dumps(words, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
     if failed:
         print(f"{failed} cases failed")
     return 1 if failed else 0
@@ -133,18 +132,24 @@ def compare(before: Path, after: Path, only: list[str] | None) -> int:
         if first is not None:
             different += 1
             print(f"{name}: {first}")
-    sentences = 0
+    reworded = 0
     for name, *pair in differing_words(before, after):
         if chosen([name], only):
-            sentences += 1
+            reworded += 1
             print(f"{name}\n  - {pair[0]}\n  + {pair[1]}")
-    print(f"{different} of {len(names)} datasets and {sentences} sentences differ")
+    print(f"{different} of {len(names)} datasets and {reworded} sentences differ")
     return 1 if different or not names else 0
+
+
+def sentences(folder: Path) -> dict[str, str]:
+    """What was said in a folder's cases, by name."""
+    path = folder / WORDS
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def differing_words(before: Path, after: Path) -> Iterator[tuple[str, str, str]]:
     """Names of sentences and tables with the first line in which they differ, as it was and as it is."""
-    known, found = (json.loads((folder / WORDS).read_text()) for folder in (before, after))
+    known, found = sentences(before), sentences(after)
     for name in sorted(known.keys() | found.keys()):
         lines = (words.get(name, "(not there)").splitlines() for words in (known, found))
         pairs = itertools.zip_longest(*lines, fillvalue="(nothing)")
