@@ -17,7 +17,7 @@ import sympy
 from .conserved import polynomial_integrals
 from .derivatives import jacobian
 from .exact import NUMERIC
-from .potentials import potential_of
+from .potential import potential_of
 from .vanishing import Generators, not_finite, vanishes
 
 READABLE = 1000

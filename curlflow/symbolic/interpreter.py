@@ -1,8 +1,13 @@
 """A jaxpr on SymPy objects: JAX traces a function, and each operation of the trace is done on expressions.
 
 Values are of two kinds. Integers, booleans and keys that are known are computed by JAX itself; real numbers, and
-whatever depends on the state or on symbols, are arrays of SymPy objects. Loops are written out, so that their number
-of turns must be known.
+whatever depends on the state or on symbols, are arrays of SymPy objects. The operations are those that our rules,
+activations, constraints and classical systems are made of, with the elementary functions and derivatives next to
+them. Anything else is refused by its name where it meets the state or a symbol, and done by JAX, in float64, where
+it meets numbers alone.
+
+What moves entries (slices, transposes, ...) is done by JAX too, on an array of the numbers 0, 1, 2, ... that stand
+for the places: whatever its conventions are, the entries end where JAX puts them.
 """
 
 from collections.abc import Callable
@@ -13,51 +18,36 @@ import numpy as np
 import sympy
 from jax.extend import core
 
-from .arrays import ARRAYS, MOVED, move, scatter_add
-from .elementwise import ENTRYWISE, SCALAR, each, truth
-from .exact import as_objects, case, settled
+from .exact import as_objects, case, each, indicator, logistic, maximum, remainder, sign
 
 LARGEST_ARRAY = 20_000
 """Entries of the largest array of expressions that is written out."""
 MOST_TURNS = 1000
 """Turns of a loop that are written out."""
-CALLS = {
-    "checkpoint": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "remat": "jaxpr",
-    "remat2": "jaxpr",
-}
+CALLS = {"custom_jvp_call": "call_jaxpr", "jit": "jaxpr"}
 """Functions called inside: the name of the primitive and of its parameter."""
 
 
-def interpret(jaxpr: core.ClosedJaxpr | core.Jaxpr, inputs: list[Any]) -> list[Any]:
-    """The results of `jaxpr` for `inputs`: arrays of SymPy objects, or known integers, booleans and keys.
+def interpret(closed: core.ClosedJaxpr, inputs: list[Any]) -> list[Any]:
+    """The results of a jaxpr for `inputs`: arrays of SymPy objects, or known integers, booleans and keys.
 
     **Raises:** `ValueError` for an operation without a symbolic form, by its name.
     """
-    closed = isinstance(jaxpr, core.ClosedJaxpr)
-    inner = jaxpr.jaxpr if closed else jaxpr
-    values = dict(zip(inner.constvars, map(constant, jaxpr.consts if closed else ()), strict=True))
-    values.update(zip(inner.invars, inputs, strict=True))
+    values = dict(zip(closed.jaxpr.constvars, map(_constant, closed.consts), strict=True))
+    values.update(zip(closed.jaxpr.invars, inputs, strict=True))
 
     def read(variable: Any) -> Any:
         if isinstance(variable, core.Literal):
-            return constant(np.asarray(variable.val, dtype=variable.aval.dtype))
+            return _constant(np.asarray(variable.val, dtype=variable.aval.dtype))
         return values[variable]
 
-    for equation in inner.eqns:
+    for equation in closed.jaxpr.eqns:
         results = _applied(equation, [read(v) for v in equation.invars])
         values.update(zip(equation.outvars, results, strict=True))
-    return [read(v) for v in inner.outvars]
+    return [read(v) for v in closed.jaxpr.outvars]
 
 
-def constant(value: Any) -> Any:
+def _constant(value: Any) -> Any:
     """A constant of a trace as one of the two kinds of values."""
     if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
         return value
@@ -69,39 +59,45 @@ def _applied(equation: Any, operands: list[Any]) -> list[Any]:
     name = equation.primitive.name
     if name in CALLS:
         return interpret(equation.params[CALLS[name]], operands)
-    if name in CONTROL:
-        return CONTROL[name](equation, operands)
-    if all(operand.dtype != object for operand in operands):
-        results = equation.primitive.bind(*operands, **equation.params)
-        return [constant(r) for r in (results if equation.primitive.multiple_results else [results])]
-    if name in MOVED or name == "scatter-add" or name in TABLE:
-        _check_real(equation)
-        _check_size(equation)
-    if name in MOVED:
-        results = move(equation, operands)
-    elif name == "scatter-add":
-        results = scatter_add(equation, operands)
-    elif name in TABLE:
-        results = [TABLE[name](equation, *map(as_objects, operands))]
-    else:
+    if name == "scan":
+        return _scan(equation, operands)
+    known = all(operand.dtype != object for operand in operands)
+    if not known and name in OPERATIONS and not _is_of_integers(equation):
+        _check(equation)
+        return [OPERATIONS[name](equation, *map(as_objects, operands))]
+    if any(operand.dtype == object and any(e.free_symbols for e in operand.flat) for operand in operands):
         raise ValueError(
-            f"system: the operation {name} has no symbolic form here; known are "
-            f"{', '.join(sorted({*TABLE, *MOVED, *CALLS, *CONTROL, 'scatter-add'}))}."
+            f"system: the operation {name} has no symbolic form here"
+            f"{' for integers that depend on the state' if name in OPERATIONS else ''}; known are "
+            f"{', '.join(sorted({*OPERATIONS, *CALLS, 'scan'}))}. Write the system with these, branches with "
+            "jax.numpy.where and loops of a known number of turns with jax.lax.scan, or study it without symbols."
         )
-    return [settled(r, v.aval.dtype) for r, v in zip(results, equation.outvars, strict=True)]
+    dtypes = [variable.aval.dtype for variable in equation.invars]
+    numbers = [o.astype(d) if o.dtype == object else o for o, d in zip(operands, dtypes, strict=True)]
+    results = equation.primitive.bind(*numbers, **equation.params)
+    return [_constant(r) for r in (results if equation.primitive.multiple_results else [results])]
 
 
-def _check_real(equation: Any) -> None:
+def _is_of_integers(equation: Any) -> bool:
+    """Whether it divides integers, joins or selects by their bits, or makes them of real numbers."""
+    name, kind = equation.primitive.name, _kind(equation)
+    if name == "convert_element_type":
+        return kind == "f" and np.dtype(equation.params["new_dtype"]).kind in "iu"
+    return kind in "iu" and name in ("and", "div", "not", "or", "select_n")
+
+
+def _kind(equation: Any) -> str:
+    return equation.invars[0].aval.dtype.kind
+
+
+def _check(equation: Any) -> None:
+    """Refuse complex numbers and large arrays."""
     for variable in (*equation.invars, *equation.outvars):
-        dtype = getattr(variable.aval, "dtype", None)
-        if dtype is not None and jax.dtypes.issubdtype(dtype, np.complexfloating):
+        if jax.dtypes.issubdtype(variable.aval.dtype, np.complexfloating):
             raise ValueError(
-                f"system: the operation {equation.primitive.name} has values of type {dtype}; "
+                f"system: the operation {equation.primitive.name} has values of type {variable.aval.dtype}; "
                 "complex numbers have no symbolic form here."
             )
-
-
-def _check_size(equation: Any) -> None:
     for variable in equation.outvars:
         if variable.aval.size > LARGEST_ARRAY:
             raise ValueError(
@@ -110,77 +106,116 @@ def _check_size(equation: Any) -> None:
             )
 
 
-def _entrywise(function: Callable[..., sympy.Basic]) -> Callable[..., np.ndarray]:
-    return lambda equation, *arrays: each(function, *arrays)
-
-
-TABLE = {**{name: _entrywise(function) for name, function in SCALAR.items()}, **ENTRYWISE, **ARRAYS}
-"""Functions of an equation and its operands, by the name of the primitive."""
-
-
-def _cond(equation: Any, operands: list[Any]) -> list[Any]:
-    """The branch that is taken; where that depends on the state, both of two, as a case distinction."""
-    index, *rest = operands
-    branches = equation.params["branches"]
-    if index.dtype != object:
-        return interpret(branches[min(max(int(index), 0), len(branches) - 1)], rest)
-    if len(branches) != 2:
-        raise ValueError(f"system: a switch between {len(branches)} branches depends on the state; allowed are 2.")
-    condition = truth(index.item()) if equation.invars[0].aval.dtype.kind != "b" else index.item()
-    no, yes = (interpret(branch, rest) for branch in branches)
-    return [
-        each(lambda y, n: case(condition, y, n), as_objects(y), as_objects(n)) for y, n in zip(yes, no, strict=True)
-    ]
-
-
 def _scan(equation: Any, operands: list[Any]) -> list[Any]:
     """Every turn of a loop of known length, one after the other."""
     params = equation.params
     length, constants, carried = params["length"], params["num_consts"], params["num_carry"]
-    _check_turns(length)
-    fixed, carry = operands[:constants], operands[constants : constants + carried]
-    rows, stacked = operands[constants + carried :], []
-    for turn in reversed(range(length)) if params["reverse"] else range(length):
-        results = interpret(params["jaxpr"], [*fixed, *carry, *(row[turn] for row in map(_rows, rows))])
+    if length > MOST_TURNS:
+        raise ValueError(f"system: a loop of {length} turns would be written out, allowed are {MOST_TURNS}.")
+    fixed, carry, rows = operands[:constants], operands[constants:][:carried], operands[constants + carried :]
+    stacked = [np.empty(v.aval.shape, dtype=object) for v in equation.outvars[carried:]]
+    for turn in range(length)[:: -1 if params["reverse"] else 1]:
+        results = interpret(params["jaxpr"], [*fixed, *carry, *(row[turn, ...] for row in rows)])
         carry = results[:carried]
-        stacked.append(results[carried:])
-    stacked = stacked[::-1] if params["reverse"] else stacked
-    if not stacked:
-        return [*carry, *(constant(np.zeros(v.aval.shape, v.aval.dtype)) for v in equation.outvars[carried:])]
-    return [*carry, *(_stack(column) for column in zip(*stacked, strict=True))]
+        for column, result in zip(stacked, results[carried:], strict=True):
+            column[turn] = as_objects(result)
+    return [*carry, *stacked]
 
 
-def _rows(array: Any) -> list[Any]:
-    """The entries of `array` along its first axis, each an array."""
-    return [array[i : i + 1].reshape(array.shape[1:]) for i in range(array.shape[0])]
+def _filled(equation: Any, entries: Any) -> np.ndarray:
+    """`entries`, row by row, in the shape that the operation gives."""
+    result = np.empty(equation.outvars[0].aval.shape, dtype=object)
+    result.flat = list(entries)
+    return result
 
 
-def _stack(column: tuple[Any, ...]) -> Any:
-    if all(value.dtype != object for value in column):
-        return jax.numpy.stack(column) if isinstance(column[0], jax.Array) else np.stack(column)
-    return np.stack([as_objects(value) for value in column])
+def _moved(equation: Any, *operands: np.ndarray) -> np.ndarray:
+    """Entries where JAX puts them."""
+    pool = [entry for operand in operands for entry in operand.flat]
+    starts = np.cumsum([0, *(operand.size for operand in operands)])
+    numbered = [s + np.arange(o.size).reshape(o.shape) for s, o in zip(starts, operands, strict=False)]
+    places = equation.primitive.bind(*numbered, **equation.params)
+    return _filled(equation, (pool[place] for place in np.asarray(places).flat))
 
 
-def _while(equation: Any, operands: list[Any]) -> list[Any]:
-    """Turns of a loop until its condition, which must be known, is false."""
-    params = equation.params
-    first, second = params["cond_nconsts"], params["body_nconsts"]
-    in_condition, in_body, carry = operands[:first], operands[first : first + second], operands[first + second :]
-    turns = 0
-    while True:
-        (going,) = interpret(params["cond_jaxpr"], [*in_condition, *carry])
-        if going.dtype == object:
-            raise ValueError("system: how often a while loop turns depends on the state or on symbols; refused.")
-        if not going:
-            return carry
-        turns += 1
-        _check_turns(turns)
-        carry = interpret(params["body_jaxpr"], [*in_body, *carry])
+def _flattened(array: np.ndarray, *groups: tuple[int, ...]) -> np.ndarray:
+    """`array` with each group of axes made one."""
+    shape = [int(np.prod([array.shape[a] for a in group], dtype=int)) for group in groups]
+    return array.transpose([a for group in groups for a in group]).reshape(shape)
 
 
-def _check_turns(turns: int) -> None:
-    if turns > MOST_TURNS:
-        raise ValueError(f"system: a loop of more than {MOST_TURNS} turns cannot be written out.")
+def _dot(equation: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sums of products over the contracted axes: (batch, rest of a, rest of b)."""
+    (contracted_a, contracted_b), (batch_a, batch_b) = equation.params["dimension_numbers"]
+    free_a = tuple(i for i in range(a.ndim) if i not in (*contracted_a, *batch_a))
+    free_b = tuple(i for i in range(b.ndim) if i not in (*contracted_b, *batch_b))
+    left, right = _flattened(a, batch_a, free_a, contracted_a), _flattened(b, batch_b, free_b, contracted_b)
+    pairs = ((p, q) for rows, columns in zip(left, right, strict=True) for p in rows for q in columns)
+    return _filled(equation, (sympy.Add(*(x * y for x, y in zip(p, q, strict=True))) for p, q in pairs))
 
 
-CONTROL = {"cond": _cond, "scan": _scan, "while": _while}
+def _sum(equation: Any, a: np.ndarray) -> np.ndarray:
+    axes = tuple(equation.params["axes"])
+    rows = _flattened(a, tuple(i for i in range(a.ndim) if i not in axes), axes)
+    return _filled(equation, (sympy.Add(*row) for row in rows))
+
+
+def _converted(equation: Any, a: np.ndarray) -> np.ndarray:
+    """Between booleans and numbers. Rounding to a shorter float is left out: the field is exact."""
+    source, target = _kind(equation), np.dtype(equation.params["new_dtype"]).kind
+    if source == target or "b" not in (source, target):
+        return a
+    return each(indicator, a) if source == "b" else each(lambda p: sympy.Ne(p, 0), a)
+
+
+def _compared(of_numbers: Callable[..., Any], of_booleans: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    return lambda equation, a, b: each(of_booleans if _kind(equation) == "b" else of_numbers, a, b)
+
+
+def _entrywise(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    return lambda equation, *arrays: each(function, *arrays)
+
+
+OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
+    "convert_element_type": _converted,
+    "dot_general": _dot,
+    "eq": _compared(sympy.Eq, sympy.Equivalent),
+    "integer_pow": lambda equation, a: each(lambda p: p ** equation.params["y"], a),
+    "ne": _compared(sympy.Ne, sympy.Xor),
+    "reduce_sum": _sum,
+    **dict.fromkeys(("broadcast_in_dim", "concatenate", "pad", "reshape", "rev"), _moved),
+    **dict.fromkeys(("slice", "squeeze", "stack", "transpose"), _moved),
+    **{
+        name: _entrywise(function)
+        for name, function in {
+            "abs": lambda x: x * sign(x),
+            "add": lambda a, b: a + b,
+            "add_any": lambda a, b: a + b,
+            "and": sympy.And,
+            "cos": sympy.cos,
+            "div": lambda a, b: a / b,
+            "exp": sympy.exp,
+            "ge": lambda a, b: a >= b,
+            "gt": lambda a, b: a > b,
+            "le": lambda a, b: a <= b,
+            "log": sympy.log,
+            "logistic": logistic,
+            "lt": lambda a, b: a < b,
+            "max": maximum,
+            "mul": lambda a, b: a * b,
+            "neg": lambda a: -a,
+            "not": sympy.Not,
+            "or": sympy.Or,
+            "rem": remainder,
+            "select_n": lambda which, no, yes: case(which, yes, no),
+            "sign": sign,
+            "sin": sympy.sin,
+            "sqrt": sympy.sqrt,
+            "square": lambda x: x**2,
+            "stop_gradient": lambda x: x,
+            "sub": lambda a, b: a - b,
+            "tanh": sympy.tanh,
+        }.items()
+    },
+}
+"""Functions of an equation and its operands, by the name of the primitive."""

@@ -2,26 +2,35 @@
 
 The velocity that is traced is that of the system: rule, task and the projection onto the constraint together,
 equations (2) and (3) of docs/model.md. A map is traced with its retraction.
+
+Names of symbols come from the place of a number in a pytree. An attribute or key gives the name; a position behind it
+in a tuple counts from 1, as layers do (`.gains[0]` is gains1); entries of an array count from 0, as in NumPy. The
+weights of a network are W1, W2, ..., or w1, w2, ... where a layer is a single number.
 """
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
 import sympy
+from jax.tree_util import DictKey, GetAttrKey, SequenceKey
 
+from ..networks import Feedforward
 from ..precision import double_precision
 from ..spec import Spec
 from ..systems import AbstractSystem, Flow, Map
 from ..tangents import size
-from .exact import as_objects, exact
+from .exact import as_objects, each, exact
 from .field import SymbolicField
 from .interpreter import interpret
-from .naming import array_of_symbols, leaf_names, renaming
 
 MOST_STATES = 64
 """Larger systems are refused: their Jacobian alone would have thousands of expressions."""
+SYMMETRIC = ("covariance",)
+"""Parameters that are symmetric matrices by definition: entries (i, j) and (j, i) are one symbol."""
 
 
 @double_precision
@@ -61,41 +70,35 @@ def symbolic_field(
     numbers, a velocity that is never finite, and for an operation that has no symbolic form, by its name.
     """
     system = _system(spec_or_system, rule, realization)
-    _check_parameters(parameters)
+    flow = isinstance(system, Flow)
     leaves, structure = jax.tree.flatten(system.state)
     tunable, fixed = eqx.partition((system.args, system.constraint), eqx.is_inexact_array)
     numbers, numbers_structure = jax.tree.flatten(tunable)
 
     def function(time, state, values):
-        args, constraint = eqx.combine(jax.tree.unflatten(numbers_structure, values), fixed)
-        moved = _with_parameters(system, args, constraint)
+        parts = eqx.combine(jax.tree.unflatten(numbers_structure, values), fixed)
+        moved = eqx.tree_at(lambda s: (s.args, s.constraint), system, parts, is_leaf=lambda leaf: leaf is None)
         state = jax.tree.unflatten(structure, state)
-        velocity = moved.velocity(time, state) if isinstance(system, Flow) else _step(moved, time, state)
-        return jax.tree.leaves(velocity)
+        if flow:
+            return jax.tree.leaves(moved.velocity(time, state))
+        return jax.tree.leaves(moved.constraint.retract(moved.step(time, state, moved.args)))
 
-    start = 0.0 if isinstance(system, Flow) else 0
-    jaxpr = jax.make_jaxpr(function)(start, leaves, numbers)
-    time = sympy.Symbol("t", real=True) if isinstance(system, Flow) else sympy.Symbol("i", integer=True)
-    states, values, symbols = _symbols(system, tunable, parameters, names, time.name)
-    clock = np.empty((), dtype=object)
-    clock[()] = time
-    results = interpret(jaxpr, [clock, *states, *values])
+    jaxpr = jax.make_jaxpr(function)(0.0 if flow else 0, leaves, numbers)
+    time = sympy.Symbol("t", real=True) if flow else sympy.Symbol("i", integer=True)
+    states, values, known = _symbols(system, tunable, parameters, names, time.name)
+    results = interpret(jaxpr, [np.asarray(time, dtype=object), *states, *values])
     field = sympy.Matrix([entry for array in results for entry in as_objects(array).flat])
-    _check_finite(field)
-    return SymbolicField(
-        kind="flow" if isinstance(system, Flow) else "map",
-        states=tuple(s for array in states for s in array.flat),
-        parameters=tuple(symbols),
-        values=symbols,
-        time=time,
-        field=field,
-    )
-
-
-def _check_finite(field: sympy.Matrix) -> None:
     for place, entry in enumerate(field):
         if entry is sympy.nan or entry.is_infinite:
             raise ValueError(f"system: its entry {place} is {entry} for every state, required are finite numbers.")
+    return SymbolicField(
+        kind="flow" if flow else "map",
+        states=tuple(s for array in states for s in array.flat),
+        parameters=tuple(known),
+        values=known,
+        time=time,
+        field=field,
+    )
 
 
 def _system(subject: Any, rule: Any, realization: int) -> Flow | Map:
@@ -126,52 +129,101 @@ def _check_size(states: int) -> None:
         )
 
 
-def _check_parameters(parameters: Any) -> None:
-    listed = isinstance(parameters, list | tuple | set) and all(isinstance(name, str) for name in parameters)
-    if not listed and parameters not in ("numbers", "symbols"):
-        raise ValueError(f'parameters: got {parameters!r}, allowed are "numbers", "symbols" and a list of names.')
-
-
-def _with_parameters(system: Flow | Map, args: Any, constraint: Any) -> Flow | Map:
-    return eqx.tree_at(
-        lambda s: (s.args, s.constraint), system, (args, constraint), is_leaf=lambda leaf: leaf is None
-    )  # fmt: skip
-
-
-def _step(system: Map, index: Any, state: Any) -> Any:
-    return system.constraint.retract(system.step(index, state, system.args))
-
-
 def _symbols(system, tunable, parameters, names, time):
     """Arrays of symbols of the state; arrays of symbols or numbers of the parameters; the symbols' numbers."""
-    state_leaves, leaves = jax.tree.leaves(system.state), jax.tree.leaves(tunable)
-    named = [*leaf_names(tunable[0], "p"), *leaf_names(tunable[1], "constraint")]
-    chosen = named if parameters == "symbols" else [] if parameters == "numbers" else list(parameters)
+    leaves = jax.tree.leaves(tunable)
+    named = [*_leaf_names(tunable[0], "p"), *_leaf_names(tunable[1], "constraint")]
+    chosen = {"numbers": [], "symbols": named}.get(parameters) if isinstance(parameters, str) else parameters
+    if not isinstance(chosen, list | tuple | set) or not all(isinstance(name, str) for name in chosen):
+        raise ValueError(f'parameters: got {parameters!r}, allowed are "numbers", "symbols" and a list of names.')
     unknown = [name for name in chosen if name not in named]
     if unknown:
         raise ValueError(f"parameters: got {unknown[0]!r}, there are {', '.join(named) or 'none'}.")
     states = [
-        array_of_symbols(n, s.shape) for n, s in zip(leaf_names(system.state, "x"), state_leaves, strict=True)
-    ]  # fmt: skip
-    values = [
-        array_of_symbols(n, np.shape(v)) if n in chosen else as_objects(v) for n, v in zip(named, leaves, strict=True)
+        _entry_names(name, leaf.shape)
+        for name, leaf in zip(_leaf_names(system.state, "x"), jax.tree.leaves(system.state), strict=True)
     ]
+    asked = {i: _entry_names(name, np.shape(leaves[i])) for i, name in enumerate(named) if name in chosen}
     # A symbol may occur twice in one array (symmetric matrices), but not in two.
-    others = [
-        s for n, array in zip(named, values, strict=True) if n in chosen for s in dict.fromkeys(map(str, array.flat))
-    ]
-    new = renaming(names, [s.name for array in states for s in array.flat], others, time)
+    others = [entry for array in asked.values() for entry in dict.fromkeys(array.flat)]
+    new = _renaming(names, [entry for array in states for entry in array.flat], others, time)
 
-    def renamed(array: np.ndarray) -> np.ndarray:
-        result = array.copy()
-        result.flat = [sympy.Symbol(new.get(s.name, s.name), real=True) if s.is_Symbol else s for s in array.flat]
-        return result
+    def symbols(array: np.ndarray) -> np.ndarray:
+        return each(lambda entry: sympy.Symbol(new.get(entry, entry), real=True), array)
 
-    states, values = [renamed(a) for a in states], [renamed(a) for a in values]
-    known = {
-        symbol: exact(number)
-        for array, leaf in zip(values, leaves, strict=True)
-        for symbol, number in zip(array.flat, np.asarray(leaf).flat, strict=True)
-        if symbol.is_Symbol
-    }
-    return states, values, known
+    values = [symbols(asked[i]) if i in asked else as_objects(leaf) for i, leaf in enumerate(leaves)]
+    known = {s: exact(v) for i in asked for s, v in zip(values[i].flat, np.asarray(leaves[i]).flat, strict=True)}
+    return [symbols(array) for array in states], values, known
+
+
+def _leaf_names(tree: Any, default: str) -> list[str]:
+    """A name for every leaf of `tree`; those without a name of their own are `default`1, `default`2, ..."""
+    paths = jax.tree_util.tree_leaves_with_path(tree)
+    if isinstance(tree, Feedforward):
+        return [f"{'w' if leaf.size == 1 else 'W'}{layer}" for layer, (_, leaf) in enumerate(paths, start=1)]
+    names = [_name(path, default) for path, _ in paths]
+    full = ["_".join(filter(None, (_word(key) for key in path))) or default for path, _ in paths]
+    names = [f if names.count(n) > 1 else n for n, f in zip(names, full, strict=True)]
+    names = [n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names, start=1)]
+    return [n if n.isidentifier() else f"{default}{n}" for n in names]
+
+
+def _word(key: Any) -> str:
+    if isinstance(key, GetAttrKey):
+        return key.name
+    if isinstance(key, DictKey):
+        return re.sub(r"\W", "_", str(key.key))
+    return str(key.idx + 1) if isinstance(key, SequenceKey) else ""
+
+
+def _name(path: tuple[Any, ...], default: str) -> str:
+    words = [i for i, key in enumerate(path) if isinstance(key, GetAttrKey | DictKey)]
+    tail = path[words[-1] :] if words else path
+    return (_word(tail[0]) if words else default) + "_".join(_word(key) for key in (tail[1:] if words else tail))
+
+
+def _entry_names(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Names of the entries of an array: x for one number, x0, x1 for a vector, W_0_1 for a matrix."""
+    names = np.empty(shape, dtype=object)
+    joint = "" if names.ndim == 1 and not name[-1].isdigit() else "_"
+    for index in np.ndindex(*shape):
+        place = sorted(index) if name in SYMMETRIC else index
+        names[index] = name if names.size == 1 else name + joint + "_".join(map(str, place))
+    return names
+
+
+def _renaming(names: Any, states: Sequence[str], others: Sequence[str], time: str) -> dict[str, str]:
+    """From names by default to names that were asked for.
+
+    **Arguments:**
+
+    - `names`: what was asked for, None if nothing.
+    - `states`, `others`: the default names of the states and of the parameters.
+    - `time`: the name of the time or of the index, which no other symbol may have.
+
+    **Raises:** `ValueError` for names that do not exist, or are not one for every state, no identifiers, or not
+    different.
+    """
+    if names is None:
+        new = {}
+    elif isinstance(names, Mapping):
+        unknown = [name for name in names if name not in {*states, *others}]
+        if unknown:
+            raise ValueError(f"names: got {unknown[0]!r}, there are {', '.join([*states, *others])}.")
+        new = dict(names)
+    else:
+        if not isinstance(names, Sequence) or isinstance(names, str) or len(names) != len(states):
+            raise ValueError(f"names: got {names!r}, required are {len(states)} names of states.")
+        new = dict(zip(states, names, strict=True))
+    wrong = [name for name in new.values() if not isinstance(name, str) or not name.isidentifier()]
+    if wrong:
+        raise ValueError(f"names: got {wrong[0]!r}, allowed are letters, digits and _, with no digit at the start.")
+    final = [new.get(name, name) for name in [*states, *others]]
+    twice = [name for name in final if [*final, time].count(name) > 1]
+    if twice:
+        role = ", one of which is the time" if time == "t" else ", one of which is the index of the iteration"
+        raise ValueError(
+            f"names: got {names!r}, which does not make different names for all symbols: there are two of the name "
+            f"{twice[0]}{role if twice[0] == time else ''}."
+        )
+    return new

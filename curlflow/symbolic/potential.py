@@ -1,21 +1,51 @@
-"""Integrals of the terms that occur in learning rules: polynomials times functions of u = a x + b.
+"""The potential of a gradient field: V with F = −∇V, integrated one variable after the other.
 
-With s = logistic(u), ds = s (1 − s) du, and with t = tanh(u), dt = (1 − t²) du,
+V grows by −∫ (Fᵢ + ∂V/∂xᵢ) dxᵢ for i = 1, 2, …; what stands in the bracket does not contain the variables that are
+done already, if F is a gradient. Variables in which F is a polynomial come first, then those that are in arguments of
+functions in a linear way: of a loss they are the readout, and the rest is then done already. At the end −∇V = F is
+proved by differentiation, whatever way V was found.
+
+The terms of learning rules are polynomials times functions of u = a x + b. With s = logistic(u), ds = s (1 − s) du,
+and with t = tanh(u), dt = (1 − t²) du,
 
     ∫ sⁿ du = softplus(u) − Σ sᵏ/k over 0 < k < n,
     ∫ tⁿ du = ln cosh(u) or u, for n odd or even, − Σ tᵏ/k over k = n − 1, n − 3, … > 0,
 
 and the integral of xⁿ step(u) is (xⁿ⁺¹ − x₀ⁿ⁺¹)/(n + 1) step(u) with u(x₀) = 0, which is continuous. What is left
 goes to SymPy, whose answers for exceptional values of other variables (x₁ = 0 in cos(x₀ x₁)) are dropped: the general
-one is kept, and the caller proves it by differentiation.
+one is kept, and the proof follows.
 """
 
 import sympy
 
 from .exact import log_cosh, logistic, softplus, step
+from .vanishing import not_finite, vanishes
 
 
-def antiderivative(expression: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:
+def potential_of(field: sympy.Matrix, states: tuple[sympy.Symbol, ...]) -> sympy.Expr:
+    """V with F = −∇V, in functions of SymPy where they exist.
+
+    **Raises:** `ValueError` where no closed form is found or −∇V = F cannot be proved.
+    """
+    potential = sympy.S.Zero
+    for entry, state in sorted(zip(field, states, strict=True), key=lambda pair: _difficulty(*pair)):
+        rest = entry + sympy.diff(potential, state)
+        if not vanishes(rest):
+            potential -= _antiderivative(rest, state)
+    formal = potential.has(sympy.Integral, sympy.Derivative, sympy.Subs) or not_finite(potential)
+    if formal or not all(vanishes(f + sympy.diff(potential, x)) for f, x in zip(field, states, strict=True)):
+        raise ValueError("system: no closed form of its potential was found.")
+    return potential.replace(lambda e: isinstance(e, softplus | log_cosh), lambda e: e.rewrite(sympy.exp, deep=False))
+
+
+def _difficulty(expression: sympy.Expr, state: sympy.Symbol) -> int:
+    if expression.is_polynomial(state):
+        return 0
+    arguments = (argument for f in _functions(expression, state) for argument in f.args)
+    return 1 if all(_slope(argument, state) is not None for argument in arguments) else 2
+
+
+def _antiderivative(expression: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:
     """∫ `expression` d`state`; with `sympy.Integral` in it where no closed form is found."""
     functions = _functions(expression, state)
     names = {f: sympy.Dummy(real=True) for f in functions}
@@ -31,18 +61,13 @@ def antiderivative(expression: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:
     return sympy.Add(*(sympy.cancel(sympy.together(c)) * function for function, c in found.items()))
 
 
-def is_linear(expression: sympy.Expr, state: sympy.Symbol) -> bool:
-    """Whether the arguments of all functions of `state` in `expression` are linear in it."""
-    return all(_slope(argument, state) is not None for f in _functions(expression, state) for argument in f.args)
-
-
 def _functions(expression: sympy.Expr, state: sympy.Symbol) -> list[sympy.Expr]:
     """The functions of `state` that are in no other one, and powers that are no polynomials."""
     if not expression.has(state):
         return []
     if expression.is_Add or expression.is_Mul or (expression.is_Pow and expression.exp.is_Integer):
         return list(dict.fromkeys(f for arg in expression.args for f in _functions(arg, state)))
-    return [] if expression.is_Symbol or expression.is_Integer else [expression]
+    return [] if expression.is_Symbol else [expression]
 
 
 def _slope(argument: sympy.Basic, state: sympy.Symbol) -> sympy.Expr | None:
@@ -57,22 +82,21 @@ def _terms(power: int, factors: dict[sympy.Expr, int], state: sympy.Symbol) -> d
     """The integral of state^power times the factors, as functions and what multiplies them."""
     if not factors:
         return {state ** (power + 1): sympy.Rational(1, power + 1)}
-    whole = sympy.Mul(state**power, *(f**p for f, p in factors.items()))
     (function, exponent), *others = factors.items()
     slope = _slope(function.args[0], state) if len(function.args) == 1 else None
-    if slope is None or slope == 0 or any(f.args != function.args for f, _ in others):
-        return {_by_sympy(whole, state): sympy.S.One}
-    u = function.args[0]
-    if isinstance(function, step) and not others:
+    if isinstance(function, step) and not others and slope:
         return _of_step(function, power, slope, state)
-    if power:
-        return {_by_sympy(whole, state): sympy.S.One}
-    v = sympy.Dummy(real=True)
-    if isinstance(function, logistic | sympy.tanh) and not others:
-        inner = _of_logistic(exponent, v) if isinstance(function, logistic) else _of_tanh(exponent, v)
+    if power or not slope or any(f.args != function.args for f, _ in others):
+        return {_by_sympy(sympy.Mul(state**power, *(f**p for f, p in factors.items())), state): sympy.S.One}
+    u = sympy.Dummy(real=True)
+    if isinstance(function, logistic) and not others:
+        inner = softplus(u) - sympy.Add(*(logistic(u) ** k / k for k in range(1, exponent)))
+    elif isinstance(function, sympy.tanh) and not others:
+        start = log_cosh(u) if exponent % 2 else u
+        inner = start - sympy.Add(*(sympy.tanh(u) ** k / k for k in range(exponent - 1, 0, -2)))
     else:
-        inner = _by_sympy(sympy.Mul(*(f.func(v) ** p for f, p in factors.items())), v)
-    return {inner.subs(v, u): 1 / slope}
+        inner = _by_sympy(sympy.Mul(*(f.func(u) ** p for f, p in factors.items())), u)
+    return {inner.subs(u, function.args[0]): 1 / slope}
 
 
 def _of_step(
@@ -83,17 +107,6 @@ def _of_step(
     root = -function.args[0].subs(state, 0) / slope.xreplace(switches)
     constant = -sympy.Mul(*switches) * root ** (power + 1) / (power + 1)
     return {function * state ** (power + 1): sympy.Rational(1, power + 1), function: constant}
-
-
-def _of_logistic(exponent: int, u: sympy.Symbol) -> sympy.Expr:
-    """∫ sⁿ du."""
-    return softplus(u) - sympy.Add(*(logistic(u) ** k / k for k in range(1, exponent)))
-
-
-def _of_tanh(exponent: int, u: sympy.Symbol) -> sympy.Expr:
-    """∫ tⁿ du."""
-    start = log_cosh(u) if exponent % 2 else u
-    return start - sympy.Add(*(sympy.tanh(u) ** k / k for k in range(exponent - 1, 0, -2)))
 
 
 def _by_sympy(expression: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:
