@@ -9,6 +9,8 @@ import math
 
 import sympy
 from sympy.polys.matrices import DomainMatrix
+from sympy.polys.monomials import itermonomials
+from sympy.polys.orderings import monomial_key
 
 from .vanishing import Generators
 
@@ -27,40 +29,18 @@ def polynomial_integrals(
         )
     found: list[sympy.Poly] = []
     for d in range(1, degree + 1):
-        monomials = _monomials(states, d)
-        known = [_vector(p, monomials) for p in _products(found, d)]
-        new = [_vector(p, monomials) for p in _null_space(field, states, time, monomials, kind)]
-        if not new:
-            continue
-        columns = sympy.Matrix([*known, *new]).T
-        pivots = columns.rref()[1]
-        for pivot in (p for p in pivots if p >= len(known)):
-            coefficients = new[pivot - len(known)]
-            found.append(sympy.Poly(sum(c * m for c, m in zip(coefficients, monomials, strict=True)), *states))
+        monomials = sorted(itermonomials(states, d, 1), key=monomial_key("grlex", states), reverse=True)
+        known, new = _products(found, d), _null_space(field, states, time, monomials, kind)
+        rows = [[polynomial.coeff_monomial(m) for m in monomials] for polynomial in (*known, *new)]
+        found += [new[p - len(known)] for p in sympy.Matrix(rows).T.rref()[1] if p >= len(known)] if new else []
     return [_primitive(p) for p in found]
-
-
-def _monomials(states: tuple[sympy.Symbol, ...], degree: int) -> list[sympy.Expr]:
-    """All monomials of degree 1 to `degree`, the highest first."""
-    return [
-        sympy.Mul(*factors)
-        for d in range(degree, 0, -1)
-        for factors in itertools.combinations_with_replacement(states, d)
-    ]
-
-
-def _vector(polynomial: sympy.Poly, monomials: list[sympy.Expr]) -> list[sympy.Expr]:
-    return [polynomial.coeff_monomial(m) for m in monomials]
 
 
 def _products(found: list[sympy.Poly], degree: int) -> list[sympy.Poly]:
     """All products of what was found before, up to `degree`."""
-    products = []
-    for number in range(1, degree + 1):
-        for factors in itertools.combinations_with_replacement(found, number):
-            if sum(p.total_degree() for p in factors) <= degree:
-                products.append(math.prod(factors[1:], start=factors[0]))
-    return products
+    numbers = range(1, degree + 1)
+    groups = itertools.chain(*(itertools.combinations_with_replacement(found, number) for number in numbers))
+    return [math.prod(group) for group in groups if sum(p.total_degree() for p in group) <= degree]
 
 
 def _null_space(field, states, time, monomials, kind) -> list[sympy.Poly]:
@@ -77,8 +57,7 @@ def _null_space(field, states, time, monomials, kind) -> list[sympy.Poly]:
         return [sympy.Poly(m, *states) for m in monomials]
     matrix = sympy.Matrix([[column.get(powers, sympy.S.Zero) for column in columns] for powers in rows])
     null = DomainMatrix.from_Matrix(matrix).to_field().nullspace(divide_last=True).to_Matrix()
-    return [sympy.Poly(sum(c * m for c, m in zip(null.row(i), monomials, strict=True)), *states)
-            for i in range(null.rows)]  # fmt: skip
+    return [sympy.Poly((null.row(i) * sympy.Matrix(monomials))[0], *states) for i in range(null.rows)]
 
 
 def _change(monomial, states, tops, denominator, kind) -> sympy.Expr:

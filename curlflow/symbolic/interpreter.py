@@ -63,7 +63,12 @@ def _applied(equation: Any, operands: list[Any]) -> list[Any]:
         return _scan(equation, operands)
     known = all(operand.dtype != object for operand in operands)
     if not known and name in OPERATIONS and not _is_of_integers(equation):
-        _check(equation)
+        size = equation.outvars[0].aval.size
+        if size > LARGEST_ARRAY:
+            raise ValueError(
+                f"system: an array of {size} expressions would be written out, allowed are {LARGEST_ARRAY}; "
+                "take fewer samples."
+            )
         return [OPERATIONS[name](equation, *map(as_objects, operands))]
     if any(operand.dtype == object and any(e.free_symbols for e in operand.flat) for operand in operands):
         raise ValueError(
@@ -88,22 +93,6 @@ def _is_of_integers(equation: Any) -> bool:
 
 def _kind(equation: Any) -> str:
     return equation.invars[0].aval.dtype.kind
-
-
-def _check(equation: Any) -> None:
-    """Refuse complex numbers and large arrays."""
-    for variable in (*equation.invars, *equation.outvars):
-        if jax.dtypes.issubdtype(variable.aval.dtype, np.complexfloating):
-            raise ValueError(
-                f"system: the operation {equation.primitive.name} has values of type {variable.aval.dtype}; "
-                "complex numbers have no symbolic form here."
-            )
-    for variable in equation.outvars:
-        if variable.aval.size > LARGEST_ARRAY:
-            raise ValueError(
-                f"system: an array of {variable.aval.size} expressions would be written out, allowed are "
-                f"{LARGEST_ARRAY}; take fewer samples."
-            )
 
 
 def _scan(equation: Any, operands: list[Any]) -> list[Any]:
@@ -163,6 +152,8 @@ def _sum(equation: Any, a: np.ndarray) -> np.ndarray:
 def _converted(equation: Any, a: np.ndarray) -> np.ndarray:
     """Between booleans and numbers. Rounding to a shorter float is left out: the field is exact."""
     source, target = _kind(equation), np.dtype(equation.params["new_dtype"]).kind
+    if target == "c":
+        raise ValueError("system: it makes real numbers complex; complex numbers have no symbolic form here.")
     if source == target or "b" not in (source, target):
         return a
     return each(indicator, a) if source == "b" else each(lambda p: sympy.Ne(p, 0), a)

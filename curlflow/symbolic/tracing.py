@@ -35,12 +35,7 @@ SYMMETRIC = ("covariance",)
 
 @double_precision
 def symbolic_field(
-    spec_or_system: Any,
-    *,
-    parameters: Any = "numbers",
-    names: Any = None,
-    rule: Any = None,
-    realization: Any = 0,
+    spec_or_system: Any, *, parameters: Any = "numbers", names: Any = None, rule: Any = None, realization: Any = 0
 ) -> SymbolicField:
     """The vector field of a small flow, or the step of a small map, as SymPy expressions.
 
@@ -193,35 +188,22 @@ def _entry_names(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _renaming(names: Any, states: Sequence[str], others: Sequence[str], time: str) -> dict[str, str]:
-    """From names by default to names that were asked for.
-
-    **Arguments:**
-
-    - `names`: what was asked for, None if nothing.
-    - `states`, `others`: the default names of the states and of the parameters.
-    - `time`: the name of the time or of the index, which no other symbol may have.
-
-    **Raises:** `ValueError` for names that do not exist, or are not one for every state, no identifiers, or not
-    different.
-    """
-    if names is None:
-        new = {}
-    elif isinstance(names, Mapping):
-        unknown = [name for name in names if name not in {*states, *others}]
-        if unknown:
-            raise ValueError(f"names: got {unknown[0]!r}, there are {', '.join([*states, *others])}.")
-        new = dict(names)
-    else:
+    """From names by default to the names that were asked for; no symbol may have the name of the time or index."""
+    new = {} if names is None else names
+    if not isinstance(new, Mapping):
         if not isinstance(names, Sequence) or isinstance(names, str) or len(names) != len(states):
             raise ValueError(f"names: got {names!r}, required are {len(states)} names of states.")
         new = dict(zip(states, names, strict=True))
+    unknown = [name for name in new if name not in {*states, *others}]
+    if unknown:
+        raise ValueError(f"names: got {unknown[0]!r}, there are {', '.join([*states, *others])}.")
     wrong = [name for name in new.values() if not isinstance(name, str) or not name.isidentifier()]
     if wrong:
         raise ValueError(f"names: got {wrong[0]!r}, allowed are letters, digits and _, with no digit at the start.")
     final = [new.get(name, name) for name in [*states, *others]]
     twice = [name for name in final if [*final, time].count(name) > 1]
     if twice:
-        role = ", one of which is the time" if time == "t" else ", one of which is the index of the iteration"
+        role = f", one of which is the {'time' if time == 't' else 'index of the iteration'}"
         raise ValueError(
             f"names: got {names!r}, which does not make different names for all symbols: there are two of the name "
             f"{twice[0]}{role if twice[0] == time else ''}."

@@ -10,6 +10,7 @@ mirror image under w1 → −w1, v → −v. Source: Ninou, Kadmon & Cayco-Gajic
 """
 
 import dataclasses
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,6 @@ SIGNS = {"none": (1, 1), "input": (-1, 1), "hidden": (1, -1), "both": (-1, -1)}
 
 TOUCHING = 1e-12
 """A circle whose discriminant is that small, relative to its radius, touches the hyperbola."""
-LARGEST = float(np.finfo(float).max)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class TwoWeightModel:
 
 def _number(name: str, value: Any) -> float:
     scalar = np.asarray(value).item() if hasattr(value, "__array__") and np.ndim(value) == 0 else value
-    if isinstance(scalar, bool) or not isinstance(scalar, int | float) or not -LARGEST <= scalar <= LARGEST:
+    if isinstance(scalar, bool) or not isinstance(scalar, int | float) or not abs(scalar) <= sys.float_info.max:
         raise ValueError(f"{name}: got {value!r}, allowed are finite numbers.")
     return float(scalar)
 
@@ -166,10 +166,7 @@ def _separatrices(field: SymbolicField, conserved: sympy.Expr, origin: list[symp
     w1, w2 = field.states
     v = field.parameters[1]
     saddle = any(value.is_positive for value in origin) and any(value.is_negative for value in origin)
-    levels = {conserved.subs({w1: 0, w2: 0})} if saddle else set()
-    hyperbola = w1 * w2 - v
-    parallel = sympy.Matrix([conserved, hyperbola]).jacobian([w1, w2]).det()
-    levels |= {
-        sympy.simplify(conserved.subs({w1: a, w2: b}, simultaneous=True)) for a, b in _on_hyperbola(parallel, field)
-    }
+    parallel = sympy.Matrix([conserved, w1 * w2 - v]).jacobian([w1, w2]).det()
+    points = [(sympy.S.Zero, sympy.S.Zero)] * saddle + list(_on_hyperbola(parallel, field))
+    levels = {sympy.simplify(conserved.subs({w1: a, w2: b}, simultaneous=True)) for a, b in points}
     return tuple(sympy.Eq(conserved, level) for level in sorted(levels, key=sympy.default_sort_key))

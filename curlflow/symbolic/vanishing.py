@@ -21,10 +21,7 @@ MOST_OPERATIONS = 2000
 
 
 class Generators:
-    """Rational functions in the state and in new symbols for all that is not rational.
-
-    `functions` and `switches` map what was replaced to its symbol.
-    """
+    """Rational functions in the state and in new symbols: `functions` and `switches` map what was replaced to them."""
 
     def __init__(self) -> None:
         self.functions: dict[sympy.Basic, sympy.Symbol] = {}
@@ -50,9 +47,7 @@ class Generators:
         switches = set(self.switches.values())
         terms: dict[tuple[int, ...], sympy.Expr] = {}
         for powers, coefficient in polynomial.terms():
-            key = tuple(
-                min(p, 1) if g in switches else p for p, g in zip(powers, polynomial.gens, strict=True)
-            )  # fmt: skip
+            key = tuple(min(p, 1) if g in switches else p for p, g in zip(powers, polynomial.gens, strict=True))
             terms[key] = terms.get(key, sympy.S.Zero) + coefficient
         return sympy.Poly.from_dict(terms, *polynomial.gens)
 
@@ -76,10 +71,7 @@ class Generators:
 def vanishes(expression: sympy.Expr, generators: Generators | None = None) -> bool | None:
     """Whether `expression` is zero for all values of its symbols: True or False if that is certain, else None.
 
-    **Arguments:**
-
-    - `expression`: a real expression.
-    - `generators`: to be shared by calls about expressions with common parts, which saves time.
+    Calls about real expressions with common parts may share `generators`, which saves time.
     """
     if expression == 0:
         return True
@@ -87,7 +79,7 @@ def vanishes(expression: sympy.Expr, generators: Generators | None = None) -> bo
         return None
     if (generators or Generators()).numerator(expression).is_zero:
         return True
-    if differs_from_zero(expression):
+    if _differs_from_zero(expression):
         return False
     if sympy.count_ops(expression) > MOST_OPERATIONS:
         return None
@@ -102,21 +94,19 @@ def not_finite(expression: sympy.Basic) -> bool:
     return expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
-def differs_from_zero(expression: sympy.Expr) -> bool:
-    """Whether `expression` is far from zero, for that many digits, at one of a few random points."""
+def _differs_from_zero(expression: sympy.Expr) -> bool:
+    """Whether `expression` is far from zero, for that many digits, at one of a few random points.
+
+    Symbols are whole or positive at these points where they must be, and not zero.
+    """
     generator = random.Random(0)
-    symbols = sorted(expression.free_symbols, key=str)
     for _ in range(POINTS):
-        point = {s: random_value(s, generator) for s in symbols}
+        point = {}
+        for s in sorted(expression.free_symbols, key=str):
+            value = sympy.Rational(generator.randint(1, 997), 500)
+            sign = 1 if s.is_positive or generator.random() < 0.5 else -1
+            point[s] = generator.randint(1, 9) if s.is_integer else sign * value
         value = sympy.N(expression.subs(point), DIGITS)
         if value.is_number and value.is_finite and abs(value) > sympy.Float(10) ** (10 - DIGITS):
             return True
     return False
-
-
-def random_value(symbol: sympy.Symbol, generator: random.Random) -> sympy.Rational:
-    """A number that `symbol` may stand for: whole or positive where it is, and not zero."""
-    if symbol.is_integer:
-        return sympy.Integer(generator.randint(1, 9))
-    value = sympy.Rational(generator.randint(1, 997), 500)
-    return value if symbol.is_positive or generator.random() < 0.5 else -value

@@ -317,7 +317,9 @@ def test_draws_that_do_not_depend_on_the_state_are_numbers(x64):
     ],
 )
 def test_operations_without_a_symbolic_form_are_named(function, name):
-    sentence = f"system: the operation {name} has no symbolic form here; known are abs, .*, transpose. Write the system"
+    sentence = (
+        f"system: the operation {name} has no symbolic form here; known are abs, .*, transpose. Write the system"
+    )
     with pytest.raises(ValueError, match=sentence):
         symbolic_field(curlflow.Flow(function, [1.0, 2.0]))
 
