@@ -99,7 +99,7 @@ class SymbolicField:
         """
         equations = self.field - sympy.Matrix(self.states) if self.kind == "map" else self.field
         try:
-            found = sympy.solve(list(equations), list(self.states), dict=True)
+            found = sympy.solve(list(equations), self.states, dict=True)
         except NotImplementedError:
             raise ValueError("system: SymPy finds no closed form of its fixed points.") from None
         return [point for point in found if all(value.is_real is not False for value in point.values())]
@@ -162,10 +162,8 @@ class SymbolicField:
 
     def __str__(self) -> str:
         """One line for each state, long fractions as decimals."""
-        left = "d{}/dt" if self.kind == "flow" else "{} →"
-        sign = " = " if self.kind == "flow" else " "
-        rows = zip(self.states, self.field, strict=True)
-        return "\n".join(left.format(state) + sign + str(readable(entry)) for state, entry in rows)
+        line = "d{}/dt = {}" if self.kind == "flow" else "{} → {}"
+        return "\n".join(line.format(x, readable(f)) for x, f in zip(self.states, self.field, strict=True))
 
 
 def _partial(state: sympy.Symbol) -> Callable[[sympy.Expr], sympy.Expr]:

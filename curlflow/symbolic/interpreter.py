@@ -10,6 +10,7 @@ What moves entries (slices, transposes, ...) is done by JAX too, on an array of 
 for the places: whatever its conventions are, the entries end where JAX puts them.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -112,7 +113,7 @@ def _scan(equation: Any, operands: list[Any]) -> list[Any]:
 
 
 def _filled(equation: Any, entries: Any) -> np.ndarray:
-    """`entries`, row by row, in the shape that the operation gives."""
+    """`entries`, row by row, in the shape of the result."""
     result = np.empty(equation.outvars[0].aval.shape, dtype=object)
     result.flat = list(entries)
     return result
@@ -159,54 +160,49 @@ def _converted(equation: Any, a: np.ndarray) -> np.ndarray:
     return each(indicator, a) if source == "b" else each(lambda p: sympy.Ne(p, 0), a)
 
 
-def _compared(of_numbers: Callable[..., Any], of_booleans: Callable[..., Any]) -> Callable[..., np.ndarray]:
-    return lambda equation, a, b: each(of_booleans if _kind(equation) == "b" else of_numbers, a, b)
+def _entrywise(function: Callable[..., Any], equation: Any, *arrays: np.ndarray) -> np.ndarray:
+    return each(function, *arrays)
 
 
-def _entrywise(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
-    return lambda equation, *arrays: each(function, *arrays)
-
-
+SCALAR: dict[str, Callable[..., sympy.Basic]] = {
+    "abs": lambda x: x * sign(x),
+    "add": lambda a, b: a + b,
+    "add_any": lambda a, b: a + b,
+    "and": sympy.And,
+    "cos": sympy.cos,
+    "div": lambda a, b: a / b,
+    "exp": sympy.exp,
+    "ge": lambda a, b: a >= b,
+    "gt": lambda a, b: a > b,
+    "le": lambda a, b: a <= b,
+    "log": sympy.log,
+    "logistic": logistic,
+    "lt": lambda a, b: a < b,
+    "max": maximum,
+    "mul": lambda a, b: a * b,
+    "neg": lambda a: -a,
+    "not": sympy.Not,
+    "or": sympy.Or,
+    "rem": remainder,
+    "select_n": lambda which, no, yes: case(which, yes, no),
+    "sign": sign,
+    "sin": sympy.sin,
+    "sqrt": sympy.sqrt,
+    "square": lambda x: x**2,
+    "stop_gradient": lambda x: x,
+    "sub": lambda a, b: a - b,
+    "tanh": sympy.tanh,
+}
+"""Functions of single entries, by the name of the primitive."""
 OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
+    **{name: functools.partial(_entrywise, function) for name, function in SCALAR.items()},
     "convert_element_type": _converted,
     "dot_general": _dot,
-    "eq": _compared(sympy.Eq, sympy.Equivalent),
+    "eq": lambda equation, *pair: each(sympy.Equivalent if _kind(equation) == "b" else sympy.Eq, *pair),
     "integer_pow": lambda equation, a: each(lambda p: p ** equation.params["y"], a),
-    "ne": _compared(sympy.Ne, sympy.Xor),
+    "ne": lambda equation, *pair: each(sympy.Xor if _kind(equation) == "b" else sympy.Ne, *pair),
     "reduce_sum": _sum,
     **dict.fromkeys(("broadcast_in_dim", "concatenate", "pad", "reshape", "rev"), _moved),
     **dict.fromkeys(("slice", "squeeze", "stack", "transpose"), _moved),
-    **{
-        name: _entrywise(function)
-        for name, function in {
-            "abs": lambda x: x * sign(x),
-            "add": lambda a, b: a + b,
-            "add_any": lambda a, b: a + b,
-            "and": sympy.And,
-            "cos": sympy.cos,
-            "div": lambda a, b: a / b,
-            "exp": sympy.exp,
-            "ge": lambda a, b: a >= b,
-            "gt": lambda a, b: a > b,
-            "le": lambda a, b: a <= b,
-            "log": sympy.log,
-            "logistic": logistic,
-            "lt": lambda a, b: a < b,
-            "max": maximum,
-            "mul": lambda a, b: a * b,
-            "neg": lambda a: -a,
-            "not": sympy.Not,
-            "or": sympy.Or,
-            "rem": remainder,
-            "select_n": lambda which, no, yes: case(which, yes, no),
-            "sign": sign,
-            "sin": sympy.sin,
-            "sqrt": sympy.sqrt,
-            "square": lambda x: x**2,
-            "stop_gradient": lambda x: x,
-            "sub": lambda a, b: a - b,
-            "tanh": sympy.tanh,
-        }.items()
-    },
 }
 """Functions of an equation and its operands, by the name of the primitive."""

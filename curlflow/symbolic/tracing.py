@@ -97,31 +97,26 @@ def symbolic_field(
 
 
 def _system(subject: Any, rule: Any, realization: int) -> Flow | Map:
-    if not isinstance(subject, Spec | AbstractSystem):
-        raise ValueError(f"spec_or_system: got {subject!r}, required is a curlflow.Spec, Flow or Map.")
     if isinstance(subject, Spec):
         _check_size(sum(post * pre for pre, post in zip(subject.widths, subject.widths[1:], strict=False)))
         if subject.dynamics.kind == "sde":
             raise ValueError('dynamics.kind: got "sde", whose noise has no formula; set it to "flow" for the drift.')
         return subject.build(realization=realization, rule=rule).system()
+    if not isinstance(subject, Flow | Map):
+        got = type(subject).__qualname__ if isinstance(subject, AbstractSystem) else repr(subject)
+        raise ValueError(f"spec_or_system: got {got}, required is a curlflow.Spec, Flow or Map.")
     if rule is not None:
         raise ValueError(f"rule: got {rule!r}; a system has its rule already, leave it out.")
     if realization != 0:
         raise ValueError(f"realization: got {realization!r}; a system has none, leave it out.")
-    if not isinstance(subject, Flow | Map):
-        raise ValueError(
-            f"spec_or_system: got {type(subject).__qualname__}, required is a curlflow.Spec, Flow or Map."
-        )
     _check_size(size(subject.state))
     return subject
 
 
 def _check_size(states: int) -> None:
     if states > MOST_STATES:
-        raise ValueError(
-            f"spec_or_system: got {states} states, allowed are {MOST_STATES} in a symbolic field; "
-            "take a smaller network."
-        )
+        sentence = f"allowed are {MOST_STATES} in a symbolic field; take a smaller network."
+        raise ValueError(f"spec_or_system: got {states} states, {sentence}")
 
 
 def _symbols(system, tunable, parameters, names, time):
@@ -153,7 +148,7 @@ def _symbols(system, tunable, parameters, names, time):
 
 def _leaf_names(tree: Any, default: str) -> list[str]:
     """A name for every leaf of `tree`; those without a name of their own are `default`1, `default`2, ..."""
-    paths = jax.tree_util.tree_leaves_with_path(tree)
+    paths = jax.tree.leaves_with_path(tree)
     if isinstance(tree, Feedforward):
         return [f"{'w' if leaf.size == 1 else 'W'}{layer}" for layer, (_, leaf) in enumerate(paths, start=1)]
     names = [_name(path, default) for path, _ in paths]

@@ -8,7 +8,9 @@ so that what remains is a rational function. It is zero if its numerator is; tha
 point that is not zero, in 50 digits, refutes it. What is neither goes to `sympy.simplify`.
 """
 
+import functools
 import random
+from collections.abc import Callable
 
 import sympy
 
@@ -21,18 +23,12 @@ MOST_OPERATIONS = 2000
 
 
 class Generators:
-    """Rational functions in the state and in new symbols: `functions` and `switches` map what was replaced to them."""
+    """Rational functions in the state and new symbols; `functions` and `switches` map what was replaced to those."""
 
     def __init__(self) -> None:
         self.functions: dict[sympy.Basic, sympy.Symbol] = {}
         self.switches: dict[sympy.Basic, sympy.Symbol] = {}
-        self._known: dict[sympy.Basic, sympy.Expr] = {}
-
-    def rational(self, expression: sympy.Expr) -> sympy.Expr:
-        """`expression` with all functions and conditions replaced."""
-        if expression not in self._known:
-            self._known[expression] = self._replaced(expression)
-        return self._known[expression]
+        self.rational: Callable[[sympy.Expr], sympy.Expr] = functools.cache(self._replaced)
 
     def numerator(self, expression: sympy.Expr) -> sympy.Poly:
         """The numerator as a polynomial in all symbols, old and new."""
@@ -52,6 +48,7 @@ class Generators:
         return sympy.Poly.from_dict(terms, *polynomial.gens)
 
     def _replaced(self, e: sympy.Expr) -> sympy.Expr:
+        """`e` with all functions and conditions replaced."""
         if e.is_Number or e.is_Symbol:
             return e
         if isinstance(e, sympy.Piecewise):
