@@ -10,7 +10,6 @@ What moves entries (slices, transposes, ...) is done by JAX too, on an array of 
 for the places: whatever its conventions are, the entries end where JAX puts them.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -63,19 +62,21 @@ def _applied(equation: Any, operands: list[Any]) -> list[Any]:
     if name == "scan":
         return _scan(equation, operands)
     known = all(operand.dtype != object for operand in operands)
-    if not known and name in OPERATIONS and not _is_of_integers(equation):
+    listed = name in SCALAR or name in ARRAYS
+    if not known and listed and not _is_of_integers(equation):
         size = equation.outvars[0].aval.size
         if size > LARGEST_ARRAY:
             raise ValueError(
                 f"system: an array of {size} expressions would be written out, allowed are {LARGEST_ARRAY}; "
                 "take fewer samples."
             )
-        return [OPERATIONS[name](equation, *map(as_objects, operands))]
+        arrays = list(map(as_objects, operands))
+        return [each(SCALAR[name], *arrays) if name in SCALAR else ARRAYS[name](equation, *arrays)]
     if any(operand.dtype == object and any(e.free_symbols for e in operand.flat) for operand in operands):
         raise ValueError(
             f"system: the operation {name} has no symbolic form here"
-            f"{' for integers that depend on the state' if name in OPERATIONS else ''}; known are "
-            f"{', '.join(sorted({*OPERATIONS, *CALLS, 'scan'}))}. Write the system with these, branches with "
+            f"{' for integers that depend on the state' if listed else ''}; known are "
+            f"{', '.join(sorted({*SCALAR, *ARRAYS, *CALLS, 'scan'}))}. Write the system with these, branches with "
             "jax.numpy.where and loops of a known number of turns with jax.lax.scan, or study it without symbols."
         )
     dtypes = [variable.aval.dtype for variable in equation.invars]
@@ -160,10 +161,6 @@ def _converted(equation: Any, a: np.ndarray) -> np.ndarray:
     return each(indicator, a) if source == "b" else each(lambda p: sympy.Ne(p, 0), a)
 
 
-def _entrywise(function: Callable[..., Any], equation: Any, *arrays: np.ndarray) -> np.ndarray:
-    return each(function, *arrays)
-
-
 SCALAR: dict[str, Callable[..., sympy.Basic]] = {
     "abs": lambda x: x * sign(x),
     "add": lambda a, b: a + b,
@@ -194,8 +191,7 @@ SCALAR: dict[str, Callable[..., sympy.Basic]] = {
     "tanh": sympy.tanh,
 }
 """Functions of single entries, by the name of the primitive."""
-OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
-    **{name: functools.partial(_entrywise, function) for name, function in SCALAR.items()},
+ARRAYS: dict[str, Callable[..., np.ndarray]] = {
     "convert_element_type": _converted,
     "dot_general": _dot,
     "eq": lambda equation, *pair: each(sympy.Equivalent if _kind(equation) == "b" else sympy.Eq, *pair),

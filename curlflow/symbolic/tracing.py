@@ -98,25 +98,24 @@ def symbolic_field(
 
 def _system(subject: Any, rule: Any, realization: int) -> Flow | Map:
     if isinstance(subject, Spec):
-        _check_size(sum(post * pre for pre, post in zip(subject.widths, subject.widths[1:], strict=False)))
+        states = sum(post * pre for pre, post in zip(subject.widths, subject.widths[1:], strict=False))
+    elif isinstance(subject, Flow | Map):
+        states = size(subject.state)
+    else:
+        got = type(subject).__qualname__ if isinstance(subject, AbstractSystem) else repr(subject)
+        raise ValueError(f"spec_or_system: got {got}, required is a curlflow.Spec, Flow or Map.")
+    if states > MOST_STATES:
+        sentence = f"allowed are {MOST_STATES} in a symbolic field; take a smaller network."
+        raise ValueError(f"spec_or_system: got {states} states, {sentence}")
+    if isinstance(subject, Spec):
         if subject.dynamics.kind == "sde":
             raise ValueError('dynamics.kind: got "sde", whose noise has no formula; set it to "flow" for the drift.')
         return subject.build(realization=realization, rule=rule).system()
-    if not isinstance(subject, Flow | Map):
-        got = type(subject).__qualname__ if isinstance(subject, AbstractSystem) else repr(subject)
-        raise ValueError(f"spec_or_system: got {got}, required is a curlflow.Spec, Flow or Map.")
     if rule is not None:
         raise ValueError(f"rule: got {rule!r}; a system has its rule already, leave it out.")
     if realization != 0:
         raise ValueError(f"realization: got {realization!r}; a system has none, leave it out.")
-    _check_size(size(subject.state))
     return subject
-
-
-def _check_size(states: int) -> None:
-    if states > MOST_STATES:
-        sentence = f"allowed are {MOST_STATES} in a symbolic field; take a smaller network."
-        raise ValueError(f"spec_or_system: got {states} states, {sentence}")
 
 
 def _symbols(system, tunable, parameters, names, time):

@@ -11,7 +11,6 @@ mirror image under w1 → −w1, v → −v. Source: Ninou, Kadmon & Cayco-Gajic
 
 import dataclasses
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ TOUCHING = 1e-12
 """A circle whose discriminant is that small, relative to its radius, touches the hyperbola."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class TwoWeightModel:
     """What is known of the two-weight model, as `two_weight_model` derives it.
 
