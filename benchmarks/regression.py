@@ -118,7 +118,7 @@ def refusal(call: Callable[[], object]) -> str:
             warnings.simplefilter("ignore")
             call()
     except Exception as error:
-        return re.sub("0x[0-9a-f]+", "0x…", f"{type(error).__name__}: {error}")
+        return re.sub("x[0-9a-f]{8,}", "x…", f"{type(error).__name__}: {error}")
     return "accepted"
 
 

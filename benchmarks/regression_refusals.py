@@ -191,7 +191,7 @@ def of_sweeps() -> dict:
     short = {"epochs": 3, "records": 2}
     over = [3, {}, {"seeds": [0]}, {"seed": []}, {"seed": [0, 0]}, {"seed": 1}, {"seed": [-1]}, {"realization": [1]}]
     names = [{"study": s} for s in ("trains", "plane_decomposition", "boundary", 3, "os:missing", len)]
-    options = [{"options": o} for o in (3, {"epoch": 3}, {"progress": True}, {"spec": 1}, {"epochs": object()})]
+    options = [{"options": o} for o in (3, {"epoch": 3}, {"progress": True}, {"spec": 1}, {"epochs": {1, 2}})]
     rest = [
         {"engine": "threads"}, {"engine": 3}, {"workers": 0}, {"engine": "serial", "workers": 2}, {"version": 1},
         {"progress": 3}, {"other_version": "keep"}, {"scheduler": 3},
