@@ -8,10 +8,10 @@ import numpy as np
 from interleaved import interleaved, report
 
 import curlflow
-from curlflow.measures.lyapunov import Run, transient_blocks
+from curlflow.measures.lyapunov import TangentState, transient_blocks
 from curlflow.measures.window import Schedule, opened, places_ahead, snapshot_places, watched
 from curlflow.studies.fluctuations.runs import Entries
-from curlflow.studies.lyapunov.runs import as_numpy
+from curlflow.studies.runs import as_numpy
 
 SAMPLES = 20_000
 LARGE = """
@@ -49,7 +49,7 @@ def cases_of(system, span, samples):
 
 
 def start(system):
-    return as_numpy(Run(system.state, None, system.clock(), 0))
+    return as_numpy(TangentState(system.state, None, system.clock(), 0))
 
 
 def test_updates_and_flow(benchmark):

@@ -10,9 +10,9 @@ from interleaved import interleaved, report
 
 import curlflow
 from curlflow import systems, tangents
-from curlflow.measures.lyapunov import Run, lyapunov_blocks, random_tangents
+from curlflow.measures.lyapunov import TangentState, lyapunov_blocks, random_tangents
 from curlflow.solvers.integrate import FixedSteps
-from curlflow.studies.lyapunov.runs import as_numpy
+from curlflow.studies.runs import as_numpy
 
 STEPS = 100
 
@@ -26,7 +26,7 @@ def test_runge_kutta_step_with_five_tangents(benchmark):
     spec = curlflow.preset("fig3cd").replace({"network.inputs": 98, "dynamics.kind": "flow"})
     with jax.enable_x64(True):
         flow = eqx.tree_at(lambda f: f.integrator, spec.build().flow(), FixedSteps(np.asarray(0.02)))
-        run = Run(flow.state, random_tangents(flow, flow.state, 5, key=jax.random.key(0)), flow.clock(), 0)
+        run = TangentState(flow.state, random_tangents(flow, flow.state, 5, key=jax.random.key(0)), flow.clock(), 0)
         run = as_numpy(run)
 
         def at_once():

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,16 @@ class Variable:
     long_name: str
     units: str = "1"
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def flag_variable(name: str, dims: tuple[str, ...], long_name: str, flags: type[IntEnum]) -> Variable:
+    """The declaration of a byte whose values are those of an enumeration."""
+    return Variable(
+        name,
+        dims,
+        long_name,
+        attributes={
+            "flag_values": np.array([flag.value for flag in flags], dtype=np.int8),
+            "flag_meanings": " ".join(flag.name for flag in flags),
+        },
+    )

@@ -112,6 +112,10 @@ class InSectors(eqx.Module):
         """As `curlflow.systems.AbstractSystem.advance`."""
         return self.system.advance(state, self._cut(tangents), span, clock)
 
+    def span(self, time: float) -> Any:
+        """As `curlflow.systems.AbstractSystem.span`."""
+        return self.system.span(time)
+
     def project(self, state: PyTree, tangents: PyTree) -> PyTree:
         """Every tangent projected onto the constraint and onto its sector."""
         return self._cut(self.system.project(state, tangents))

@@ -1,1 +1,5 @@
-"""Numbers from functions and arrays. Measures never see a network, so a new learning rule changes none of them."""
+"""Numbers from functions and arrays; a measure never sees a network."""
+
+from .lyapunov import Spectrum, lyapunov_spectrum
+
+__all__ = ["Spectrum", "lyapunov_spectrum"]

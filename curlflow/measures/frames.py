@@ -28,7 +28,7 @@ from scipy.linalg import solve_triangular
 
 from ..status import Status
 from ..tangents import as_rows
-from .lyapunov import Run, factored_block
+from .lyapunov import TangentState, factored_block
 
 CAPACITY = 16
 """The most blocks in one compiled call: each keeps a frame of the size of the tangents."""
@@ -49,14 +49,14 @@ class Frames(NamedTuple):
     - `number`: how many blocks there are.
     """
 
-    run: Run
+    run: TangentState
     q: Float[Array, "capacity vectors n"]
     r: Float[Array, "capacity vectors vectors"]
     number: Array
 
 
 @eqx.filter_jit
-def frames(system: Any, run: Run, span: Any, number: Any) -> Frames:
+def frames(system: Any, run: TangentState, span: Any, number: Any) -> Frames:
     """Advance `run` by up to `number` ≤ `CAPACITY` blocks of length `span`, and keep the factors.
 
     **Arguments:** as for `curlflow.measures.lyapunov.lyapunov_blocks`.

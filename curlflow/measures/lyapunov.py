@@ -13,6 +13,7 @@ Lauterborn, Prog. Theor. Phys. 83 (1990) 875.
 """
 
 import warnings
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -21,10 +22,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from ..precision import double_precision
 from ..status import Status
 from ..tangents import as_rows, from_rows
-from ..variable import Variable
+from ..variable import Variable, flag_variable
 
+
+class KaplanYorke(IntEnum):
+    """Why a Kaplan–Yorke dimension is there, or is not."""
+
+    known = 0
+    too_few_exponents = 1
+    exponents_missing = 2
+
+
+KY_STATUS = "kaplan_yorke_status"
 CAPACITY = 256
 """The most blocks in one compiled call. More would only make interrupts and progress slower to notice."""
 
@@ -36,6 +48,10 @@ VARIABLES = (
         attributes={"ancillary_variables": "lyapunov_exponent_se status converged"},
     ),
     Variable("local_exponent", ("realization", "block", "exponent"), "exponent of one block, per unit of time"),
+    Variable(
+        "kaplan_yorke_dimension", ("realization",), "Kaplan–Yorke dimension", "1", {"ancillary_variables": KY_STATUS}
+    ),
+    flag_variable(KY_STATUS, ("realization",), "why the Kaplan–Yorke dimension is known or not", KaplanYorke),
     Variable("largest_condition", ("realization",), "largest condition number of the tangents of one block"),
     Variable("local_divergence", ("realization", "block"), "divergence averaged over one block"),
     Variable("mean_divergence", ("realization",), "mean of tr J (flow) or ln|det J| per unit of time (map)"),
@@ -43,7 +59,7 @@ VARIABLES = (
 )
 
 
-class Run(NamedTuple):
+class TangentState(NamedTuple):
     """Where a run stands: all that is needed to continue it exactly."""
 
     state: PyTree
@@ -59,10 +75,73 @@ class Blocks(NamedTuple):
     than asked for were done; a block that fails is not counted, and the run stands where the block began.
     """
 
-    run: Run
+    run: TangentState
     log_stretch: Float[Array, "capacity vectors"]
     log_volume: Float[Array, " capacity"]
     number: Array
+
+
+class Spectrum(NamedTuple):
+    """Lyapunov exponents, measured over some blocks.
+
+    **Attributes:**
+
+    - `exponents`: means of the local exponents of every tangent vector, per unit of time; for random tangents they
+      come out in decreasing order.
+    - `log_stretch`: ln Rᵢᵢ of every block.
+    - `log_volume`: log|det| of every block where there are as many tangents as dimensions, else NaN.
+    - `end`: where the run stands, to go on from.
+    """
+
+    exponents: Float[np.ndarray, " vectors"]
+    log_stretch: Float[np.ndarray, "blocks vectors"]
+    log_volume: Float[np.ndarray, " blocks"]
+    end: TangentState
+
+
+@double_precision
+def lyapunov_spectrum(
+    system: Any, *, block: float, number: int, vectors: int = 1, key: Any = None, start: TangentState | None = None
+) -> Spectrum:
+    """The leading Lyapunov exponents of a system, by discrete QR, equation (8).
+
+    ```python
+    henon = curlflow.systems.henon()
+    found = curlflow.measures.lyapunov_spectrum(henon, block=1, number=10_000, vectors=2, key=jax.random.key(0))
+    longer = curlflow.measures.lyapunov_spectrum(henon, block=1, number=10_000, start=found.end)
+    ```
+
+    **Returns:** a `Spectrum`. It has fewer blocks than asked for where the run diverges or stalls; `end.status` says
+    which.
+
+    **Arguments:**
+
+    - `system`: anything with `state`, `clock()`, `span(time)` and `advance(state, tangents, span, clock)`, as
+      `curlflow.systems` has.
+    - `block`: time between two factorisations.
+    - `number`: how many blocks.
+    - `vectors`: how many exponents, the largest first.
+    - `key`: of the random tangents that the run begins with, from `jax.random.key`.
+    - `start`: where to begin instead: `end` of an earlier call.
+
+    No transient is left out: the first blocks belong to the approach to the attractor and to the alignment of the
+    tangents. `curlflow.lyapunov` leaves both out, and gives standard errors.
+    """
+    if start is None:
+        key = jax.random.key(0) if key is None else key
+        tangents = random_tangents(system, system.state, vectors, key=key)
+        start = TangentState(system.state, tangents, system.clock(), np.asarray(Status.completed.value))
+    end, span, done = jax.tree.map(np.asarray, start), np.asarray(system.span(block)), 0
+    stretches, volumes = [np.empty((0, jax.tree.leaves(end.tangents)[0].shape[0]))], [np.empty(0)]
+    while done < number and end.status == Status.completed:
+        blocks = lyapunov_blocks(system, end, span, np.asarray(min(CAPACITY, number - done)))
+        end, good = jax.tree.map(np.asarray, blocks.run), int(blocks.number)
+        stretches.append(np.asarray(blocks.log_stretch)[:good])
+        volumes.append(np.asarray(blocks.log_volume)[:good])
+        done += good
+    log_stretch = np.concatenate(stretches)
+    exponents = log_stretch.mean(axis=0) / block if done else np.full(log_stretch.shape[1], np.nan)
+    return Spectrum(exponents, log_stretch, np.concatenate(volumes), end)
 
 
 @eqx.filter_jit
@@ -79,18 +158,20 @@ def factored(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, "vec
     return from_rows((q * signs).T, state), signs[:, None] * r
 
 
-def factored_block(system: Any, run: Run, span: Any) -> tuple[Run, Float[Array, "vectors vectors"], Array]:
+def factored_block(
+    system: Any, run: TangentState, span: Any
+) -> tuple[TangentState, Float[Array, "vectors vectors"], Array]:
     """`run` after one block, its factor R and log|det|; where the block fails the run stands where it began."""
     after = system.advance(run.state, run.tangents, span, run.clock)
     tangents, r = factored(after.tangents, after.state)
     failed = (after.status == Status.completed) & ~jnp.all(jnp.isfinite(r))
     status = jnp.where(failed, int(Status.diverged), after.status)
-    new, stays = Run(after.state, tangents, after.clock, status), run._replace(status=status)
+    new, stays = TangentState(after.state, tangents, after.clock, status), run._replace(status=status)
     return jax.tree.map(lambda a, b: jnp.where(status == Status.completed, a, b), new, stays), r, after.log_volume
 
 
 @eqx.filter_jit
-def lyapunov_blocks(system: Any, run: Run, span: Any, number: Any) -> Blocks:
+def lyapunov_blocks(system: Any, run: TangentState, span: Any, number: Any) -> Blocks:
     """Advance `run` by up to `number` ≤ `CAPACITY` blocks of length `span`, with a QR after each.
 
     Compiled once per kind of system and shape: states, parameters, lengths and numbers are data.
@@ -123,7 +204,7 @@ def lyapunov_blocks(system: Any, run: Run, span: Any, number: Any) -> Blocks:
 
 
 @eqx.filter_jit
-def transient_blocks(system: Any, run: Run, span: Any, number: Any) -> Run:
+def transient_blocks(system: Any, run: TangentState, span: Any, number: Any) -> TangentState:
     """Advance the state alone by `number` blocks of length `span`; the tangents of `run` stay as they are."""
 
     def unfinished(carry):

@@ -7,7 +7,6 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from ..status import MEANINGS, Status
-from ..variable import Variable
+from ..variable import Variable, flag_variable
 
 CONVENTIONS = "CF-1.11"
 PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "numpy", "scipy", "xarray", "netCDF4")
@@ -108,19 +107,6 @@ def stacked(rows: Sequence[Any], dims: Sequence[str] = (), sizes: Mapping[str, i
 def status_variable(dims: tuple[str, ...] = ("realization",)) -> Variable:
     """The declaration of `status` as a CF flag."""
     return flag_variable("status", dims, "how the computation ended", Status)
-
-
-def flag_variable(name: str, dims: tuple[str, ...], long_name: str, flags: type[IntEnum]) -> Variable:
-    """The declaration of a byte whose values are those of an enumeration."""
-    return Variable(
-        name,
-        dims,
-        long_name,
-        attributes={
-            "flag_values": np.array([flag.value for flag in flags], dtype=np.int8),
-            "flag_meanings": " ".join(flag.name for flag in flags),
-        },
-    )
 
 
 def describe_status(value: int) -> str:

@@ -3,13 +3,11 @@
 import dataclasses
 import functools
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
-import xarray as xr
 
 from ..compression import Compression
 from ..compression.sectors import Sectors
@@ -246,40 +244,6 @@ def _digest(parameters: Any) -> str:
             leaf = jax.random.key_data(leaf)
         digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else repr(leaf).encode())
     return digest.hexdigest()[:12]
-
-
-def check_resumed_graph(previous: Any, identity: dict[str, str]) -> None:
-    """Refuse to go on with a dataset of another graph, or of one where there is none now, or none where there is one.
-
-    **Raises:** `ValueError` that names the first difference.
-    """
-    if not isinstance(previous, xr.Dataset):
-        return
-    before, now = previous.attrs.get("graph"), identity.get("graph")
-    if before == now:
-        return
-    if before is None:
-        raise ValueError("resume: the dataset was made without a graph; leave graph out to go on with it.")
-    if now is None:
-        raise ValueError("resume: the dataset was made with a graph; give the same one by graph=.")
-    raise ValueError(f"resume: the dataset is about another graph: {_graph_difference(before, now)}.")
-
-
-def _graph_difference(before: str, now: str) -> str:
-    """The first neuron or synapse in which two graphs differ."""
-    if before.startswith("sha256:") or now.startswith("sha256:"):
-        return f"{before[:15]}…, not {now[:15]}…"
-    a, b = (_graph_parts(json.loads(text)) for text in (before, now))
-    for part in (*a, *b):
-        if a.get(part) != b.get(part):
-            return f"{part}: {a.get(part, 'missing')}, not {b.get(part, 'missing')}"
-    return "its nodes are in another order"
-
-
-def _graph_parts(graph: dict) -> dict[str, Any]:
-    parts = {f"attribute {name}": value for name, value in graph["graph"].items()}
-    parts |= {f"node {node.pop('id')!r}": node for node in graph["nodes"]}
-    return parts | {f"edge {e.pop('source')!r} → {e.pop('target')!r}": e for e in graph["edges"]}
 
 
 # What follows serves studies that have not moved to `Subject` yet.

@@ -8,9 +8,9 @@ import scipy.linalg
 import curlflow
 from curlflow import systems
 from curlflow.measures.frames import CAPACITY, angles, covariant, frames, log_alignment, vectors_in
-from curlflow.measures.lyapunov import Run, random_tangents, transient_blocks
+from curlflow.measures.lyapunov import TangentState, random_tangents, transient_blocks
 from curlflow.precision import double_precision
-from curlflow.studies.lyapunov.runs import as_numpy
+from curlflow.studies.runs import as_numpy
 
 A = np.array([[0.3, 1.0, 0.0], [0.0, -0.2, 0.5], [0.0, 0.0, -0.9]])
 
@@ -18,7 +18,7 @@ A = np.array([[0.3, 1.0, 0.0], [0.0, -0.2, 0.5], [0.0, 0.0, -0.9]])
 @double_precision
 def factors(system, vectors, span, blocks, transient=0):
     """Q at the end of every block, R of every block, and the last state."""
-    run = Run(system.state, np.zeros((vectors, 0)), system.clock(), 0)
+    run = TangentState(system.state, np.zeros((vectors, 0)), system.clock(), 0)
     run = transient_blocks(system, as_numpy(run), np.asarray(system.span(span)), np.asarray(transient))
     tangents = random_tangents(system, run.state, vectors, key=jax.random.key(3))
     run, q, r, states = as_numpy(run._replace(tangents=tangents)), [], [], []
@@ -52,7 +52,7 @@ def test_several_blocks_at_once():
     _, q, r, _ = factors(system, 2, 0.5, CAPACITY)
     with jax.enable_x64(True):
         tangents = random_tangents(system, system.state, 2, key=jax.random.key(3))
-        run = as_numpy(Run(system.state, tangents, system.clock(), 0))
+        run = as_numpy(TangentState(system.state, tangents, system.clock(), 0))
         at_once = as_numpy(frames(system, run, np.asarray(0.5), np.asarray(CAPACITY)))
     np.testing.assert_allclose(at_once.r, r, rtol=1e-12)
     np.testing.assert_allclose(at_once.q, q, atol=1e-12)

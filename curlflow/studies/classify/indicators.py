@@ -116,7 +116,7 @@ def _of_weights(r: Classified) -> dict[str, Any]:
         return {}
     ratios, speed = np.full(len(network.weights), np.nan), np.nan
     if r.measured is not None and r.status == Status.completed:
-        run = r.measured.run
+        run = r.measured
         for i, weights in enumerate(run.state.weights):
             values = np.linalg.svd(np.asarray(weights), compute_uv=False)
             ratios[i] = values[1] / values[0] if values.size > 1 and values[0] > 0 else np.nan

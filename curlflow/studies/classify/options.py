@@ -8,7 +8,7 @@ from ...networks import Feedforward
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ..arguments import positive, whole
-from ..lyapunov.options import ALIGNMENT, unit_of
+from ..lyapunov.options import ALIGNMENT
 
 DURATION, TRANSIENT = 2000.0, 1000.0
 """Default lengths in units of time, for flows; maps take ten iterations for each."""
@@ -32,7 +32,7 @@ class Options:
     @classmethod
     def checked(cls, given: dict[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
         """Options from what was given, with defaults."""
-        unit = SLOW if isinstance(system.state, Feedforward) else unit_of(system)
+        unit = SLOW if isinstance(system.state, Feedforward) else system.unit
         few = space.dimension if space.dimension <= FEW else EXPONENTS
         defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
         full = defaults | {name: value for name, value in given.items() if value is not None}
@@ -57,4 +57,4 @@ class Options:
 
 def longest_alignment(system: AbstractSystem) -> float:
     """How long tangents turn at most before exponents are averaged, in units of time: for learning rates alike."""
-    return ALIGNMENT * (1.0 if isinstance(system.state, Feedforward) else unit_of(system))
+    return ALIGNMENT * (1.0 if isinstance(system.state, Feedforward) else system.unit)

@@ -12,16 +12,16 @@ from jaxtyping import Float
 
 from ...measures.frames import CAPACITY as MOST_FRAMES
 from ...measures.frames import frames, log_alignment
-from ...measures.lyapunov import Run, lyapunov_blocks, random_tangents
+from ...measures.lyapunov import TangentState, lyapunov_blocks, random_tangents
 from ...measures.recording import CAPACITY, record
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.base import LONGEST_SEGMENT
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ..lyapunov import runs as exponent_runs
-from ..lyapunov.options import Options as ExponentOptions
-from ..lyapunov.runs import Realization, as_numpy
-from ..runs import Pace, Progress, in_turns
+from ..lyapunov.options import LyapunovOptions
+from ..lyapunov.runs import TangentRun
+from ..runs import Pace, Progress, as_numpy, in_turns
 from .options import Options, longest_alignment
 from .sampling import FEWEST, MISSED, Sampling, missed, sampling, step_of_solver
 
@@ -54,7 +54,7 @@ class Classified:
     system: AbstractSystem
     space: TangentSpace
     observe: Callable
-    run: Run
+    run: TangentState
     status: Status = Status.not_run
     sampling: Sampling | None = None
     closely: bool = False
@@ -62,7 +62,7 @@ class Classified:
     early_stretch: list[float] = field(default_factory=list)
     records: list[np.ndarray] = field(default_factory=list)
     ends: Float[np.ndarray, "states observables"] | None = None
-    measured: Realization | None = None
+    measured: TangentRun | None = None
     block: float = math.nan
     log_gali: Float[np.ndarray, " tangents"] | None = None
     aligned_time: float = math.nan
@@ -70,7 +70,7 @@ class Classified:
     @classmethod
     def fresh(cls, index: int, system: AbstractSystem, space: TangentSpace, observe: Callable) -> "Classified":
         """A realization that has not begun."""
-        run = as_numpy(Run(system.state, None, system.clock(), Status.completed.value))
+        run = as_numpy(TangentState(system.state, None, system.clock(), Status.completed.value))
         return cls(index, system, space, observe, run)
 
     @property
@@ -236,10 +236,10 @@ def _exponents(runs: list[Classified], options: Options, report: Progress) -> No
         return
     given = {"exponents": options.exponents, "duration": options.duration, "transient": 0.0, "seed": options.seed}
     given["alignment"] = min(options.duration / 10, longest_alignment(runs[0].system))
-    chosen = ExponentOptions.checked(given, runs[0].system, runs[0].space)
+    chosen = LyapunovOptions.checked(given, runs[0].system, runs[0].space)
     for r in runs:
-        r.measured = Realization.fresh(r.index, r.system, chosen, r.space)
-        r.measured.run = r.measured.run._replace(state=r.run.state, clock=r.run.clock)
+        r.measured = TangentRun.fresh(r.index, r.system, chosen, r.space)
+        r.measured.state, r.measured.clock = r.run.state, r.run.clock
     realizations = [r.measured for r in runs]
     chosen = exponent_runs.prepare(realizations, chosen, report)
     if chosen.block is not None:

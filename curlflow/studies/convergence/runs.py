@@ -16,8 +16,7 @@ from ...systems import AbstractSystem, Flow
 from ...systems.base import Advanced
 from ...systems.crossing import advance_until, watch_until
 from ...tasks import Samples
-from ..lyapunov.runs import as_numpy
-from ..runs import Progress, threads
+from ..runs import Progress, as_numpy, threads
 from ..train.plan import Plan, shorter_pieces
 from ..train.runs import CHECK, Run, follow, stepped
 from ..train.stopping import Stop

@@ -11,14 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from ...measures.lyapunov import Run, transient_blocks
+from ...measures.lyapunov import TangentState, transient_blocks
 from ...measures.window import Schedule, Watched, Window, opened, places_ahead, watched
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.base import LONGEST_SEGMENT
 from ...tangents import size
-from ..lyapunov.runs import as_numpy
-from ..runs import Pace, Progress, in_turns
+from ..runs import Pace, Progress, as_numpy, in_turns
 from .options import Options
 
 ITERATIONS = 100
@@ -58,7 +57,7 @@ class Fluctuating:
     system: AbstractSystem
     seen_system: AbstractSystem
     expand: Callable[[PyTree], PyTree]
-    run: Run
+    run: TangentState
     window: Window | None = None
     finished: bool = False
     shots: int = 0
@@ -70,7 +69,7 @@ class Fluctuating:
         cls, index: int, system: AbstractSystem, seen_system: AbstractSystem, expand: Callable[[PyTree], PyTree]
     ) -> "Fluctuating":
         """A realization that has not begun."""
-        run = as_numpy(Run(system.state, None, system.clock(), Status.completed.value))
+        run = as_numpy(TangentState(system.state, None, system.clock(), Status.completed.value))
         return cls(index, system, seen_system, expand, run)
 
     @property

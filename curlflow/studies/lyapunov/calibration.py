@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
-from ...measures.lyapunov import Run, largest_condition, lyapunov_blocks, random_tangents
-from ...solvers.integrate import FixedSteps
+from ...measures.lyapunov import TangentState, largest_condition, lyapunov_blocks, random_tangents
 from ...status import Status
 from ...systems import AbstractSystem, Flow
 
@@ -23,12 +21,9 @@ SAFETY = 0.7
 """The share of the longest accurate step that is used, because stretches stiffer than the pilot will come."""
 
 
-def initial_span(system: AbstractSystem):
-    """About one unit of time, at least one iteration."""
-    return max(system.span(BLOCK), type(system.span(BLOCK))(1)) if not system.continuous else system.span(BLOCK)
-
-
-def block_length(system: AbstractSystem, run: Run, vectors: int, tracked: Callable[[AbstractSystem], Any], *, key):
+def block_length(
+    system: AbstractSystem, run: TangentState, vectors: int, tracked: Callable[[AbstractSystem], Any], *, key: Any
+) -> Any:
     """The longest span of 1, 0.5, 0.2, 0.1, … units of time over which a pilot's condition number stays below 1e6.
 
     It does not depend on how long the exponents are averaged, so that a run can be continued exactly. `tracked` makes
@@ -36,7 +31,7 @@ def block_length(system: AbstractSystem, run: Run, vectors: int, tracked: Callab
     """
     tangents = random_tangents(tracked(system), run.state, vectors, key=key)
     run = jax.tree.map(np.asarray, run._replace(tangents=tangents))
-    span = initial_span(system)
+    span = system.nonempty_span(BLOCK)
     for k in range(1, 40):
         blocks = lyapunov_blocks(tracked(system), run, np.asarray(span), np.asarray(PILOT_BLOCKS))
         stretch = np.asarray(blocks.log_stretch)[: int(blocks.number)]
@@ -48,7 +43,7 @@ def block_length(system: AbstractSystem, run: Run, vectors: int, tracked: Callab
     return span
 
 
-def fixed_step(flow: Flow, run: Run, span, tracked: Callable[[AbstractSystem], Any]) -> tuple[float, Status]:
+def fixed_step(flow: Flow, run: TangentState, span, tracked: Callable[[AbstractSystem], Any]) -> tuple[float, Status]:
     """The longest step at which fixed steps agree with the adaptive solver over a pilot run.
 
     Every pilot block starts from the adaptive trajectory. The fixed-step state and tangents at its end may differ
@@ -64,10 +59,10 @@ def fixed_step(flow: Flow, run: Run, span, tracked: Callable[[AbstractSystem], A
             return float("nan"), Status(int(blocks.run.status))
         ends.append(blocks)
         starts.append(jax.tree.map(np.asarray, blocks.run))
-    allowed = ACCURACY * float(flow.integrator.rtol)
+    allowed = ACCURACY * flow.tolerances["rtol"]
     number = max(1, int(np.ceil(span / max(float(start.clock.step) for start in starts[1:]))))
     for _ in range(20):
-        fixed = tracked(eqx.tree_at(lambda s: s.integrator, flow, FixedSteps(np.asarray(span / number))))
+        fixed = tracked(flow.with_fixed_steps(span / number))
         if all(
             _close(_one_block(fixed, start, span), end, allowed) for start, end in zip(starts, ends, strict=False)
         ):

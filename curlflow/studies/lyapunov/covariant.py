@@ -1,19 +1,16 @@
 """The directions that belong to Lyapunov exponents, and where they live: `covariant_vectors`."""
 
-import dataclasses
 from typing import Any
 
 import xarray as xr
 
 from ...precision import double_precision
-from ...spec import Spec
-from ..arguments import check_subject
-from ..runs import Interrupted, Progress, reporting, stopped
-from ..subject import architecture_of, subject_attributes, systems_of
-from .covariant_dataset import Places, assemble
-from .covariant_runs import Forward, run_forward
-from .options import Options
-from .runs import Realization, prepare
+from ..runs import Progress, attended, finished
+from ..subject import Subject
+from .covariant_dataset import Places, covariant_dataset
+from .covariant_runs import FramedRun, run_forward
+from .options import LyapunovOptions
+from .runs import prepare
 
 
 @double_precision
@@ -68,38 +65,28 @@ def covariant_vectors(
 
     **Sources:** docs/model.md, equation (15); docs/classification.md.
     """
-    check_subject(spec_or_system, rule)
     given = {
         "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment, "block": block,
         "rtol": rtol, "atol": atol, "seed": seed,
     }  # fmt: skip
-    architecture = architecture_of(spec_or_system, graph)
-    systems, spaces, attributes = systems_of(
-        spec_or_system, rule=rule, rtol=rtol, atol=atol, graph=architecture, transverse=transverse
-    )
-    options = Options.checked(given, systems[0], spaces[0])
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, transverse=transverse, tangents=True)
+    systems, spaces = subject.with_tolerances(rtol, atol), subject.spaces
+    options = LyapunovOptions.checked(given, systems[0], spaces[0])
     if options.block is not None and options.block > options.duration:
         raise ValueError(
             f"block: got {options.block:g}, allowed are lengths up to the duration, {options.duration:g}."
         )
     pairs = enumerate(zip(systems, spaces, strict=True))
-    realizations = [Realization.fresh(i, system, options, space) for i, (system, space) in pairs]
-    runs, places = [Forward(r) for r in realizations], None
-    if isinstance(spec_or_system, Spec):
-        places = Places.of(spec_or_system.build(rule=rule, graph=architecture))
-    with reporting(progress, len(runs)) as report:
+    runs = [FramedRun.fresh(i, system, options, space) for i, (system, space) in pairs]
 
-        def work():
-            nonlocal options
-            options = prepare(realizations, options, report)
-            if options.block is not None:
-                run_forward(runs, options, report)
+    def work(report: Progress) -> None:
+        nonlocal options
+        options = prepare(runs, options, report)
+        if options.block is not None:
+            run_forward(runs, options, report)
 
-        interrupted = stopped(work)
-    names = ("exponents", "duration", "transient", "alignment", "block", "rtol", "atol", "seed")
-    settings = {name: value for name, value in dataclasses.asdict(options).items() if name in names}
-    about = subject_attributes(spec_or_system, rule, architecture) | attributes
-    dataset = assemble(runs, options, places, settings, about)
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
+    interrupted = attended(work, runs, progress)
+    places = Places.of(subject.build()) if subject.learning else None
+    settings = {name: getattr(options, name) for name in given}
+    dataset = covariant_dataset(runs, options, places, settings, subject.attributes)
+    return finished(dataset, interrupted)

@@ -11,10 +11,10 @@ from ... import results
 from ...measures.standard_error import batch_means_error
 from ...problem import Problem
 from ...rules.signals import error_signal
-from ...status import Status
 from ...variable import Variable
-from .covariant_runs import Backward, Forward, blocks_of
-from .options import Options
+from ..assemble import assembled
+from .covariant_runs import Backward, FramedRun, blocks_of
+from .options import LyapunovOptions
 
 
 class Places(NamedTuple):
@@ -52,24 +52,24 @@ class Places(NamedTuple):
         return np.concatenate(parts)
 
 
-def assemble(
-    runs: list[Forward], options: Options, places: Places | None, settings: dict[str, Any], subject: dict[str, Any]
+def covariant_dataset(
+    runs: list[FramedRun],
+    options: LyapunovOptions,
+    places: Places | None,
+    settings: dict[str, Any],
+    attributes: dict[str, Any],
 ) -> xr.Dataset:
     """All realizations, finished or not."""
     window = blocks_of(options.duration, options) if options.block else 0
-    found = [_columns(f, f.backward(window, options.seed), options, places) for f in runs]
-    data = {name: np.stack([c[name] for c in found]) for name in found[0]}
+    rows = [_row(r, r.backward(window, options.seed), options, places) for r in runs]
     number = np.arange(1, options.exponents + 1)
     coordinates = {
-        "realization": (("realization",), np.arange(len(runs)), "realization"),
         "exponent": (("exponent",), number, "rank of the exponent"),
         "other": (("other",), number, "rank of the other exponent"),
     }
     if places is not None:
         coordinates |= _unit_coordinates(places)
-    device = jax.devices()[0]
-    attributes = results.provenance("covariant_vectors", settings, f"{device.platform}: {device.device_kind}")
-    return results.labelled(VARIABLES, data, coordinates, attributes | subject)
+    return assembled("covariant_vectors", VARIABLES, rows, coordinates, settings, attributes)
 
 
 def _unit_coordinates(places: Places) -> dict[str, Any]:
@@ -91,12 +91,12 @@ def _unit_coordinates(places: Places) -> dict[str, Any]:
     return coordinates
 
 
-def _columns(f: Forward, b: Backward | None, options: Options, places: Places | None) -> dict[str, Any]:
+def _row(r: FramedRun, b: Backward | None, options: LyapunovOptions, places: Places | None) -> dict[str, Any]:
     """All variables of one realization; NaN where there is nothing."""
-    k, n = options.exponents, sum(leaf.size for leaf in jax.tree.leaves(f.realization.system.state))
+    k, n = options.exponents, sum(leaf.size for leaf in jax.tree.leaves(r.system.state))
     one, pair = np.full(k, np.nan), np.full((k, k), np.nan)
     found = {
-        "status": np.int8(f.status), "lyapunov_exponent": one, "lyapunov_exponent_se": one, "covariant_exponent": one,
+        "status": np.int8(r.status), "lyapunov_exponent": one, "lyapunov_exponent_se": one, "covariant_exponent": one,
         "covariant_exponent_se": one, "angle": pair, "smallest_angle": pair, "participation": one,
         "covariant_vector": np.full((k, n), np.nan),
     }  # fmt: skip
@@ -143,7 +143,7 @@ def _summed(
 
 R = ("realization", "exponent")
 VARIABLES = (
-    results.flag_variable("status", ("realization",), "how the computation ended", Status),
+    results.status_variable(),
     Variable("lyapunov_exponent", R, "Lyapunov exponent, per unit of time"),
     Variable("lyapunov_exponent_se", R, "standard error of the Lyapunov exponent"),
     Variable("covariant_exponent", R, "mean rate at which the covariant vector grows, per unit of time"),

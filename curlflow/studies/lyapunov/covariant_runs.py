@@ -14,36 +14,27 @@ from ...measures import lyapunov
 from ...measures.frames import CAPACITY, Covariant, angles, covariant, frames, vectors_in
 from ...measures.lyapunov import lyapunov_blocks, random_tangents
 from ...status import Status
-from ..runs import Pace, Progress, in_turns
-from .options import Options
-from .runs import Realization, as_numpy
+from ..runs import Progress, as_numpy, in_turns, paced
+from .options import LyapunovOptions
+from .runs import TangentRun
 
 KEPT = 200
 """At most so many frames are kept, evenly spaced, from which vectors are made."""
 
 
-@dataclass
-class Forward:
-    """One realization, and the factors of its blocks so far.
+@dataclass(kw_only=True)
+class FramedRun(TangentRun):
+    """One run, and the factors of its blocks so far.
 
     **Attributes:**
 
     - `factors`: R of every block of the window, and of the stretch behind it.
     - `kept`: the numbers of the blocks whose frames are in `q`.
-    - `finished`: whether all blocks are there.
     """
 
-    realization: Realization
     factors: list[np.ndarray] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     q: list[np.ndarray] = field(default_factory=list)
-    finished: bool = False
-
-    @property
-    def status(self) -> Status:
-        """How it went so far."""
-        status = self.realization.status
-        return Status.interrupted if status == Status.completed and not self.finished else status
 
     def backward(self, window: int, seed: int) -> "Backward | None":
         """Covariant vectors of the blocks in the window; None where the run did not get to its end."""
@@ -79,45 +70,37 @@ class Backward:
         return angles(self.covariant.coefficients)
 
 
-def blocks_of(time: float, options: Options) -> int:
+def blocks_of(time: float, options: LyapunovOptions) -> int:
     """How many blocks cover `time`."""
     return max(1, math.ceil(time / options.block - 1e-9))
 
 
-def run_forward(runs: list[Forward], options: Options, report: Progress) -> None:
+def run_forward(runs: list[FramedRun], options: LyapunovOptions, report: Progress) -> None:
     """All realizations side by side: tangents align, then come the window and as long again as they aligned."""
-    in_turns(lambda f: _forward(f, options, report), [f for f in runs if f.status == Status.interrupted])
+    in_turns(lambda r: _forward(r, options, report), [r for r in runs if r.status == Status.completed])
 
 
-def _forward(f: Forward, options: Options, report: Progress) -> Iterator[None]:
-    r = f.realization
+def _forward(r: FramedRun, options: LyapunovOptions, report: Progress) -> Iterator[None]:
     tracked, span = r.tracked(r.system, options.exponents), np.asarray(r.system.span(options.block))
-    tangents = random_tangents(tracked, r.run.state, r.vectors, key=r.tangent_key)
-    r.run = as_numpy(r.run._replace(tangents=tangents))
+    r.tangents = as_numpy(random_tangents(tracked, r.state, r.vectors, key=r.key))
     before, window = blocks_of(options.alignment, options), blocks_of(options.duration, options)
-    done, pace = 0, Pace(lyapunov.CAPACITY)
-    while done < before:
-        take = min(pace.number, before - done)
-        with pace.timed(take):
-            r.run = as_numpy(lyapunov_blocks(tracked, r.run, span, np.asarray(take)).run)
-        if r.status != Status.completed:
-            return
-        done += take
-        report(r.index, "alignment", done / before)
-        yield
-    every, total, done, pace = math.ceil(window / KEPT), window + before, 0, Pace(CAPACITY)
-    while done < total:
-        take = min(pace.number, total - done)
-        with pace.timed(take):
-            seen = as_numpy(frames(tracked, r.run, span, np.asarray(take)))
-        r.run = seen.run
-        if r.status != Status.completed:
-            return
-        f.factors.append(seen.r[:take])
-        chosen = [t for t in range(done, min(done + take, window)) if t % every == every - 1]
-        f.kept += chosen
-        f.q += [seen.q[t - done].copy() for t in chosen]
-        done += take
-        report(r.index, "vectors", done / total)
-        yield
-    f.finished = True
+    every = math.ceil(window / KEPT)
+
+    def aligned(take: int) -> int:
+        r.move(lyapunov_blocks(tracked, r.here, span, np.asarray(take)).run)
+        return take
+
+    def framed(take: int) -> int:
+        found = as_numpy(frames(tracked, r.here, span, np.asarray(take)))
+        r.move(found.run)
+        if r.status == Status.completed:
+            r.factors.append(found.r[:take])
+            chosen = [t for t in range(r.done, min(r.done + take, window)) if t % every == every - 1]
+            r.kept += chosen
+            r.q += [found.q[t - r.done].copy() for t in chosen]
+            r.done += take
+        return take
+
+    yield from paced(r, before, lyapunov.CAPACITY, aligned, report, "alignment")
+    yield from paced(r, window + before, CAPACITY, framed, report, "vectors")
+    r.finished = r.status == Status.completed

@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...solvers.integrate import FixedSteps
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ..arguments import one_of, positive, whole
 
 DURATION, TRANSIENT, ALIGNMENT = 1000.0, 1000.0, 100.0
 """Default lengths in units of time, for flows."""
-ITERATIONS_PER_UNIT = 10
-"""A map takes this many iterations in place of each of those units."""
 LONGER = 10
 """With a tolerance, the default duration is this many times as long."""
 MOST_EXPONENTS = 5
@@ -20,7 +17,7 @@ MOST_EXPONENTS = 5
 
 
 @dataclass(frozen=True)
-class Options:
+class LyapunovOptions:
     """Lengths are in units of time; `block` is None until a pilot run has chosen it.
 
     `before` is what earlier calls averaged over, as asked for, so that pieces add up to one run exactly.
@@ -39,7 +36,7 @@ class Options:
     seed: int
 
     @classmethod
-    def checked(cls, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
+    def checked(cls, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace) -> "LyapunovOptions":
         """Check what was `given` for `system` and the tangent space of its exponents; fill in the defaults.
 
         **Raises:** `ValueError` for arguments out of range.
@@ -49,9 +46,8 @@ class Options:
             raise ValueError(
                 "spec_or_system: its constraint leaves the state no freedom to move; there are no exponents."
             )
-        flow = system.continuous
         given = {name: value for name, value in given.items() if value is not None}
-        unit = unit_of(system)
+        unit = system.unit
         defaults = {
             "exponents": min(MOST_EXPONENTS, most),
             "duration": DURATION * unit * (LONGER if "tolerance" in given else 1),
@@ -61,13 +57,13 @@ class Options:
             "tolerance": None,
             "rtol": None,
             "atol": None,
-            "stepping": _own_stepping(system),
+            "stepping": system.stepping,
             "seed": 0,
         }
         full = {**defaults, **given}
         free = system.constraint.codimension(system.state) == 0
         dimension = f", the dimension of the {'state' if free else 'tangent space of the constraint'}"
-        if flow:
+        if system.continuous:
             one_of("stepping", full["stepping"], ("adaptive", "fixed"))
         elif "stepping" in given:
             raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")
@@ -84,17 +80,6 @@ class Options:
             stepping=full["stepping"],
             seed=whole("seed", full["seed"], 0, 2**63 - 1),
         )
-
-
-def unit_of(system: AbstractSystem) -> float:
-    """The unit of time that default lengths are counted in."""
-    return 1.0 if system.continuous else ITERATIONS_PER_UNIT * float(system.time(1))
-
-
-def _own_stepping(system: AbstractSystem) -> str:
-    if not system.continuous:
-        return "iteration"
-    return "fixed" if isinstance(system.integrator, FixedSteps) else "adaptive"
 
 
 def _block(system: AbstractSystem, block: float | None) -> float | None:

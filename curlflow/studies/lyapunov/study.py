@@ -7,12 +7,12 @@ import xarray as xr
 from ...precision import double_precision
 from ...spec import Spec
 from ...systems import AbstractSystem
-from ..arguments import check_subject
-from ..runs import Interrupted, Progress, reporting
-from ..subject import architecture_of, check_resumed_graph, subject_attributes, systems_of
-from .dataset import assemble, check_resumed, restored
-from .options import Options
-from .runs import Realization, average, note_interrupt, prepare
+from ..runs import Progress, attended, finished
+from ..subject import Subject
+from .dataset import lyapunov_dataset
+from .options import LyapunovOptions
+from .resume import check_resumed, restored
+from .runs import TangentRun, average, prepare
 
 
 @double_precision
@@ -92,41 +92,28 @@ def lyapunov(
 
     **Sources:** docs/model.md, section on Lyapunov exponents.
     """
-    check_subject(spec_or_system, rule)
     given = {
         "exponents": exponents, "duration": duration, "transient": transient, "alignment": alignment,
         "block": block, "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed,
     }  # fmt: skip
-    architecture = architecture_of(spec_or_system, graph)
     if resume is not None:
         check_resumed(resume)
         compress, transverse = "compression" in resume.attrs, "transverse" in resume.attrs
-    systems, spaces, attributes = systems_of(
-        spec_or_system,
-        rule=rule,
-        rtol=rtol,
-        atol=atol,
-        graph=architecture,
-        compress=compress,
-        transverse=transverse,
+    subject = Subject.of(
+        spec_or_system, rule=rule, graph=graph, compress=compress, transverse=transverse, tangents=True
     )
-    subject = subject_attributes(spec_or_system, rule, architecture)
-    if resume is None:
-        options = Options.checked(given, systems[0], spaces[0])
-        pairs = enumerate(zip(systems, spaces, strict=True))
-        realizations = [Realization.fresh(i, system, options, part) for i, (system, part) in pairs]
+    systems, spaces = subject.with_tolerances(rtol, atol), subject.spaces
+    if resume is not None:
+        options, runs = restored(resume, given, subject.identity, systems, spaces)
     else:
-        check_resumed_graph(resume, subject)
-        options, realizations = restored(resume, given, systems, spaces, subject)
-    interrupted = False
-    with reporting(progress, len(systems)) as report:
-        try:
-            options = prepare(realizations, options, report)
-            average(realizations, options, report)
-        except KeyboardInterrupt:
-            interrupted = True
-            note_interrupt(realizations)
-    dataset = assemble(realizations, options, subject | attributes, systems[0])
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
+        options = LyapunovOptions.checked(given, systems[0], spaces[0])
+        pairs = enumerate(zip(systems, spaces, strict=True))
+        runs = [TangentRun.fresh(i, system, options, space) for i, (system, space) in pairs]
+
+    def work(report: Progress) -> None:
+        nonlocal options
+        options = prepare(runs, options, report)
+        average(runs, options, report)
+
+    interrupted = attended(work, runs, progress)
+    return finished(lyapunov_dataset(runs, options, systems[0], subject.attributes), interrupted)

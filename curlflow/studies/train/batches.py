@@ -19,8 +19,7 @@ from jaxtyping import PyTree
 from ...measures.recording import Recorded
 from ...status import Status
 from ...systems.fast.rank_one import RankOneUpdates
-from ..lyapunov.runs import as_numpy
-from ..runs import Progress
+from ..runs import Progress, as_numpy
 from .plan import Plan
 from .runs import Run, advanced, follow, stepped
 

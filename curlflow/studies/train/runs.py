@@ -17,8 +17,7 @@ from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.fast.deviations import DeviationObserver, deviation_flow, deviation_updates
 from ...tasks import AbstractTask, LinearSamples, SecondMoments
-from ..lyapunov.runs import as_numpy
-from ..runs import Pace, Progress
+from ..runs import Pace, Progress, as_numpy
 from .plan import EPOCH, Plan, shorter_pieces
 from .stopping import AT_SOLUTION, FALLING, FLOOR, Rates, Stop, alternates, held_time, rates_at, repetition
 

@@ -84,6 +84,10 @@ class Transverse(eqx.Module):
         after = self.system.advance(state, tangents, span, clock)
         return after._replace(tangents=self._off(after.state, after.tangents))
 
+    def span(self, time: float) -> Any:
+        """As `curlflow.systems.AbstractSystem.span`."""
+        return self.system.span(time)
+
     def project(self, state: PyTree, tangents: PyTree) -> PyTree:
         """Every tangent projected onto the constraint and off the orbit."""
         return self._off(state, self.system.project(state, tangents))

@@ -1,0 +1,160 @@
+"""From a dataset of `curlflow.lyapunov` back to runs that go on exactly where they stopped."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jax.flatten_util import ravel_pytree
+
+from ...status import Status
+from ...systems import AbstractSystem
+from ...systems.linearised.tangent_spaces import TangentSpace
+from ...tangents import from_rows
+from ..runs import as_numpy
+from .options import LyapunovOptions
+from .runs import TangentRun
+
+
+def restored(
+    previous: xr.Dataset,
+    given: Mapping[str, Any],
+    identity: dict[str, str],
+    systems: list[AbstractSystem],
+    spaces: list[TangentSpace],
+) -> tuple[LyapunovOptions, list[TangentRun]]:
+    """The options and runs with which `previous` goes on.
+
+    **Arguments:**
+
+    - `identity`: what the runs are about, `Subject.identity`.
+
+    **Raises:** `ValueError` where `previous` is of another spec or system, or was made with other options.
+    """
+    check_graph(previous, identity)
+    options = _options(previous, given, systems[0], spaces[0])
+    _check_subject(previous, identity, len(systems))
+    pairs = enumerate(zip(systems, spaces, strict=True))
+    return options, [_run(previous, i, system, part, options) for i, (system, part) in pairs]
+
+
+def check_resumed(previous: Any) -> None:
+    """Refuse to go on with anything but a whole dataset of exponents."""
+    if not isinstance(previous, xr.Dataset):
+        raise ValueError(
+            f"resume: got {previous!r}, required is a dataset; curlflow.load(PATH) reads one from a file."
+        )
+    if previous.attrs.get("study") != "lyapunov" or "final_tangent" not in previous:
+        raise ValueError("resume: a dataset of curlflow.lyapunov is required, with all its variables.")
+    rows = previous.local_exponent.notnull().any("exponent").sum("block")
+    if (rows != previous.blocks).any():
+        raise ValueError(
+            f"resume: the dataset has {rows.to_numpy().tolist()} blocks of local_exponent, required are "
+            f"{previous.blocks.to_numpy().tolist()}; give it as it was saved, whole."
+        )
+
+
+def _options(
+    previous: xr.Dataset, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace
+) -> LyapunovOptions:
+    used = json.loads(previous.attrs["settings"])
+    for name, value in given.items():
+        if name not in ("duration", "tolerance") and value is not None and value != used.get(name):
+            raise ValueError(
+                f"resume: {name} = {value!r} was given, but the dataset was made with {used.get(name)!r}; "
+                f"leave {name} out to go on with that."
+            )
+    keep = ("exponents", "transient", "alignment", "block", "seed")
+    options = {name: used.get(name) for name in keep} | {name: given[name] for name in ("duration", "tolerance")}
+    options["before"] = used["duration"] if used.get("block") is not None else 0.0
+    if system.continuous:
+        options |= {name: used.get(name) for name in ("stepping", "rtol", "atol")}
+    return LyapunovOptions.checked(options, system, space)
+
+
+def _check_subject(previous: xr.Dataset, subject: Mapping[str, str], number: int) -> None:
+    for name, now in subject.items():
+        before = previous.attrs.get(name, "something else")
+        if before != now:
+            raise ValueError(f"resume: the dataset is about another {name}: {_difference(before, now)}.")
+    if previous.sizes["realization"] != number:
+        raise ValueError(
+            f"resume: realizations: the dataset has {previous.sizes['realization']}, required: {number}."
+        )
+
+
+def _difference(before: str, now: str) -> str:
+    try:
+        a, b = _flat(json.loads(before)), _flat(json.loads(now))
+    except (ValueError, AttributeError):
+        return f"{before!r}, not {now!r}"
+    different = [f"{k} = {a.get(k)!r}, not {b.get(k)!r}" for k in sorted({*a, *b}) if a.get(k) != b.get(k)]
+    return "; ".join(different) or "another order of fields"
+
+
+def _flat(tables: dict, prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in tables.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _run(
+    previous: xr.Dataset, index: int, system: AbstractSystem, space: TangentSpace, options: LyapunovOptions
+) -> TangentRun:
+    """One run as `previous` left it. What had no block yet starts again."""
+    r = TangentRun.fresh(index, system, options, space)
+    saved = previous.isel(realization=index)
+    done, status = int(saved.blocks), Status(int(saved.status))
+    if done == 0 and status in (Status.interrupted, Status.not_run):
+        return r
+    if options.stepping == "fixed" and system.continuous:
+        r.system = system.with_fixed_steps(float(saved.step))
+    r.state = as_numpy(ravel_pytree(system.state)[1](saved.final_state.to_numpy()))
+    r.tangents = as_numpy(from_rows(np.asarray(saved.final_tangent), system.state))
+    r.clock = r.system.clock_at(saved.final_position.to_numpy(), saved.step.to_numpy())
+    if r.system.stepping == "fixed":
+        r.clock = r.clock._replace(step=np.asarray(0.0))
+    r.status, r.done = status, done
+    if not space.splits:
+        order = np.argsort(saved.tangent_of_exponent.to_numpy())
+        r.local_exponents = [saved.local_exponent.to_numpy()[:done, order]]
+    else:
+        r.local_exponents = [saved.local_exponent_of_tangent.to_numpy()[:done]]
+    if "local_divergence" in saved:
+        r.local_divergences = [saved.local_divergence.to_numpy()[:done]]
+    r.started = True
+    return r
+
+
+def check_graph(previous: xr.Dataset, identity: dict[str, str]) -> None:
+    """Refuse to go on with a dataset of another graph, or of one where there is none now, or none where there is one.
+
+    **Raises:** `ValueError` that names the first difference.
+    """
+    before, now = previous.attrs.get("graph"), identity.get("graph")
+    if before == now:
+        return
+    if before is None:
+        raise ValueError("resume: the dataset was made without a graph; leave graph out to go on with it.")
+    if now is None:
+        raise ValueError("resume: the dataset was made with a graph; give the same one by graph=.")
+    raise ValueError(f"resume: the dataset is about another graph: {_graph_difference(before, now)}.")
+
+
+def _graph_difference(before: str, now: str) -> str:
+    """The first neuron or synapse in which two graphs differ."""
+    if before.startswith("sha256:") or now.startswith("sha256:"):
+        return f"{before[:15]}…, not {now[:15]}…"
+    a, b = (_graph_parts(json.loads(text)) for text in (before, now))
+    for part in (*a, *b):
+        if a.get(part) != b.get(part):
+            return f"{part}: {a.get(part, 'missing')}, not {b.get(part, 'missing')}"
+    return "its nodes are in another order"
+
+
+def _graph_parts(graph: dict) -> dict[str, Any]:
+    parts = {f"attribute {name}": value for name, value in graph["graph"].items()}
+    parts |= {f"node {node.pop('id')!r}": node for node in graph["nodes"]}
+    return parts | {f"edge {e.pop('source')!r} → {e.pop('target')!r}": e for e in graph["edges"]}
