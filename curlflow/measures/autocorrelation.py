@@ -16,6 +16,7 @@ Source: Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3; P
 Series (1981), section 5.3.
 """
 
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +27,20 @@ WINDOW = 5.0
 """Sokal's c: the integrated time is summed up to this many times itself."""
 ROUNDING = 1e-14
 """A series whose standard deviation is below this share of its largest value does not move."""
+LONG_ENOUGH = 50
+"""A window of fewer integrated times says little about averages."""
 TOGETHER = 2**20
 """Values that are transformed at once: what bounds the memory."""
+
+
+class WindowStatus(IntEnum):
+    """What a window is good for."""
+
+    long_enough = 0
+    still = 1
+    short = 2
+    lags_too_few = 3
+    not_seen = 4
 
 
 class Averages(NamedTuple):
@@ -127,3 +140,12 @@ def decay_time(correlation: Float[np.ndarray, " lags"]) -> float:
     k = int(below[0])
     before, after = correlation[k - 1], correlation[k]
     return float(k - 1 + (before - np.exp(-1)) / (before - after))
+
+
+def window_status(found: Averages, tau: float, times: int) -> WindowStatus:
+    """Whether a window of so many times is long enough for averages, given its integrated time `tau`."""
+    if not found.moving.any():
+        return WindowStatus.still
+    if np.isnan(tau):
+        return WindowStatus.lags_too_few
+    return WindowStatus.short if times < LONG_ENOUGH * max(tau, 0.5) else WindowStatus.long_enough

@@ -54,3 +54,32 @@ def device() -> str:
     """What JAX computed on."""
     first = jax.devices()[0]
     return f"{first.platform}: {first.device_kind}"
+
+
+ALONG = {"time": "time", "epoch": "complete passes through the training data", "iteration": "iterations of the map"}
+"""The dimensions along a run, in words."""
+
+
+def along_coordinates(along: str, times: np.ndarray, time_per_unit: float) -> dict[str, Any]:
+    """The dimension along a run: times of a flow, epochs or iterations with their times."""
+    if along == "time":
+        return {"time": (("time",), times, "time")}
+    return {
+        "time": ((along,), times * time_per_unit, "time"),
+        along: ((along,), times.astype(np.int64), ALONG[along]),
+    }
+
+
+def weight_coordinates(shapes: list[tuple[int, int]], indices: np.ndarray) -> dict[str, Any]:
+    """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit."""
+    table = np.concatenate(
+        [
+            np.stack([np.full(post * pre, layer), *(c.ravel() for c in np.indices((post, pre)))])
+            for layer, (post, pre) in enumerate(shapes, start=1)
+        ],
+        axis=1,
+    )[:, indices]
+    names = ("weight_layer", "post", "pre")
+    texts = ("layer of the weight", "postsynaptic unit", "presynaptic unit")
+    coordinates = {n: (("weight",), row, text) for n, row, text in zip(names, table, texts, strict=True)}
+    return {"weight": (("weight",), indices, "place among all weights, row by row"), **coordinates}

@@ -23,7 +23,7 @@ from ..tangents import size
 from ..tasks import AbstractTask
 from ..variable import Variable
 from .arguments import whole
-from .assemble import assembled
+from .assemble import along_coordinates, assembled, weight_coordinates
 from .runs import Progress, Run, as_numpy, finished, paced, side_by_side
 from .subject import Subject
 
@@ -102,7 +102,7 @@ def simulate(
     if not subject.learning and weights != "none":
         raise ValueError(f"weights: got {weights!r}; a system's whole state is recorded, leave it out.")
     times = _times(times, subject)
-    shapes = weight_shapes(subject.given) if subject.learning else []
+    shapes = subject.shapes
     indices = _chosen(weights, shapes) if subject.learning else np.arange(0)
     observers = [_observer(p, indices) for p in subject.problems] if subject.learning else [FlatState()]
     pairs = zip(subject.systems, observers, strict=True)
@@ -117,11 +117,6 @@ def simulate(
     values = _of_wide_networks(_values(runs, times.size), subject.problems, indices)
     dataset = _dataset(subject, runs, values, times, indices, shapes)
     return finished(dataset, interrupted)
-
-
-def weight_shapes(spec: Spec) -> list[tuple[int, int]]:
-    """The shapes of the weights, (post, pre)."""
-    return [(post, pre) for pre, post in zip(spec.widths, spec.widths[1:], strict=False)]
 
 
 def _observer(problem: Problem, indices: Int[np.ndarray, " weights"]) -> Observer:
@@ -231,40 +226,13 @@ def _dataset(
         {name: of_run[:, column] for name, column in columns.items()} | {"status": np.int8(run.status)}
         for of_run, run in zip(values, runs, strict=True)
     ]
-    coordinates = along_coordinates(subject, times)
+    coordinates = along_coordinates(subject.along, times, float(subject.systems[0].time(1)))
     if subject.learning:
         coordinates["layer"] = (("layer",), np.arange(1, layers + 1), "layer of weights")
     if indices.size:
         coordinates |= weight_coordinates(shapes, indices)
     settings = {"weights": int(indices.size), "times": f"{times.size} from {times[0]:g} to {times[-1]:g}"}
     return assembled("simulate", _variables(subject.along), rows, coordinates, settings, subject.attributes)
-
-
-def along_coordinates(subject: Subject, times: Float[np.ndarray, " times"]) -> dict[str, Any]:
-    """The dimension along a run: times of a flow, epochs or iterations with their times."""
-    along = subject.along
-    if along == "time":
-        return {"time": (("time",), times, "time")}
-    text = "complete passes through the training data" if along == "epoch" else "iterations of the map"
-    return {
-        "time": ((along,), times * float(subject.systems[0].time(1)), "time"),
-        along: ((along,), times.astype(np.int64), text),
-    }
-
-
-def weight_coordinates(shapes: list[tuple[int, int]], indices: np.ndarray) -> dict[str, Any]:
-    """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit."""
-    table = np.concatenate(
-        [
-            np.stack([np.full(post * pre, layer), *(c.ravel() for c in np.indices((post, pre)))])
-            for layer, (post, pre) in enumerate(shapes, start=1)
-        ],
-        axis=1,
-    )[:, indices]
-    names = ("weight_layer", "post", "pre")
-    texts = ("layer of the weight", "postsynaptic unit", "presynaptic unit")
-    coordinates = {n: (("weight",), row, text) for n, row, text in zip(names, table, texts, strict=True)}
-    return {"weight": (("weight",), indices, "place among all weights, row by row"), **coordinates}
 
 
 def _variables(along: str) -> tuple[Variable, ...]:

@@ -124,6 +124,17 @@ class Subject:
         """The dimension along a run: `time` of flows, `epoch` of updates, `iteration` of other maps."""
         return "time" if self.continuous else "epoch" if self.learning else "iteration"
 
+    @property
+    def size(self) -> int:
+        """How many numbers are in a state: weights, or state variables."""
+        return sum(post * pre for post, pre in self.shapes) if self.learning else size(self.given.state)
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """The shapes of the weights, (post, pre), layer by layer; nothing of a system."""
+        widths = self.given.widths if self.learning else ()
+        return [(post, pre) for pre, post in zip(widths, widths[1:], strict=False)]
+
     def build(self, realization: int = 0) -> Problem:
         """The problem of one realization, as it stands in the spec."""
         return self.given.build(realization=realization, rule=self.rule, graph=self.architecture)

@@ -6,7 +6,7 @@ import xarray as xr
 
 import curlflow
 from curlflow import Spec, Status, systems
-from curlflow.studies.fluctuations.dataset import WindowStatus
+from curlflow.measures.autocorrelation import WindowStatus
 
 
 def henon_states():

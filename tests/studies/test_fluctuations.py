@@ -8,9 +8,9 @@ from reference import autoregressive
 
 import curlflow
 from curlflow import Spec, Status, systems
+from curlflow.measures.autocorrelation import WindowStatus
 from curlflow.measures.order_parameter import order_parameter
 from curlflow.solvers.integrate import Adaptive
-from curlflow.studies.fluctuations.dataset import WindowStatus
 
 SPEC = Spec(
     network={"inputs": 6, "hidden": 5}, data={"samples": 40}, realizations=2,

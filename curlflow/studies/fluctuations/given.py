@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ...status import Status
 from .dataset import Axes, Sampled
-from .options import Options, window_from
+from .options import FluctuationOptions, window_from
 
 ALONG = ("epoch", "iteration", "time")
 WITHOUT_MEANING = {
@@ -43,7 +43,7 @@ class Recorded(NamedTuple):
     per_unit: float
 
 
-def sampled(dataset: xr.Dataset, given: Mapping[str, Any]) -> tuple[list[Sampled], Options, Axes]:
+def sampled(dataset: xr.Dataset, given: Mapping[str, Any]) -> tuple[list[Sampled], FluctuationOptions, Axes]:
     """What a dataset of `curlflow.simulate`, or one like it, shows of a window.
 
     **Raises:** `ValueError` for datasets without weights or states or with values that are no finite real numbers,
@@ -54,10 +54,10 @@ def sampled(dataset: xr.Dataset, given: Mapping[str, Any]) -> tuple[list[Sampled
     values = _finite(found, inside)
     samples, columns = values.shape[1:]
     weights = columns if given["weights"] is None else given["weights"]
-    options = Options.of_samples({**given, "weights": weights}, start, interval, samples, columns)
+    options = FluctuationOptions.of_samples({**given, "weights": weights}, start, interval, samples, columns)
     chosen = options.chosen(columns)
     runs = [Sampled(status, *_of(run, options, chosen)) for run, status in zip(values, found.status, strict=True)]
-    return runs, options, Axes(found.along, found.per_unit, found.places[chosen], None)
+    return runs, options, Axes(found.along, found.per_unit, found.places[chosen], [])
 
 
 def check_meaning(given: Mapping[str, Any]) -> None:
@@ -161,7 +161,7 @@ def _finite(found: Recorded, inside: np.ndarray) -> Float[np.ndarray, "realizati
     return values
 
 
-def _of(run: np.ndarray, options: Options, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
+def _of(run: np.ndarray, options: FluctuationOptions, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
     """Mean, variance, records and snapshots."""
     shifted = run - run[0]
     mean = shifted.mean(axis=0)

@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ...measures.window import CAPACITY, snapshot_places
-from ...systems import AbstractSystem
-from ...tangents import size
 from ..arguments import positive, whole
+from ..subject import Subject
 from ..train.plan import EPOCH
 
 EPOCHS = 99_001.0, 100_000.0
@@ -29,7 +28,7 @@ MOST_SNAPSHOTS = 10_000
 
 
 @dataclass(frozen=True)
-class Options:
+class FluctuationOptions:
     """What is looked at, and when: times of a flow, epochs of updates, iterations of other maps.
 
     **Attributes:**
@@ -51,18 +50,17 @@ class Options:
     seed: int
 
     @classmethod
-    def checked(cls, given: dict[str, Any], system: AbstractSystem, learning: bool) -> "Options":
+    def checked(cls, given: dict[str, Any], subject: Subject) -> "FluctuationOptions":
         """Options from what was given, with defaults."""
-        flow = system.continuous
-        start, stop = _window(given["window"], flow, learning)
-        interval = _interval(given["interval"], stop - start, flow)
+        start, stop = _window(given["window"], subject.continuous, subject.learning)
+        interval = _interval(given["interval"], stop - start, subject.continuous)
         samples = math.floor((stop - start) / interval + 1e-9)
-        return cls.of_samples(given, start, interval, samples, size(system.state))
+        return cls.of_samples(given, start, interval, samples, subject.size)
 
     @classmethod
     def of_samples(
         cls, given: dict[str, Any], start: float, interval: float, samples: int, numbers: int
-    ) -> "Options":
+    ) -> "FluctuationOptions":
         """Options for a window whose samples are known, of so many numbers each."""
         if not 2 <= samples <= MOST_SAMPLES:
             raise ValueError(
@@ -94,6 +92,15 @@ class Options:
         weights = WEIGHTS if given["weights"] is None else whole("weights", given["weights"], 1)
         seed = whole("seed", given["seed"], 0)
         return cls(start, interval, samples, int(lags), min(weights, numbers), components, every, seed)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As they are noted in a dataset."""
+        return {
+            "window": [self.start, self.start + self.samples * self.interval], "interval": self.interval,
+            "lags": self.lags, "weights": self.weights, "components": self.components, "snapshots": self.shown.size,
+            "seed": self.seed,
+        }  # fmt: skip
 
     @property
     def times(self) -> Float[np.ndarray, " samples"]:

@@ -15,10 +15,9 @@ from ...measures.lyapunov import TangentState, transient_blocks
 from ...measures.window import Schedule, Watched, Window, opened, places_ahead, watched
 from ...status import Status
 from ...systems import AbstractSystem
-from ...systems.base import LONGEST_SEGMENT
 from ...tangents import size
-from ..runs import Pace, Progress, as_numpy, in_turns
-from .options import Options
+from ..runs import Progress, Run, as_numpy, paced, side_by_side
+from .options import FluctuationOptions
 
 ITERATIONS = 100
 """Iterations of a map that are done at once before the window."""
@@ -45,42 +44,38 @@ class Entries(eqx.Module):
         return jnp.concatenate([jnp.ravel(leaf)[i] for leaf, i in zip(leaves, self.places, strict=True)])
 
 
-@dataclass
-class Fluctuating:
-    """One realization, and what was seen of it so far.
+@dataclass(kw_only=True)
+class WindowRun(Run):
+    """One realization up to the window and through it; `done` counts its samples.
 
-    `system` runs up to the window and `seen_system` through it: the same, or a narrow network and the wide one that
+    `system` runs up to the window and `wide_system` through it: the same, or a narrow network and the wide one that
     it stands for, and `expand` leads from a state of the one to a state of the other.
     """
 
-    index: int
-    system: AbstractSystem
-    seen_system: AbstractSystem
+    wide_system: AbstractSystem
     expand: Callable[[PyTree], PyTree]
-    run: TangentState
     window: Window | None = None
-    finished: bool = False
     shots: int = 0
     records: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     snapshots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     @classmethod
     def fresh(
-        cls, index: int, system: AbstractSystem, seen_system: AbstractSystem, expand: Callable[[PyTree], PyTree]
-    ) -> "Fluctuating":
-        """A realization that has not begun."""
-        run = as_numpy(TangentState(system.state, None, system.clock(), Status.completed.value))
-        return cls(index, system, seen_system, expand, run)
+        cls, index: int, system: AbstractSystem, wide_system: AbstractSystem, expand: Callable[[PyTree], PyTree]
+    ) -> "WindowRun":
+        """A run that has not begun."""
+        state, clock = as_numpy((system.state, system.clock()))
+        return cls(index, system, state, clock, wide_system=wide_system, expand=expand)
 
     @property
     def numbers(self) -> int:
         """How many there are in a state."""
-        return size(self.seen_system.state)
+        return size(self.wide_system.state)
 
     @property
-    def done(self) -> int:
-        """How many samples there are."""
-        return 0 if self.window is None else int(self.window.done)
+    def here(self) -> TangentState:
+        """Where it stands before the window."""
+        return as_numpy(TangentState(self.state, None, self.clock, self.status.value))
 
     def take(self, seen: Watched) -> None:
         """Note what some blocks have shown."""
@@ -88,15 +83,8 @@ class Fluctuating:
         self.records[self.done : self.done + number] = seen.records[:number]
         leaves = [leaf[:shots].reshape(shots, -1) for leaf in jax.tree.leaves(seen.snapshots)]
         self.snapshots[self.shots : self.shots + shots] = np.concatenate(leaves, axis=1)
-        self.window, self.shots = seen.window, self.shots + shots
-
-    @property
-    def status(self) -> Status:
-        """How it went so far."""
-        status = Status(int(self.run.status if self.window is None else self.window.status))
-        if status == Status.completed and not self.finished:
-            return Status.interrupted if self.done else Status.not_run
-        return status
+        self.window, self.shots, self.done = seen.window, self.shots + shots, int(seen.window.done)
+        self.status = Status(int(seen.window.status))
 
     @property
     def mean(self) -> Float[np.ndarray, " numbers"]:
@@ -114,75 +102,80 @@ class Fluctuating:
         return np.concatenate([np.ravel(of(m)) for m in self.window.moments])
 
 
-def run_all(runs: list[Fluctuating], options: Options, indices: Int[np.ndarray, " chosen"], report: Progress) -> None:
-    """All realizations side by side."""
+def run_all(
+    runs: list[WindowRun], options: FluctuationOptions, indices: Int[np.ndarray, " chosen"], progress: Any
+) -> bool:
+    """All realizations side by side; whether the user stopped them."""
     first = runs[0]
-    schedule, entries = _schedule(first.seen_system, options), Entries.of(indices, first.seen_system.state)
-    # Compile once, before threads that would all compile the same.
-    span = np.asarray(first.system.span(0.0))
-    jax.block_until_ready(transient_blocks(first.system, first.run, span, np.asarray(0)))
-    window = as_numpy(opened(first.seen_system.state, first.seen_system.clock()))
-    jax.block_until_ready(_watched(first.seen_system, entries, window, schedule, options, 0))
-    in_turns(lambda r: _run(r, options, schedule, entries, report), runs)
+    schedule, entries = _schedule(first.wide_system, options), Entries.of(indices, first.wide_system.state)
+
+    def compiled() -> None:
+        span = np.asarray(first.system.span(0.0))
+        jax.block_until_ready(transient_blocks(first.system, first.here, span, np.asarray(0)))
+        window = as_numpy(opened(first.wide_system.state, first.wide_system.clock()))
+        jax.block_until_ready(_watched(first.wide_system, entries, window, schedule, options, 0))
+
+    return side_by_side(
+        lambda r, report: _run(r, options, schedule, entries, report), runs, progress, compiled=compiled
+    )
 
 
-def _schedule(system: AbstractSystem, options: Options) -> Schedule:
-    pieces = math.ceil(options.interval / LONGEST_SEGMENT - 1e-9) if system.continuous else 1
-    if system.continuous:
-        span = np.asarray(options.interval / pieces)
-    else:
-        # One update after the other is the common case, and has code of its own.
-        span = 1 if options.interval == 1 else np.asarray(options.interval, dtype=np.int64)
-    return Schedule(np.asarray(options.samples), np.asarray(options.every), span, pieces)
+def _schedule(system: AbstractSystem, options: FluctuationOptions) -> Schedule:
+    span, segments = system.cut(options.interval, slack=1e-9)
+    if not system.continuous and options.interval == 1:
+        # One update after the other is the common case, and has code of its own: numbers that the compiler knows.
+        return Schedule(np.asarray(options.samples), np.asarray(options.every), 1, 1)
+    return Schedule(np.asarray(options.samples), np.asarray(options.every), np.asarray(span), int(segments))
 
 
 def _watched(
-    system: AbstractSystem, entries: Entries, window: Window, schedule: Schedule, options: Options, blocks: int
+    system: AbstractSystem,
+    entries: Entries,
+    window: Window,
+    schedule: Schedule,
+    options: FluctuationOptions,
+    blocks: int,
 ) -> Watched:
     places = places_ahead(options.shown, options.every, int(window.done))
     return watched(system, entries, window, schedule, places, np.asarray(schedule.group), np.asarray(blocks))
 
 
-def _run(r: Fluctuating, options: Options, schedule: Schedule, entries: Entries, report: Progress) -> Iterator[None]:
+def _run(
+    r: WindowRun, options: FluctuationOptions, schedule: Schedule, entries: Entries, report: Progress
+) -> Iterator[None]:
     yield from _transient(r, options, report)
-    if int(r.run.status) != Status.completed:
+    if r.status != Status.completed:
         return
-    r.window = as_numpy(opened(r.expand(r.run.state), r.run.clock))
+    r.window = as_numpy(opened(r.expand(r.state), r.clock))
     r.records = np.empty((options.samples, options.weights))
     r.snapshots = np.empty((options.shown.size, r.numbers))
-    pace = Pace(schedule.most_blocks)
-    per_block = schedule.group * options.every
-    while r.done < options.samples and int(r.window.status) == Status.completed:
-        blocks = min(pace.number, math.ceil((options.samples - r.done) / per_block))
-        with pace.timed(blocks):
-            seen = as_numpy(_watched(r.seen_system, entries, r.window, schedule, options, blocks))
-        r.take(seen)
-        report(r.index, "window", r.done / options.samples)
-        yield
-    r.finished = True
+    blocks = math.ceil(options.samples / (schedule.group * options.every))
+
+    def sampled(take: int) -> int:
+        r.take(as_numpy(_watched(r.wide_system, entries, r.window, schedule, options, take)))
+        return take
+
+    yield from paced(r, blocks, schedule.most_blocks, sampled, report, "window")
+    r.finished = r.status == Status.completed
 
 
-def _transient(r: Fluctuating, options: Options, report: Progress) -> Iterator[None]:
+def _transient(r: WindowRun, options: FluctuationOptions, report: Progress) -> Iterator[None]:
     """The state alone, up to the window."""
-    done, start = 0.0, options.start
     for span, number in _stretches(r.system, options):
-        pace, left = Pace(10**6), number
-        while left and int(r.run.status) == Status.completed:
-            take = min(pace.number, left)
-            with pace.timed(take):
-                r.run = as_numpy(transient_blocks(r.system, r.run, np.asarray(span), np.asarray(take)))
-            left -= take
-            done += take * float(span)
-            report(r.index, "transient", done / start)
-            yield
+
+        def blocks(take: int, span: Any = span) -> int:
+            there = as_numpy(transient_blocks(r.system, r.here, np.asarray(span), np.asarray(take)))
+            r.state, r.clock, r.status = there.state, there.clock, Status(int(there.status))
+            return take
+
+        yield from paced(r, number, 10**6, blocks, report, "transient")
 
 
-def _stretches(system: AbstractSystem, options: Options) -> list[tuple[Any, int]]:
+def _stretches(system: AbstractSystem, options: FluctuationOptions) -> list[tuple[Any, int]]:
     """Spans, and how many of each, that lead to the window."""
-    if system.continuous:
-        steps = min(options.samples, math.floor(min(options.start, LEAD) / options.interval + 1e-9))
-        before = options.start - steps * options.interval
-        number = math.ceil(before / LONGEST_SEGMENT - 1e-9)
-        return [(np.float64(before / max(number, 1)), number), (np.float64(options.interval), steps)]
-    number, rest = divmod(int(options.start), ITERATIONS)
-    return [(np.int64(ITERATIONS), number), (np.int64(rest), int(rest > 0))]
+    if not system.continuous:
+        number, rest = divmod(int(options.start), ITERATIONS)
+        return [(np.int64(ITERATIONS), number), (np.int64(rest), int(rest > 0))]
+    steps = min(options.samples, math.floor(min(options.start, LEAD) / options.interval + 1e-9))
+    span, segments = system.cut(options.start - steps * options.interval, slack=1e-9)
+    return [(np.float64(span), int(segments)), (np.float64(options.interval), steps)]

@@ -1,23 +1,20 @@
 """How a run that does not settle moves: `fluctuations`."""
 
-import functools
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ...precision import double_precision
-from ...problem import Problem
 from ...spec import Spec
 from ...systems import AbstractSystem
-from ...tangents import size
-from ..arguments import check_subject, flag
-from ..runs import Interrupted, reporting, stopped
-from ..subject import Subject, architecture_of, built, compressed_alike, compression_attribute, subject_attributes
-from .dataset import Axes, Sampled, assemble
+from ..arguments import flag
+from ..runs import finished
+from ..subject import Subject
+from .dataset import Axes, Sampled, fluctuation_dataset
 from .given import check_meaning, sampled
-from .options import Options
-from .runs import Fluctuating, run_all
+from .options import FluctuationOptions
+from .runs import WindowRun, run_all
 
 SNAPSHOTS = 1000
 SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
@@ -95,68 +92,49 @@ def fluctuations(
         "window": window, "interval": interval, "lags": lags, "weights": weights, "components": components,
         "snapshots": snapshots, "seed": seed,
     }  # fmt: skip
-    subject = spec_or_system_or_dataset
-    if isinstance(subject, xr.Dataset):
+    if isinstance(spec_or_system_or_dataset, xr.Dataset):
         check_meaning(given | {"progress": progress, "rule": rule, "graph": graph, "compress": compress})
-        return _of_dataset(subject, given)
-    if not isinstance(subject, Spec | AbstractSystem):
+        return _of_dataset(spec_or_system_or_dataset, given)
+    if not isinstance(spec_or_system_or_dataset, Spec | AbstractSystem):
         raise ValueError(
-            f"spec_or_system_or_dataset: got {type(subject).__name__}, required is a curlflow.Spec, as "
-            "curlflow.preset(NAME) gives, a Flow, a Map, a Diffusion, or an xarray.Dataset with weights or states "
-            'along a run; array.to_dataset(name="state") makes one of a DataArray.'
+            f"spec_or_system_or_dataset: got {type(spec_or_system_or_dataset).__name__}, required is a "
+            "curlflow.Spec, as curlflow.preset(NAME) gives, a Flow, a Map, a Diffusion, or an xarray.Dataset with "
+            'weights or states along a run; array.to_dataset(name="state") makes one of a DataArray.'
         )
-    check_subject(subject, rule)
-    compress, architecture = flag("compress", compress), architecture_of(subject, graph)
-    learning = isinstance(subject, Spec)
-    if learning:
-        build = functools.partial(subject.build, rule=rule, graph=architecture)
-        problems = built(build, subject.realizations)
-        narrow = compressed_alike(build, subject.realizations) if compress else problems
-        runs = [_of_problems(i, *pair) for i, pair in enumerate(zip(problems, narrow, strict=True))]
-        compression = compression_attribute(narrow[0].compression)
-        shapes = [w.shape for w in problems[0].student.weights]
-    else:
-        runs, compression, shapes = [Fluctuating.fresh(0, subject, subject, _same)], {}, None
-    system = runs[0].seen_system
-    options = Options.checked(given, system, learning)
-    indices = options.chosen(size(system.state))
-    with reporting(progress, len(runs)) as report:
-        interrupted = stopped(lambda: run_all(runs, options, indices, report))
-    axes = Axes(Subject.of(subject).along, float(system.time(1)), indices, shapes)
-    about = subject_attributes(subject, rule, architecture) | compression
-    dataset = assemble([_seen(r, options) for r in runs], options, axes, _settings(options), about)
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
+    compress = flag("compress", compress)
+    subject = Subject.of(spec_or_system_or_dataset, rule=rule, graph=graph, compress=compress)
+    options = FluctuationOptions.checked(given, subject)
+    indices = options.chosen(subject.size)
+    runs = _runs(subject)
+    interrupted = run_all(runs, options, indices, progress)
+    axes = Axes(subject.along, float(subject.systems[0].time(1)), indices, subject.shapes)
+    dataset = fluctuation_dataset([_seen(r, options) for r in runs], options, axes, subject.attributes)
+    return finished(dataset, interrupted)
 
 
 def _of_dataset(dataset: xr.Dataset, given: dict[str, Any]) -> xr.Dataset:
     found, options, axes = sampled(dataset, given)
     about = {name: dataset.attrs[name] for name in SUBJECT if name in dataset.attrs}
-    return assemble(found, options, axes, _settings(options) | {"records_of": dataset.attrs.get("study")}, about)
+    return fluctuation_dataset(found, options, axes, about, dataset.attrs.get("study"))
+
+
+def _runs(subject: Subject) -> list[WindowRun]:
+    """Runs that reach the window on the narrow network, where there is one, and go through it on the wide one."""
+    runs = []
+    for i, system in enumerate(subject.systems):
+        narrow = subject.problems[i].compression if subject.learning else None
+        if narrow is None:
+            runs.append(WindowRun.fresh(i, system, system, _same))
+        else:
+            runs.append(WindowRun.fresh(i, system, subject.build(i).system(), narrow.expand))
+    return runs
 
 
 def _same(state: Any) -> Any:
     return state
 
 
-def _of_problems(index: int, wide: Problem, narrow: Problem) -> Fluctuating:
-    """A run up to the window on the narrow network, and through it on the wide one."""
-    if narrow.compression is None:
-        return Fluctuating.fresh(index, wide.system(), wide.system(), _same)
-    return Fluctuating.fresh(index, narrow.system(), wide.system(), narrow.compression.expand)
-
-
-def _seen(r: Fluctuating, options: Options) -> Sampled:
+def _seen(r: WindowRun, options: FluctuationOptions) -> Sampled:
     records = r.records[: r.done] if r.done else np.empty((0, options.weights))
     snapshots = r.snapshots[: r.shots] if r.shots else np.empty((0, r.numbers))
     return Sampled(r.status, r.mean, r.variance, records, snapshots)
-
-
-def _settings(options: Options) -> dict[str, Any]:
-    stop = options.start + options.samples * options.interval
-    return {
-        "window": [options.start, stop], "interval": options.interval, "lags": options.lags,
-        "weights": options.weights, "components": options.components, "snapshots": options.shown.size,
-        "seed": options.seed,
-    }  # fmt: skip
