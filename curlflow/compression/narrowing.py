@@ -23,9 +23,7 @@ from jaxtyping import Float, Int
 from ..constraints import AbstractConstraint, Free, FrobeniusSpheres
 from ..networks import Feedforward
 from ..networks.feedforward import Matrix
-from ..rules import AbstractLearningRule, FeedbackAlignment, SignFlipped
-from ..rules.base import rotates_with_hidden_units
-from ..rules.graph_signs import unflipped
+from ..rules import AbstractLearningRule
 from .rotations import Rotation, Rows, Units, groups_of_units, rotation
 
 Rotations = tuple[Rotation | None, ...]
@@ -131,7 +129,7 @@ def compress(
     **Arguments:**
 
     - `network`: the weights at the start.
-    - `rule`: `Gradient`, `FeedbackAlignment`, a rule with `rotates_with_hidden_units`, or flips of these.
+    - `rule`: one with `rotates_with_hidden_units`, such as gradient descent or feedback alignment, or flips of it.
     - `constraint`: on the weights; radii stay as they are.
     - `extra`: one array (units × k) per hidden layer, or None in its place: further columns whose span is kept, for
       example those of other weights that `rotate` shall take over exactly.
@@ -141,13 +139,12 @@ def compress(
 
     **Source:** docs/model.md, equation (7).
     """
-    base, gains = unflipped(rule)
-    rotating = isinstance(base, FeedbackAlignment) or rotates_with_hidden_units(base)
-    hidden = len(network.weights) - 1
+    base, gains = rule.unflipped()
+    hidden, rotating = len(network.weights) - 1, base.rotates_with_hidden_units
     if network.activation != "linear" or not rotating or not isinstance(constraint, Free | FrobeniusSpheres):
         return None
+    kinds = (1 if gains is None else 2) if kinds is None else kinds
     gains = gains or (np.ones((1, 1)),) * len(network.weights)
-    kinds = (2 if isinstance(rule, SignFlipped) else 1) if kinds is None else kinds
     rotations = []
     # A layer gets smaller only if it is wider than both neighbours together, so that of two neighbours at most one
     # does: the layers do not depend on one another, and one pass is enough.
@@ -168,11 +165,9 @@ def _rows(turn: Rotation | None, units: Units, width: int) -> Rows:
 
 
 def _columns(network: Feedforward, base: AbstractLearningRule, layer: int, extra: Any) -> np.ndarray:
-    """[W_in | W_outᵀ | Bᵀ | extra] of a hidden layer, one row per unit."""
+    """[W_in | W_outᵀ | Bᵀ | extra] of a hidden layer, one row per unit; Bᵀ stands for all arrays of the rule."""
     incoming, outgoing = (np.asarray(w) for w in network.weights[layer : layer + 2])
-    columns = [incoming, outgoing.T]
-    if isinstance(base, FeedbackAlignment):
-        columns.append(np.asarray(base.feedback(network)[layer]).T)
+    columns = [incoming, outgoing.T, *base.kept_columns(network, layer)]
     if extra is not None:
         extra = np.asarray(extra, dtype=float)
         if extra.ndim != 2 or len(extra) != len(incoming):
@@ -185,13 +180,15 @@ def _columns(network: Feedforward, base: AbstractLearningRule, layer: int, extra
 
 def narrowed_rule(rule: AbstractLearningRule, rotations: Rotations) -> AbstractLearningRule:
     """`rule` for the narrow network: feedback matrices are rotated, gains are those of the groups."""
-    if isinstance(rule, SignFlipped):
-        index = [None, *(None if r is None else r.representatives for r in rotations), None]
-        gains = [_taken(g, index[layer + 1], index[layer]) for layer, g in enumerate(rule.gains)]
-        return SignFlipped(narrowed_rule(rule.rule, rotations), gains)
-    if isinstance(rule, FeedbackAlignment):
-        return FeedbackAlignment(_turned((None, *rule.matrices), rotations, Rotation.narrow)[1:])
-    return rule
+    index = [None, *(None if r is None else r.representatives for r in rotations), None]
+
+    def turned(matrices: Sequence[Any]) -> list[Any]:
+        return _turned(matrices, rotations, Rotation.narrow)
+
+    def chosen(gains: Sequence[Any]) -> list[Any]:
+        return [_taken(g, index[layer + 1], index[layer]) for layer, g in enumerate(gains)]
+
+    return rule.narrowed(turned, chosen)
 
 
 def _taken(gains: Matrix, post: np.ndarray | None, pre: np.ndarray | None) -> np.ndarray:

@@ -19,8 +19,7 @@ from ..networks.architecture import Architecture
 from ..networks.graph import to_graph
 from ..precision import double_precision
 from ..rules import AbstractLearningRule
-from ..rules.base import second_moments_suffice
-from ..rules.graph_signs import unflipped, with_graph_signs
+from ..rules.graph_signs import with_graph_signs
 from ..solvers.integrate import Adaptive
 from ..systems import Diffusion, Flow, Map
 from ..systems.learning import DRAWINGS, full_batch_updates, learning_flow, minibatch_updates
@@ -89,7 +88,7 @@ class Problem:
     @property
     def task(self) -> AbstractTask:
         """What a full batch learns from: second moments where the network and the rule allow, else samples."""
-        if self.student.is_linear and second_moments_suffice(self.rule):
+        if self.student.is_linear and self.rule.second_moments_suffice:
             return SecondMoments(self.covariance, np.asarray(self.teacher.product()))
         return self.samples
 
@@ -127,7 +126,7 @@ class Problem:
         student, rule = self.student, self.rule
         if self.compression is not None:
             student, rule = self.compression.expand(student), self.compression.wide_rule
-        signs = unflipped(rule)[1]
+        signs = rule.unflipped()[1]
         if self.architecture is None:
             return to_graph(student, gains=signs)
         return self.architecture.graph(student, gains=signs)

@@ -13,34 +13,74 @@ with B = W is the gradient of the matching loss, see docs/model.md.)
 """
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import equinox as eqx
+import numpy as np
 
 from ..networks import Feedforward
 from ..networks.activations import ACTIVATIONS
 from ..networks.feedforward import Matrix
 from ..precision import double_precision
 from ..tasks import AbstractTask
+from .signals import ErrorSignal
 
 
 class AbstractLearningRule(eqx.Module):
     """A vector field on the weights of a network.
 
-    *For developers:* a new rule supplies `velocity`. It may also set the class attribute
-    `second_moments_suffice = True` if its velocity, for a linear network, depends on the data through second
-    moments alone: through `residuals`, if it is linear in ⟨e xᵀ⟩, or through `times_covariance` and
-    `error_covariance` of the task. It is then given `curlflow.tasks.SecondMoments` in place of samples
-    and runs at a cost that does not depend on their number. Without that it always gets all samples.
+    *For developers:* a new rule supplies `velocity`. All else that is asked of a rule has an answer here that holds
+    for every rule. A new rule may replace these answers, each on its own, and then runs faster or with more studies:
 
-    It may likewise set `rotates_with_hidden_units = True` if, for linear hidden units, its velocity turns with every
-    rotation of the hidden units of a layer (Wₗ → Q Wₗ, Wₗ₊₁ → Wₗ₊₁ Qᵀ gives Fₗ → Q Fₗ, Fₗ₊₁ → Fₗ₊₁ Qᵀ) and does not
-    change where units without weights are added. It may then hold no arrays over hidden units, nor depend on their
-    number. Wide networks then run as narrow ones; docs/compression.md.
+    - `signal`, if its velocity has the form of (2) up to fixed gains. `curlflow.stability` then takes the tangent
+      kernel, exponents can be taken modulo symmetries, runs start close to a solution without loss of digits, and the
+      noise of batches needs no check. Subclasses of `AbstractErrorDrivenRule` have it.
+    - `second_moments_suffice = True`, if its velocity, for a linear network, depends on the data through second
+      moments alone: through `residuals`, if it is linear in ⟨e xᵀ⟩, or through `times_covariance` and
+      `error_covariance` of the task. It is then given `curlflow.tasks.SecondMoments` in place of samples and runs at
+      a cost that does not depend on their number. Without that it always gets all samples.
+    - `rotates_with_hidden_units = True`, if, for linear hidden units, its velocity turns with every rotation of the
+      hidden units of a layer (Wₗ → Q Wₗ, Wₗ₊₁ → Wₗ₊₁ Qᵀ gives Fₗ → Q Fₗ, Fₗ₊₁ → Fₗ₊₁ Qᵀ) and does not change where
+      units without weights are added. It may not depend on their number. Wide networks then run as narrow ones;
+      docs/compression.md. A rule that holds arrays over hidden units also supplies `kept_columns` and `narrowed`, and
+      its velocity turns if these arrays are turned as well.
+    - `backpropagates = True`, if its velocity is (2) with B = W: gradient descent, computed in another way. Its
+      updates may then be replaced by faster ones, and the eigenvalues at zero weights are known in closed form.
+    - `unflipped`, for a rule that multiplies the velocity of another by gains. `SignFlipped` does so for all.
     """
+
+    second_moments_suffice: ClassVar[bool] = False
+    rotates_with_hidden_units: ClassVar[bool] = False
+    backpropagates: ClassVar[bool] = False
 
     @abstractmethod
     def velocity(self, network: Feedforward, task: AbstractTask) -> Feedforward:
         """dW/dt at the weights of `network`, as a network of the same shapes."""
+
+    def signal(self, network: Feedforward) -> ErrorSignal | None:
+        """The feedback matrices and gains at the weights of `network`; None for a rule that is not of the form (2)."""
+        return None
+
+    def unflipped(self, most: int | None = None) -> tuple["AbstractLearningRule", tuple[Any, ...] | None]:
+        """The rule within all flips, or within `most` of them, and the product of their gains; None without flips."""
+        return self, None
+
+    def kept_columns(self, network: Feedforward, layer: int) -> list[Any]:
+        """For a hidden layer, counted from 0, the arrays of the rule (units × k) whose span its velocity needs."""
+        return []
+
+    def narrowed(
+        self, turned: Callable[[Sequence[Any]], list[Any]], chosen: Callable[[Sequence[Any]], list[Any]]
+    ) -> "AbstractLearningRule":
+        """The rule for a network with fewer hidden units.
+
+        **Arguments:**
+
+        - `turned`: gives one matrix per layer, (post, pre), for the units that are left; None stays None.
+        - `chosen`: gives the gains of these units, one array per layer that broadcasts against (post, pre).
+        """
+        return self
 
 
 class AbstractErrorDrivenRule(AbstractLearningRule):
@@ -54,6 +94,10 @@ class AbstractErrorDrivenRule(AbstractLearningRule):
     @abstractmethod
     def feedback(self, network: Feedforward) -> tuple[Matrix, ...]:
         """The matrices B₂, …, B_L, each of the shape of W₂, …, W_L."""
+
+    def signal(self, network: Feedforward) -> ErrorSignal:
+        feedback = tuple(np.asarray(b) for b in self.feedback(network))
+        return ErrorSignal(feedback, tuple(np.ones((1, 1)) for _ in network.weights))
 
     @double_precision
     def velocity(self, network: Feedforward, task: AbstractTask) -> Feedforward:
@@ -69,13 +113,3 @@ class AbstractErrorDrivenRule(AbstractLearningRule):
                 if network.activation != "linear":
                     delta = delta * derivative(a[layer - 1], h[layer])
         return network.with_weights(reversed(velocities))
-
-
-def second_moments_suffice(rule: AbstractLearningRule) -> bool:
-    """Whether `rule` may be given the second moments of the data in place of the samples."""
-    return bool(getattr(rule, "second_moments_suffice", False))
-
-
-def rotates_with_hidden_units(rule: AbstractLearningRule) -> bool:
-    """Whether the velocity of `rule` is known to turn with every rotation of linear hidden units."""
-    return bool(getattr(rule, "rotates_with_hidden_units", False))

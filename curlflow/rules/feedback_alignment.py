@@ -1,6 +1,9 @@
 """Feedback alignment: B fixed and random in equation (2), Lillicrap et al., Nat. Commun. 7 (2016) 13276."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
 
 from ..networks import Feedforward
 from ..networks.feedforward import Matrix
@@ -16,6 +19,8 @@ class FeedbackAlignment(AbstractErrorDrivenRule):
     - `matrices`: B₂, …, B_L, of the shapes of W₂, …, W_L (post × pre).
     """
 
+    rotates_with_hidden_units = True
+
     matrices: tuple[Matrix, ...]
 
     def __init__(self, matrices: Iterable[Matrix]):
@@ -26,3 +31,9 @@ class FeedbackAlignment(AbstractErrorDrivenRule):
         if shapes != required:
             raise ValueError(f"matrices: got shapes {shapes}, required are those of W2, …, WL: {required}.")
         return self.matrices
+
+    def kept_columns(self, network: Feedforward, layer: int) -> list[Any]:
+        return [np.asarray(self.feedback(network)[layer]).T]
+
+    def narrowed(self, turned: Callable, chosen: Callable) -> "FeedbackAlignment":
+        return FeedbackAlignment(turned((None, *self.matrices))[1:])

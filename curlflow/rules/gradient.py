@@ -9,6 +9,7 @@ class Gradient(AbstractErrorDrivenRule):
     """dW/dt = −∂E/∂W for linear outputs; for φ_out ≠ linear the gradient of the matching loss."""
 
     rotates_with_hidden_units = True
+    backpropagates = True
 
     def feedback(self, network: Feedforward) -> tuple[Matrix, ...]:
         return network.weights[1:]

@@ -3,8 +3,6 @@
 Equation (2) of docs/model.md; how a graph gives gains is said in `curlflow.networks.graph`.
 """
 
-from typing import Any
-
 import numpy as np
 
 from ..networks.architecture import Architecture
@@ -27,19 +25,10 @@ def with_graph_signs(rule: AbstractLearningRule, architecture: Architecture) -> 
     """
     if not architecture.has_signs:
         return rule
-    base, own = unflipped(rule)
+    base, own = rule.unflipped()
     if own is not None and any((np.asarray(g) != 1).any() for g in own):
         raise ValueError(
             "graph: got rule signs other than 1 (an inhibitory neuron has −1) with a rule that has flips of its own; "
             "give signs in one of the two."
         )
     return SignFlipped(base, architecture.gains)
-
-
-def unflipped(rule: AbstractLearningRule) -> tuple[AbstractLearningRule, tuple[Any, ...] | None]:
-    """The rule within all flips, and the product of their gains; None where there are none."""
-    product = None
-    while isinstance(rule, SignFlipped):
-        inner = rule.gains if product is None else [a * b for a, b in zip(product, rule.gains, strict=True)]
-        product, rule = tuple(inner), rule.rule
-    return rule, product

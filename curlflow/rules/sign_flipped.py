@@ -4,7 +4,7 @@ Source: Ninou, Kadmon & Cayco-Gajic, "Curl Descent", arXiv:2510.02765.
 """
 
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -14,7 +14,8 @@ from ..networks import Feedforward
 from ..networks.feedforward import Matrix
 from ..precision import double_precision, to_float64
 from ..tasks import AbstractTask
-from .base import AbstractLearningRule, second_moments_suffice
+from .base import AbstractLearningRule
+from .signals import ErrorSignal
 
 
 class SignFlipped(AbstractLearningRule):
@@ -43,7 +44,23 @@ class SignFlipped(AbstractLearningRule):
     @property
     def second_moments_suffice(self) -> bool:
         """As for the rule that is flipped: gains are fixed numbers."""
-        return second_moments_suffice(self.rule)
+        return self.rule.second_moments_suffice
+
+    def signal(self, network: Feedforward) -> ErrorSignal | None:
+        inner = self.rule.signal(network)
+        if inner is None:
+            return None
+        return inner._replace(gains=tuple(np.asarray(g) * h for g, h in zip(self.gains, inner.gains, strict=True)))
+
+    def unflipped(self, most: int | None = None) -> tuple[AbstractLearningRule, tuple[Any, ...] | None]:
+        rule, product, flips = self.rule, self.gains, 1
+        while isinstance(rule, SignFlipped) and flips != most:
+            product = tuple(a * b for a, b in zip(product, rule.gains, strict=True))
+            rule, flips = rule.rule, flips + 1
+        return rule, product
+
+    def narrowed(self, turned: Callable, chosen: Callable) -> "SignFlipped":
+        return SignFlipped(self.rule.narrowed(turned, chosen), chosen(self.gains))
 
     @double_precision
     def velocity(self, network: Feedforward, task: AbstractTask) -> Feedforward:
@@ -53,6 +70,13 @@ class SignFlipped(AbstractLearningRule):
         return velocity.with_weights(
             _scaled(g, f, layer) for layer, (g, f) in enumerate(zip(self.gains, velocity.weights, strict=True), 1)
         )
+
+
+def with_gains(rule: AbstractLearningRule, network: Feedforward) -> AbstractLearningRule:
+    """`rule` with gains of one on the presynaptic side where it has no flips: the same learning."""
+    if rule.unflipped()[1] is not None:
+        return rule
+    return SignFlipped(rule, [np.ones((1, w.shape[1])) for w in network.weights])
 
 
 def _checked(gain: Any, layer: int) -> Matrix:

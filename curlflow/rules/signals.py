@@ -8,14 +8,11 @@ equation (2) of docs/model.md, and is known by its feedback matrices B and gains
 solution e = 0, so that derivatives of B and G do not matter there.)
 """
 
+import warnings
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ..networks import Feedforward
 from ..networks.feedforward import Matrix
-from .base import AbstractErrorDrivenRule
-from .sign_flipped import SignFlipped
 
 
 class ErrorSignal(NamedTuple):
@@ -26,14 +23,6 @@ class ErrorSignal(NamedTuple):
 
 
 def error_signal(rule: Any, network: Feedforward) -> ErrorSignal | None:
-    """The signal and gains of `rule` at the weights of `network`; None for a rule of another make."""
-    if isinstance(rule, AbstractErrorDrivenRule):
-        feedback = tuple(np.asarray(b) for b in rule.feedback(network))
-        return ErrorSignal(feedback, tuple(np.ones((1, 1)) for _ in network.weights))
-    if isinstance(rule, SignFlipped):
-        inner = error_signal(rule.rule, network)
-        if inner is None:
-            return None
-        gains = tuple(np.asarray(g) * h for g, h in zip(rule.gains, inner.gains, strict=True))
-        return inner._replace(gains=gains)
-    return None
+    """The former way to ask for `rule.signal(network)`."""
+    warnings.warn("error_signal: ask rule.signal(network).", DeprecationWarning, stacklevel=2)
+    return rule.signal(network)

@@ -14,7 +14,6 @@ from ..compression.sectors import Sectors
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
 from ..problem.problem import Problem, qualified_name
-from ..rules.signals import error_signal
 from ..spec import Spec
 from ..systems import AbstractSystem, Diffusion, Flow, Map
 from ..systems.linearised.kernels import geometry
@@ -178,7 +177,7 @@ class Subject:
         problem = self.problems[realization]
         if not self.transverse:
             return Whole(system) if problem.compression is None else Sectors.of(problem.compression, system)
-        signal, shape = error_signal(problem.rule, problem.student), geometry(problem.constraint)
+        signal, shape = problem.rule.signal(problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(
                 "transverse: symmetries are known for rules of equation (2), not for constraints of your own; "

@@ -32,8 +32,7 @@ from jaxtyping import Array, Float
 from ..constraints import AbstractConstraint
 from ..networks import Feedforward
 from ..precision import Scalar, double_precision
-from ..rules import AbstractLearningRule, SignFlipped
-from ..rules.signals import error_signal
+from ..rules import AbstractLearningRule
 from ..tasks import AbstractTask, GivenErrors, Samples
 from .diffusion import Diffusion
 
@@ -75,7 +74,7 @@ def learning_diffusion(
     n = samples.x.shape[1]
     if not 1 <= batch <= n:
         raise ValueError(f"batch: got {batch}, allowed are 1 to {n}, the number of samples.")
-    known = error_signal(rule, student) is not None
+    known = rule.signal(student) is not None
     if not known:
         check_linear_in_errors(rule, student, samples)
     update = learning_rate * batch / n
@@ -144,7 +143,7 @@ def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward, sam
 
     **Raises:** `ValueError` for such a rule, and for one that looks at more of a task than its residuals.
     """
-    x, name = np.asarray(samples.x), type(rule.rule if isinstance(rule, SignFlipped) else rule).__qualname__
+    x, name = np.asarray(samples.x), type(rule.unflipped(most=1)[0]).__qualname__
     first, second = np.random.default_rng(0).normal(size=(2, *np.shape(samples.y))) / x.shape[1]
     half = max(1, x.shape[1] // 2)
 

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ...rules.signals import error_signal
 from ...spec import Spec
 from ...systems.linearised.kernels import geometry
 from ..arguments import check_free_of_noise, check_subject
@@ -69,7 +68,7 @@ def started(spec_or_system: Any, given: dict[str, Any], observables: Any, rule: 
 def _rotates(spec: Spec, rule: Any, architecture: Any) -> bool:
     """Whether the rotations of hidden units are known that leave the dynamics alone."""
     problem = spec.build(rule=rule, graph=architecture)
-    network, signal = problem.student, error_signal(problem.rule, problem.student)
+    network, signal = problem.student, problem.rule.signal(problem.student)
     if signal is None or geometry(problem.constraint) is None:
         return False
     if network.activation != "linear" or len(network.weights) != 2:

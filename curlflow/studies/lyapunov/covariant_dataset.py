@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 from ... import results
 from ...measures.standard_error import batch_means_error
 from ...problem import Problem
-from ...rules.signals import error_signal
 from ...variable import Variable
 from ..assemble import assembled
 from .covariant_runs import Backward, FramedRun, blocks_of
@@ -33,7 +32,7 @@ class Places(NamedTuple):
     def of(cls, problem: Problem) -> "Places":
         """Those of the student of a problem."""
         weights = problem.student.weights
-        signal = error_signal(problem.rule, problem.student)
+        signal = problem.rule.signal(problem.student)
         if signal is None:
             return cls([w.shape for w in weights], None)
         gains = [np.broadcast_to(g, w.shape).ravel() for g, w in zip(signal.gains, weights, strict=True)]

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Complex
 
 from ...measures import spectrum
-from ...rules.signals import error_signal
 from ...status import Status
 from ...systems import Map
 from ...systems.linearised.kernels import geometry
@@ -146,7 +145,7 @@ def step_of(problem: Any) -> float | None:
 
 def _parts(problem: Any, network: Any, neutral: int | None) -> tuple[int, int, int]:
     """How many neutral directions are symmetry orbits, others, and taken away by the constraint."""
-    signal, shape = error_signal(problem.rule, network), geometry(problem.constraint)
+    signal, shape = problem.rule.signal(network), geometry(problem.constraint)
     constraint = problem.constraint.codimension(network)
     orbit = orbit_dimension(network, signal, shape.masks) if signal is not None and shape is not None else None
     if orbit is None or neutral is None:

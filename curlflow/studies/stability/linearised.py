@@ -17,8 +17,6 @@ from jaxtyping import Complex
 from ...measures import spectrum
 from ...networks import Feedforward
 from ...problem import Problem
-from ...rules import Gradient, SignFlipped
-from ...rules.signals import error_signal
 from ...status import Status
 from ...systems import AbstractSystem, Flow
 from ...systems.linearised import linearisation
@@ -78,7 +76,7 @@ EXTREME = 6
 
 def is_driven_by_errors(problem: Problem, network: Feedforward, flow: Flow) -> bool:
     """Whether, at a solution, the rule moves the weights by their errors alone, to first order."""
-    if error_signal(problem.rule, network) is not None and geometry(flow.constraint) is not None:
+    if problem.rule.signal(network) is not None and geometry(flow.constraint) is not None:
         return True
     samples = virtual_samples(network, problem.task)
     return linearisation.is_driven_by_errors(
@@ -91,7 +89,7 @@ def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int)
     task = problem.task
     samples = virtual_samples(network, task)
     rows, n = samples.inputs.shape[1] * network.widths[-1], size(network)
-    signal, shape = error_signal(problem.rule, network), geometry(flow.constraint)
+    signal, shape = problem.rule.signal(network), geometry(flow.constraint)
     structured = signal is not None and shape is not None
     if rows > n:
         return of_jacobian(flow, network, number)
@@ -195,7 +193,7 @@ def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -
         return replace(NOTHING, status=Status.not_differentiable)
     if shape is None or not _is_closed(problem, network):
         return of_jacobian(flow, network, number)
-    signal = error_signal(problem.rule, network)
+    signal = problem.rule.signal(network)
     squares = origin_squares(network, signal, shape.masks, problem.task)
     values = spectrum.in_order(origin_eigenvalues(squares))
     return Linearised(
@@ -210,7 +208,5 @@ def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -
 
 def _is_closed(problem: Problem, network: Feedforward) -> bool:
     """Whether equation (5) holds: one hidden layer, φ(0) = 0, φ′(0) = 1, errors travel back through the weights."""
-    rule = problem.rule
-    while isinstance(rule, SignFlipped):
-        rule = rule.rule
-    return isinstance(rule, Gradient) and len(network.weights) == 2 and network.activation in ("linear", "tanh")
+    backpropagates = problem.rule.unflipped()[0].backpropagates
+    return backpropagates and len(network.weights) == 2 and network.activation in ("linear", "tanh")

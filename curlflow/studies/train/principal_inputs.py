@@ -14,7 +14,6 @@ from jaxtyping import Float
 from ...constraints import Free, FrobeniusSpheres
 from ...networks import Feedforward
 from ...problem import Problem
-from ...rules.signals import error_signal
 from ...tasks import SecondMoments
 
 Components = Float[np.ndarray, "inputs inputs"]
@@ -24,7 +23,7 @@ def principal_components(problem: Problem) -> Components | None:
     """The eigenvectors of Σ in columns, or None where a rotation of the inputs would change the problem."""
     if not isinstance(problem.constraint, Free | FrobeniusSpheres) or problem.architecture is not None:
         return None
-    signal = error_signal(problem.rule, problem.student)
+    signal = problem.rule.signal(problem.student)
     alike = signal is not None and np.all(signal.gains[0] == signal.gains[0][:, :1])
     if not alike or not isinstance(problem.task, SecondMoments) or problem.covariance.ndim == 1:
         return None

@@ -6,8 +6,8 @@ import numpy as np
 
 from ...networks import Feedforward
 from ...problem import Problem
-from ...rules import AbstractLearningRule, SignFlipped
-from ...spec.tables import CurlRule, GradientRule
+from ...rules import AbstractLearningRule
+from ...rules.sign_flipped import with_gains
 from ...systems.fast.deviations import applicable
 from .principal_inputs import in_components, principal_components, turned
 from .runs import Run
@@ -37,10 +37,9 @@ def prepared(index: int, problem: Problem, compress: bool, deviate: bool = True)
 
 def _with_gains(problem: Problem) -> AbstractLearningRule:
     """The rule, with gains of one where nothing happens to be flipped: a sweep compiles once for all fractions."""
-    named = isinstance(problem.spec.rule, GradientRule | CurlRule)
-    if not named or isinstance(problem.rule, SignFlipped) or problem.architecture is not None:
+    if problem.spec.rule.kind == "custom" or problem.architecture is not None:
         return problem.rule
-    return SignFlipped(problem.rule, [np.ones((1, w.shape[1])) for w in problem.student.weights])
+    return with_gains(problem.rule, problem.student)
 
 
 def deviation_from_teacher(problem: Problem) -> Feedforward | None:

@@ -27,7 +27,6 @@ import numpy as np
 from ...measures import spectrum
 from ...networks import Feedforward
 from ...problem import Problem
-from ...rules.signals import error_signal
 from ...systems.fast.rank_one import ANCHOR
 from ...systems.linearised.kernels import geometry, tangent_kernel, virtual_samples
 from ..stability.decision import step_of
@@ -73,7 +72,7 @@ class Rates(NamedTuple):
 
 def rates_at(problem: Problem, network: Feedforward) -> Rates | None:
     """The linearised dynamics of `problem` at the solution `network`; None where no kernel tells."""
-    signal, shape = error_signal(problem.rule, network), geometry(problem.constraint)
+    signal, shape = problem.rule.signal(network), geometry(problem.constraint)
     samples = virtual_samples(network, problem.task)
     if signal is None or shape is None or samples.inputs.shape[1] * network.widths[-1] > LARGEST:
         return None

@@ -22,7 +22,6 @@ from ...constraints import AbstractConstraint, Free, FrobeniusSpheres
 from ...networks import Feedforward
 from ...precision import Scalar, double_precision
 from ...rules import AbstractLearningRule
-from ...rules.signals import error_signal
 from ...solvers.integrate import Adaptive
 from ...tasks import AbstractTask, LinearSamples, Residuals, Samples, SecondMoments
 from ..flow import Flow
@@ -92,7 +91,7 @@ def _activities(name: str, a: Any, step: Any) -> tuple[Any, Any]:
 
 def applicable(network: Feedforward, rule: AbstractLearningRule, task: Any, constraint: AbstractConstraint) -> bool:
     """Whether learning can be stepped as a deviation: rules driven by errors, without missing synapses."""
-    driven = error_signal(rule, network) is not None
+    driven = rule.signal(network) is not None
     return driven and isinstance(task, SecondMoments | Samples) and isinstance(constraint, Free | FrobeniusSpheres)
 
 

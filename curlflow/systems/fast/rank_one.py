@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from ...constraints import AbstractConstraint, FrobeniusSpheres
 from ...networks import Feedforward
 from ...precision import Scalar
-from ...rules import AbstractLearningRule, Gradient, SignFlipped
+from ...rules import AbstractLearningRule
 
 ANCHOR = 10
 """Updates between two exact rescalings; even."""
@@ -158,13 +158,13 @@ def updated(update: Callable, anchored: Callable, state: tuple[Any, Any], number
 def is_of_rank_one(network: Feedforward, rule: AbstractLearningRule, constraint: AbstractConstraint) -> bool:
     """Whether the update of W1 is of rank one, on spheres: gradient descent of linear networks of two layers with one
     output, or its flips on the presynaptic side."""
-    presynaptic = isinstance(rule, SignFlipped) and all(g.shape[0] == 1 for g in rule.gains)
-    base = rule.rule if presynaptic else rule
+    base, gains = rule.unflipped(most=1)
+    presynaptic = gains is None or all(g.shape[0] == 1 for g in gains)
     two_layers = len(network.weights) == 2 and network.widths[-1] == 1 and network.is_linear
-    return isinstance(base, Gradient) and isinstance(constraint, FrobeniusSpheres) and two_layers
+    return base.backpropagates and presynaptic and isinstance(constraint, FrobeniusSpheres) and two_layers
 
 
 def gains_of(rule: AbstractLearningRule) -> tuple[Any, Any]:
     """The diagonals of D1 and D2; one number where nothing is flipped."""
-    gains = rule.gains if isinstance(rule, SignFlipped) else (jnp.ones((1, 1)), jnp.ones((1, 1)))
+    gains = rule.unflipped()[1] or (jnp.ones((1, 1)), jnp.ones((1, 1)))
     return gains[0][0], gains[1][0]

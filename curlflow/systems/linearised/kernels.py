@@ -99,7 +99,7 @@ def tangent_kernel(
     **Arguments:**
 
     - `network`: the weights. That they are a solution is not checked here.
-    - `signal`: feedback and gains of the rule, from `curlflow.rules.signals.error_signal`.
+    - `signal`: feedback and gains of the rule, from `rule.signal(network)`.
     - `samples`: from `virtual_samples`.
     - `geometry`: of the constraint.
     """
