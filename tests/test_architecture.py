@@ -1,5 +1,6 @@
 """The design, checked: who imports whom, abstract or final, names, laziness, and that shapes are checked at all."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import curlflow
+from curlflow import rules
 from curlflow.catalogue import STUDIES
 from curlflow.networks import Feedforward
 from curlflow.networks.signs import gains
@@ -77,6 +79,38 @@ def test_shapes_are_checked_in_this_run():
 def test_every_module_says_what_it_is():
     for module in MODULES:
         assert module.__doc__, module.__name__
+
+
+def names_in(path):
+    """What a module refers to: names, attributes, imports, and strings that could be names of attributes."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        yield from [
+            getattr(node, field)
+            for field in ("id", "attr", "name", "value")
+            if isinstance(getattr(node, field, None), str)
+        ]
+
+
+def test_no_module_asks_a_rule_what_it_is():
+    # Rules answer for themselves, so that a new one is one file in rules/, and a table in spec/ if TOML names it.
+    concrete = {name for name in rules.__all__ if not name.startswith("Abstract")}
+    assert len(concrete) >= 6
+    outside = [p for p in ROOT.rglob("*.py") if p.relative_to(ROOT).parts[0] not in ("rules", "spec")]
+    found = {str(p.relative_to(ROOT)): concrete & set(names_in(p)) for p in outside}
+    # The model of two weights is made of these two.
+    assert {p: names for p, names in found.items() if names} == {
+        "symbolic/two_weights.py": {"Gradient", "SignFlipped"}
+    }
+
+
+def test_no_module_looks_for_flags_of_rules_by_name():
+    flags = {"second_moments_suffice", "rotates_with_hidden_units", "backpropagates"}
+    assert all(getattr(rules.AbstractLearningRule, flag) is False for flag in flags)
+    for path in ROOT.rglob("*.py"):
+        strings = {
+            n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)
+        }
+        assert not flags & {s for s in strings if isinstance(s, str)}, path
 
 
 def test_the_catalogue_names_what_exists():

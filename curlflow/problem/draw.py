@@ -19,8 +19,7 @@ from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
-from ..networks.signs import gains
-from ..rules import AbstractLearningRule, FeedbackAlignment, Gradient, Oja, PredictiveCoding, Sanger, SignFlipped
+from ..rules import AbstractLearningRule
 
 if TYPE_CHECKING:
     from ..spec import Spec
@@ -131,44 +130,6 @@ def drawn_constraint(spec: "Spec", student: Feedforward, architecture: Architect
     return Masked(architecture.masks, within) if masked else within
 
 
-def drawn_rule(spec: "Spec", key: Any) -> AbstractLearningRule:
-    """The rule of the spec, with its feedback matrices and flips."""
-    rule = spec.rule
-    if rule.kind == "gradient":
-        return Gradient()
-    if rule.kind == "custom":
-        raise ValueError(f"rule.kind: got custom ({rule.name}); give the rule object itself by rule=.")
-    base = _unflipped_rule(spec, key)
-    if all(selection == 0.0 for selection in _selections(spec)):
-        return base
-    names = _selected(spec)
-    return SignFlipped(base, gains(spec.widths, rule.side, _selections(spec), rule.gain, names, key=key(FLIPS)))
-
-
-def _unflipped_rule(spec: "Spec", key: Any) -> AbstractLearningRule:
-    rule = spec.rule
-    if rule.kind == "feedback_alignment":
-        return FeedbackAlignment(drawn_weights(spec.widths, "uniform", rule.scale, key(FEEDBACK))[1:])
-    if rule.kind == "predictive_coding":
-        return PredictiveCoding(rule.output_precision, steps=rule.steps, rate=rule.rate)
-    return {"curl": Gradient, "oja": Oja, "sanger": Sanger}[rule.kind]()
-
-
-def _selected(spec: "Spec") -> list[str]:
-    """For each layer of weights, the field that says which of its gains are flipped."""
-    hidden = [f"hidden[{i}]" for i in range(len(spec.widths) - 2)] if len(spec.widths) > 3 else ["hidden"]
-    hidden = hidden if len(spec.widths) > 2 else []
-    populations = [*hidden, "outputs"] if spec.rule.side == "postsynaptic" else ["inputs", *hidden]
-    return [f"rule.flipped.{name}" for name in populations]
-
-
-def _selections(spec: "Spec") -> list[Any]:
-    """For each layer of weights, which of its gains are flipped."""
-    flipped, layers = spec.rule.flipped, len(spec.widths) - 1
-    hidden = flipped.hidden if isinstance(flipped.hidden, list) else [flipped.hidden] * (layers - 1)
-    return [*hidden, flipped.outputs] if spec.rule.side == "postsynaptic" else [flipped.inputs, *hidden]
-
-
 def checked_rule(rule: Any) -> AbstractLearningRule:
     """A rule object of the user's, if it is one."""
     if not isinstance(rule, AbstractLearningRule) or not isinstance(rule, eqx.Module):
@@ -183,7 +144,6 @@ __all__ = [
     "checked_rule",
     "drawn_constraint",
     "drawn_inputs",
-    "drawn_rule",
     "drawn_student",
     "drawn_teacher",
     "drawn_weights",

@@ -36,7 +36,6 @@ from .draw import (
     checked_rule,
     drawn_constraint,
     drawn_inputs,
-    drawn_rule,
     drawn_student,
     drawn_teacher,
     stream,
@@ -245,7 +244,7 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
 
     teacher = drawn_teacher(spec, key(TEACHER), architecture)
     student = drawn_student(spec, teacher, key(START), architecture)
-    drawn = drawn_rule(spec, key) if rule is None else checked_rule(rule)
+    drawn = spec.rule.build(spec.widths, key) if rule is None else checked_rule(rule)
     m, n = spec.network.inputs, spec.data.samples
     x_train = None if n == "population" else drawn_inputs(spec, TRAIN, n)
     x_test = drawn_inputs(spec, TEST, spec.data.test_samples)

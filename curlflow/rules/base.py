@@ -59,7 +59,7 @@ class AbstractLearningRule(eqx.Module):
         """dW/dt at the weights of `network`, as a network of the same shapes."""
 
     def signal(self, network: Feedforward) -> ErrorSignal | None:
-        """The feedback matrices and gains at the weights of `network`; None for a rule that is not of the form (2)."""
+        """The feedback matrices and gains at the weights of `network`; None for a rule of another form than (2)."""
         return None
 
     def unflipped(self, most: int | None = None) -> tuple["AbstractLearningRule", tuple[Any, ...] | None]:

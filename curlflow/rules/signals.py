@@ -23,6 +23,10 @@ class ErrorSignal(NamedTuple):
 
 
 def error_signal(rule: Any, network: Feedforward) -> ErrorSignal | None:
-    """The former way to ask for `rule.signal(network)`."""
-    warnings.warn("error_signal: ask rule.signal(network).", DeprecationWarning, stacklevel=2)
+    """The former name of `rule.signal(network)`."""
+    warnings.warn(
+        "curlflow.rules.signals.error_signal(rule, network) is now rule.signal(network).",
+        DeprecationWarning,
+        stacklevel=2,
+    )
     return rule.signal(network)

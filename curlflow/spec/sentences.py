@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .tables import CurlRule, DiffusionDynamics, FlowDynamics, TeacherStart
+from .rules import CurlRule
+from .tables import DiffusionDynamics, FlowDynamics, TeacherStart
 
 
 def inconsistencies(spec: Any) -> Iterator[str]:

@@ -11,23 +11,17 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from .rules import RULES, GradientRule
 from .sentences import field_names, inconsistencies, kinds, nearest, sentences
 from .tables import (
-    CurlRule,
-    CustomRule,
     Data,
     DiffusionDynamics,
-    FeedbackAlignmentRule,
     FlowDynamics,
     FrobeniusConstraint,
-    GradientRule,
     Network,
     NoConstraint,
-    OjaRule,
     Positive,
-    PredictiveCodingRule,
     RandomStart,
-    SangerRule,
     Table,
     Teacher,
     TeacherStart,
@@ -58,9 +52,7 @@ class Spec(Table):
     network: Network = Field(description="the student")
     teacher: Teacher = Field(default_factory=Teacher, description="the network that gives the targets")
     data: Data = Field(default_factory=Data, description="training and test sets")
-    rule: _tagged(
-        GradientRule, CurlRule, FeedbackAlignmentRule, PredictiveCodingRule, OjaRule, SangerRule, CustomRule
-    ) = Field(default_factory=GradientRule, description="the learning rule")
+    rule: _tagged(*RULES) = Field(default_factory=GradientRule, description="the learning rule")
     constraint: _tagged(NoConstraint, FrobeniusConstraint) = Field(
         default_factory=NoConstraint, description="what the weights must keep"
     )

@@ -1,6 +1,5 @@
-"""The tables of a spec: every field with its unit and meaning."""
+"""The tables of a spec but those of rules: every field with its unit and meaning."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_serializer
@@ -31,57 +30,6 @@ Widths = Annotated[
             ]
         }
     ),
-]
-
-SELECTION = (
-    "allowed is a fraction from 0 to 1 (the first ones), { count = 21 }, { indices = [0, 3] } or { random = 0.3 }"
-)
-
-
-def _is_fraction(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _is_index(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _selection(value: Any) -> float | dict:
-    if _is_fraction(value):
-        return float(value)
-    if isinstance(value, Mapping) and len(value) == 1:
-        ((kind, given),) = value.items()
-        if kind == "random" and _is_fraction(given):
-            return {"random": float(given)}
-        if kind == "count" and _is_index(given):
-            return {"count": given}
-        if kind == "indices" and isinstance(given, list | tuple) and all(map(_is_index, given)):
-            return {"indices": list(given)}
-    raise ValueError(SELECTION)
-
-
-def _selections(value: Any) -> float | dict | list:
-    return [_selection(v) for v in value] if isinstance(value, list | tuple) else _selection(value)
-
-
-_SELECTION_SCHEMA = {
-    "anyOf": [
-        {"type": "number", "minimum": 0, "maximum": 1},
-        *(
-            {"type": "object", "properties": {k: v}, "required": [k], "additionalProperties": False}
-            for k, v in {
-                "count": {"type": "integer", "minimum": 0},
-                "indices": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                "random": {"type": "number", "minimum": 0, "maximum": 1},
-            }.items()
-        ),
-    ]
-}
-Selection = Annotated[float | dict, PlainValidator(_selection), WithJsonSchema(_SELECTION_SCHEMA)]
-Selections = Annotated[
-    float | dict | list,
-    PlainValidator(_selections),
-    WithJsonSchema({"anyOf": [*_SELECTION_SCHEMA["anyOf"], {"type": "array", "items": _SELECTION_SCHEMA}]}),
 ]
 
 
@@ -125,71 +73,6 @@ class Data(Table):
     test_samples: Positive = Field(100, description="number of test samples")
     input_std: PositiveFloat = Field(0.5**0.5, description="standard deviation of every component of the inputs")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of the training and test inputs alone")
-
-
-class Flipped(Table):
-    """Which neurons or synapses learn with the other gain."""
-
-    inputs: Selection = Field(0.0, description="of the inputs (presynaptic), or of the synapses that leave them")
-    hidden: Selections = Field(
-        0.0, description="of the hidden units, or of the synapses that leave them; a list for several layers"
-    )
-    outputs: Selection = Field(0.0, description="of the outputs; for side = postsynaptic only")
-
-
-class GradientRule(Table):
-    """Gradient descent."""
-
-    kind: Literal["gradient"] = "gradient"
-
-
-class CurlRule(Table):
-    """Curl descent: gradient descent with some gains of another sign."""
-
-    kind: Literal["curl"] = "curl"
-    side: Literal["presynaptic", "postsynaptic", "synapse"] = Field(
-        "presynaptic",
-        description="whether a sign belongs to the neuron before or behind a synapse, or to the synapse",
-    )
-    gain: float = Field(-1.0, description="gain of what is flipped; all others have gain 1")
-    flipped: Flipped = Field(default_factory=Flipped, description="what is flipped")
-
-
-class FeedbackAlignmentRule(CurlRule):
-    """Feedback alignment, optionally with flips."""
-
-    kind: Literal["feedback_alignment"] = "feedback_alignment"  # type: ignore[assignment]
-    scale: PositiveFloat = Field(1.0, description="s of the fixed feedback weights, U(±s/√fan-in)")
-
-
-class PredictiveCodingRule(CurlRule):
-    """Predictive coding, optionally with flips."""
-
-    kind: Literal["predictive_coding"] = "predictive_coding"  # type: ignore[assignment]
-    output_precision: PositiveFloat = Field(1.0, description="π, how strongly targets pull, against hidden errors")
-    steps: Positive = Field(
-        50, description="steps of the relaxation of activities; linear networks are solved exactly"
-    )
-    rate: PositiveFloat = Field(0.1, description="size of such a step")
-
-
-class OjaRule(CurlRule):
-    """Oja's rule, optionally with flips: every layer finds the principal subspace of its own inputs."""
-
-    kind: Literal["oja"] = "oja"  # type: ignore[assignment]
-
-
-class SangerRule(CurlRule):
-    """Sanger's rule, optionally with flips: every unit of a layer finds a principal component of its inputs."""
-
-    kind: Literal["sanger"] = "sanger"  # type: ignore[assignment]
-
-
-class CustomRule(Table):
-    """A rule object that was given to `build` or a study by `rule=`; TOML never imports code."""
-
-    kind: Literal["custom"] = "custom"
-    name: str = Field(description="the qualified name of its class")
 
 
 class NoConstraint(Table):

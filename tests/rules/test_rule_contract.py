@@ -14,7 +14,6 @@ from curlflow.rules import (
     Sanger,
     SignFlipped,
 )
-from curlflow.rules.base import second_moments_suffice
 from curlflow.tasks import Samples, SecondMoments
 
 WIDTHS = (4, 5, 3, 2)
@@ -87,7 +86,7 @@ def test_contract(name, activation, x64):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in RULES if second_moments_suffice(RULES[name])])
+@pytest.mark.parametrize("name", [name for name in RULES if RULES[name].second_moments_suffice])
 def test_second_moments_do_for_linear_networks_what_samples_do(name, x64):
     task, network = samples("linear"), Feedforward(WEIGHTS)
     moments = SecondMoments(task.x @ task.x.T / task.x.shape[1], np.asarray(Feedforward(TEACHER).product()))
@@ -97,5 +96,5 @@ def test_second_moments_do_for_linear_networks_what_samples_do(name, x64):
 
 
 def test_rules_that_do_not_say_so_get_samples():
-    assert not second_moments_suffice(Hebbian())
-    assert not second_moments_suffice(SignFlipped(Hebbian(), PRESYNAPTIC))
+    assert not Hebbian().second_moments_suffice
+    assert not SignFlipped(Hebbian(), PRESYNAPTIC).second_moments_suffice

@@ -423,7 +423,7 @@ def test_symmetry_orbits_have_the_rank_of_their_generators(hidden, outputs):
 
 def test_fixed_feedback_leaves_fewer_rotations():
     problem = spec_of("feedback", hidden=9, outputs=2).build()
-    signal = curlflow.rules.signals.error_signal(problem.rule, problem.student)
+    signal = problem.rule.signal(problem.student)
     basis = np.linalg.svd(signal.feedback[0])[2][2:]
     turned = problem.student.with_weights([basis @ problem.student.weights[0], problem.student.weights[1] @ basis.T])
     assert orbit_dimension(problem.student, signal) == generators(turned, [list(range(7))])
