@@ -81,36 +81,31 @@ def test_every_module_says_what_it_is():
         assert module.__doc__, module.__name__
 
 
-def names_in(path):
-    """What a module refers to: names, attributes, imports, and strings that could be names of attributes."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        yield from [
-            getattr(node, field)
-            for field in ("id", "attr", "name", "value")
-            if isinstance(getattr(node, field, None), str)
-        ]
+def words_of(path):
+    """What a module refers to: names, attributes, imports, and strings that could name an attribute."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return {word for node in nodes for _, word in ast.iter_fields(node) if isinstance(word, str)}
 
 
 def test_no_module_asks_a_rule_what_it_is():
     # Rules answer for themselves, so that a new one is one file in rules/, and a table in spec/ if TOML names it.
     concrete = {name for name in rules.__all__ if not name.startswith("Abstract")}
     assert len(concrete) >= 6
-    outside = [p for p in ROOT.rglob("*.py") if p.relative_to(ROOT).parts[0] not in ("rules", "spec")]
-    found = {str(p.relative_to(ROOT)): concrete & set(names_in(p)) for p in outside}
+    modules = {p.relative_to(ROOT).as_posix(): p for p in ROOT.rglob("*.py")}
+    outside = {name: p for name, p in modules.items() if name.split("/")[0] not in ("rules", "spec")}
+    found = {name: concrete & words_of(p) for name, p in outside.items()}
     # The model of two weights is made of these two.
-    assert {p: names for p, names in found.items() if names} == {
+    assert {name: words for name, words in found.items() if words} == {
         "symbolic/two_weights.py": {"Gradient", "SignFlipped"}
     }
 
 
 def test_no_module_looks_for_flags_of_rules_by_name():
     flags = {"second_moments_suffice", "rotates_with_hidden_units", "backpropagates"}
-    assert all(getattr(rules.AbstractLearningRule, flag) is False for flag in flags)
+    assert not any(getattr(rules.AbstractLearningRule, flag) for flag in flags)
     for path in ROOT.rglob("*.py"):
-        strings = {
-            n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)
-        }
-        assert not flags & {s for s in strings if isinstance(s, str)}, path
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        assert not flags & {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}, path
 
 
 def test_the_catalogue_names_what_exists():

@@ -1,4 +1,4 @@
-"""A new rule is one class: what it says of itself, as `AbstractLearningRule` describes, opens every fast path to it."""
+"""A new rule is one class: what it says of itself, as `AbstractLearningRule` describes, gives it every fast path."""
 
 import jax
 import numpy as np
