@@ -34,8 +34,8 @@ class AbstractLearningRule(eqx.Module):
     for every rule. A new rule may replace these answers, each on its own, and then runs faster or with more studies:
 
     - `signal`, if its velocity has the form of (2) up to fixed gains. `curlflow.stability` then takes the tangent
-      kernel, exponents can be taken modulo symmetries, runs start close to a solution without loss of digits, and the
-      noise of batches needs no check. Subclasses of `AbstractErrorDrivenRule` have it.
+      kernel, exponents can be taken modulo symmetries (for B = W), runs start close to a solution without loss of
+      digits, and the noise of batches needs no check. Subclasses of `AbstractErrorDrivenRule` have it.
     - `second_moments_suffice = True`, if its velocity, for a linear network, depends on the data through second
       moments alone: through `residuals`, if it is linear in ⟨e xᵀ⟩, or through `times_covariance` and
       `error_covariance` of the task. It is then given `curlflow.tasks.SecondMoments` in place of samples and runs at

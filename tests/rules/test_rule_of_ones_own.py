@@ -37,6 +37,13 @@ class Doubled(AbstractErrorDrivenRule):
         return tuple(2 * w for w in network.weights[1:])
 
 
+class Same(AbstractErrorDrivenRule):
+    """B = W, as gradient descent."""
+
+    def feedback(self, network):
+        return network.weights[1:]
+
+
 class Shifted(AbstractErrorDrivenRule):
     """B = W + C with fixed matrices C: a rule with arrays over hidden units."""
 
@@ -68,7 +75,7 @@ def test_it_gets_second_moments_and_the_kernel():
     assert isinstance(problem.task, SecondMoments)
     ds, expected = (curlflow.stability(SPEC, rule=rule) for rule in (Doubled(), TWICE))
     assert ds.method[0] == expected.method[0] == Method.product_kernel
-    np.testing.assert_allclose(ds.leading_eigenvalue, expected.leading_eigenvalue, rtol=1e-10)
+    np.testing.assert_allclose(ds.eigenvalue_real, expected.eigenvalue_real, rtol=1e-8)
     np.testing.assert_allclose(ds.numerical_abscissa, expected.numerical_abscissa, rtol=1e-8)
 
 
@@ -90,12 +97,11 @@ def test_its_arrays_are_narrowed_with_the_network(x64):
 
 def test_its_exponents_are_taken_off_symmetry_orbits():
     spec = SPEC.replace({"start.kind": "random", "network.hidden": 4})
-    twice = SignFlipped(Gradient(), [np.full((1, 3), 2.0), np.ones((1, 4))])
-    ds, expected = (curlflow.lyapunov(spec, rule=rule, transverse=True, **OPTIONS) for rule in (Doubled(), twice))
-    np.testing.assert_allclose(ds.lyapunov_exponent, expected.lyapunov_exponent, atol=1e-3)
+    ds, expected = (curlflow.lyapunov(spec, rule=rule, transverse=True, **OPTIONS) for rule in (Same(), Gradient()))
+    np.testing.assert_allclose(ds.lyapunov_exponent, expected.lyapunov_exponent, atol=1e-4)
 
 
-def test_a_rule_that_backpropagates_is_updated_as_gradient_descent():
+def test_a_rule_that_backpropagates_is_updated_as_gradient_descent(x64):
     gradient, backwards = (SPEC.replace("start.kind", "random").build(rule=r) for r in (Gradient(), Backwards()))
     for rule, fast in [
         (Backwards(), True),
@@ -107,7 +113,7 @@ def test_a_rule_that_backpropagates_is_updated_as_gradient_descent():
     ]:
         assert is_of_rank_one(gradient.student, rule, gradient.constraint) is fast
     velocities = [p.rule.velocity(p.student, p.samples) for p in (gradient, backwards)]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9), *velocities)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13), *velocities)
 
 
 def test_a_rule_that_says_nothing_gets_what_holds_for_all():
@@ -119,7 +125,7 @@ def test_a_rule_that_says_nothing_gets_what_holds_for_all():
     assert rule.signal(network) is SignFlipped(rule, TWICE.gains).signal(network) is None
     assert (rule.second_moments_suffice, rule.rotates_with_hidden_units, rule.backpropagates) == (False,) * 3
     assert rule.unflipped() == (rule, None)
-    assert rule.narrowed(None, None) is rule
+    assert rule.narrowed(list, list) is rule
     assert rule.kept_columns(network, 0) == []
 
 

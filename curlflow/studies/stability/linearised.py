@@ -191,9 +191,9 @@ def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -
     shape = geometry(flow.constraint)
     if network.activation == "relu" and len(network.weights) == 2:
         return replace(NOTHING, status=Status.not_differentiable)
-    if shape is None or not _is_closed(problem, network):
+    signal = problem.rule.signal(network) if shape is not None and _is_closed(problem, network) else None
+    if signal is None:
         return of_jacobian(flow, network, number)
-    signal = problem.rule.signal(network)
     squares = origin_squares(network, signal, shape.masks, problem.task)
     values = spectrum.in_order(origin_eigenvalues(squares))
     return Linearised(
