@@ -12,36 +12,24 @@ named there), all indicators, `exponent_limit` and `chaotic_in`.
 
 Writes `data/chaos_or_step_size.nc` and `docs/figures/chaos_or_step_size.png`. Stop it and run it again: it goes on.
 
-    python analyses/chaos_or_step_size.py            (an hour on two cores; --quick: minutes, in results/)
+    python analyses/chaos_or_step_size.py            (an hour on two cores; --quick: minutes; --help: more)
 """
 
-import argparse
-import sys
-from pathlib import Path
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")  # pictures go into files
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from diagrams import TOTAL
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from scripts import ROOT, count, folders, loaded
+from scripts import CELLS, TOTAL, Figure, main, swept
 
 import curlflow
-from curlflow.measures.motion import Verdict
-from curlflow.plot.style import styled
 
 REALIZATIONS, TRANSIENT, DURATION = 5, 6000.0, 12000.0
 QUICK = 1, 300.0, 300.0
 EXPONENTS = 2
 LEFT_OUT = ("zero_one_lower", "zero_one_upper", "peak_frequency", "peak_width", "peak_is_line", "reason")
 """Text, and what is there for every observable, would be most of the file."""
-SYMBOLS = {Verdict.chaotic: ("o", "full"), Verdict.undecided: ("o", "none")}
+SYMBOLS = {"chaotic": ("o", "full"), "undecided": ("o", "none")}
 
 
 def changes(c: float, inputs: float = 0.0, hidden: float = 0.0) -> dict[str, Any]:
@@ -73,23 +61,14 @@ def studied(spec: curlflow.Spec, transient: float, duration: float) -> xr.Datase
     return dataset.drop_vars(LEFT_OUT)
 
 
-def computed(names: list[str], numbers: tuple[int, float, float], folder: Path, workers: int | None) -> xr.Dataset:
+def compute(given, path):
     """All settings."""
-    realizations, transient, duration = numbers
+    names = list(QUICK_SETTINGS if given.quick else SETTINGS)
+    realizations, transient, duration = QUICK if given.quick else (REALIZATIONS, TRANSIENT, DURATION)
     spec = curlflow.preset("fig3cd").replace("realizations", realizations)
     axis = curlflow.Axis(names, changes=[SETTINGS[name] for name in names])
     options = {"transient": transient, "duration": duration}
-    dataset = curlflow.sweep(
-        spec,
-        {"setting": axis},
-        studied,
-        options,
-        directory=folder,
-        extend=True,
-        progress=True,
-        version=2,
-        workers=workers,
-    )
+    dataset = swept(given, path.stem, spec, {"setting": axis}, studied, options, version=2)
     dataset.attrs |= {
         "title": "curlflow chaos_or_step_size",
         "published": "full batches at η = 0.1, windows of epochs 99,001 to 100,000; what is here is in `options`",
@@ -97,26 +76,31 @@ def computed(names: list[str], numbers: tuple[int, float, float], folder: Path, 
     return dataset
 
 
-def draw(dataset: xr.Dataset) -> Figure:
+def flags(dataset):
+    """The names of verdicts by their numbers."""
+    attributes = dataset.verdict.attrs
+    return dict(zip(attributes["flag_values"].tolist(), attributes["flag_meanings"].split(), strict=True))
+
+
+def draw(dataset):
     """λ₁ against η, a panel for each setting: ● chaotic, ○ undecided, × two states or rank one, · other."""
     number = dataset.sizes["setting"]
     columns = min(number, 4)
     rows = -(-number // columns)
-    with styled():
-        size = (3.1 * columns + 0.4, 2.7 * rows + 0.5)
-        figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True)
-        for axes, name in zip(grid.flat, dataset.setting.to_numpy(), strict=False):
-            panel(axes, dataset.sel(setting=name))
-            axes.set_title(str(name), fontsize="small")
-        for axes in grid.flat[number:]:
-            axes.set_axis_off()
-        figure.supxlabel("learning rate (0: flow)", fontsize="medium")
-        figure.supylabel("λ₁ per unit of time", fontsize="medium")
-        figure.suptitle("● chaotic   ○ undecided   × two states alternate, or rank one   · other", fontsize="small")
+    size = (3.1 * columns + 0.4, 2.7 * rows + 0.5)
+    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True)
+    for axes, name in zip(grid.flat, dataset.setting.to_numpy(), strict=False):
+        panel(axes, dataset.sel(setting=name))
+        axes.set_title(str(name), fontsize="small")
+    for axes in grid.flat[number:]:
+        axes.set_axis_off()
+    figure.supxlabel("learning rate (0: flow)", fontsize="medium")
+    figure.supylabel("λ₁ per unit of time", fontsize="medium")
+    figure.suptitle("● chaotic   ○ undecided   × two states alternate, or rank one   · other", fontsize="small")
     return figure
 
 
-def panel(axes: Axes, one: xr.Dataset) -> None:
+def panel(axes, one):
     """All realizations of a setting, side by side."""
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     axes.axhline(0, color="black", linewidth=0.6)
@@ -127,51 +111,24 @@ def panel(axes: Axes, one: xr.Dataset) -> None:
         λ = np.where(run.status == int(curlflow.Status.held_by_rounding), np.nan, λ)  # of a point, not of motion
         axes.errorbar(x, λ, error, color=color, linewidth=0.8, alpha=0.8)
         for place, value, kind, status in zip(x, λ, run.verdict.values, run.status.values, strict=True):
-            marker, fill = SYMBOLS.get(int(kind), (".", "full"))
+            marker, fill = SYMBOLS.get(flags(one).get(kind), (".", "full"))
             trapped = status != int(curlflow.Status.completed)
             axes.plot(place, value, "x" if trapped else marker, fillstyle=fill, color=color, markersize=5)
 
 
-def summarize(dataset: xr.Dataset) -> None:
+def summarize(dataset):
     """Print verdicts and exponents at every step size."""
-    names = dict(
-        zip(dataset.verdict.attrs["flag_values"], dataset.verdict.attrs["flag_meanings"].split(), strict=True)
-    )
     for setting in dataset.setting.to_numpy():
         print(setting)
         for rate in dataset.learning_rate.to_numpy():
             one = dataset.sel(setting=setting, learning_rate=rate)
             kinds, numbers = np.unique(one.verdict.values[np.isfinite(one.verdict.values)], return_counts=True)
-            counts = ", ".join(f"{n} {names[int(kind)]}" for kind, n in zip(kinds, numbers, strict=True))
+            counts = ", ".join(f"{n} {flags(dataset)[kind]}" for kind, n in zip(kinds, numbers, strict=True))
             λ = one.lyapunov_exponent.isel(exponent=0)
             step = f"η = {rate:g}" if rate else "flow"
             print(f"    {step:9}{counts}; λ₁ from {float(λ.min()):.2g} to {float(λ.max()):.2g}")
 
 
-def main() -> None:
-    """Compute, save and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two settings, one realization, 300 units of time")
-    parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
-    parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
-    parser.add_argument("--workers", type=count, help="how many processes (default: all cores)")
-    given = parser.parse_args()
-    folder, figures = folders(given.quick)
-    name = "chaos_or_step_size" + ("_quick" if given.quick else "")
-    path = folder / f"{name}.nc"
-    if not given.draw:
-        cells = (given.directory or ROOT / "results" / "sweeps") / name
-        cells.mkdir(parents=True, exist_ok=True)
-        settings = list(QUICK_SETTINGS if given.quick else SETTINGS)
-        numbers = QUICK if given.quick else (REALIZATIONS, TRANSIENT, DURATION)
-        try:
-            curlflow.save(computed(settings, numbers, cells, given.workers), path)
-        except (curlflow.Interrupted, KeyboardInterrupt):
-            sys.exit(f"interrupted; finished settings are in {cells}, and the same command goes on")
-    dataset = loaded(path)
-    summarize(dataset)
-    draw(dataset).savefig(figures / f"{name}.png")
-
-
 if __name__ == "__main__":
-    main()
+    figure = Figure("chaos_or_step_size", compute, draw, summarize)
+    main(__doc__, [figure], "two settings, one realization, 300 units of time", CELLS)

@@ -1,29 +1,24 @@
-"""What the analyses of convergence share: panels, sweeps, options, pictures.
+"""What figures 5, 10 and 11 and the map of speed-ups share: panels, sweeps, options, pictures.
 
-No analysis of its own: `fig5_convergence_speed.py`, `fig10_relu.py`, `fig11_without_constraint.py` and
-`speedup_map.py` name what varies and call `main`.
+No analysis of its own: the scripts of figures 5, 10 and 11 say what varies, and call `run`; `speedup_map.py` sweeps
+likewise.
 """
 
-import argparse
 import json
-import sys
 import time
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")  # pictures go into files
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from scripts import ROOT, count, folders, loaded, parsed
+from scripts import CELLS, REALIZATIONS, SCHEDULER, Figure, count, main, swept
 
 import curlflow
-from curlflow.plot.style import styled
 
 SAMPLES = (*range(100, 460, 40), 440, 500, 600, 800, 1000, 1200, 1400, 1600, 1800, 2000)
 """100, 140, …, 420, 440, 500, …, 2000."""
@@ -41,6 +36,30 @@ RELU_FLOW = {"kind": "flow", "solver": "bosh3", "rtol": 1e-3, "atol": 1e-6}
 single runs to 10 % (docs/convergence.md, "Figure 10")."""
 QUICK_VALUES, QUICK_REALIZATIONS = 4, 3
 LABELS = {"gradient": "gradient descent", "curl": "curl descent"}
+QUICK = "few values, realizations and samples"
+
+
+def _at(text: str) -> tuple[float, int]:
+    value, _, number = text.partition("=")
+    try:
+        return float(value), count(number)
+    except ValueError:
+        raise ArgumentTypeError(f"got {text}, required is VALUE=NUMBER, such as 10=4") from None
+
+
+OF_DYNAMICS = {
+    "--dynamics": {
+        "choices": list(DYNAMICS), "default": "flow", "help": "others end the names of files (default: %(default)s)"
+    },
+    **REALIZATIONS, **CELLS, **SCHEDULER,
+}  # fmt: skip
+AT = {
+    "--at": {
+        "type": _at, "metavar": "VALUE=NUMBER", "nargs": "+", "default": (),
+        "help": "other numbers of realizations at single values, such as 9=8 10=4 (default: none); of one panel, "
+        "with --only",
+    }
+}  # fmt: skip
 
 
 def flipped_hidden(counts: Sequence[int]) -> curlflow.Axis:
@@ -110,28 +129,30 @@ def four_panels(samples: str, flipped: str, scale: str, teacher_scale: str, prot
     )  # fmt: skip
 
 
-def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
-    """Run what is missing of the panel's sweep, and compare the rules at every value."""
-    spec = curlflow.preset(panel.preset).replace("dynamics", panel.dynamics(given.dynamics))
+def setting(preset: str, dynamics: Mapping[str, Any], given: Namespace) -> curlflow.Spec:
+    """A preset with other dynamics, as small as the options ask for."""
+    spec = curlflow.preset(preset).replace("dynamics", dynamics)
     if given.quick:
         samples = min(spec.data.samples, 500)
         spec = spec.replace({"data.samples": samples, "realizations": QUICK_REALIZATIONS})
-    if given.realizations is not None:
-        spec = spec.replace("realizations", given.realizations)
-    numbers = dict(given.at or ())
-    axis = panel.make(panel.values)
+    return spec.replace("realizations", given.realizations or spec.realizations)
+
+
+def computed(whole: Panel, given: Namespace, path: Path) -> xr.Dataset:
+    """Run what is missing of the panel's sweep, and compare the rules at every value."""
+    panel, numbers = whole.quick() if given.quick else whole, dict(given.at)
+    known = whole.values if len(given.only) == 1 else ()
+    if unknown := [f"{value:g}" for value in numbers if value not in known]:
+        allowed = ", ".join(f"{v:g}" for v in known) or "values of one panel: choose it by --only"
+        raise ValueError(f"--at: got {', '.join(unknown)}, allowed are {allowed}")
+    spec, axis = setting(panel.preset, panel.dynamics(given.dynamics), given), panel.make(panel.values)
     if numbers:
         other = [{"realizations": numbers[v]} if v in numbers else {} for v in axis.values]
         axis = curlflow.Axis(axis.values, changes=[a | b for a, b in zip(axis.changes, other, strict=True)])
-    folder = (given.directory or ROOT / "results" / "sweeps") / panel.name / given.dynamics
-    folder.mkdir(parents=True, exist_ok=True)
     print(f"{panel.name}, {given.dynamics}: {spec.realizations} realizations, {panel.epochs:,} epochs", flush=True)
     start = time.perf_counter()
-    dataset = curlflow.sweep(
-        spec, over={panel.axis: axis}, study="convergence",
-        options={"epochs": panel.epochs, "to_end": panel.to_end}, directory=folder, extend=True, progress=True,
-        workers=given.workers, scheduler=given.scheduler,
-    )  # fmt: skip
+    options = {"epochs": panel.epochs, "to_end": panel.to_end}
+    dataset = swept(given, f"{panel.name}/{given.dynamics}", spec, {panel.axis: axis}, "convergence", options)
     print(f"{panel.name}: {time.perf_counter() - start:.0f} s for the cells that were missing", flush=True)
     dataset = curlflow.compare_rules(dataset)
     dataset[panel.axis].attrs["long_name"] = panel.text
@@ -145,55 +166,18 @@ def computed(panel: Panel, given: argparse.Namespace) -> xr.Dataset:
     return dataset.assign_attrs(published=panel.published, runs=json.dumps(runs))
 
 
-def options() -> argparse.ArgumentParser:
-    """The options that all scripts have."""
-    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few values, realizations and samples; in results/")
-    parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
-    parser.add_argument("--dynamics", choices=list(DYNAMICS), default="flow", help="default: flow")
-    parser.add_argument("--realizations", type=count, help="in place of the published number")
-    parser.add_argument(
-        "--at", type=_at, metavar="VALUE=NUMBER", nargs="+",
-        help="other numbers of realizations at single values, such as 9=8 10=4; of one panel, with --only",
-    )  # fmt: skip
-    parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
-    parser.add_argument("--workers", type=count, help="how many processes (default: all cores)")
-    parser.add_argument("--scheduler", help="address of a dask scheduler whose workers compute")
-    return parser
+def ending(given: Namespace) -> str:
+    """What the names of files end with: dynamics other than the flow."""
+    return "" if given.dynamics == "flow" else f"_{given.dynamics}"
 
 
-def _at(text: str) -> tuple[float, int]:
-    value, _, number = text.partition("=")
-    try:
-        return float(value), count(number)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"got {text}, required is VALUE=NUMBER, such as 10=4") from None
-
-
-def main(description: str, panels: Sequence[Panel]) -> None:
-    """Compute, save and draw all panels of a script; stop it and run it again, and it goes on."""
-    parser = options()
-    parser.add_argument("--only", metavar="NAME", nargs="+", help="of several panels, these only")
-    given = parsed(parser, description, [panel.name for panel in panels])
-    folder, figures = folders(given.quick)
-    chosen = [p for p in panels if given.only is None or p.name in given.only]
-    known = chosen[0].values if len(chosen) == 1 else ()
-    if unknown := [f"{value:g}" for value, _ in given.at or () if value not in known]:
-        allowed = ", ".join(f"{v:g}" for v in known) or "values of one panel: choose it by --only"
-        parser.error(f"--at: got {', '.join(unknown)}, allowed are {allowed}")
-    for whole in chosen:
-        panel = whole.quick() if given.quick else whole
-        ending = "" if given.dynamics == "flow" else f"_{given.dynamics}"
-        path = folder / f"{panel.name}{ending}.nc"
-        if not given.draw:
-            try:
-                curlflow.save(computed(panel, given), path)
-            except (curlflow.Interrupted, KeyboardInterrupt):
-                sys.exit("interrupted; finished cells are kept, and the same command goes on")
-        dataset = loaded(path)
-        summarize(dataset, panel)
-        for name, picture in pictures(dataset, panel).items():
-            picture.savefig(figures / f"{panel.name}{ending}{name}.png")
+def run(description: str, panels: Sequence[Panel]) -> None:
+    """Compute, save and draw the panels of a script."""
+    figures = [
+        Figure(p.name, partial(computed, p), partial(pictures, panel=p), partial(summarize, panel=p), ending)
+        for p in panels
+    ]
+    main(description, figures, QUICK, OF_DYNAMICS | AT)
 
 
 def pictures(dataset: xr.Dataset, panel: Panel) -> Mapping[str, Any]:
@@ -207,11 +191,6 @@ def pictures(dataset: xr.Dataset, panel: Panel) -> Mapping[str, Any]:
 
 def errors(dataset: xr.Dataset, panel: Panel) -> Any:
     """Test errors at the end: log₁₀ with the published floor, mean ± standard error over realizations."""
-    with styled():
-        return _errors(dataset, panel)
-
-
-def _errors(dataset: xr.Dataset, panel: Panel) -> Any:
     figure, axes = plt.subplots(figsize=(4.4, 3.2))
     final = np.log10(np.round(dataset.test_error, 15) + 1e-15)
     for name in dataset["rule"].to_numpy():

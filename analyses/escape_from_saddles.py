@@ -19,21 +19,20 @@ one after `SWITCH`.
 
 Writes `data/escape_from_saddles.nc` and `docs/figures/escape_from_saddles.png`:
 
-    python analyses/escape_from_saddles.py            (--quick: minutes, in results/)
+    python analyses/escape_from_saddles.py            (--quick: minutes, in results/; --help: more)
 """
 
-import argparse
 import dataclasses
+import itertools
 import json
 import warnings
 
-import convergence_figures as figures
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from scripts import Figure, main
 
 import curlflow
-from curlflow.plot.style import styled
 
 SLOW = 0.5
 """Learning is slow where −d ln E/d ln t is below this."""
@@ -41,14 +40,6 @@ SWITCH, HORIZON, THRESHOLD = 10.0, 10_000.0, 1e-3
 """When the rule is changed, how long it goes on at most, and the test error that counts as converged."""
 FIRST, LAST, RECORDS, LOOKS = 0.3, 1000.0, 240, 24
 RULES = {"gradient": {"kind": "gradient"}, "curl": {"kind": "curl", "flipped": {"hidden": {"count": 1}}}}
-
-
-def setting(quick):
-    """The preset as a flow; quick: three realizations of a smaller network."""
-    spec = curlflow.preset("fig5c").replace("dynamics", {"kind": "flow", "rtol": 1e-6, "atol": 1e-9})
-    if quick:
-        spec = spec.replace({"realizations": 3, "network.inputs": 20, "data.samples": 500})
-    return spec
 
 
 def slow_time(times, errors, until):
@@ -120,16 +111,15 @@ def along_the_way(spec, times, looks):
             found = curlflow.stability(spec, at=networks)
         leading[:, j] = found.leading_real_part
         unstable[:, j] = (found.eigenvalue_real > found.neutral_threshold).sum("eigenvalue")
-    data = {name: (("realization", "looked_at"), parts[name].transpose("realization", "time").to_numpy())
-            for name in ("error", "speed", "gradient_angle", "curl_ratio")}  # fmt: skip
-    data |= {
-        "leading_real_part": (("realization", "looked_at"), leading),
-        "unstable_directions": (("realization", "looked_at"), unstable),
+    looked = {"leading_real_part": leading, "unstable_directions": unstable}
+    for name in ("error", "speed", "gradient_angle", "curl_ratio"):
+        looked[name] = parts[name].transpose("realization", "time").to_numpy()
+    nonlinear, largest = zip(*(shares(p, *w) for p, w in zip(problems, weights, strict=True)), strict=True)
+    data = {name: (("realization", "looked_at"), values) for name, values in looked.items()} | {
+        "nonlinear_share": (("realization", "time"), np.array(nonlinear)),
+        "largest_readout_share": (("realization", "time"), np.array(largest)),
+        "switched_time": (("rule_after", "realization"), switched(spec, curves)),
     }
-    both = np.array([shares(p, *w) for p, w in zip(problems, weights, strict=True)])
-    for i, name in enumerate(("nonlinear_share", "largest_readout_share")):
-        data[name] = (("realization", "time"), both[:, i])
-    data["switched_time"] = (("rule_after", "realization"), switched(spec, curves))
     found = xr.Dataset(data, {"looked_at": times[looks], "rule_after": list(RULES)})
     return found.merge(curves[["train_error", "test_error"]], combine_attrs="drop")
 
@@ -144,33 +134,42 @@ LONG_NAMES = {
 }  # fmt: skip
 
 
-def computed(quick):
+def compute(given, path):
     """Both rules, with their times of convergence."""
-    spec = setting(quick)
+    spec = curlflow.preset("fig5c").replace("dynamics", {"kind": "flow", "rtol": 1e-6, "atol": 1e-9})
+    if given.quick:
+        spec = spec.replace({"realizations": 3, "network.inputs": 20, "data.samples": 500})
     times = np.geomspace(FIRST, LAST, RECORDS)
-    looks = np.unique(np.round(np.linspace(0, RECORDS - 1, 8 if quick else LOOKS)).astype(int))
+    looks = np.unique(np.round(np.linspace(0, RECORDS - 1, 8 if given.quick else LOOKS)).astype(int))
     arrived = curlflow.convergence(spec.replace("dynamics.solver", "rkc2"), rules=RULES)
     parts = [along_the_way(spec.replace("rule", rule), times, looks) for rule in RULES.values()]
     dataset = xr.concat(parts, xr.DataArray(list(RULES), dims="rule", name="rule"), combine_attrs="drop")
     keep = ["convergence_time", "convergence_epoch", "speed_up", "speed_up_lower", "speed_up_upper", "sign_test_p"]
     dataset = dataset.merge(arrived[keep], combine_attrs="drop", compat="override")
-    slow = [
-        [slow_time(times, e, float(t)) for e, t in zip(*pair, strict=True)]
-        for pair in zip(
-            dataset.train_error.transpose("rule", "realization", "time").to_numpy(),
-            dataset.convergence_time.transpose("rule", "realization").to_numpy(),
-            strict=True,
-        )
-    ]
-    dataset["slow_time"] = (("rule", "realization"), np.array(slow))
+    errors = dataset.train_error.transpose("rule", "realization", "time").to_numpy()
+    until = dataset.convergence_time.transpose("rule", "realization").to_numpy()
+    slow = [slow_time(times, errors[i], until[i]) for i in np.ndindex(until.shape)]
+    dataset["slow_time"] = (("rule", "realization"), np.reshape(slow, until.shape))
     for name, text in LONG_NAMES.items():
         dataset[name].attrs = {"long_name": text, "units": "1"}
-    kept = {
-        k: arrived.attrs[k]
-        for k in ("Conventions", "source", "references", "created", "commit", "versions", "device")
-    }
-    kept |= {"switched_at": float(times[np.argmin(np.abs(times - SWITCH))]), "threshold": THRESHOLD}
-    return dataset.assign_attrs(title="escape from saddles", spec=spec.to_json(), rules=json.dumps(RULES), **kept)
+    names = ("Conventions", "source", "references", "created", "commit", "versions", "device")
+    return dataset.assign_attrs(
+        title="escape from saddles", spec=spec.to_json(), rules=json.dumps(RULES), threshold=THRESHOLD,
+        switched_at=float(times[np.argmin(np.abs(times - SWITCH))]), **{name: arrived.attrs[name] for name in names},
+    )  # fmt: skip
+
+
+def summarize(dataset):
+    """Print medians of times, also with the rule changed on the way."""
+    for rule in dataset["rule"].to_numpy():
+        one = dataset.sel(rule=rule).median()
+        print(
+            f"{rule}: median time of convergence {float(one.convergence_time):.4g}, of slow learning "
+            f"{float(one.slow_time):.4g}; leading rate there {float(one.leading_real_part):.3g}"
+        )
+    for before, after in itertools.product(dataset["rule"].to_numpy(), dataset.rule_after.to_numpy()):
+        time = float(dataset.switched_time.sel(rule=before, rule_after=after).median())
+        print(f"{before} until {dataset.switched_at:.3g}, then {after}: converges at {time:.4g}")
 
 
 def draw(dataset):
@@ -182,15 +181,13 @@ def draw(dataset):
         "nonlinear_share": ("time", "nonlinear share of the error", "linear"),
         "largest_readout_share": ("time", "largest share of a unit in ‖W2‖²", "linear"),
     }  # fmt: skip
-    figure, grid = plt.subplots(2, 3, figsize=(11, 6), sharex=True)
+    figure, grid = plt.subplots(2, 3, figsize=(11, 6), sharex=True, dpi=160)
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     for axes, (name, (along, text, scale)) in zip(grid.flat, panels.items(), strict=True):
         for color, rule in zip(colors, dataset["rule"].to_numpy(), strict=False):
-            values = dataset[name].sel(rule=rule).transpose(along, "realization")
-            axes.plot(dataset[along], values, color=color, alpha=0.25, linewidth=0.7)
-            axes.plot(
-                dataset[along], values.median("realization"), color=color, linewidth=2, label=figures.LABELS[rule]
-            )
+            values, x = dataset[name].sel(rule=rule).transpose(along, "realization"), dataset[along]
+            axes.plot(x, values, color=color, alpha=0.25, linewidth=0.7)
+            axes.plot(x, values.median("realization"), color=color, linewidth=2, label=f"{rule} descent")
         axes.set(xscale="log", yscale=scale, xlabel="time", ylabel=text)
     for axes in grid[0]:
         axes.set_xlabel("")
@@ -198,32 +195,6 @@ def draw(dataset):
     return figure
 
 
-def main():
-    """Compute, save, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three realizations of a small network; in results/")
-    parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
-    given = parser.parse_args()
-    folder, pictures = figures.folders(given.quick)
-    name = "escape_from_saddles_quick" if given.quick else "escape_from_saddles"
-    if not given.draw:
-        curlflow.save(computed(given.quick), folder / f"{name}.nc")
-    dataset = figures.loaded(folder / f"{name}.nc")
-    for rule in dataset["rule"].to_numpy():
-        one = dataset.sel(rule=rule)
-        print(
-            f"{rule}: median time of convergence {float(one.convergence_time.median()):.4g}, of slow learning "
-            f"{float(one.slow_time.median()):.4g}; leading rate there {float(one.leading_real_part.median()):.3g}"
-        )
-    for before, after in np.ndindex(2, 2):
-        times = dataset.switched_time.isel(rule=before, rule_after=after)
-        names = [str(dataset[d].to_numpy()[i]) for d, i in (("rule", before), ("rule_after", after))]
-        print(
-            f"{names[0]} until {dataset.switched_at:.3g}, then {names[1]}: converges at {float(times.median()):.4g}"
-        )
-    with styled():
-        draw(dataset).savefig(pictures / f"{name}.png")
-
-
 if __name__ == "__main__":
-    main()
+    figure = Figure("escape_from_saddles", compute, draw, summarize)
+    main(__doc__, [figure], "three realizations of a small network")

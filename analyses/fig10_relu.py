@@ -9,7 +9,7 @@ At large scales runs take minutes each: figure 10c with 40 realizations everywhe
 is shipped takes 5, by `--only fig10c --at 3=8 4=8 5=8 6=8 7=8 8=8 9=4 10=4`.
 """
 
-from convergence_figures import RELU_FLOW, SAMPLES, SCALES, Panel, by_field, main
+from convergence_figures import RELU_FLOW, SAMPLES, SCALES, Panel, by_field, run
 
 PROTOCOL = "minibatches of 10, learning rate 0.1 per epoch, 1e5 epochs, 40 realizations"
 PANELS = (
@@ -21,4 +21,4 @@ PANELS = (
 )  # fmt: skip
 
 if __name__ == "__main__":
-    main(__doc__, PANELS)
+    run(__doc__, PANELS)

@@ -15,9 +15,7 @@ Writes `data/fig3a.nc`, `data/fig3a_inset.nc` and pictures of these names in `do
 """
 
 import numpy as np
-import phase_boundaries
-from diagrams import Diagram, Runs
-from phase_diagrams import main
+from phase_diagrams import Diagram, Runs, linear, run
 
 import curlflow
 
@@ -54,4 +52,4 @@ def draw(dataset):
 
 
 if __name__ == "__main__":
-    main(__doc__, DIAGRAMS, phase_boundaries.linear, draw)
+    run(__doc__, DIAGRAMS, linear, draw)

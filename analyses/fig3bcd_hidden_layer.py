@@ -15,7 +15,7 @@ Writes these files to `data/` and pictures to `docs/figures/`:
 """
 
 import numpy as np
-from order_parameters import Line, main
+from order_parameters import Line, run
 
 LINES = (
     Line("fig3b_fraction", "fig3b", (0.3, 0.4, 0.5), tuple(np.linspace(0, 1, 25).tolist()), along="fraction"),
@@ -23,4 +23,4 @@ LINES = (
 )
 
 if __name__ == "__main__":
-    main(__doc__, LINES, "fig3b", "fig3cd", "fig3cd")
+    run(__doc__, "fig3cd", {"fig3b": LINES})

@@ -14,10 +14,7 @@ Writes `data/fig4.nc` and `docs/figures/fig4.png`; `fig4_inset` likewise, a data
 """
 
 import numpy as np
-import phase_boundaries
-from diagrams import QUICK_EPOCHS, QUICK_REALIZATIONS, Diagram, Runs
-from phase_diagrams import main
-from scripts import folders, loaded
+from phase_diagrams import QUICK_EPOCHS, QUICK_REALIZATIONS, Diagram, Figure, Runs, linear, run
 
 import curlflow
 
@@ -39,21 +36,14 @@ def draw(dataset):
     return curlflow.plot.phase_diagram(dataset, ["test_error", "peak_error"])
 
 
-def inset(quick: bool, redraw: bool) -> None:
+def inset(given, path):
     """Errors against the epoch at c = 1 and 60 %, the preset itself."""
-    data, figures = folders(quick)
-    name = "fig4_inset_quick" if quick else "fig4_inset"
-    if not redraw:
-        spec = curlflow.preset(DIAGRAM.preset)
-        spec = spec.replace("realizations", QUICK_REALIZATIONS) if quick else spec
-        last = QUICK_EPOCHS if quick else DIAGRAM.epochs
-        epochs = np.unique(np.round(np.geomspace(1, last, DIAGRAM.records)).astype(int))
-        curlflow.save(
-            curlflow.simulate(spec, times=np.concatenate([[0], epochs]), progress=True), data / f"{name}.nc"
-        )
-    curlflow.plot.learning_curves(loaded(data / f"{name}.nc")).savefig(figures / f"{name}.png")
+    spec = curlflow.preset(DIAGRAM.preset)
+    spec = spec.replace("realizations", QUICK_REALIZATIONS) if given.quick else spec
+    last = QUICK_EPOCHS if given.quick else DIAGRAM.epochs
+    epochs = np.unique(np.round(np.geomspace(1, last, DIAGRAM.records)).astype(int))
+    return curlflow.simulate(spec, times=np.concatenate([[0], epochs]), progress=True)
 
 
 if __name__ == "__main__":
-    given = main(__doc__, [DIAGRAM], phase_boundaries.linear, draw)
-    inset(given.quick, given.draw)
+    run(__doc__, [DIAGRAM], linear, draw, Figure("fig4_inset", inset, curlflow.plot.learning_curves))

@@ -12,7 +12,7 @@ Writes these files to `data/` and pictures to `docs/figures/`:
     python analyses/fig4cd_readout_layer.py            (--quick: two realizations, in results/; --help: more)
 """
 
-from order_parameters import main
+from order_parameters import run
 
 if __name__ == "__main__":
-    main(__doc__, (), "", "fig4cd", "fig4cd")
+    run(__doc__, "fig4cd", {})

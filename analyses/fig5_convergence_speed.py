@@ -14,10 +14,10 @@ standard error of recorded epochs), `fig5c_censored.png` with medians and speed-
     python analyses/fig5_convergence_speed.py            (--quick: minutes, in results/; --help: more)
 """
 
-from convergence_figures import four_panels, main
+from convergence_figures import four_panels, run
 
 PROTOCOL = "minibatches of 10, learning rate 0.1 per epoch, {} epochs, 10 realizations"
 PANELS = four_panels("fig5c", "fig5f", "fig5d", "fig5e", PROTOCOL)
 
 if __name__ == "__main__":
-    main(__doc__, PANELS)
+    run(__doc__, PANELS)

@@ -15,9 +15,7 @@ Writes `data/fig6a.nc`, `data/fig6b.nc` and pictures of these names in `docs/fig
 """
 
 import numpy as np
-import phase_boundaries
-from diagrams import Diagram, Runs
-from phase_diagrams import main
+from phase_diagrams import Diagram, Runs, by_stability, run
 
 import curlflow
 
@@ -38,10 +36,7 @@ DIAGRAMS = tuple(
         samples=10,
         solver="rkc2",
     )
-    for name, ratios in (
-        ("fig6a", tuple(np.logspace(-1, 2, 20).tolist())),
-        ("fig6b", tuple(np.linspace(0.1, 0.7, 20).tolist())),
-    )
+    for name, ratios in RATIOS.items()
 )
 
 
@@ -51,4 +46,4 @@ def draw(dataset):
 
 
 if __name__ == "__main__":
-    main(__doc__, DIAGRAMS, phase_boundaries.by_stability, draw)
+    run(__doc__, DIAGRAMS, by_stability, draw)

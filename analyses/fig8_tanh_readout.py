@@ -15,9 +15,7 @@ Writes `data/fig8.nc` and `docs/figures/fig8.png`:
 """
 
 import numpy as np
-import phase_boundaries
-from diagrams import Diagram, Runs
-from phase_diagrams import main
+from phase_diagrams import Diagram, Runs, by_stability, run
 
 import curlflow
 
@@ -42,4 +40,4 @@ def draw(dataset):
 
 
 if __name__ == "__main__":
-    main(__doc__, [DIAGRAM], phase_boundaries.by_stability, draw)
+    run(__doc__, [DIAGRAM], by_stability, draw)

@@ -10,17 +10,16 @@ that was stopped goes on from its file. To make it again, remove the file and ru
     python analyses/hidden_chaos.py            (about 5 minutes on two cores; --quick: 1 minute)
 """
 
-import argparse
-from pathlib import Path
+from scripts import Figure, main
 
 import curlflow
 
-ROOT = Path(__file__).parent.parent
 PIECE = 500.0
 
 
-def compute(path: Path, realizations: int, duration: float):
-    """Average for `duration`, in pieces that are saved to `path` and taken up again from there."""
+def compute(given, path):
+    """Average in pieces that are saved to `path` and taken up again from there."""
+    realizations, duration = (2, PIECE) if given.quick else (6, 4000.0)
     spec = curlflow.preset("hidden_chaos").replace("realizations", realizations)
     ds = curlflow.load(path) if path.exists() else None
     while ds is None or float(ds.time[-1]) < duration:
@@ -34,20 +33,12 @@ def compute(path: Path, realizations: int, duration: float):
     return ds
 
 
-def main() -> None:
-    """Compute, save and draw."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="two realizations, 500 units of time")
-    quick = parser.parse_args().quick
-    name = "lyapunov_hidden_chaos" + ("_quick" if quick else "")
-    folder = ROOT / "results" if quick else ROOT / "data"
-    folder.mkdir(exist_ok=True)
-    ds = compute(folder / f"{name}.nc", 2 if quick else 6, PIECE if quick else 4000.0)
-    figures = ROOT / "results" if quick else ROOT / "docs" / "figures"
-    curlflow.plot.lyapunov(ds).savefig(figures / f"{name}.png")
+def summarize(ds):
+    """Print how many largest exponents are positive."""
     resolved = (ds.lyapunov_exponent[:, 0] > 3 * ds.lyapunov_exponent_se[:, 0]).sum()
     print(f"{int(resolved)} of {ds.sizes['realization']} largest exponents are positive by three standard errors")
 
 
 if __name__ == "__main__":
-    main()
+    figure = Figure("lyapunov_hidden_chaos", compute, curlflow.plot.lyapunov, summarize)
+    main(__doc__, [figure], "two realizations, 500 units of time")

@@ -14,11 +14,10 @@ Writes `data/mixed_flips_error.nc` and `docs/figures/mixed_flips_error.png`:
     python analyses/mixed_flips_error.py            (--quick: a minute or so, in results/; --help: more)
 """
 
-import phase_boundaries
-from diagrams import Diagram, Runs
-from phase_diagrams import main
+from phase_diagrams import TEXTS, Diagram, Runs, how, run, with_boundary
 
 import curlflow
+from curlflow import random_matrix
 
 DIAGRAM = Diagram(
     name="mixed_flips_error",
@@ -36,10 +35,24 @@ DIAGRAM = Diagram(
 )
 
 
+def mixed(dataset, diagram, given):
+    """Add critical fractions of hidden units of large linear networks, and of networks of these widths."""
+    dims, name = ("c", "inputs_fraction"), "critical_hidden_fraction"
+    flipped = dataset.flipped_inputs.transpose(*dims).to_numpy()
+    widths = dataset.inputs.to_numpy()[:, None], dataset.hidden.to_numpy()[:, None]
+    critical = [
+        random_matrix.critical_fraction_at(*widths, "hidden", flipped=flipped, **diagram.judged(runs))
+        for runs in diagram.runs
+    ]
+    limit = random_matrix.phase_surface(dataset.c.to_numpy()[:, None], dataset.inputs_fraction.to_numpy())
+    attributes = {"long_name": f"smallest unstable {TEXTS['hidden']}, limit of large networks", "units": "1"}
+    return with_boundary(dataset.assign({name: (dims, limit, attributes)}), name, dims, critical, how(diagram))
+
+
 def draw(dataset):
     """The mean test error at the end, a column for each c, a row for each of the dynamics."""
     return curlflow.plot.phase_diagram(dataset, "test_error", x="inputs_fraction", y="hidden_fraction")
 
 
 if __name__ == "__main__":
-    main(__doc__, [DIAGRAM], phase_boundaries.mixed, draw)
+    run(__doc__, [DIAGRAM], mixed, draw)

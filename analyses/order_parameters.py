@@ -1,26 +1,18 @@
-"""What the analyses of fluctuations share: order parameters along lines, windows of single settings, options.
+"""What figures 3b–d and 4c, d share: order parameters along lines, windows of single settings, their pictures.
 
-No analysis of its own: `fig3bcd_hidden_layer.py` and `fig4cd_readout_layer.py` name what is seen and call `main`.
+No analysis of its own: `fig3bcd_hidden_layer.py` and `fig4cd_readout_layer.py` say what is seen, and call `run`.
 """
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
-
-import matplotlib
-
-matplotlib.use("Agg")  # pictures go into files
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from diagrams import DYNAMICS, TOTAL
-from scripts import ROOT, count, folders, loaded
+from scripts import CELLS, DYNAMICS, REALIZATIONS, TOTAL, Figure, main, swept
 
 import curlflow
-from curlflow.plot.style import styled
 
 EPOCHS, SEEN, EPOCH = 100_000, 999, 0.1
 """The published window is the last 999 epochs; an epoch of the flow is 0.1 units of time."""
@@ -31,6 +23,7 @@ KEPT = (
 )  # fmt: skip
 FLOOR = 1e-6
 """Order parameters below are drawn there: such runs are at rest, or on their way to it."""
+PERIOD_TWO = int(curlflow.Status.period_two)
 KINDS = ("full_batch", "flow")
 LABELS = {"full_batch": "updates, full batches", "flow": "flow"}
 
@@ -62,113 +55,86 @@ def order(spec: curlflow.Spec, kind: str, epochs: int) -> xr.Dataset:
     return curlflow.fluctuations(spec, window=window(kind, epochs), weights=100, components=1)[list(KEPT)]
 
 
-def swept(line: Line, epochs: int, realizations: int, directory: Path, engine: Mapping[str, Any]) -> xr.Dataset:
+def settled(preset: str, kind: str, given: Any) -> tuple[curlflow.Spec, int]:
+    """The spec of one kind of dynamics, and for how many epochs it runs."""
+    spec = curlflow.preset(preset).replace(DYNAMICS[kind])
+    number = given.realizations or (QUICK_REALIZATIONS if given.quick else spec.realizations)
+    return spec.replace("realizations", number), QUICK_EPOCHS if given.quick else EPOCHS
+
+
+def along(line: Line, given: Any, path: Any) -> xr.Dataset:
     """Both kinds of dynamics along a line."""
+    line = line.quick() if given.quick else line
+    over = {
+        "c": curlflow.Axis.compression_ratio(line.ratios, TOTAL),
+        "fraction": curlflow.Axis("rule.flipped.inputs", line.fractions),
+    }
     parts = []
     for kind in KINDS:
-        print(f"{line.name}, {kind}: {realizations} of {epochs:,} epochs a cell", flush=True)
-        spec = curlflow.preset(line.preset).replace({**DYNAMICS[kind], "realizations": realizations})
-        over = {
-            "c": curlflow.Axis.compression_ratio(line.ratios, TOTAL),
-            "fraction": curlflow.Axis("rule.flipped.inputs", line.fractions),
-        }
-        folder = directory / line.name / kind
-        folder.mkdir(parents=True, exist_ok=True)
+        spec, epochs = settled(line.preset, kind, given)
+        print(f"{line.name}, {kind}: {spec.realizations} of {epochs:,} epochs a cell", flush=True)
         options = {"kind": kind, "epochs": epochs}
-        parts.append(
-            curlflow.sweep(
-                spec, over, order, options, directory=folder, extend=True, progress=True, version=1, **engine
-            )
-        )
+        parts.append(swept(given, f"{line.name}/{kind}", spec, over, order, options, version=1))
     names = xr.DataArray(list(KINDS), dims="dynamics", name="dynamics")
     whole = xr.concat(parts, names, combine_attrs="override")
     whole.attrs |= {
         "title": f"curlflow {line.name}",
-        "settings": f'{{"epochs": {epochs}, "window": {SEEN}, "realizations": {realizations}}}',
+        "settings": f'{{"epochs": {epochs}, "window": {SEEN}, "realizations": {spec.realizations}}}',
         "published": "full batches, learning rate 0.1, 1e5 epochs, 10 realizations",
     }
     return whole
 
 
-def draw_lines(datasets: Sequence[xr.Dataset], along: Sequence[str]) -> Any:
-    """q along every line, a row for each of the dynamics: medians, and all realizations as points; ○ two states."""
-    with styled():
-        figure, grid = plt.subplots(len(KINDS), len(datasets), figsize=(4.6 * len(datasets), 5.4), squeeze=False)
-        for column, (dataset, name) in enumerate(zip(datasets, along, strict=True)):
-            other = "c" if name == "fraction" else "fraction"
-            for axes, kind in zip(grid[:, column], KINDS, strict=True):
-                _line(axes, dataset.sel(dynamics=kind), name, other)
-                axes.set_title(LABELS[kind])
-            grid[-1, column].set_xlabel({"c": "compression ratio c = M/N", "fraction": "flipped inputs α_h"}[name])
-        for row in grid:
-            row[0].set_ylabel("order parameter q (at least 10⁻⁶)")
-    return figure
+def seen(preset: str, kind: str, given: Any, path: Any) -> xr.Dataset:
+    """The window of one setting."""
+    spec, epochs = settled(preset, kind, given)
+    return smaller(curlflow.fluctuations(spec, window=window(kind, epochs), progress=True))
 
 
-def _line(axes: Any, dataset: xr.Dataset, along: str, other: str) -> None:
-    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-    cycle = dataset.status == int(curlflow.Status.period_two)
-    for value, color in zip(dataset[other].to_numpy(), colors, strict=False):
-        q, two = (
-            part.sel({other: value}).transpose(along, "realization")
-            for part in (np.maximum(dataset.order_parameter, FLOOR), cycle)
-        )
-        x = dataset[along].to_numpy()
-        symbol = "c" if other == "c" else "α_h"
-        axes.plot(x, q.median("realization"), color=color, label=f"{symbol} = {value:g}")
-        points = np.repeat(x[:, None], q.sizes["realization"], axis=1)
-        axes.plot(points[~two.to_numpy()], q.to_numpy()[~two.to_numpy()], ".", color=color, markersize=3, alpha=0.6)
-        axes.plot(
-            points[two.to_numpy()], q.to_numpy()[two.to_numpy()], "o", color=color, markersize=3.5, fillstyle="none"
-        )
-    axes.set_yscale("log")
-    axes.legend()
-
-
-def options(description: str) -> argparse.Namespace:
-    """The options that both scripts have."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few cells, 5,000 epochs, two realizations; in results/")
-    parser.add_argument("--draw", action="store_true", help="draw what is in data/ again, and compute nothing")
-    parser.add_argument("--realizations", type=count, help="in place of the published number")
-    parser.add_argument("--directory", type=Path, help="folder of the finished cells (default: results/sweeps)")
-    parser.add_argument("--workers", type=count, help="how many processes (default: all cores)")
-    return parser.parse_args()
-
-
-def main(description: str, lines: Sequence[Line], figure: str, preset: str, traces: str) -> None:
-    """Compute, save and draw; stop it and run it again, and the lines go on.
+def run(description: str, preset: str, lines: Mapping[str, Sequence[Line]]) -> None:
+    """Compute, save and draw the windows of a preset, in files of its name, and before them lines.
 
     **Arguments:**
 
-    - `lines`: along which q is measured, drawn into one picture of the name `figure`.
-    - `preset`: the setting whose windows are shown, in files of the name `traces`.
+    - `lines`: for each picture those along which q is measured.
     """
-    given = options(description)
-    folder, figures = folders(given.quick)
-    epochs = QUICK_EPOCHS if given.quick else EPOCHS
-    published = QUICK_REALIZATIONS if given.quick else curlflow.preset(preset).realizations
-    realizations = given.realizations or published
-    lines = [line.quick() for line in lines] if given.quick else list(lines)
-    suffix = "_quick" if given.quick else ""
-    directory = given.directory or ROOT / "results" / "sweeps"
-    for line in lines if not given.draw else ():
-        try:
-            dataset = swept(line, epochs, realizations, directory, {"workers": given.workers})
-        except (curlflow.Interrupted, KeyboardInterrupt):
-            sys.exit(f"interrupted; finished cells are in {directory / line.name}, and the same command goes on")
-        curlflow.save(dataset, folder / f"{line.name}.nc")
-    if lines:
-        datasets = [loaded(folder / f"{line.name}.nc") for line in lines]
-        draw_lines(datasets, [line.along for line in lines]).savefig(figures / f"{figure}{suffix}.png")
-    for kind in KINDS:
-        path = folder / f"{traces}_{kind}{suffix}.nc"
-        if not given.draw:
-            spec = curlflow.preset(preset).replace({**DYNAMICS[kind], "realizations": realizations})
-            dataset = curlflow.fluctuations(spec, window=window(kind, epochs), progress=True)
-            summarize(dataset, kind)
-            curlflow.save(smaller(dataset), path)
-        curlflow.plot.fluctuations(loaded(path)).savefig(figures / path.with_suffix(".png").name)
+    figures = [
+        Figure(name, {line.name: partial(along, line) for line in some}, partial(draw_lines, some))
+        for name, some in lines.items()
+    ]
+    figures += [
+        Figure(f"{preset}_{kind}", partial(seen, preset, kind), curlflow.plot.fluctuations, partial(summarize, kind))
+        for kind in KINDS
+    ]
+    main(description, figures, "few cells, 5,000 epochs, two realizations", {**REALIZATIONS, **CELLS})
+
+
+def draw_lines(lines: Sequence[Line], *datasets: xr.Dataset) -> Any:
+    """q along every line, a row for each of the dynamics: medians, and all realizations as points; ○ two states."""
+    figure, grid = plt.subplots(len(KINDS), len(lines), figsize=(4.6 * len(lines), 5.4), squeeze=False)
+    for column, (dataset, line) in enumerate(zip(datasets, lines, strict=True)):
+        for axes, kind in zip(grid[:, column], KINDS, strict=True):
+            _line(axes, dataset.sel(dynamics=kind), line.along)
+            axes.set_title(LABELS[kind])
+        text = {"c": "compression ratio c = M/N", "fraction": "flipped inputs α_h"}[line.along]
+        grid[-1, column].set_xlabel(text)
+    for row in grid:
+        row[0].set_ylabel("order parameter q (at least 10⁻⁶)")
+    return figure
+
+
+def _line(axes: Any, dataset: xr.Dataset, along: str) -> None:
+    other, symbol = ("c", "c") if along == "fraction" else ("fraction", "α_h")
+    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    for value, color in zip(dataset[other].to_numpy(), colors, strict=False):
+        one = dataset.sel({other: value}).transpose(along, "realization", ...)
+        x, q = one[along].to_numpy(), np.maximum(one.order_parameter, FLOOR)
+        axes.plot(x, q.median("realization"), color=color, label=f"{symbol} = {value:g}")
+        points, two = np.repeat(x[:, None], q.sizes["realization"], axis=1), one.status.to_numpy() == PERIOD_TWO
+        axes.plot(points[~two], q.to_numpy()[~two], ".", color=color, markersize=3, alpha=0.6)
+        axes.plot(points[two], q.to_numpy()[two], "o", color=color, markersize=3.5, fillstyle="none")
+    axes.set_yscale("log")
+    axes.legend()
 
 
 def smaller(dataset: xr.Dataset) -> xr.Dataset:
@@ -179,7 +145,7 @@ def smaller(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign(first).assign_attrs(comment=comment)
 
 
-def summarize(dataset: xr.Dataset, kind: str) -> None:
+def summarize(kind: str, dataset: xr.Dataset) -> None:
     """Print what the realizations look like."""
     for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
         q, decay, ratio = (float(run[name]) for name in ("order_parameter", "decay_time", "participation_ratio"))

@@ -77,8 +77,10 @@ def test_a_panel_from_sweep_to_pictures(module, tmp_path, capsys):
         "small", "fig5c", "samples", (20, 40), shared.by_field("data.samples"), "number of samples", "another",
         epochs=30, to_end=True,
     )  # fmt: skip
-    given = shared.options().parse_args(["--directory", str(tmp_path), "--realizations", "2", "--workers", "1"])
-    ds = shared.computed(panel, given)
+    options = module("scripts").options("", ["small"], "", shared.OF_DYNAMICS | shared.AT)
+    line = ["--directory", str(tmp_path), "--realizations", "2", "--workers", "1"]
+    given = options.parse_args(line)
+    ds = shared.computed(panel, given, tmp_path)
     assert ds.convergence_epoch.dims == ("samples", "rule", "realization")
     assert json.loads(ds.attrs["runs"])["solver"] == "rkc2"
     assert json.loads(ds.attrs["runs"])["realizations"] == 2
@@ -93,14 +95,14 @@ def test_a_panel_from_sweep_to_pictures(module, tmp_path, capsys):
     )  # fmt: skip
     np.testing.assert_allclose(ds.test_error.sel(samples=40), own.test_error, rtol=1e-9)
     # More of them at one value, from the same folder.
-    more = shared.options().parse_args(
-        ["--directory", str(tmp_path), "--realizations", "2", "--workers", "1", "--at", "20=3"]
-    )
-    grown = shared.computed(panel, more)
+    more = options.parse_args([*line, "--at", "20=3"])
+    grown = shared.computed(panel, more, tmp_path)
     assert json.loads(grown.attrs["runs"])["realizations_at"] == {"20": 3}
     assert (grown.convergence_epoch >= 0).sum("realization").to_numpy().tolist() == [[3, 3], [2, 2]]
     np.testing.assert_array_equal(grown.test_error.isel(realization=slice(0, 2)), ds.test_error)
     assert list(shared.pictures(grown, panel)) == ["", "_censored", "_errors"]
+    with pytest.raises(ValueError, match="--at: got 30, allowed are 20, 40"):
+        shared.computed(panel, options.parse_args([*line, "--at", "30=3"]), tmp_path)
     shared.summarize(grown, panel)
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(" of ")[2][:2] for line in lines if "converged" in line] == ["3;", "2;"]

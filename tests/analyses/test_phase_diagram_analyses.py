@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,21 +16,26 @@ SCRIPTS = (
 
 
 @pytest.fixture
-def diagram(module, monkeypatch):
+def diagram(module):
     """Three ratios of equal widths, three fractions; updates with full batches, minibatches at every second value."""
     shared = module("phase_diagrams")
-    monkeypatch.setattr(module("diagrams"), "TOTAL", 13)
     runs = (shared.Runs("full_batch", 2), shared.Runs("minibatch", 1, every=2))
     return shared.Diagram(
         name="small", preset="fig4", ratios=(1.0, 1.05, 1.1), flips={"fraction": "hidden"}, epochs=20, records=5,
-        runs=runs, published="another", floor=1e-20, fractions=(0.0, 0.5, 1.0), samples=5,
+        runs=runs, published="another", floor=1e-20, fractions=(0.0, 0.5, 1.0), samples=5, total=13,
     )  # fmt: skip
 
 
+@pytest.fixture
+def given(tmp_path):
+    """The options of a command line, with cells in a temporary folder."""
+    return SimpleNamespace(directory=tmp_path, engine="serial")
+
+
 @pytest.mark.slow
-def test_a_dataset_has_what_was_run_and_no_more(module, diagram, tmp_path):
+def test_a_dataset_has_what_was_run_and_no_more(module, diagram, given, tmp_path):
     shared = module("phase_diagrams")
-    ds = shared.computed(diagram, tmp_path, {"engine": "serial"})
+    ds = shared.computed(diagram, given)
     assert ds.test_error.dims == ("dynamics", "c", "fraction", "realization")
     np.testing.assert_array_equal(ds.inputs, [6, 6, 6])
     np.testing.assert_array_equal(ds.hidden, [6, 6, 6])
@@ -48,23 +54,22 @@ def test_a_dataset_has_what_was_run_and_no_more(module, diagram, tmp_path):
     spec = spec.replace({"network.inputs": 6, "network.hidden": 6, "teacher.width": 6, "rule.flipped.hidden": 0.5})
     alone = curlflow.train(spec, epochs=20, records=5)
     np.testing.assert_array_equal(full.test_error[2, 1], alone.test_error)
-    ds = module("phase_boundaries").linear(ds, diagram, tmp_path, {})
+    ds = shared.linear(ds, diagram, given)
     assert ds.critical_fraction_finite.dims == ("dynamics", "c")
     assert ds.unstable_share.dims == ("dynamics", "c", "fraction")
     np.testing.assert_array_equal(ds.unstable_share[:, :, 0], 0)
     curlflow.plot.phase_diagram(curlflow.load(curlflow.save(ds, tmp_path / "a.nc")))
 
 
-def test_one_kind_of_dynamics_is_no_dimension(module, diagram, tmp_path):
+def test_one_kind_of_dynamics_is_no_dimension(module, diagram, given, tmp_path):
     shared = module("phase_diagrams")
     one = shared.replace(diagram, runs=(shared.Runs("minibatch", 1),), ratios=(1.0,), fractions=(0.0, 1.0))
-    ds = shared.computed(one, tmp_path, {"engine": "serial"})
+    ds = shared.computed(one, given)
     assert ds.test_error.dims == ("c", "fraction", "realization")
     assert ds.dynamics.item() == "minibatch"
-    by_stability = module("phase_boundaries").by_stability
     # All units flipped: lost without doubt; none: it stays. Within 2 units of time nothing grows from 1e-15.
-    short = by_stability(ds, one, tmp_path, {"engine": "serial"})
-    long = by_stability(ds, shared.replace(one, epochs=100_000), tmp_path, {"engine": "serial"})
+    short = shared.by_stability(ds, one, given)
+    long = shared.by_stability(ds, shared.replace(one, epochs=100_000), given)
     for found in (short, long):
         np.testing.assert_array_equal(found.unstable_share, [[0, 1]])
     np.testing.assert_allclose(short.critical_fraction_finite, [np.nan])
@@ -72,7 +77,7 @@ def test_one_kind_of_dynamics_is_no_dimension(module, diagram, tmp_path):
 
 
 @pytest.mark.slow
-def test_flows_without_flips_may_have_a_solver_of_their_own(module, diagram, tmp_path):
+def test_flows_without_flips_may_have_a_solver_of_their_own(module, diagram, given, tmp_path):
     shared = module("phase_diagrams")
     of_flow = dataclasses.replace(
         diagram,
@@ -81,7 +86,7 @@ def test_flows_without_flips_may_have_a_solver_of_their_own(module, diagram, tmp
         solver="rkc2",
         solver_at_zero={"fraction": "tsit5"},
     )
-    ds = shared.computed(of_flow, tmp_path, {"engine": "serial"})
+    ds = shared.computed(of_flow, given)
     (run,) = json.loads(ds.attrs["runs"])
     assert (run["solver"], run["solver_at_zero"]) == ("rkc2", {"fraction": "tsit5"})
     for k, solver in enumerate(("tsit5", "rkc2")):
@@ -96,20 +101,20 @@ def test_flows_without_flips_may_have_a_solver_of_their_own(module, diagram, tmp
 
 
 @pytest.mark.slow
-def test_a_dataset_grows_by_dynamics(module, diagram, tmp_path):
-    shared, datasets = module("phase_diagrams"), module("phase_datasets")
+def test_a_dataset_grows_by_dynamics(module, diagram, given, tmp_path):
+    shared = module("phase_diagrams")
+    given.directory = tmp_path / "cells"
     order = ["full_batch", "minibatch"]
     small = shared.replace(diagram, ratios=(1.0, 1.1), fractions=(0.0, 1.0))
-    linear = module("phase_boundaries").linear
     parts = []
     for run in (shared.Runs("minibatch", 1), shared.Runs("full_batch", 2)):
         one = shared.replace(small, runs=(run,))
-        parts.append(linear(shared.computed(one, tmp_path / "cells", {"engine": "serial"}), one, tmp_path, {}))
+        parts.append(shared.linear(shared.computed(one, given), one, given))
     path = tmp_path / "a.nc"
     for part in parts:
-        curlflow.save(datasets.completed(part, path, order), path)
+        curlflow.save(shared.completed(part, path, order), path)
     both = shared.replace(small, runs=(shared.Runs("full_batch", 2), shared.Runs("minibatch", 1)))
-    expected = linear(shared.computed(both, tmp_path / "cells", {"engine": "serial"}), both, tmp_path, {})
+    expected = shared.linear(shared.computed(both, given), both, given)
     found = curlflow.load(path)
     for name in expected.data_vars:
         np.testing.assert_array_equal(found[name], expected[name].transpose(*found[name].dims), err_msg=name)
@@ -118,14 +123,14 @@ def test_a_dataset_grows_by_dynamics(module, diagram, tmp_path):
     for name in ("runs", "specs", "commit"):
         assert found.attrs[name] == expected.attrs[name]
     # Again the same dynamics: they take the place of those that are there.
-    again = datasets.completed(parts[0], path, order)
+    again = shared.completed(parts[0], path, order)
     np.testing.assert_array_equal(again.test_error, found.test_error)
     with pytest.raises(ValueError, match=r"a.nc: c is not that of this diagram"):
-        datasets.completed(parts[0].assign_coords(c=[3.0, 4.0]).assign_coords(dynamics="flow"), path, order)
+        shared.completed(parts[0].assign_coords(c=[3.0, 4.0]).assign_coords(dynamics="flow"), path, order)
 
 
 def test_crossings_are_interpolated(module):
-    crossing = module("phase_boundaries").crossing
+    crossing = module("phase_diagrams").crossing
     shares = np.array([[0.0, 0.25, 0.75, 1.0], [0.5, 0.0, 0.0, 1.0], [0.0, 0.1, 0.2, 0.4], [0.0, 0.0, 0.0, 0.5]])
     np.testing.assert_allclose(crossing((0.0, 0.1, 0.2, 0.3), shares, 0.5), [0.15, 0.0, np.nan, 0.3])
 
