@@ -82,12 +82,13 @@ def check(ds):
         part = ds.sel(rule=rule)
         drift = float(abs(part.conserved - part.conserved[0]).max())
         start, peak, end = (float(e) for e in (part.error[0], part.error.max(), part.error[-1]))
+        epoch = float(part.epoch[part.error.to_numpy().argmax()])
         solutions = model.solutions_through(*START, float(ds.teacher))
         w1, w2 = float(part.w1[-1]), float(part.w2[-1])
         distance = min(np.hypot(w1 - a, w2 - b) for a, b, stable in solutions if stable)
         print(
             f"{rule}: conserved {float(part.conserved[0]):.4f}, drift {drift:.1e}; error {start:.4f} at the start, "
-            f"{peak:.4f} at its peak (epoch {float(part.epoch[int(part.error.argmax("time"))]):.1f}), {end:.1e} at the end; "
+            f"{peak:.4f} at its peak (epoch {epoch:.1f}), {end:.1e} at the end; "
             f"({w1:.6f}, {w2:.6f}) is {distance:.1e} from a stable solution on its level set"
         )
         assert max(drift, distance) < 1e-8
