@@ -20,7 +20,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from scripts import CELLS, TOTAL, Figure, main, swept
+from scripts import CELLS, TOTAL, Figure, flags, main, swept
 
 import curlflow
 
@@ -76,12 +76,6 @@ def compute(given, path):
     return dataset
 
 
-def flags(dataset):
-    """The names of verdicts by their numbers."""
-    attributes = dataset.verdict.attrs
-    return dict(zip(attributes["flag_values"].tolist(), attributes["flag_meanings"].split(), strict=True))
-
-
 def draw(dataset):
     """λ₁ against η, a panel for each setting: ● chaotic, ○ undecided, × two states or rank one, · other."""
     number = dataset.sizes["setting"]
@@ -111,7 +105,7 @@ def panel(axes, one):
         λ = np.where(run.status == int(curlflow.Status.held_by_rounding), np.nan, λ)  # of a point, not of motion
         axes.errorbar(x, λ, error, color=color, linewidth=0.8, alpha=0.8)
         for place, value, kind, status in zip(x, λ, run.verdict.values, run.status.values, strict=True):
-            marker, fill = SYMBOLS.get(flags(one).get(kind), (".", "full"))
+            marker, fill = SYMBOLS.get(flags(one.verdict).get(kind), (".", "full"))
             trapped = status != int(curlflow.Status.completed)
             axes.plot(place, value, "x" if trapped else marker, fillstyle=fill, color=color, markersize=5)
 
@@ -123,7 +117,7 @@ def summarize(dataset):
         for rate in dataset.learning_rate.to_numpy():
             one = dataset.sel(setting=setting, learning_rate=rate)
             kinds, numbers = np.unique(one.verdict.values[np.isfinite(one.verdict.values)], return_counts=True)
-            counts = ", ".join(f"{n} {flags(dataset)[kind]}" for kind, n in zip(kinds, numbers, strict=True))
+            counts = ", ".join(f"{n} {flags(one.verdict)[kind]}" for kind, n in zip(kinds, numbers, strict=True))
             λ = one.lyapunov_exponent.isel(exponent=0)
             step = f"η = {rate:g}" if rate else "flow"
             print(f"    {step:9}{counts}; λ₁ from {float(λ.min()):.2g} to {float(λ.max()):.2g}")

@@ -17,39 +17,19 @@ Writes `data/fig3a.nc`, `data/fig3a_inset.nc` and pictures of these names in `do
 import numpy as np
 from phase_diagrams import Diagram, Runs, linear, run
 
-import curlflow
-
-RUNS = (Runs("flow", 10), Runs("full_batch", 10), Runs("minibatch", 2, every=2))
+PUBLISHED = "minibatches of 10, learning rate 0.1 per epoch, {} epochs, 10 realizations"
+SHARED = {
+    "flips": {"fraction": "inputs"}, "records": 100, "floor": 1e-15,
+    "runs": (Runs("flow", 10), Runs("full_batch", 10), Runs("minibatch", 2, every=2)),
+}  # fmt: skip
 DIAGRAMS = (
+    Diagram("fig3a", "fig3a", np.logspace(-1, 2, 20), published=PUBLISHED.format("1e5"), **SHARED),
     Diagram(
-        name="fig3a",
-        preset="fig3a",
-        ratios=tuple(np.logspace(-1, 2, 20).tolist()),
-        flips={"fraction": "inputs"},
-        epochs=100_000,
-        records=100,
-        runs=RUNS,
-        published="minibatches of 10, learning rate 0.1 per epoch, 1e5 epochs, 10 realizations",
-        floor=1e-15,
+        "fig3a_inset", "fig3a_inset", np.linspace(0.1, 0.7, 20), published=PUBLISHED.format("2e4"), epochs=20_000,
+        **SHARED,
     ),
-    Diagram(
-        name="fig3a_inset",
-        preset="fig3a_inset",
-        ratios=tuple(np.linspace(0.1, 0.7, 20).tolist()),
-        flips={"fraction": "inputs"},
-        epochs=20_000,
-        records=100,
-        runs=RUNS,
-        published="minibatches of 10, learning rate 0.1 per epoch, 2e4 epochs, 10 realizations",
-        floor=1e-15,
-    ),
-)
-
-
-def draw(dataset):
-    """The mean test error at the end, a panel for each of the dynamics."""
-    return curlflow.plot.phase_diagram(dataset, "test_error")
+)  # fmt: skip
 
 
 if __name__ == "__main__":
-    run(__doc__, DIAGRAMS, linear, draw)
+    run(__doc__, DIAGRAMS, linear, "test_error")

@@ -18,22 +18,10 @@ from phase_diagrams import QUICK_EPOCHS, QUICK_REALIZATIONS, Diagram, Figure, Ru
 
 import curlflow
 
-DIAGRAM = Diagram(
-    name="fig4",
-    preset="fig4",
-    ratios=tuple(np.logspace(-2, 1, 20).tolist()),
-    flips={"fraction": "hidden"},
-    epochs=100_000,
-    records=200,
-    runs=(Runs("full_batch", 20), Runs("flow", 20)),
-    published="full batches, learning rate 0.1, 1e5 epochs, 20 realizations",
-    floor=1e-20,
-)
-
-
-def draw(dataset):
-    """The mean test error at the end and the largest peak error, a column for each of the dynamics."""
-    return curlflow.plot.phase_diagram(dataset, ["test_error", "peak_error"])
+RUNS = (Runs("full_batch", 20), Runs("flow", 20))
+PUBLISHED = "full batches, learning rate 0.1, 1e5 epochs, 20 realizations"
+RATIOS = np.logspace(-2, 1, 20)
+DIAGRAM = Diagram("fig4", "fig4", RATIOS, {"fraction": "hidden"}, RUNS, PUBLISHED, records=200, floor=1e-20)
 
 
 def inset(given, path):
@@ -46,4 +34,5 @@ def inset(given, path):
 
 
 if __name__ == "__main__":
-    run(__doc__, [DIAGRAM], linear, draw, Figure("fig4_inset", inset, curlflow.plot.learning_curves))
+    curves = Figure("fig4_inset", inset, curlflow.plot.learning_curves)
+    run(__doc__, [DIAGRAM], linear, ["test_error", "peak_error"], curves)

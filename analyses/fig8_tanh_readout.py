@@ -17,27 +17,13 @@ Writes `data/fig8.nc` and `docs/figures/fig8.png`:
 import numpy as np
 from phase_diagrams import Diagram, Runs, by_stability, run
 
-import curlflow
-
+RUNS = (Runs("full_batch", 1), Runs("flow", 1, every=4))
+PUBLISHED = "full batches, learning rate 0.1, 1e5 epochs, 20 realizations"
 DIAGRAM = Diagram(
-    name="fig8",
-    preset="fig8",
-    ratios=tuple(np.logspace(-2, 1, 20).tolist()),
-    flips={"fraction": "hidden"},
-    epochs=100_000,
-    records=200,
-    runs=(Runs("full_batch", 1), Runs("flow", 1, every=4)),
-    published="full batches, learning rate 0.1, 1e5 epochs, 20 realizations",
-    floor=1e-20,
-    samples=10,
-    solver="rkc2",
-)
-
-
-def draw(dataset):
-    """The mean test error at the end and the largest peak error, a column for each of the dynamics."""
-    return curlflow.plot.phase_diagram(dataset, ["test_error", "peak_error"])
+    "fig8", "fig8", np.logspace(-2, 1, 20), {"fraction": "hidden"}, RUNS, PUBLISHED, records=200, floor=1e-20,
+    samples=10, solver="rkc2",
+)  # fmt: skip
 
 
 if __name__ == "__main__":
-    run(__doc__, [DIAGRAM], by_stability, draw)
+    run(__doc__, [DIAGRAM], by_stability, ["test_error", "peak_error"])

@@ -14,9 +14,8 @@ Writes `data/mixed_flips_error.nc` and `docs/figures/mixed_flips_error.png`:
     python analyses/mixed_flips_error.py            (--quick: a minute or so, in results/; --help: more)
 """
 
-from phase_diagrams import TEXTS, Diagram, Runs, how, run, with_boundary
+from phase_diagrams import TEXTS, Diagram, Runs, run, with_boundary
 
-import curlflow
 from curlflow import random_matrix
 
 DIAGRAM = Diagram(
@@ -24,7 +23,6 @@ DIAGRAM = Diagram(
     preset="mixed",
     ratios=(0.1, 1.0, 10.0),
     flips={"inputs_fraction": "inputs", "hidden_fraction": "hidden"},
-    epochs=100_000,
     records=200,
     runs=(Runs("full_batch", 20), Runs("flow", 20)),
     published="full batches, learning rate 0.1, 1e5 epochs, 20 realizations",
@@ -46,13 +44,8 @@ def mixed(dataset, diagram, given):
     ]
     limit = random_matrix.phase_surface(dataset.c.to_numpy()[:, None], dataset.inputs_fraction.to_numpy())
     attributes = {"long_name": f"smallest unstable {TEXTS['hidden']}, limit of large networks", "units": "1"}
-    return with_boundary(dataset.assign({name: (dims, limit, attributes)}), name, dims, critical, how(diagram))
-
-
-def draw(dataset):
-    """The mean test error at the end, a column for each c, a row for each of the dynamics."""
-    return curlflow.plot.phase_diagram(dataset, "test_error", x="inputs_fraction", y="hidden_fraction")
+    return with_boundary(dataset.assign({name: (dims, limit, attributes)}), name, dims, critical, diagram.how)
 
 
 if __name__ == "__main__":
-    run(__doc__, [DIAGRAM], mixed, draw)
+    run(__doc__, [DIAGRAM], mixed, "test_error", x="inputs_fraction", y="hidden_fraction")

@@ -8,12 +8,13 @@ import json
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from scripts import CELLS, DYNAMICS, REALIZATIONS, SCHEDULER, TOTAL, Figure, main, swept
+from scripts import CELLS, DYNAMICS, REALIZATIONS, SCHEDULER, TOTAL, Figure, flags, main, swept
 
 import curlflow
 from curlflow import random_matrix
@@ -41,6 +42,10 @@ OPTIONS = {
 }  # fmt: skip
 
 
+Arrays = Sequence[Any]
+"""An array for each of the dynamics, or one for each of `QUANTILES` for each of the dynamics."""
+
+
 class Runs(NamedTuple):
     """One kind of dynamics: how many realizations, at every how many values of c and of the fractions."""
 
@@ -57,11 +62,11 @@ class Diagram:
 
     - `name`: of the dataset and the picture.
     - `preset`: the network, data, start, constraint and dynamics of one cell.
-    - `ratios`: values of c; `total`: M + N.
+    - `ratios`, `fractions`: values of c and of the fractions of flips; `total`: M + N.
     - `flips`: for each axis of fractions the layer whose units it flips.
-    - `epochs`, `records`: how long, and at how many epochs errors are looked at.
     - `runs`: the dynamics that are run.
     - `published`: the protocol of the published figure, in words.
+    - `records`, `epochs`: at how many epochs errors are looked at, and for how long.
     - `floor`: of the logarithm of errors in pictures.
     - `solver`: of flows. `rkc2` takes long steps where learning has come to rest.
     - `solver_at_zero`: axes of fractions at whose 0 flows have another solver, and which. `tsit5` is several times
@@ -70,13 +75,13 @@ class Diagram:
 
     name: str
     preset: str
-    ratios: tuple[float, ...]
+    ratios: Sequence[float]
     flips: Mapping[str, str]
-    epochs: int
-    records: int
     runs: tuple[Runs, ...]
     published: str
+    records: int
     floor: float
+    epochs: int = 100_000
     fractions: tuple[float, ...] = FRACTIONS
     samples: int = SAMPLES
     solver: str = "tsit5"
@@ -133,6 +138,14 @@ class Diagram:
             found[flipped] = (("c", name), counts, "number of flipped units: ⌊αn + 1e-9⌋")
         return {k: (dims, values, {"long_name": text, "units": "1"}) for k, (dims, values, text) in found.items()}
 
+    @property
+    def how(self) -> str:
+        """Which sampled networks are judged, in words."""
+        return (
+            f"{self.samples} random teachers of each pair of widths, each with training samples of its own, on their "
+            "spheres, with the step of the updates; curlflow.random_matrix"
+        )
+
     def judged(self, run: Runs) -> dict[str, Any]:
         """How sampled networks are drawn and judged: by the constraint, the data and the step of a run."""
         spec = self.spec(run)
@@ -147,14 +160,16 @@ def run(
     description: str,
     diagrams: Sequence[Diagram],
     theory: Callable[[xr.Dataset, Diagram, Namespace], xr.Dataset],
-    draw: Callable[[xr.Dataset], Any],
+    shown: str | list[str],
     *more: Figure,
+    **axes: str,
 ) -> None:
     """Compute, save and draw the diagrams of a script.
 
     **Arguments:**
 
     - `theory`: adds to the dataset of a diagram what it is compared with.
+    - `shown`: the variables of the pictures; `axes`: their x and y.
     - `more`: further figures of the script.
     """
 
@@ -164,6 +179,7 @@ def run(
             dataset = theory(computed(diagram, given), diagram, given)
             return completed(dataset, path, [*(run.dynamics for run in whole.runs), *DYNAMICS])
 
+        draw = partial(curlflow.plot.phase_diagram, variable=shown, **axes)
         return Figure(whole.name, compute, draw, summarize)
 
     main(description, [*map(figure, diagrams), *more], QUICK, OPTIONS)
@@ -292,7 +308,7 @@ def linear(dataset: xr.Dataset, diagram: Diagram, given: Namespace) -> xr.Datase
         settings = diagram.judged(run)
         critical.append(random_matrix.critical_fraction_at(*widths, layer, **settings))
         shares.append(random_matrix.probability_unstable(*(w[:, None] for w in widths), **flips, **settings))
-    return compared(dataset, diagram, critical, shares, how(diagram), how(diagram))
+    return compared(dataset, layer, critical, shares, diagram.how, diagram.how)
 
 
 def by_stability(dataset: xr.Dataset, diagram: Diagram, given: Namespace) -> xr.Dataset:
@@ -301,7 +317,7 @@ def by_stability(dataset: xr.Dataset, diagram: Diagram, given: Namespace) -> xr.
     Solutions of tanh networks have many directions in which they are unstable, but so weakly that no run shows it.
     The lines count networks whose instability grows from 1e-15 to 1 within the run.
     """
-    ((axis, _),) = diagram.flips.items()
+    ((axis, layer),) = diagram.flips.items()
     shares, growing = [], []
     for run in diagram.runs:
         spec = diagram.spec(run._replace(realizations=diagram.samples))
@@ -314,7 +330,7 @@ def by_stability(dataset: xr.Dataset, diagram: Diagram, given: Namespace) -> xr.
     critical = [[crossing(diagram.fractions, s, at) for _, at in QUANTILES.values()] for s in growing]
     text = f"the first {diagram.samples} teachers and the training set of the runs; curlflow.stability"
     within = f"unstable at a rate above ln(1e15) over the duration, or by the step; interpolated; {text}"
-    return compared(dataset, diagram, critical, shares, within, text)
+    return compared(dataset, layer, critical, shares, within, text)
 
 
 def step_of(spec: curlflow.Spec) -> float:
@@ -323,14 +339,6 @@ def step_of(spec: curlflow.Spec) -> float:
         return 0.0
     batch = spec.data.samples if spec.dynamics.batch == "full" else spec.dynamics.batch
     return spec.dynamics.learning_rate * batch / spec.data.samples
-
-
-def how(diagram: Diagram) -> str:
-    """Which networks were judged."""
-    return (
-        f"{diagram.samples} random teachers of each pair of widths, each with training samples of its own, on their "
-        "spheres, with the step of the updates; curlflow.random_matrix"
-    )
 
 
 def crossing(fractions: Sequence[float], shares: np.ndarray, at: float) -> np.ndarray:
@@ -344,43 +352,29 @@ def crossing(fractions: Sequence[float], shares: np.ndarray, at: float) -> np.nd
     return found
 
 
-def compared(
-    dataset: xr.Dataset,
-    diagram: Diagram,
-    critical: Sequence[Sequence[np.ndarray]],
-    shares: Sequence[np.ndarray],
-    of_lines: str,
-    of_shares: str,
-) -> xr.Dataset:
+def compared(dataset: xr.Dataset, layer: str, critical: Arrays, shares: Arrays, of_lines: str, of_shares: str):
     """Add `critical_fraction`, of large linear networks, and beside it what was found at these widths."""
-    ((axis, layer),) = diagram.flips.items()
-    text = {
+    attributes = {
         "long_name": f"smallest unstable {TEXTS[layer]}, limit of large linear networks", "units": "1",
         "layer": layer, "comment": "NaN: stable for every fraction; 0: unstable for every positive one",
     }  # fmt: skip
     limit = random_matrix.phase_boundary(dataset.c.to_numpy(), layer)
-    dataset = dataset.assign(critical_fraction=("c", limit, text))
+    dataset = dataset.assign(critical_fraction=("c", limit, attributes))
     dataset = with_boundary(dataset, "critical_fraction", ("c",), critical, of_lines)
     text = "share of unstable networks of these widths"
-    return _of_dynamics(dataset, "unstable_share", ("c", axis), shares, text, of_shares)
+    return _of_dynamics(dataset, "unstable_share", dataset.flipped.dims, shares, text, of_shares)
 
 
-def with_boundary(
-    dataset: xr.Dataset, name: str, dims: tuple[str, ...], critical: Sequence[Sequence[np.ndarray]], comment: str
-) -> xr.Dataset:
+def with_boundary(dataset: xr.Dataset, name: str, dims: tuple[str, ...], critical: Arrays, comment: str):
     """Add `name`_finite, of networks of these widths: for each of the dynamics an array for each of `QUANTILES`."""
-    for i, (ending, (share, _)) in enumerate(QUANTILES.items()):
+    comment = f"NaN: there is none; {comment}"
+    for (ending, (share, _)), values in zip(QUANTILES.items(), zip(*critical, strict=True), strict=True):
         text = f"smallest unstable fraction of flips, {share} of networks of these widths"
-        values = [one[i] for one in critical]
-        dataset = _of_dynamics(
-            dataset, f"{name}_finite{ending}", dims, values, text, f"NaN: there is none; {comment}"
-        )
+        dataset = _of_dynamics(dataset, f"{name}_finite{ending}", dims, values, text, comment)
     return dataset
 
 
-def _of_dynamics(
-    dataset: xr.Dataset, name: str, dims: tuple[str, ...], values: Sequence[np.ndarray], text: str, comment: str
-) -> xr.Dataset:
+def _of_dynamics(dataset: xr.Dataset, name: str, dims: Any, values: Arrays, text: str, comment: str) -> xr.Dataset:
     several = "dynamics" in dataset.dims
     found = (("dynamics", *dims), np.stack(values)) if several else (dims, values[0])
     return dataset.assign({name: (*found, {"long_name": text, "units": "1", "comment": comment})})
@@ -388,11 +382,9 @@ def _of_dynamics(
 
 def summarize(dataset: xr.Dataset) -> None:
     """Print how the runs ended."""
-    flags = dataset.status.attrs
-    names = dict(zip(flags["flag_values"].tolist(), flags["flag_meanings"].split(), strict=True))
     for kind in np.atleast_1d(dataset.dynamics).tolist():
         one = dataset.sel(dynamics=kind) if "dynamics" in dataset.dims else dataset
         values, counts = np.unique(one.status, return_counts=True)
-        ended = ", ".join(f"{n} {names[int(value)]}" for value, n in zip(values, counts, strict=True))
+        ended = ", ".join(f"{n} {flags(dataset.status)[value]}" for value, n in zip(values, counts, strict=True))
         solved = float((one.test_error < 1e-15).sum() / one.test_error.notnull().sum())
         print(f"{kind}: {ended}; {100 * solved:.1f} % of the test errors are below 1e-15")

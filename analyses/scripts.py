@@ -144,6 +144,12 @@ def swept(given: Any, folder: str, spec: curlflow.Spec, over: Any, study: Any, o
     )
 
 
+def flags(variable: xr.DataArray) -> dict[int, str]:
+    """The meanings of the numbers of a status or a verdict."""
+    attributes = variable.attrs
+    return dict(zip(attributes["flag_values"].tolist(), attributes["flag_meanings"].split(), strict=True))
+
+
 def dataset_of(
     name: str,
     data: Mapping[str, tuple[tuple[str, ...], Any, str]],
