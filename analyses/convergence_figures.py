@@ -49,7 +49,8 @@ def _at(text: str) -> tuple[float, int]:
 
 OF_DYNAMICS = {
     "--dynamics": {
-        "choices": list(DYNAMICS), "default": "flow", "help": "others end the names of files (default: %(default)s)"
+        "choices": list(DYNAMICS), "default": "flow",
+        "help": "what is run; names of files end with it unless it is the flow (default: %(default)s)",
     },
     **REALIZATIONS, **CELLS, **SCHEDULER,
 }  # fmt: skip

@@ -41,16 +41,18 @@ def count(text: str) -> int:
 
 
 REALIZATIONS = {
-    "--realizations": {"type": count, "help": "how many realizations (default: the number of the figure)"}
+    "--realizations": {"type": count, "metavar": "NUMBER", "help": "of each cell (default: the number of the figure)"}
 }
 CELLS = {
     "--directory": {
-        "type": Path, "default": ROOT / "results" / "sweeps",
-        "help": "folder of the finished cells (default: results/sweeps)",
+        "type": Path, "metavar": "FOLDER", "default": ROOT / "results" / "sweeps",
+        "help": "where finished cells are kept (default: results/sweeps)",
     },
-    "--workers": {"type": count, "help": "how many processes compute (default: all cores)"},
+    "--workers": {"type": count, "metavar": "NUMBER", "help": "of processes that compute (default: all cores)"},
 }  # fmt: skip
-SCHEDULER = {"--scheduler": {"help": "address of a dask scheduler whose workers compute (default: none)"}}
+SCHEDULER = {
+    "--scheduler": {"metavar": "ADDRESS", "help": "of a dask scheduler whose workers compute (default: none)"}
+}
 """Options of scripts that sweep, as argparse takes them."""
 
 
@@ -113,7 +115,8 @@ def options(
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{quick}; files go to results/")
     parser.add_argument("--draw", action="store_true", help="draw the datasets that are there, and compute nothing")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="make these only (default: all)")
+    text = f"make these only, of {', '.join(names)} (default: all)"
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=names, default=names, help=text)
     for flag, settings in more.items():
         parser.add_argument(flag, **settings)
     return parser

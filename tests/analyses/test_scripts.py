@@ -1,6 +1,7 @@
 """What all scripts share: the command line, files that are there already, interruptions."""
 
 import ast
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -50,9 +51,9 @@ def test_help_says_what_a_script_does_with_defaults_and_choices(file, module, mo
     text = capsys.readouterr().out
     assert ast.get_docstring(ast.parse(file.read_text())).splitlines()[0] in text
     words = " ".join(text.split())
-    assert all(option in words for option in ("--quick", "--draw", "--only {"))
-    assert "make these only (default: all)" in words
-    if "--directory DIRECTORY" in words:
+    assert all(option in words for option in ("--quick", "--draw", "--only NAME"))
+    assert re.search(r"make these only, of [\w, ]+ \(default: all\)", words)
+    if "--directory FOLDER" in words:
         assert "(default: results/sweeps)" in words
     if "--dynamics" in words:
         assert "{flow,full_batch,minibatch}" in words
