@@ -3,6 +3,7 @@
 import ast
 import re
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_help_says_what_a_script_does_with_defaults_and_choices(file, module, mo
         assert "(default: results/sweeps)" in words
     if "--dynamics" in words:
         assert "{flow,full_batch,minibatch}" in words
+
+
+def test_the_new_figure_of_the_readme_runs(tmp_path, monkeypatch):
+    """In a folder of its own, since scripts write beside the folder they are in."""
+    folder = tmp_path / "analyses"
+    folder.mkdir()
+    shutil.copy(FOLDER / "scripts.py", folder)
+    example = (FOLDER / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    (folder / "mine.py").write_text(example)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "scripts", raising=False)
+    monkeypatch.setattr(sys, "argv", ["mine.py", "--quick"])
+    runpy.run_path(str(folder / "mine.py"), run_name="__main__")
+    del sys.modules["scripts"]
+    assert sorted(file.name for file in (tmp_path / "results").iterdir()) == ["mine_quick.nc", "mine_quick.png"]
 
 
 @pytest.fixture
