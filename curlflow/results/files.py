@@ -1,11 +1,79 @@
-"""NetCDF files that are written whole or not at all."""
+"""Files that are written whole or not at all, of NetCDF and of anything else."""
 
+import contextlib
 import os
 import tempfile
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
+
+PARTIAL = ".partial"
+"""How names of files end while they are being written."""
+
+
+@contextlib.contextmanager
+def replacing(
+    path: Path, *, durable: bool = True, place: Callable[[Path, Path], None] | None = None
+) -> Iterator[Path]:
+    """A temporary name in the folder of `path`: the file written there is flushed to the disk and takes its place.
+
+    **Arguments:**
+
+    - `durable`: False leaves the flushing to the system: the file is whole, but a power failure may lose it.
+    - `place`: what gives the temporary file its name in place of `os.replace`.
+
+    **Raises:** `OSError`, after which `path` is as it was before.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex}{PARTIAL}")
+    try:
+        yield temporary
+        if durable:
+            _flush(temporary)
+        (place or os.replace)(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    if durable:
+        with contextlib.suppress(OSError):  # not every system can make a name durable
+            _flush(path.parent)
+
+
+def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file as `replacing` does."""
+    with replacing(path, durable=durable) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file that nobody else has written; False if somebody has."""
+    if path.exists():
+        return False
+    try:
+        with replacing(path, place=_link) as temporary:
+            temporary.write_bytes(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _link(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: the last of several writers at the same moment wins
+        os.replace(temporary, path)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def check_output(path: str | Path) -> Path:
@@ -41,23 +109,9 @@ def save(dataset: Any, path: str | Path) -> Path:
         for name, variable in dataset.variables.items()
         if variable.nbytes > 4096 and variable.dtype.kind in "fiu"
     }
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def load(path: str | Path) -> xr.Dataset:

@@ -19,7 +19,7 @@ import xarray as xr
 import curlflow
 from curlflow import Axis, Spec, sweeping
 
-FOLDERS = Path(__file__).parent / "data" / "half_finished"
+FOLDERS = Path(__file__).parent.parent / "data" / "half_finished"
 SPEC = Spec(network={"inputs": 2, "hidden": 3}, rule={"kind": "curl"})
 
 
