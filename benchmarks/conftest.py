@@ -2,6 +2,6 @@
 
 import os
 
-from curlflow.sweeping.environment import ONE_THREAD
+from curlflow.sweeping.engines.environment import ONE_THREAD
 
 os.environ.update(ONE_THREAD)

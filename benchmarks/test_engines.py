@@ -4,7 +4,7 @@ from busy import learn, nothing
 from interleaved import interleaved, report
 
 from curlflow.sweeping.engines import Serial
-from curlflow.sweeping.local import LocalProcesses
+from curlflow.sweeping.engines.local import LocalProcesses
 
 
 def through(engine, batches):

@@ -19,7 +19,7 @@ from .studies.classify.at_value import VARIABLES, at_value, chosen
 from .studies.classify.observables import names_of
 from .studies.runs import Interrupted, Progress, reporting
 from .sweeping import sweep
-from .sweeping.dimensions import dimensions_of
+from .sweeping.axes import dimensions_of
 from .systems import Flow, Map
 
 VERSION = 2

@@ -78,7 +78,7 @@ def run(
     curlflow sweep phase_diagram.toml -d /scratch/phase_diagram --scheduler tcp://head:8786
     """
     from .. import results, sweeping
-    from ..sweeping.environment import become_worker
+    from ..sweeping.engines.environment import become_worker
 
     path = results_path(output, f"sweep_{target.resolve().stem}.nc")
     common = {"other_version": other_version, "retry_failed": retry_failed, "progress": not quiet}

@@ -7,11 +7,10 @@ different processes, and the engines that run it.
 from .axes import Axis
 from .collecting import CellStatus, collect
 from .engines import Engine, Outcome, Serial, WorkerLost
-from .manifest import Manifest
-from .reports import Report, status
+from .folder.manifest import Manifest
+from .report import Report, Tally, status
 from .sweeps import plan, resume, sweep
 from .tables import from_toml
-from .tally import Tally
 
 __all__ = [
     "Axis",

@@ -6,20 +6,18 @@ import json
 import warnings
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ..results import CONVENTIONS, flag_variable
-from . import manifest as manifests
-from .coordinates import axis_coordinates, axis_names
-from .grid import DIGITS, canonical
-from .labels import put_by_name
-from .layout import NO_RESULT, Constant, Dimensions, Layout
-from .packing import Damaged, read_arrays
-from .settled import Settled
-from .store import Piece, Store
+from .folder import manifest as manifests
+from .folder.packing import Damaged, read_arrays
+from .folder.store import Piece, Settled, Store
+from .grid import axis_coordinates, axis_names, canonical
+from .layout import NO_RESULT, Constant, Layout, put_by_name
 
 Part = tuple[Piece, np.ndarray, np.ndarray]
 """A file, rows of it, and the cells which these are."""
@@ -31,6 +29,25 @@ class CellStatus(IntEnum):
     done = 0
     failed = 1
     missing = 2
+
+
+class Contents(NamedTuple):
+    """What is in the folder of a sweep.
+
+    **Attributes:**
+
+    - `manifest`, `store`, `settled`: the sweep, its files, and what they say of its cells.
+    - `parts`: the files in the order of their first cells.
+    - `layout`: room for what is in them.
+    - `unfit`: for each cell that has other dimensions than cells before it why it is left out; it counts as failed.
+    """
+
+    manifest: manifests.Manifest
+    store: Store
+    settled: Settled
+    parts: list[Part]
+    layout: Layout
+    unfit: dict[int, str]
 
 
 def collect(directory: Any) -> xr.Dataset:
@@ -51,81 +68,70 @@ def collect(directory: Any) -> xr.Dataset:
     **Raises:** `ValueError` for a folder of no sweep.
     """
     directory = manifests.folder_of(directory)
-    manifest = manifests.read(directory)
-    store = Store(directory)
-    store.scan(keep=True)
-    settled = Settled(manifest)
-    settled.mark(store.done, set(store.failures))
-    pieces, unfit = fitting(store, settled)
-    layout = Layout((piece.header.structure for piece, _, _ in pieces), settled.done.size)
-    data, constants, damaged = _gathered(layout, pieces)
-    settled.done[damaged] = False
-    if store.damaged or damaged.size:
+    found = contents_of(directory)
+    data, constants, damaged = _gathered(found.layout, found.parts)
+    found.settled.done[damaged] = False
+    if found.store.damaged or damaged.size:
         warnings.warn(
             f"directory: files in {directory} are damaged; their cells are missing, and a run computes them again.",
             stacklevel=2,
         )
-    taken = {*layout.dims, *layout.sizes}
-    names, sizes = axis_names(manifest.dimensions, taken), manifest.grid.shape
-    dataset = xr.Dataset(coords=axis_coordinates(manifest, names, taken))
-    gaps = not settled.done.all()
-    for name in layout.dims:
-        dataset = _placed(dataset, name, layout, data, constants, names, sizes, gaps)
-    dataset = dataset.assign(_cell_variables(settled, store, unfit, names, sizes))
-    return dataset.assign_attrs(_attributes(manifest, pieces))
+    return _dataset(found, data, constants).assign_attrs(_attributes(found.manifest, found.parts))
+
+
+def contents_of(directory: Path) -> Contents:
+    """What is in a folder.
+
+    **Raises:** `ValueError` for a folder of no sweep.
+    """
+    manifest = manifests.read(directory)
+    store, settled = Store(directory), Settled(manifest)
+    store.scan(keep=True)
+    settled.mark(store)
+    layout, parts, unfit = Layout(settled.done.size), [], {}
+    for part in sorted(_chosen(store, settled), key=lambda part: int(part[2].min())):
+        header, cells = part[0].header, part[2]
+        if reason := layout.conflict(header):
+            unfit |= dict.fromkeys(cells.tolist(), reason)
+        else:
+            layout.take(header)
+            parts.append(part)
+    settled.done[list(unfit)], settled.failed[list(unfit)] = False, True
+    return Contents(manifest, store, settled, parts, layout, unfit)
 
 
 def _chosen(store: Store, settled: Settled) -> list[Part]:
     """The files with the rows in them, and the cells which these are; every cell once, the study's own version
     first."""
     files = [store.pieces[name] for name in sorted(store.pieces)]
-    stored = np.concatenate([np.zeros(0, f"S{DIGITS}"), *(piece.identities for piece in files)])
-    ends = np.cumsum([piece.identities.size for piece in files], dtype=np.int64)
-    unique, first = np.unique(stored, return_index=True)
+    if not files:
+        return []
+    ends = np.cumsum([piece.identities.size for piece in files])
+    unique, first = np.unique(np.concatenate([piece.identities for piece in files]), return_index=True)
     place = np.full(settled.done.size, -1)
-    for names in settled.names if unique.size else ():
+    for names in settled.names:
         at = np.minimum(np.searchsorted(unique, names), unique.size - 1)
         place = np.where((place < 0) & (unique[at] == names), first[at], place)
     cells = np.flatnonzero(place >= 0)
     owners = np.searchsorted(ends, place[cells], side="right")
-    cells = cells[np.argsort(owners, kind="stable")]
-    parts = []
-    for number, own in zip(*_split(np.sort(owners), cells), strict=True):
-        begin = ends[number] - files[number].identities.size
-        parts.append((files[number], place[own] - begin, own))
-    return parts
+    numbers, starts = np.unique(np.sort(owners), return_index=True)
+    groups = np.split(cells[np.argsort(owners, kind="stable")], starts[1:])
+    return [
+        (files[number], place[own] - (ends[number] - files[number].identities.size), own)
+        for number, own in zip(numbers, groups, strict=False)  # where nothing is wanted there is one empty group
+    ]
 
 
-def _split(owners: np.ndarray, cells: np.ndarray) -> tuple[list[int], list[np.ndarray]]:
-    """The cells of each owner, where cells of one owner stand together."""
-    numbers, starts = np.unique(owners, return_index=True)
-    return numbers.tolist(), np.split(cells, starts[1:]) if numbers.size else []
-
-
-def fitting(store: Store, settled: Settled) -> tuple[list[Part], dict[int, str]]:
-    """The files in the order of their first cells, and for each cell that has other dimensions than cells before it
-    why it is left out: such cells count as failed."""
-    known, parts, unfit = Dimensions(), [], {}
-    for part in sorted(_chosen(store, settled), key=lambda part: int(part[2].min())):
-        piece, _, cells = part
-        if reason := known.conflict(piece.header.structure):
-            unfit |= dict.fromkeys(cells.tolist(), reason)
-        else:
-            parts.append(part)
-    settled.done[list(unfit)], settled.failed[list(unfit)] = False, True
-    return parts, unfit
-
-
-def _gathered(layout: Layout, pieces: list[Part]) -> tuple[dict[str, np.ndarray], dict[str, Constant], np.ndarray]:
+def _gathered(layout: Layout, parts: list[Part]) -> tuple[dict[str, np.ndarray], dict[str, Constant], np.ndarray]:
     """All variables over all cells; coordinates that are the same everywhere once; cells whose files were damaged."""
-    constants = {name: Constant(layout.shape(name)) for name in layout.coordinates}
+    constants = {name: Constant() for name in layout.coordinates}
     data = {name: layout.empty(name) for name in layout.dims if name not in constants}
     damaged: list[int] = []
     for again in (False, True):
         # Coordinates that turn out to differ are gathered like other variables, by going through the files again.
         names = {name for name, constant in constants.items() if not constant.holds} if again else set(data)
         data |= {name: layout.empty(name) for name in names} if again else {}
-        for piece, rows, cells in pieces if names or not again else ():
+        for piece, rows, cells in parts if names or not again else ():
             try:
                 arrays = read_arrays(piece.path)
             except (Damaged, FileNotFoundError):
@@ -141,33 +147,29 @@ def _gathered(layout: Layout, pieces: list[Part]) -> tuple[dict[str, np.ndarray]
     return data, constants, np.unique(np.array(damaged, dtype=np.int64))
 
 
-def _placed(
-    dataset: xr.Dataset,
-    name: str,
-    layout: Layout,
-    data: Mapping[str, np.ndarray],
-    constants: Mapping[str, Constant],
-    names: tuple[str, ...],
-    sizes: tuple[int, ...],
-    gaps: bool,
-) -> xr.Dataset:
-    """The dataset with one more variable."""
-    attributes = dict(layout.attributes[name])
-    if name in constants and constants[name].holds:
-        values = constants[name].values
-        return dataset.assign_coords({name: (layout.dims[name], values, attributes)})
-    values = data[name]
-    values = values.astype(str) if values.dtype == object else values
-    filled = gaps or layout.padded(name)
-    if layout.truth(name):
-        values = np.where(values < 0, np.nan, values) if filled else values.astype(bool)
-    elif filled and values.dtype.kind in "iu":
-        attributes = _explained(attributes, layout.fill(name), values.dtype)
-    dims = (*names, *layout.dims[name])
-    # A dimension's own coordinate has one dimension; one that differs between cells needs another name.
-    shown = f"{name}_of_cell" if name in layout.sizes else name
-    variable = (dims, values.reshape(sizes + values.shape[1:]), attributes)
-    return dataset.assign_coords({shown: variable}) if name in constants else dataset.assign({shown: variable})
+def _dataset(found: Contents, data: Mapping[str, np.ndarray], constants: Mapping[str, Constant]) -> xr.Dataset:
+    """The axes, what the cells have, and what became of them."""
+    layout, grid = found.layout, found.settled.grid
+    taken = {*layout.dims, *layout.sizes}
+    names = axis_names(grid.dimensions, taken)
+    dataset = xr.Dataset(coords=axis_coordinates(grid, names, taken))
+    gaps = not found.settled.done.all()
+    for name, own in layout.dims.items():
+        attributes = dict(layout.attributes[name])
+        if name in constants and constants[name].holds:
+            dataset = dataset.assign_coords({name: (own, constants[name].values, attributes)})
+            continue
+        values = data[name].astype(str) if layout.text(name) else data[name]
+        filled = gaps or layout.padded(name)
+        if layout.truth(name):
+            values = np.where(values < 0, np.nan, values) if filled else values.astype(bool)
+        elif filled and values.dtype.kind in "iu":
+            attributes = _explained(attributes, layout.fill(name), values.dtype)
+        variable = ((*names, *own), values.reshape(grid.shape + values.shape[1:]), attributes)
+        # A dimension's own coordinate has one dimension; one that differs between cells needs another name.
+        shown = {f"{name}_of_cell" if name in layout.sizes else name: variable}
+        dataset = dataset.assign_coords(shown) if name in constants else dataset.assign(shown)
+    return dataset.assign(_cell_variables(found, names))
 
 
 def _explained(attributes: Mapping[str, Any], fill: int, kind: np.dtype) -> dict[str, Any]:
@@ -182,33 +184,30 @@ def _explained(attributes: Mapping[str, Any], fill: int, kind: np.dtype) -> dict
     return {**attributes, "comment": comment}
 
 
-def _cell_variables(
-    settled: Settled, store: Store, unfit: Mapping[int, str], names: tuple[str, ...], sizes: tuple[int, ...]
-) -> dict[str, Any]:
+def _cell_variables(found: Contents, names: tuple[str, ...]) -> dict[str, Any]:
     """What became of every cell, and why where it failed."""
+    settled, failures = found.settled, found.store.failures
     status = np.where(settled.done, CellStatus.done, np.where(settled.failed, CellStatus.failed, CellStatus.missing))
     declared = flag_variable("cell_status", names, "what became of the cell", CellStatus)
     attributes = {"long_name": declared.long_name, **declared.attributes}
-    found = {"cell_status": (names, status.astype(np.int8).reshape(sizes), attributes)}
+    variables = {"cell_status": (names, status.astype(np.int8).reshape(settled.grid.shape), attributes)}
     if (status == CellStatus.failed).any():
         messages = np.full(status.size, "", dtype=object)
         for cell in np.flatnonzero(status == CellStatus.failed):
-            keys = [str(identities[cell], "ascii") for identities in settled.names]
-            stored = next((store.failures[key].message for key in keys if key in store.failures), "")
-            messages[cell] = unfit.get(int(cell), stored)
-        text = messages.astype(str).reshape(sizes)
-        found["cell_message"] = (names, text, {"long_name": "why the cell failed"})
-    return found
+            keys = (str(identities[cell], "ascii") for identities in settled.names)
+            stored = next((failures[key].message for key in keys if key in failures), "")
+            messages[cell] = found.unfit.get(int(cell), stored)
+        text = messages.astype(str).reshape(settled.grid.shape)
+        variables["cell_message"] = (names, text, {"long_name": "why the cell failed"})
+    return variables
 
 
-def _attributes(manifest: manifests.Manifest, pieces: list[Part]) -> dict[str, Any]:
+def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, Any]:
     """What the study says in every cell alike, and what the sweep is."""
-    headers = [piece.header for piece, _, _ in pieces]
+    headers = [piece.header for piece, _, _ in parts]
     shared = _common([header.attributes for header in headers])
-    for piece, rows, _ in pieces:
-        own = [piece.attributes[row] for row in rows]
-        shared = {k: v for k, v in shared.items() if not any(k in each for each in own)}
-    settings = {} if "settings" not in shared else {"settings": shared["settings"]}
+    own = {name for piece, rows, _ in parts for row in rows for name in piece.attributes[row]}
+    shared = {name: value for name, value in sorted(shared.items()) if name not in own}
     commits = sorted({header.source["commit"] for header in headers if header.source})
     versions = sorted({canonical(header.source["versions"]) for header in headers if header.source})
     study_versions = sorted({header.version for header in headers} or {manifest.study.version})
@@ -217,13 +216,12 @@ def _attributes(manifest: manifests.Manifest, pieces: list[Part]) -> dict[str, A
         for d in manifest.dimensions
     ]
     return {
-        **dict(sorted(shared.items())),
+        **shared,
         "Conventions": CONVENTIONS,
         "title": f"curlflow sweep of {manifest.study.name}",
         "study": "sweep",
         "swept_study": manifest.study.name,
         "swept_study_version": ", ".join(map(str, study_versions)),
-        **settings,
         "options": json.dumps(dict(manifest.options), sort_keys=True),
         "spec": manifest.spec.to_json(),
         "axes": json.dumps(axes, ensure_ascii=False),

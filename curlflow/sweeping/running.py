@@ -6,25 +6,63 @@ written, so that it does not grow with the number of cells.
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .atomic import writing_to
-from .batches import SECONDS, Sizes, batches
-from .engines import Engine, Outcome, WorkerLost
-from .leases import Leases
-from .manifest import Manifest
-from .settled import Settled
-from .store import Store
-from .tally import Meter, Tally
-from .work import Batch, Cell, Failed, Finished
-from .writing import Writer
+import numpy as np
+from jaxtyping import Int
 
+from .engines.protocol import Engine, Outcome, WorkerLost
+from .engines.worker import Batch, Cell, Failed, Finished
+from .folder import writing_to
+from .folder.leases import Leases
+from .folder.manifest import Manifest
+from .folder.store import Settled, Store
+from .folder.writer import Writer
+from .report import Meter, Tally
+
+SECONDS = 0.25
+"""How long a batch should take: what is lost when its worker dies, and how soon Ctrl-C takes effect."""
+MOST = 512
+"""Cells in a batch."""
+TOGETHER = 64
+"""Cells in a batch that an accelerator computes at once."""
 ATTEMPTS = 3
 """How many workers may die of a cell."""
 POLL = 0.25
 """Seconds between two looks at what has come back, or at what others have done."""
+
+
+class Sizes:
+    """How many cells of each shape go into one batch."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+
+    def size(self, shape: int) -> int:
+        """One for a shape that has not come back yet."""
+        return self._sizes.get(shape, 1)
+
+    def learn(self, shape: int, submitted: int, results: Sequence[Finished | Failed]) -> None:
+        """Adapt to how long the slowest of the results took; at most four times as many as before."""
+        slowest = max((result.seconds for result in results), default=SECONDS)
+        wanted = min(MOST, int(SECONDS / max(slowest, 1e-6)))
+        if any(isinstance(result, Finished) and result.shared for result in results):
+            wanted = TOGETHER
+        self._sizes[shape] = max(1, min(wanted, 4 * submitted))
+
+
+def batches(cells: Iterator[int], shapes: Int[np.ndarray, " cells"], sizes: Sizes) -> Iterator[list[int]]:
+    """Neighbouring cells of one shape, as many as `sizes` says when they are asked for."""
+    batch: list[int] = []
+    for cell in cells:
+        if batch and (shapes[cell] != shapes[batch[0]] or len(batch) >= sizes.size(int(shapes[cell]))):
+            yield batch
+            batch = []
+        batch.append(cell)
+    if batch:
+        yield batch
 
 
 class Runner:
@@ -39,7 +77,7 @@ class Runner:
         self.store.scan(thorough=True)
         self.damaged = self.store.discard_damaged()
         if retry_failed:
-            self.store.forget_failures()
+            self.store.failures.clear()  # whatever the clocks of those who computed them said
         self.warned = 0
         self.first_warning = ""
         self._grid = manifest.grid
@@ -126,7 +164,7 @@ class Runner:
         try:
             return Cell(identity, self._grid.resolved(cell).to_json())
         except ValueError as error:
-            self._record([Failed(identity, str(error), "", 0.0, {})])
+            self._record([Failed(identity, str(error), "")])
             return None
 
     def _take(self, outcome: Outcome) -> None:
@@ -155,7 +193,7 @@ class Runner:
                 self._again.append([self._cells[name]])
                 continue
             times = f"the worker died {ATTEMPTS} times: " if isinstance(error, WorkerLost) else ""
-            self._record([Failed(name, f"{times}{error}", "", 0.0, {})])
+            self._record([Failed(name, f"{times}{error}", "")])
 
     def _record(self, results: list[Any]) -> None:
         cells = [self._cells.pop(result.identity) for result in results]
@@ -170,7 +208,7 @@ class Runner:
 
     def _note_what_is_stored(self) -> None:
         """Mark as settled what the files have, also those of other runners."""
-        self._settled.mark(self.store.done, set(self.store.failures))
+        self._settled.mark(self.store)
 
     def _tally(self) -> Tally:
         return Tally(self._grid.size, *self._settled.counts, self._meter.mark(self._computed))

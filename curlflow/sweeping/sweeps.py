@@ -11,16 +11,15 @@ import xarray as xr
 
 from ..interrupts import Interrupted
 from ..spec import Spec
-from . import manifest as manifests
-from .axes import Axis
-from .callables import Study, check_call, options_of, study_of
+from .axes import Axis, dimensions_of
 from .collecting import collect
-from .dimensions import dimensions_of
 from .engines import Engine, Serial
-from .manifest import Manifest
+from .engines.worker import run_batch
+from .folder import manifest as manifests
+from .folder.manifest import Manifest
+from .report import check_progress, reporting
 from .running import Runner
-from .tally import check_progress, reporting
-from .work import run_batch
+from .study import Study, check_call, options_of, study_of
 
 ENGINES = ("processes", "serial")
 
@@ -169,7 +168,7 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Stu
             raise ValueError("scheduler: it has workers of its own; engine and workers do not go with it.")
         if script:
             raise ValueError(f"study: {study.function} is in the script; workers of a cluster need it in a module.")
-        from .cluster import Cluster
+        from .engines.cluster import Cluster
 
         return Cluster(run_batch, scheduler=scheduler, client=client)
     if engine == "serial":
@@ -185,7 +184,7 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Stu
             f"study: {study.function} was typed in, and other processes cannot find it; put it in a file, or "
             'give engine="serial".'
         )
-    from .local import LocalProcesses
+    from .engines.local import LocalProcesses
 
     return LocalProcesses(run_batch, workers)
 

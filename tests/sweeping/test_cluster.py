@@ -19,9 +19,8 @@ import pytest
 from waiting import PATIENCE, until
 
 import curlflow
-from curlflow.sweeping import cluster
-from curlflow.sweeping.cluster import Cluster
-from curlflow.sweeping.engines import Engine, Outcome, WorkerLost
+from curlflow.sweeping.engines import Engine, Outcome, WorkerLost, cluster
+from curlflow.sweeping.engines.cluster import Cluster
 from curlflow.sweeping.sweeps import sweep
 
 distributed = pytest.importorskip("distributed", reason="needs the extra `cluster`")

@@ -16,7 +16,7 @@ import pytest
 from waiting import PATIENCE, until
 
 from curlflow.sweeping.engines import Engine, Outcome, Serial, WorkerLost
-from curlflow.sweeping.environment import (
+from curlflow.sweeping.engines.environment import (
     CompiledCode,
     cache_folder,
     cores,
@@ -24,7 +24,7 @@ from curlflow.sweeping.environment import (
     variables_set,
     worker_variables,
 )
-from curlflow.sweeping.local import LocalProcesses
+from curlflow.sweeping.engines.local import LocalProcesses
 
 TESTS = Path(__file__).parent.parent
 
@@ -232,7 +232,7 @@ def script(tmp_path, body):
     path.write_text(
         "import sys\n"
         f"sys.path.insert(0, {str(TESTS)!r})\n"
-        "from curlflow.sweeping.local import LocalProcesses\n" + textwrap.dedent(body)
+        "from curlflow.sweeping.engines.local import LocalProcesses\n" + textwrap.dedent(body)
     )
     return [sys.executable, str(path)]
 

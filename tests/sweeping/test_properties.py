@@ -12,14 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curlflow import Axis, Spec, sweeping
-from curlflow.sweeping.callables import Study, options_of
-from curlflow.sweeping.dimensions import dimensions_of
+from curlflow.sweeping.axes import dimensions_of
+from curlflow.sweeping.engines.worker import Failed, Finished, Labelled, Output
+from curlflow.sweeping.folder.manifest import Manifest, established
+from curlflow.sweeping.folder.packing import groups, pack, read_arrays, read_header
+from curlflow.sweeping.folder.store import Store
 from curlflow.sweeping.grid import SHAPES, Grid
-from curlflow.sweeping.manifest import Manifest, established
-from curlflow.sweeping.outputs import Labelled, Output
-from curlflow.sweeping.packing import groups, pack, read_arrays, read_header
-from curlflow.sweeping.store import Store
-from curlflow.sweeping.work import Failed, Finished
+from curlflow.sweeping.study import Study, options_of
 
 drawn = settings(
     derandomize=True,
@@ -284,7 +283,7 @@ def test_what_is_packed_is_read_as_it_was(tmp_path, results):
         path = tmp_path / f"{number}.npz"
         path.write_bytes(pack(group, [{"seed": int(r.identity, 16)} for r in group], 3))
         header, arrays = read_header(path), read_arrays(path)
-        assert header.identities == tuple(result.identity for result in group)
+        assert header.identities == [result.identity for result in group]
         assert header.version == 3
         for row, result in enumerate(group):
             seen += 1
@@ -293,10 +292,10 @@ def test_what_is_packed_is_read_as_it_was(tmp_path, results):
             assert (cell["seconds"], cell["warnings"]) == (result.seconds, list(result.warnings))
             assert not cell["attributes"].keys() & header.attributes.keys()
             _check_attributes({**header.attributes, **cell["attributes"]}, result.output.attributes)
-            assert header.structure.coordinates == result.output.coordinates
-            assert list(arrays) == list(header.structure.variables) == list(result.output.variables)
+            assert tuple(header.coordinates) == result.output.coordinates
+            assert list(arrays) == list(header.variables) == list(result.output.variables)
             for key, variable in result.output.variables.items():
-                described = header.structure.variables[key]
+                described = header.variables[key]
                 assert tuple(described["dims"]) == variable.dims
                 _check_attributes(described["attributes"], variable.attributes)
                 found, expected = np.asarray(arrays[key][row]), variable.values
@@ -326,7 +325,7 @@ def test_what_was_written_is_collected_and_the_rest_is_filled(tmp_path_factory, 
     grid, store = established(directory, manifest).grid, Store(directory)
     store.make()
     results = [
-        Failed(grid.identity(cell), "no", "", 0.0, {})
+        Failed(grid.identity(cell), "no", "")
         if values is None
         else finished(cell, Output({"x": Labelled(("n",), values, {})}, (), {}), grid.identity(cell))
         for cell, values in enumerate(cells)

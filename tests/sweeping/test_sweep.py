@@ -5,6 +5,7 @@ import gc
 import hashlib
 import json
 import linecache
+import os
 import subprocess
 import sys
 import warnings
@@ -18,13 +19,15 @@ import xarray as xr
 import curlflow
 from curlflow import Axis, Spec, sweeping
 from curlflow.studies.train import study as training
-from curlflow.sweeping import atomic, batches, callables, manifest, work, writing
-from curlflow.sweeping.callables import study_of
-from curlflow.sweeping.dimensions import dimensions_of
-from curlflow.sweeping.engines import Outcome, Serial, WorkerLost
+from curlflow.sweeping import running
+from curlflow.sweeping import study as studied
+from curlflow.sweeping.axes import dimensions_of
+from curlflow.sweeping.engines import Outcome, Serial, WorkerLost, worker
+from curlflow.sweeping.engines.worker import Finished, run_batch
+from curlflow.sweeping.folder import manifest, writer
 from curlflow.sweeping.grid import Grid
 from curlflow.sweeping.running import Runner
-from curlflow.sweeping.work import Finished, run_batch
+from curlflow.sweeping.study import study_of
 
 SPEC = Spec(network={"inputs": 3, "hidden": 4}, rule={"kind": "curl"})
 SEEDS = {"seed": [0, 1, 2, 3, 4, 5]}
@@ -494,7 +497,7 @@ def test_functions_of_one_name_are_told_apart_by_place_and_text(tmp_path, monkey
     def run(name, **more):
         monkeypatch.syspath_prepend(str(tmp_path / name))
         monkeypatch.delitem(sys.modules, "own_cells", raising=False)
-        work.find_function.cache_clear()
+        worker.find_function.cache_clear()
         linecache.clearcache()
         return serial(SPEC, {"seed": [1, 2]}, "own_cells:f", directory=tmp_path / "s", **more).x.to_numpy().tolist()
 
@@ -506,7 +509,7 @@ def test_functions_of_one_name_are_told_apart_by_place_and_text(tmp_path, monkey
     assert run("c") == [1, 2]  # mended; whether numbers change is for its version to say
     assert run("b", other_version="use") == [1, 2]
     assert run("b", version=2, other_version="recompute") == [2, 4]
-    work.find_function.cache_clear()
+    worker.find_function.cache_clear()
 
 
 def test_functions_that_were_typed_in_are_told_apart(tmp_path):
@@ -549,8 +552,8 @@ def test_versions(tmp_path):
 
 def test_a_study_whose_version_was_raised_is_not_continued_unasked(tmp_path, monkeypatch):
     sweeping.plan(SPEC, {"seed": [0]}, "stability", directory=tmp_path / "s")
-    raised = [row._replace(version=2) if row.name == "stability" else row for row in callables.STUDIES]
-    monkeypatch.setattr(callables, "STUDIES", raised)
+    raised = [row._replace(version=2) if row.name == "stability" else row for row in studied.STUDIES]
+    monkeypatch.setattr(studied, "STUDIES", raised)
     with pytest.raises(ValueError, match="version 1 of stability, this is version 2"):
         sweeping.resume(tmp_path / "s", engine="serial")
 
@@ -737,7 +740,7 @@ def test_runners_that_cannot_be_understood_are_ignored(said, tmp_path):
 @pytest.mark.parametrize(("kind", "fitting"), [("cells", 1), ("runners", 3)])
 def test_no_space_left_stops_cleanly_and_goes_on_later(kind, fitting, tmp_path, monkeypatch):
     whole = serial(SPEC, SEEDS, sweep_cells.slow, {"seconds": 0.2})
-    replace, count = atomic.os.replace, []
+    replace, count = os.replace, []
 
     def full(source, target):
         if Path(target).parent.name == kind:
@@ -747,7 +750,7 @@ def test_no_space_left_stops_cleanly_and_goes_on_later(kind, fitting, tmp_path, 
         replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(atomic.os, "replace", full)
+        patch.setattr(os, "replace", full)
         with pytest.raises(OSError, match="cannot be written to: No space left on device") as caught:
             serial(SPEC, SEEDS, sweep_cells.slow, {"seconds": 0.2}, directory=tmp_path)
     assert caught.value.errno == errno.ENOSPC
@@ -855,11 +858,11 @@ def test_on_accelerators_cells_of_one_shape_are_one_batch(monkeypatch):
         assert len({spec.widths for spec in specs}) == 1
         return together(specs, **options)
 
-    monkeypatch.setattr(work, "accelerated", lambda: True)
+    monkeypatch.setattr(worker, "accelerated", lambda: True)
     monkeypatch.setattr(training, "train_together", counted)
-    work.find_function.cache_clear()
+    worker.find_function.cache_clear()
     xr.testing.assert_allclose(quietly(spec, over, "train", {"epochs": 30}), alone)
-    work.find_function.cache_clear()
+    worker.find_function.cache_clear()
     assert max(numbers) > 1
     assert sum(numbers) <= 12
 
@@ -873,9 +876,9 @@ def test_local_processes_give_the_same(tmp_path):
 
 def test_a_run_never_holds_all_results(tmp_path, monkeypatch):
     # Batches of at most 8 cells, written as soon as they are there.
-    monkeypatch.setattr(batches, "MOST", 8)
-    monkeypatch.setattr(writing, "GATHERED", 0.0)
-    monkeypatch.setattr(writing, "TICK", 0.001)
+    monkeypatch.setattr(running, "MOST", 8)
+    monkeypatch.setattr(writer, "GATHERED", 0.0)
+    monkeypatch.setattr(writer, "TICK", 0.001)
     dimensions = dimensions_of(SPEC, {"seed": range(400)})
     wanted = manifest.Manifest(SPEC, dimensions, study_of(sweep_cells.slow), {"seconds": 0.002}, {})
     runner = Runner(tmp_path, manifest.established(tmp_path, wanted))

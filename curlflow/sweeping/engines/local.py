@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any
 
-from .engines import Outcome, WorkerLost
 from .environment import CompiledCode, cores, variables_set, worker_variables
+from .protocol import Outcome, WorkerLost
 
 SHORT = 0.1
 """Seconds. Workers whose batches are shorter get a second one in advance; longer ones would wait there in vain."""
@@ -45,7 +45,7 @@ class LocalProcesses:
 
     The processes start with the first batches and end when the engine is left, when this process ends, and when it is
     killed. They ignore Ctrl-C, which is for this process to act on. Their compiled code is kept on disk, see
-    `curlflow.sweeping.environment`.
+    `curlflow.sweeping.engines.environment`.
 
     A script that uses it needs the guard `if __name__ == "__main__":`, since every worker imports the script.
 

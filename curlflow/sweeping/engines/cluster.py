@@ -17,8 +17,8 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-from .engines import Outcome, WorkerLost
 from .environment import CompiledCode, become_worker
+from .protocol import Outcome, WorkerLost
 
 ANSWER = 5.0
 """Seconds that a scheduler has to answer."""
@@ -40,7 +40,8 @@ class Cluster:
     - `client`: a connected `distributed.Client`; it is left open.
 
     Workers should run one task at a time (`dask worker --nthreads 1`). Before their first batch they are given one
-    thread and a cache of compiled code, see `curlflow.sweeping.environment`. Workers that join later are used.
+    thread and a cache of compiled code, see `curlflow.sweeping.engines.environment`. Workers that join later are
+    used.
 
     **Raises:** `ValueError` if no scheduler answers within five seconds; `ImportError` without dask. `submit` and
     `completed` raise `ConnectionError` when the scheduler is lost. A batch that dask has given up is `WorkerLost`.

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .atomic import write_whole
+from ...results.files import write_whole
 
 EXPIRY = 30.0
 """Seconds after which a runner that has not been heard of counts as gone."""

@@ -1,7 +1,8 @@
 """Where batches of cells run: the protocol that all engines keep, and the plainest one.
 
-An engine is built with `work`, an importable function from a batch to its value (`curlflow.sweeping.work.run_batch`).
-Failures of cells are data within the value; an engine itself only ever loses workers.
+An engine is built with `work`, an importable function from a batch to its value (`run_batch` of
+`curlflow.sweeping.engines.worker`). Failures of cells are data within the value; an engine itself only ever loses
+workers.
 """
 
 from collections import deque

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..catalogue import STUDIES, named
 from ..spec.sentences import nearest
 from .axes import plain
-from .work import find_function, script_name
+from .engines.worker import find_function, script_name
 
 WITHHELD = {
     "progress": "a sweep has its own progress",

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .atomic import unwritable
+from ..engines.worker import Failed, Finished
+from . import unwritable
 from .leases import Leases
 from .store import Store
-from .work import Failed, Finished
 
 GATHERED = 0.7
 """Seconds for which finished cells are gathered at most; with the writing itself less than a second."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..spec import Spec
-from .atomic import unread, write_new, write_whole, writing_to
-from .callables import Study
-from .dimensions import Dimension
-from .grid import Grid, canonical
+from ...results.files import write_new, write_whole
+from ...spec import Spec
+from ..axes import Dimension
+from ..grid import Grid, canonical
+from ..study import Study
+from . import unread, writing_to
 from .leases import runners
 
 NAME = "sweep.json"

@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .atomic import unread
-from .outputs import Labelled
-from .work import Finished
+from ..engines.worker import Finished
+from . import unread
 
 HEADER = "header.json"
 PASSING = ("created", "spec")
@@ -28,34 +27,23 @@ class Damaged(ValueError):
     """A file of cells that cannot be read, or not as it was written."""
 
 
-class Structure(NamedTuple):
-    """What cells in one file have in common.
-
-    **Attributes:**
-
-    - `variables`: for each its dims, shape and type in one cell, and its attributes.
-    - `coordinates`: which of them are coordinates.
-    """
-
-    variables: Mapping[str, Mapping[str, Any]]
-    coordinates: tuple[str, ...]
-
-
 class Header(NamedTuple):
     """What a file says of itself.
 
     **Attributes:**
 
     - `identities`: of its cells, in the order of the rows.
-    - `structure`: of their results.
+    - `variables`: for each its dims, shape and type in one cell, and its attributes: the same in all cells.
+    - `coordinates`: which of them are coordinates.
     - `attributes`: of the study's datasets, those that are equal in all cells.
     - `version`: of the study.
     - `source`: commit and versions of packages that computed it.
     - `cells`: for each cell the fields that it changes, seconds, warnings, and attributes of its own.
     """
 
-    identities: tuple[str, ...]
-    structure: Structure
+    identities: Sequence[str]
+    variables: Mapping[str, Mapping[str, Any]]
+    coordinates: Sequence[str]
     attributes: Mapping[str, Any]
     version: int
     source: Mapping[str, Any]
@@ -66,8 +54,7 @@ def groups(results: Sequence[Finished]) -> Iterator[list[Finished]]:
     """The results that fit into one file each: of equal structure, names in one order, made with the same code."""
     found: dict[str, list[Finished]] = {}
     for result in results:
-        key = json.dumps([_structure(result), result.source], default=_encode)
-        found.setdefault(key, []).append(result)
+        found.setdefault(_dumped([_structure(result), result.source]), []).append(result)
     yield from found.values()
 
 
@@ -76,7 +63,7 @@ def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], vers
     shared, own = _split([result.output.attributes for result in results])
     header = {
         "identities": [result.identity for result in results],
-        "structure": _structure(results[0])._asdict(),
+        "structure": _structure(results[0]),
         "attributes": shared,
         "version": version,
         "source": results[0].source,
@@ -92,29 +79,26 @@ def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], vers
     }
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(HEADER), json.dumps(header, default=_encode))
+        archive.writestr(zipfile.ZipInfo(HEADER), _dumped(header))
         for name in results[0].output.variables:
+            array = io.BytesIO()
             stacked = np.stack([result.output.variables[name].values for result in results])
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), _npy(stacked))
+            np.lib.format.write_array(array, np.ascontiguousarray(stacked), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), array.getvalue())
     return content.getvalue()
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, *, thorough: bool = False) -> Header:
     """The header of a file.
+
+    **Arguments:**
+
+    - `thorough`: read all of the file, and find it to be as it was written.
 
     **Raises:** `Damaged` for a file that is not whole or cannot be read; `FileNotFoundError`.
     """
     with _opened(path) as archive:
-        return _header(archive)
-
-
-def check(path: Path) -> Header:
-    """The header of a file, all of which has been read and found to be as it was written.
-
-    **Raises:** as `read_header`.
-    """
-    with _opened(path) as archive:
-        if (name := archive.testzip()) is not None:
+        if thorough and (name := archive.testzip()) is not None:
             raise Damaged(f"{name} is not what was written")
         return _header(archive)
 
@@ -125,11 +109,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     **Raises:** as `read_header`.
     """
     with _opened(path) as archive:
-        arrays = {}
-        for name in _header(archive).structure.variables:
-            content = io.BytesIO(archive.read(f"{name}.npy"))
-            arrays[name] = np.lib.format.read_array(content, allow_pickle=False)
-        return arrays
+        return {
+            name: np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+            for name in _header(archive).variables
+        }
 
 
 def content_of(path: Path) -> bytes:
@@ -161,40 +144,37 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def _header(archive: zipfile.ZipFile) -> Header:
     given = json.loads(archive.read(HEADER), object_hook=_decode)
-    structure = Structure(given["structure"]["variables"], tuple(given["structure"]["coordinates"]))
-    fields = {name: given[name] for name in ("attributes", "version", "source", "cells")}
-    return Header(identities=tuple(given["identities"]), structure=structure, **fields)
+    given |= given["structure"]
+    return Header(*(given[field] for field in Header._fields))
 
 
-def _structure(result: Finished) -> Structure:
-    variables = {name: _described(v) for name, v in result.output.variables.items()}
-    return Structure(variables, result.output.coordinates)
-
-
-def _described(variable: Labelled) -> dict[str, Any]:
-    kind = "U" if variable.values.dtype.kind == "U" else variable.values.dtype.str
-    shape = list(variable.values.shape)
-    return {"dims": list(variable.dims), "shape": shape, "type": kind, "attributes": dict(variable.attributes)}
+def _structure(result: Finished) -> dict[str, Any]:
+    """What cells in one file have in common."""
+    variables = {}
+    for name, (dims, values, attributes) in result.output.variables.items():
+        kind = "U" if values.dtype.kind == "U" else values.dtype.str
+        variables[name] = {
+            "dims": list(dims), "shape": list(values.shape), "type": kind, "attributes": dict(attributes)
+        }  # fmt: skip
+    return {"variables": variables, "coordinates": list(result.output.coordinates)}
 
 
 def _split(attributes: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The attributes that are equal in all, and for each what is its own."""
-    texts = [{n: json.dumps(v, default=_encode) for n, v in each.items() if n not in PASSING} for each in attributes]
+    texts = [{n: _dumped(v) for n, v in each.items() if n not in PASSING} for each in attributes]
     shared = {n for n, text in texts[0].items() if all(each.get(n) == text for each in texts[1:])}
     own = [{n: each[n] for n in text if n not in shared} for each, text in zip(attributes, texts, strict=True)]
     return {name: attributes[0][name] for name in texts[0] if name in shared}, own
 
 
-def _npy(array: np.ndarray) -> bytes:
-    content = io.BytesIO()
-    np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
-    return content.getvalue()
+def _dumped(value: Any) -> str:
+    """As JSON, with NumPy's numbers and arrays as mappings that `_decode` understands."""
 
+    def encode(value: Any) -> dict[str, Any]:
+        array = np.asarray(value)
+        return {"type": array.dtype.str, "array": array.tolist()}
 
-def _encode(value: Any) -> Any:
-    """NumPy's numbers and arrays for JSON."""
-    array = np.asarray(value)
-    return {"type": array.dtype.str, "array": array.tolist()}
+    return json.dumps(value, default=encode)
 
 
 def _decode(given: dict[str, Any]) -> Any:

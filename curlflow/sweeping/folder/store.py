@@ -1,12 +1,5 @@
 """The cells of a sweep on the disk: which are finished, which have failed, where they are.
 
-```text
-DIRECTORY/sweep.json      what it is a sweep of
-DIRECTORY/cells/*.npz     finished cells: of one by the name of its identity, of several by a hash of theirs
-DIRECTORY/failed/*.json   cells that raised an error
-DIRECTORY/runners/*.json  who is at work
-```
-
 Files are written whole under names of their own and never changed, so that any number of processes may write; a cell
 that was computed twice is the same twice.
 """
@@ -21,10 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .atomic import PARTIAL, unread, write_whole
-from .grid import DIGITS
-from .packing import Damaged, Header, check, content_of, groups, pack, read_header
-from .work import Failed, Finished
+from ...results.files import PARTIAL, write_whole
+from ..engines.worker import Failed, Finished
+from ..grid import DIGITS
+from . import unread
+from .manifest import Manifest
+from .packing import Damaged, Header, content_of, groups, pack, read_header
 
 NONE: Mapping[str, Any] = {}
 ABANDONED = 3600.0
@@ -91,7 +86,7 @@ class Store:
 
     def _look(self, path: Path, thorough: bool, keep: bool) -> None:
         try:
-            header = check(path) if thorough else read_header(path)
+            header = read_header(path, thorough=thorough)
         except FileNotFoundError:
             return
         except Damaged as error:
@@ -133,20 +128,19 @@ class Store:
         **Raises:** `OSError`, after which some of them are written and none of them half.
         """
         for group in groups([result for result in results if isinstance(result, Finished)]):
-            path = self.cells / f"{_name([result.identity for result in group])}.npz"
+            names = [result.identity for result in group]
+            path = self.cells / f"{names[0] if len(names) == 1 else _digest(names)}.npz"
             write_whole(path, pack(group, [changes[result.identity] for result in group], version))
             self._seen.add(path.name)
-            self.done.update(result.identity for result in group)
+            self.done.update(names)
         failures = [
             Failure(r.identity, r.message, r.traceback, changes[r.identity], time.time())
             for r in results
             if isinstance(r, Failed)
         ]
         if failures:
-            names = [f"{f.identity} {f.at}" for f in failures]
-            path = self.failed / f"{_digest(names)}.json"
-            text = json.dumps([f._asdict() for f in failures], indent=1)
-            write_whole(path, text.encode())
+            path = self.failed / f"{_digest([f'{f.identity} {f.at}' for f in failures])}.json"
+            write_whole(path, json.dumps([f._asdict() for f in failures], indent=1).encode())
             self._seen.add(path.name)
             self.failures |= {f.identity: f for f in failures}
 
@@ -165,10 +159,6 @@ class Store:
                     path.unlink()
         return found
 
-    def forget_failures(self) -> None:
-        """Let cells that have failed so far count as missing, whatever the clocks of those who computed them said."""
-        self.failures.clear()
-
 
 def _files(folder: Path, suffix: str) -> list[Path]:
     """The finished files of a folder, by name."""
@@ -180,10 +170,46 @@ def _files(folder: Path, suffix: str) -> list[Path]:
         raise unread(folder, error) from error
 
 
-def _name(identities: Sequence[str]) -> str:
-    """The name of a file with these cells."""
-    return identities[0] if len(identities) == 1 else _digest(identities)
-
-
 def _digest(names: Sequence[str]) -> str:
     return hashlib.sha256(" ".join(names).encode()).hexdigest()[:DIGITS]
+
+
+class Settled:
+    """For every cell whether it is `done` or has `failed`: a byte or two for each, whatever it came to.
+
+    Cells of one identity (two ratios may give the same whole numbers of units) are one: the first stands for all.
+    """
+
+    def __init__(self, manifest: Manifest):
+        self.grid = grid = manifest.grid
+        used = sorted((v for v, what in manifest.others.items() if what == "use"), reverse=True)
+        self.names = [grid.identities(version) for version in (None, *used)]
+        _, first, inverse = np.unique(self.names[0], return_index=True, return_inverse=True)
+        self._first = first[inverse]
+        self.done = np.zeros(grid.size, dtype=bool)
+        self.failed = np.zeros_like(self.done)
+
+    def __getitem__(self, cell: int) -> bool:
+        return bool(self.done[cell] or self.failed[cell])
+
+    def identity(self, cell: int) -> str:
+        """The name of a cell's result."""
+        return str(self.names[0][cell], "ascii")
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Whether each cell has to be computed."""
+        return ~(self.done | self.failed) & (self._first == np.arange(self._first.size))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many are done, and how many have failed."""
+        return int(self.done[self._first].sum()), int(self.failed[self._first].sum())
+
+    def mark(self, store: Store) -> None:
+        """Take over what files say, by identity."""
+        for stored, mask in ((store.done, self.done), (store.failures, self.failed)):
+            listed = np.fromiter((name.encode() for name in stored), dtype=f"S{DIGITS}", count=len(stored))
+            for names in self.names:
+                mask |= np.isin(names, listed)
+        self.failed &= ~self.done

@@ -1,0 +1,52 @@
+"""The folder of a sweep, which any number of processes may share.
+
+```text
+DIRECTORY/sweep.json      what it is a sweep of
+DIRECTORY/cells/*.npz     finished cells: of one by the name of its identity, of several by a hash of theirs
+DIRECTORY/failed/*.json   cells that raised an error
+DIRECTORY/runners/*.json  who is at work
+```
+
+Files are written whole and, but for `sweep.json` and those of runners, never changed; here are the errors to raise
+where that cannot be done.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Unread(OSError):
+    """A file that is there, perhaps as good as it was, cannot be read now."""
+
+
+def unread(path: Path, error: OSError) -> Unread:
+    """The error to raise there: which file it is, and that it was left as it is."""
+    return _numbered(
+        Unread(f"directory: {path} cannot be read: {error.strerror or error}. Nothing was changed."), error
+    )
+
+
+def unwritable(directory: Path, error: OSError) -> OSError:
+    """The error to raise where a folder cannot be written to: what is wrong, and that nothing is lost."""
+    said = (
+        f"directory: {directory} cannot be written to: {error.strerror or error}. What is there is whole; the same "
+        "sweep goes on from it."
+    )
+    return _numbered(OSError(said), error)
+
+
+@contextlib.contextmanager
+def writing_to(directory: Path) -> Iterator[None]:
+    """Raise errors of the system as `unwritable` has them."""
+    try:
+        yield
+    except Unread:
+        raise
+    except OSError as error:
+        raise unwritable(directory, error) from error
+
+
+def _numbered(said: OSError, error: OSError) -> OSError:
+    said.errno = error.errno
+    return said
