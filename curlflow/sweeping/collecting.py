@@ -143,6 +143,8 @@ def _gathered(layout: Layout, parts: list[Part]) -> tuple[dict[str, np.ndarray],
                     data[name][(cells, *part)] = values[rows]
                 elif not again:
                     constants[name].take(values[rows])
+    for name in [name for name, constant in constants.items() if constant.values is None]:
+        del constants[name], layout.dims[name]  # it was in damaged files alone
     put_by_name(layout, data, constants)
     return data, constants, np.unique(np.array(damaged, dtype=np.int64))
 
