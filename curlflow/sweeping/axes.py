@@ -4,7 +4,7 @@ An axis is data: whatever function derived it, the values that it gave are what 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..spec import Spec
@@ -54,20 +54,18 @@ class Axis:
     ):
         if values is None and not isinstance(field, str):
             field, values = None, field
-        ways = [field is not None, fields is not None, changes is not None]
-        if sum(ways) != 1:
+        if sum(way is not None for way in (field, fields, changes)) != 1:
             raise ValueError("Axis: required is one of field, fields and changes, to say what the values set.")
         self.values: tuple[Scalar, ...] = _values(values)
         self.coordinates: dict[str, tuple[Scalar, ...]] = {}
         if field is not None and not isinstance(field, str):
             raise ValueError(f"Axis: got the field {field!r}, required is the dotted name of a field.")
-        if field is not None:
-            self.changes = _changes(({field: value} for value in self.values), self.values)
-        elif fields is not None:
+        if fields is not None:
             self.changes = _together(fields, self.values)
             self.coordinates = _scalars(self.changes)
         else:
-            self.changes = _changes(changes, self.values)
+            given = changes if field is None else [{field: value} for value in self.values]
+            self.changes = _changes(given, self.values)
 
     @classmethod
     def derived(cls, values: Any, function: Any) -> "Axis":
@@ -95,6 +93,15 @@ class Axis:
         axis = cls(ratios, fields={"network.inputs": inputs, "network.hidden": hidden, "teacher.width": hidden})
         del axis.coordinates["teacher.width"]
         return axis
+
+
+def dotted(tables: Mapping[str, Any], nested: Callable[[str, Any], bool], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted names, from tables in tables; `nested` says of which values those within are meant."""
+    found: dict[str, Any] = {}
+    for key, value in tables.items():
+        name = prefix + key
+        found |= dotted(value, nested, f"{name}.") if nested(name, value) else {name: value}
+    return found
 
 
 def plain(value: Any) -> Any:
@@ -183,17 +190,11 @@ class Dimension(NamedTuple):
         """All fields that it sets."""
         return {field for change in self.changes for field in change}
 
-    def as_json(self) -> dict[str, Any]:
-        """This as plain lists and mappings."""
-        lists = {"values": list(self.values), "changes": list(self.changes)}
-        return {**self._asdict(), **lists, "coordinates": {k: list(v) for k, v in self.coordinates.items()}}
-
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> "Dimension":
-        """The inverse of `as_json`."""
+        """From the mapping that JSON keeps of `_asdict`."""
         coordinates = {name: tuple(values) for name, values in given["coordinates"].items()}
-        changes, values = tuple(given["changes"]), tuple(given["values"])
-        return cls(given["name"], given["field"], values, changes, coordinates)
+        return cls(given["name"], given["field"], tuple(given["values"]), tuple(given["changes"]), coordinates)
 
 
 def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:

@@ -8,7 +8,6 @@ cells of a smaller one.
 import functools
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -133,40 +132,30 @@ def _array(values: tuple[Any, ...]) -> np.ndarray:
 
 def _flipped(grid: Grid, names: tuple[str, ...], taken: Mapping[str, Any]) -> dict[str, Any]:
     """How many units each fraction flips: ⌊αn + 10⁻⁹⌋ of n, over the axes that set α and n."""
-    tables = grid.spec.model_dump()
-    swept = [d for d in grid.dimensions if any(_is_fraction(d, field) for field in FLIPPED)]
+    tables, found = grid.spec.model_dump(), {}
+    swept = {field: i for field in FLIPPED for i, d in enumerate(grid.dimensions) if _is_fraction(d, field)}
     if tables["rule"].get("side") not in ("presynaptic", "postsynaptic"):
         return {}
-    found = {}
-    for field, width in FLIPPED.items():
-        by = next((i for i, d in enumerate(grid.dimensions) if _is_fraction(d, field)), None)
-        if by is None:
-            continue
+    for field, by in swept.items():
+        width = FLIPPED[field]
         setting = next((i for i, d in enumerate(grid.dimensions) if width in d.fields), None)
-        fractions = [change[field] for change in grid.dimensions[by].changes]
-        units = [tables["network"][width.rpartition(".")[2]]] * len(fractions)
-        dims: tuple[str, ...] = (names[by],)
+        units = [tables["network"][width.rpartition(".")[2]]]
         if setting is not None:
             units = [change.get(width) for change in grid.dimensions[setting].changes]
         if not all(isinstance(n, int) for n in units):
             continue
-        if setting in (None, by):
-            counts = np.array([_count(a, n) for a, n in zip(fractions, units, strict=True)])
-        else:
-            counts = np.array([[_count(a, n) for a in fractions] for n in units])
-            dims = (names[setting], names[by])
-            counts, dims = (counts, dims) if setting < by else (counts.T, dims[::-1])
-        name = "flipped" if len(swept) == 1 else f"flipped_{field.rpartition('.')[2]}"
+        fractions, along = np.array([change[field] for change in grid.dimensions[by].changes]), {by}
+        if setting not in (None, by):
+            along = {by, setting}
+            fractions, units = np.meshgrid(fractions, units, indexing="ij" if by < setting else "xy")
+        counts = np.floor(fractions * units + 1e-9).astype(int)
+        name = "flipped" if len(set(swept.values())) == 1 else f"flipped_{field.rpartition('.')[2]}"
         if name not in taken:
             text = f"number of flipped units, of {width}"
-            found[name] = (dims, counts, {"long_name": text, "units": "1"})
+            found[name] = (tuple(names[i] for i in sorted(along)), counts, {"long_name": text, "units": "1"})
     return found
 
 
 def _is_fraction(dimension: Dimension, field: str) -> bool:
     """Whether an axis sets `field` to a number in all its cells."""
     return all(type(change.get(field)) in (int, float) for change in dimension.changes)
-
-
-def _count(fraction: float, units: int) -> int:
-    return math.floor(fraction * units + 1e-9)

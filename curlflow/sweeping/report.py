@@ -142,10 +142,6 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def silent(tally: Tally) -> None:
-    """Say nothing."""
-
-
 def check_progress(progress: Any) -> None:
     """**Raises:** `ValueError` for what `reporting` has no use for."""
     if progress not in (None, True, False) and not callable(progress):
@@ -156,7 +152,7 @@ def check_progress(progress: Any) -> None:
 def reporting(progress: Any) -> Iterator[Callable[[Tally], None]]:
     """What the argument `progress` asks for: nothing, a bar, or the caller's own function of a `Tally`."""
     if not progress:
-        yield silent
+        yield lambda tally: None
     elif callable(progress):
         yield progress
     else:

@@ -82,7 +82,7 @@ class Runner:
         self.first_warning = ""
         self._grid = manifest.grid
         self._settled = Settled(manifest)
-        self._note_what_is_stored()
+        self._settled.mark(self.store)
         self._sizes = Sizes()
         self._cells: dict[str, int] = {}
         self._attempts: Counter[str] = Counter()
@@ -139,7 +139,7 @@ class Runner:
         for cells in self._source:
             others = self._leases.others()
             if others and self.store.scan():
-                self._note_what_is_stored()
+                self._settled.mark(self.store)
             missing = [cell for cell in cells if not self._settled[cell]]
             names = {self._settled.identity(cell): cell for cell in missing}
             with writing_to(self._directory):
@@ -153,7 +153,7 @@ class Runner:
         """Look at what others have done, and take over what they have let go of."""
         time.sleep(POLL)
         self.store.scan()
-        self._note_what_is_stored()
+        self._settled.mark(self.store)
         cells, self._elsewhere = self._elsewhere, []
         self._source = batches(iter(cells), self._grid.shape_numbers, self._sizes)
 
@@ -205,10 +205,6 @@ class Runner:
             (self._settled.failed if failed else self._settled.done)[cell] = True
             self._leases.own.failed += failed
             self._leases.own.done += not failed
-
-    def _note_what_is_stored(self) -> None:
-        """Mark as settled what the files have, also those of other runners."""
-        self._settled.mark(self.store)
 
     def _tally(self) -> Tally:
         return Tally(self._grid.size, *self._settled.counts, self._meter.mark(self._computed))

@@ -4,7 +4,6 @@ import hashlib
 import inspect
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -113,16 +112,18 @@ def _written(name: str) -> tuple[str, str]:
 def _reference(function: Callable[..., Any]) -> str:
     """`module:name` of a function that can be found by it; of a function in the script that runs `script.py:name`."""
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    found: Any = sys.modules.get(module) if module else None
-    for part in (name or "").split("."):
-        found = getattr(found, part, None)
+    named = f"{module if module != '__main__' else script_name() or module}:{name}"
+    try:
+        found = find_function(named)
+    except ValueError:
+        found = None
     if found is None or getattr(found, "__wrapped__", found) is not getattr(function, "__wrapped__", function):
         raise ValueError(
             f"study: got {name or function!r}, which cannot be found by name; required is a function at the top of a "
             "module or script, since its name says which cells are whose (no lambda, no function within another, no "
             "partial)."
         )
-    return f"{script_name() or module}:{name}" if module == "__main__" else f"{module}:{name}"
+    return named
 
 
 def options_of(options: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..interrupts import Interrupted
 from ..spec import Spec
-from .axes import Axis, dimensions_of
+from .axes import dimensions_of
 from .collecting import collect
 from .engines import Engine, Serial
 from .engines.worker import run_batch
@@ -228,6 +228,3 @@ def _about_damage(damaged: dict[str, str]) -> str:
     name, reason = next(iter(damaged.items()))
     more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
     return f"directory: {name}{more} was damaged ({reason}); its cells are computed again."
-
-
-__all__ = ["Axis", "Manifest", "collect", "plan", "resume", "sweep"]

@@ -10,7 +10,7 @@ import numpy as np
 from ..spec import Spec
 from ..spec.sentences import field_names, nearest
 from ..spec.words import spec_from
-from .axes import Axis
+from .axes import Axis, dotted
 
 KEYS = ("spec", "set", "over", "study", "options", "version")
 RANGES = {
@@ -59,7 +59,7 @@ def from_toml(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: spec: required, but not given; a sweep has spec and over.")
     arguments = {key: tables[key] for key in ("study", "options", "version") if key in tables}
     spec = _spec(tables["spec"], path.parent)
-    changed = spec.replace(_flat(tables["set"])) if tables.get("set") else spec
+    changed = _replaced(spec, tables["set"]) if tables.get("set") else spec
     return {"spec": changed, "over": _over(tables.get("over", {})), **arguments}
 
 
@@ -71,32 +71,27 @@ def _spec(given: Any, folder: Path) -> Spec:
     return spec_from(str(folder / given) if given.endswith(".toml") else given, None, None)
 
 
-def _flat(tables: Any) -> dict[str, Any]:
-    """Dotted names, whether they were written as such or as tables of tables."""
-    if not isinstance(tables, Mapping):
-        raise ValueError(f"set: got {tables!r}, required is a table of fields.")
-    found: dict[str, Any] = {}
-    for name, value in tables.items():
-        nested = isinstance(value, Mapping) and name in Spec.model_fields and "kind" not in value
-        found |= {f"{name}.{k}": v for k, v in _flat(value).items()} if nested else {name: value}
-    return found
+def _replaced(spec: Spec, given: Any) -> Spec:
+    """With fields that were written with dots, or as tables of tables."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"set: got {given!r}, required is a table of fields.")
+
+    def nested(name: str, value: Any) -> bool:
+        return isinstance(value, Mapping) and name in Spec.model_fields and "kind" not in value
+
+    return spec.replace(dotted(given, nested))
 
 
 def _over(given: Any) -> dict[str, Any]:
+    """Axes by name, also where TOML has made tables of the dots in the names of fields."""
     if not isinstance(given, Mapping):
         raise ValueError(f"over: got {given!r}, required is a table of axes.")
-    return {name: _axis(name, axis) for name, axis in _undotted(given).items()}
-
-
-def _undotted(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Axes by name, where TOML has made tables of the dots in the names of fields."""
     tables = {field.rpartition(".")[0] for field in field_names(Spec)}
-    found: dict[str, Any] = {}
-    for key, axis in given.items():
-        name = prefix + key
-        nested = isinstance(axis, Mapping) and name in tables and not set(axis) & {"values", *RANGES}
-        found |= _undotted(axis, f"{name}.") if nested else {name: axis}
-    return found
+
+    def nested(name: str, axis: Any) -> bool:
+        return isinstance(axis, Mapping) and name in tables and not set(axis) & {"values", *RANGES}
+
+    return {name: _axis(name, axis) for name, axis in dotted(given, nested).items()}
 
 
 def _axis(name: str, given: Any) -> Any:

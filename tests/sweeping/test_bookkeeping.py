@@ -679,6 +679,13 @@ def shallow(spec, depth):
     return deep(spec, depth)
 
 
+def test_a_function_that_was_defined_again_is_the_one_that_runs(monkeypatch):
+    for number in (2.0, 3.0):
+        monkeypatch.setattr(sweep_cells, "area", lambda spec, number=number: number)
+        (result,) = run_batch(batch_of("sweep_cells:area", [1]))
+        assert result.output.variables["value"].values == number
+
+
 @pytest.fixture
 def writing(tmp_path, monkeypatch):
     """A writer that is quick, its store, its leases and the names of cells."""

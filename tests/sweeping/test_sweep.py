@@ -497,7 +497,6 @@ def test_functions_of_one_name_are_told_apart_by_place_and_text(tmp_path, monkey
     def run(name, **more):
         monkeypatch.syspath_prepend(str(tmp_path / name))
         monkeypatch.delitem(sys.modules, "own_cells", raising=False)
-        worker.find_function.cache_clear()
         linecache.clearcache()
         return serial(SPEC, {"seed": [1, 2]}, "own_cells:f", directory=tmp_path / "s", **more).x.to_numpy().tolist()
 
@@ -509,7 +508,6 @@ def test_functions_of_one_name_are_told_apart_by_place_and_text(tmp_path, monkey
     assert run("c") == [1, 2]  # mended; whether numbers change is for its version to say
     assert run("b", other_version="use") == [1, 2]
     assert run("b", version=2, other_version="recompute") == [2, 4]
-    worker.find_function.cache_clear()
 
 
 def test_functions_that_were_typed_in_are_told_apart(tmp_path):
@@ -860,9 +858,7 @@ def test_on_accelerators_cells_of_one_shape_are_one_batch(monkeypatch):
 
     monkeypatch.setattr(worker, "accelerated", lambda: True)
     monkeypatch.setattr(training, "train_together", counted)
-    worker.find_function.cache_clear()
     xr.testing.assert_allclose(quietly(spec, over, "train", {"epochs": 30}), alone)
-    worker.find_function.cache_clear()
     assert max(numbers) > 1
     assert sum(numbers) <= 12
 

@@ -14,7 +14,6 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Any
 
 from .environment import CompiledCode, become_worker
@@ -63,9 +62,7 @@ class Cluster:
     def __enter__(self) -> "Cluster":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         batches, self._batches = self._batches, {}
         if self._client.status == "running" and batches:
             self._executor.shutdown(wait=False)

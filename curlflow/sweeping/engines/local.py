@@ -17,7 +17,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
 from typing import Any
 
 from .environment import CompiledCode, cores, variables_set, worker_variables
@@ -68,9 +67,7 @@ class LocalProcesses:
     def __enter__(self) -> "LocalProcesses":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._waiting.clear()
         crew, self._crew = self._crew, []
         for worker in crew:

@@ -7,7 +7,6 @@ workers.
 
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
@@ -46,9 +45,7 @@ class Engine(Protocol):
     def __enter__(self) -> "Engine":
         """Start the workers."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Cancel what has not begun, and free the workers."""
 
 
@@ -64,9 +61,7 @@ class Serial:
     def __enter__(self) -> "Serial":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._batches.clear()
 
     def submit(self, batch: Any) -> None:

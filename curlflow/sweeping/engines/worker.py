@@ -247,7 +247,6 @@ def script_name() -> str:
     return Path(path).name if path and path.endswith(SCRIPT) else ""
 
 
-@functools.cache
 def find_function(name: str) -> Callable[..., Any]:
     """The function that `package.module:name` means, or `script.py:name` of the script that runs.
 

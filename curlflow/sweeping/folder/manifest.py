@@ -9,7 +9,7 @@ from typing import Any
 
 from ...results.files import write_new, write_whole
 from ...spec import Spec
-from ..axes import Dimension
+from ..axes import Dimension, dotted
 from ..grid import Grid, canonical
 from ..study import Study
 from . import unread, writing_to
@@ -48,11 +48,11 @@ class Manifest:
         return Grid(self.spec, self.dimensions, self.study, self.options)
 
     def as_json(self) -> dict[str, Any]:
-        """This as plain lists and mappings."""
+        """This as JSON can keep it."""
         return {
             "format": FORMAT,
             "spec": self.spec.model_dump(exclude_none=True),
-            "axes": [dimension.as_json() for dimension in self.dimensions],
+            "axes": [dimension._asdict() for dimension in self.dimensions],
             "study": self.study._asdict(),
             "options": dict(self.options),
             "other_versions": {str(version): what for version, what in self.others.items()},
@@ -200,7 +200,7 @@ def differences(there: Manifest, wanted: Manifest) -> Iterator[str]:
     """How two sweeps differ, in phrases."""
     ours, theirs = wanted.as_json(), there.as_json()
     for part in ("spec", "options", "study"):
-        old, new = _flat(theirs[part]), _flat(ours[part])
+        old, new = (dotted(m[part], lambda _, value: isinstance(value, Mapping)) for m in (theirs, ours))
         for name in sorted({*old, *new}):
             if canonical(old.get(name, "nothing")) != canonical(new.get(name, "nothing")):
                 label = name if part == "spec" else f"{part}.{name}"
@@ -209,7 +209,7 @@ def differences(there: Manifest, wanted: Manifest) -> Iterator[str]:
     if list(before) != list(after):
         yield f"the axes are {', '.join(before)} there, {', '.join(after)} here"
     for name in [name for name in before if name in after]:
-        if canonical(_measured(before[name].as_json())) != canonical(_measured(after[name].as_json())):
+        if canonical(_measured(before[name]._asdict())) != canonical(_measured(after[name]._asdict())):
             old, new = before[name], after[name]
             yield f"the axis {name} is {_axis(old, new)} there, {_axis(new, old)} here"
 
@@ -232,10 +232,3 @@ def _axis(dimension: Dimension, other: Dimension) -> str:
         return f"{dimension.values[i]!r} with {dimension.changes[i]}"
     values = dimension.values
     return f"{list(values)}" if len(values) <= 5 else f"{values[0]!r} … {values[-1]!r} ({len(values)} values)"
-
-
-def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in tables.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return found

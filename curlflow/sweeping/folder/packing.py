@@ -83,7 +83,7 @@ def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], vers
         for name in results[0].output.variables:
             array = io.BytesIO()
             stacked = np.stack([result.output.variables[name].values for result in results])
-            np.lib.format.write_array(array, np.ascontiguousarray(stacked), allow_pickle=False)
+            np.lib.format.write_array(array, stacked, allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), array.getvalue())
     return content.getvalue()
 

@@ -19,7 +19,7 @@ from ..engines.worker import Failed, Finished
 from ..grid import DIGITS
 from . import unread
 from .manifest import Manifest
-from .packing import Damaged, Header, content_of, groups, pack, read_header
+from .packing import Header, content_of, groups, pack, read_header
 
 NONE: Mapping[str, Any] = {}
 ABANDONED = 3600.0
@@ -76,40 +76,30 @@ class Store:
         - `keep`: keep the headers, for `collect`.
         """
         before = len(self._seen)
-        for path in _files(self.cells, ".npz"):
-            if path.name not in self._seen:
-                self._look(path, thorough, keep)
-        for path in _files(self.failed, ".json"):
-            if path.name not in self._seen:
-                self._look_at_failures(path)
+        for path in [*_files(self.cells, ".npz"), *_files(self.failed, ".json")]:
+            if path.name in self._seen:
+                continue
+            try:
+                self._look(path, thorough, keep) if path.suffix == ".npz" else self._look_at_failures(path)
+            except FileNotFoundError:
+                continue
+            except (ValueError, TypeError) as error:  # Damaged among them
+                self.damaged[path.name] = str(error)
+            else:
+                self._seen.add(path.name)
+                self.damaged.pop(path.name, None)
         return len(self._seen) > before
 
     def _look(self, path: Path, thorough: bool, keep: bool) -> None:
-        try:
-            header = read_header(path, thorough=thorough)
-        except FileNotFoundError:
-            return
-        except Damaged as error:
-            self.damaged[path.name] = str(error)
-            return
-        self._seen.add(path.name)
+        header = read_header(path, thorough=thorough)
         self.done.update(header.identities)
-        self.damaged.pop(path.name, None)
         if keep:
             own = tuple(cell["attributes"] or NONE for cell in header.cells)
             identities = np.array(header.identities, dtype=f"S{DIGITS}")
             self.pieces[path.name] = Piece(path, header._replace(cells=(), identities=()), identities, own)
 
     def _look_at_failures(self, path: Path) -> None:
-        try:
-            records = [Failure(**record) for record in json.loads(content_of(path))]
-        except FileNotFoundError:
-            return
-        except (ValueError, TypeError) as error:
-            self.damaged[path.name] = str(error)
-            return
-        self._seen.add(path.name)
-        for failure in records:
+        for failure in [Failure(**record) for record in json.loads(content_of(path))]:
             known = self.failures.get(failure.identity)
             if known is None or known.at < failure.at:
                 self.failures[failure.identity] = failure

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ..engines.worker import Failed, Finished
@@ -43,16 +42,14 @@ class Writer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._thread.join()
         try:
             self._flush()
         finally:
             self._leases.end()
-        if kind is None:
+        if error[0] is None:
             self.check()
 
     def add(self, results: Sequence[Finished | Failed], changes: Mapping[str, Mapping[str, Any]]) -> None:
