@@ -34,7 +34,8 @@ TESTS = Path(__file__).parent.parent
 
 def start(*words, cwd):
     command = [sys.executable, "-m", "curlflow.cli", "sweep", *map(str, words)]
-    environment = {**os.environ, "COLUMNS": "120", "PYTHONPATH": str(TESTS), "XDG_CACHE_HOME": str(cwd / "cache")}
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])  # the package that is tested
+    environment = {**os.environ, "COLUMNS": "120", "PYTHONPATH": path, "XDG_CACHE_HOME": str(cwd / "cache")}
     return subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
