@@ -34,7 +34,8 @@ class Machines:
         self.folder = folder
         self.environment = {
             **os.environ,
-            "PYTHONPATH": str(TESTS),
+            # The package that is tested, and the modules of the tests.
+            "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "XDG_CACHE_HOME": str(folder / "cache"),
             "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
             "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1s",
