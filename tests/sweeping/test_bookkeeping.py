@@ -32,7 +32,7 @@ from curlflow.sweeping.folder.writer import Writer
 from curlflow.sweeping.grid import axis_coordinates, axis_names
 from curlflow.sweeping.layout import Constant, Layout
 from curlflow.sweeping.running import MOST, SECONDS, TOGETHER, Runner, Sizes, batches
-from curlflow.sweeping.study import Study, options_of
+from curlflow.sweeping.study import Study, options_of, study_of
 
 SPEC = Spec(network={"inputs": 3, "hidden": 4}, rule={"kind": "curl"})
 SOURCE = {"commit": "c", "versions": {"numpy": "2"}}
@@ -152,6 +152,10 @@ def test_options_are_what_json_makes_of_them():
     options = options_of({"kind": kind.b, "pair": (1, np.float64(2.5)), "none": None})
     assert options == {"kind": 2, "pair": [1, 2.5], "none": None}
     assert type(options["kind"]) is int
+
+
+def test_a_study_that_is_given_as_a_function_is_the_one_of_that_name():
+    assert study_of(curlflow.train) == study_of("train") == Study("train", "curlflow.studies.training:train", 2)
 
 
 # Arrays over all cells
