@@ -14,10 +14,10 @@ from jaxtyping import Float
 from . import random_matrix, results
 from .precision import double_precision
 from .spec import Spec
-from .studies.arguments import whole
+from .studies.arguments import Bar, Count, Length, Positive, Seed, checked
 from .studies.classify.at_value import VARIABLES, at_value, chosen
 from .studies.classify.observables import names_of
-from .studies.runs import Interrupted, Progress, reporting
+from .studies.runs import Interrupted, reporting
 from .sweeping import sweep
 from .sweeping.axes import dimensions_of
 from .systems import Flow, Map
@@ -30,17 +30,17 @@ GAIN, INPUTS, HIDDEN = "rule.gain", "rule.flipped.inputs", "rule.flipped.hidden"
 @double_precision
 def bifurcation(
     spec_or_function: Any,
-    over: Any,
+    over: Mapping[Any, Any],
     *,
-    observable: Any = None,
-    transient: float | None = None,
-    duration: float | None = None,
-    exponents: int | None = 1,
-    seed: int | None = None,
+    observable: str | Callable | None = None,
+    transient: Length | None = None,
+    duration: Positive | None = None,
+    exponents: Count | None = 1,
+    seed: Seed | None = None,
     directory: str | Path | None = None,
-    engine: Any = None,
-    workers: int | None = None,
-    progress: bool | Progress | None = None,
+    engine: str | Callable | None = None,
+    workers: Count | None = None,
+    progress: Bar = None,
 ) -> xr.Dataset:
     """A bifurcation diagram: late extrema of an observable, λ₁ with its error, and verdicts along a parameter.
 
@@ -73,11 +73,12 @@ def bifurcation(
 
     **Sources:** docs/classification.md; docs/random_matrix.md, equation (random.9).
     """
-    if not isinstance(over, Mapping) or len(over) != 1:
-        raise ValueError(f"over: got {over!r}, required is one parameter and its values: {{'rule.gain': [1, -1]}}.")
     given = {
         "observable": observable, "transient": transient, "duration": duration, "exponents": exponents, "seed": seed,
     }  # fmt: skip
+    checked(bifurcation, given)  # but handed on as they are, since they name the cells of a sweep
+    if not isinstance(over, Mapping) or len(over) != 1:
+        raise ValueError(f"over: got {over!r}, required is one parameter and its values: {{'rule.gain': [1, -1]}}.")
     options = {name: value for name, value in given.items() if value is not None}
     if isinstance(spec_or_function, Spec):
         if callable(observable):
@@ -93,12 +94,11 @@ def bifurcation(
     return _of_function(spec_or_function, *next(iter(over.items())), options, progress)
 
 
-def _check_observable(spec: Spec, over: Any, name: Any, seed: Any) -> None:
+def _check_observable(spec: Spec, over: Any, name: Any, seed: int | None) -> None:
     """Refuse, before anything is computed, a name that is no observable at one of the values."""
-    seed = 0 if seed is None else whole("seed", seed, 0, 2**63 - 1)
     (dimension,) = dimensions_of(spec, over)
     for change in dimension.changes:
-        chosen(name, names_of(spec.replace(dict(change)), seed=seed), functions=False)
+        chosen(name, names_of(spec.replace(dict(change)), seed=seed or 0), functions=False)
 
 
 def _of_spec(spec: Spec, over: Any, options: dict[str, Any], engines: dict[str, Any]) -> xr.Dataset:

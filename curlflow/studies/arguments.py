@@ -1,11 +1,55 @@
-"""Checks of the arguments of studies: one sentence that names the argument, what was given, what is allowed."""
+"""Arguments of studies: what they may be, checked in one place, and subjects that no study takes."""
 
-import math
-import numbers
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import jax
+import networkx as nx
+
+from ..networks.architecture import Architecture
+from ..rules import AbstractLearningRule
 from ..spec import Spec
+from ..spec.arguments import (
+    Count,
+    Flag,
+    Function,
+    Length,
+    Natural,
+    Positive,
+    Seed,
+    Tolerance,
+    allowed,
+    check,
+    checked,
+    plain,
+    whole,
+)
 from ..systems import AbstractSystem, Diffusion
+from .runs import Progress
+
+__all__ = [
+    "Bar", "Count", "Flag", "Function", "Graph", "Length", "Natural", "Positive", "Rule", "Seed", "Tolerance",
+    "allowed", "check", "check_free_of_noise", "check_subject", "checked", "plain", "study", "whole",
+]  # fmt: skip
+
+F = TypeVar("F", bound=Callable[..., Any])
+Rule = AbstractLearningRule | None
+Graph = nx.DiGraph | Architecture | None
+Bar = bool | Progress | None
+"""What a study's argument `progress` may be."""
+
+
+def study(function: F) -> F:
+    """Decorate a study: its keyword arguments are checked by their annotations, and it computes in float64."""
+
+    @functools.wraps(function)
+    def wrapped(*subject: Any, **given: Any) -> Any:
+        given = checked(function, given)
+        with jax.enable_x64(True):
+            return function(*subject, **given)
+
+    return wrapped  # type: ignore[return-value]
 
 
 def check_subject(subject: Any, rule: Any, systems: str = "a Flow, a Map or a Diffusion") -> None:
@@ -37,49 +81,3 @@ def check_free_of_noise(subject: Any, why: str, instead: str) -> None:
     if isinstance(subject, Spec) and getattr(subject.dynamics, "batch", "full") != "full":
         what = f'dynamics.kind: got "{subject.dynamics.kind}" with batches of {subject.dynamics.batch}'
         raise ValueError(f"{what}; {why}. {instead}")
-
-
-def whole(name: str, value: Any, least: int, most: int | None = None, why: str = "") -> int:
-    """A whole number in a range."""
-    if not _is_number(value) or value != value // 1 or value < least or (most is not None and value > most):
-        allowed = f"from {least} to {most}" if most is not None else f"of at least {least}"
-        raise ValueError(f"{name}: got {value!r}, allowed are whole numbers {allowed}{why}.")
-    return int(value)
-
-
-def flag(name: str, value: Any) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name}: got {value!r}, allowed are True and False.")
-    return value
-
-
-def positive(name: str, value: Any, zero: bool = False) -> float:
-    """A finite number above zero, or not below it."""
-    if not _is_number(value):
-        raise ValueError(f"{name}: got {value!r}, a number is required.")
-    try:
-        value = float(value)
-    except OverflowError:
-        value = math.inf
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-        raise ValueError(f"{name}: got {value}, allowed are finite numbers {'from 0' if zero else 'above 0'}.")
-    return float(value)
-
-
-def below_one(name: str, value: Any) -> float:
-    """A tolerance: a number above zero and below one."""
-    if not positive(name, value) < 1:
-        raise ValueError(f"{name}: got {value}, allowed are numbers above 0 and below 1.")
-    return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """A word out of a few."""
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}: got {value!r}, allowed are {', '.join(allowed)}.")
-    return value

@@ -1,21 +1,35 @@
 """The phase boundary of random-matrix theory as a labelled dataset: `boundary`."""
 
-from typing import Any
+import functools
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import xarray as xr
+from pydantic import PlainValidator
 
 from .. import random_matrix, results
 from ..random_matrix.checks import LAYERS, check_fraction, check_ratio
 from ..variable import Variable
-from .arguments import one_of
+from .arguments import study
 
 COMPRESSIONS = (1e-3, 1e2, 500)
 """Default range of c, log-spaced, and how many."""
 BOTH = "both"
 
 
-def boundary(c: Any = None, *, layer: str = BOTH, inputs: Any = None) -> xr.Dataset:
+Fractions = Annotated[
+    float | Sequence[float] | np.ndarray, PlainValidator(functools.partial(check_fraction, "inputs"))
+]
+
+
+@study
+def boundary(
+    c: Any = None,
+    *,
+    layer: Literal["inputs", "hidden", "both"] = BOTH,
+    inputs: Fractions | None = None,
+) -> xr.Dataset:
     """Where the solution of a large linear network loses stability.
 
     ```python
@@ -39,7 +53,6 @@ def boundary(c: Any = None, *, layer: str = BOTH, inputs: Any = None) -> xr.Data
 
     **Sources:** docs/random_matrix.md; for single values and other numbers `curlflow.random_matrix`.
     """
-    one_of("layer", layer, (*LAYERS, BOTH))
     start, stop, number = COMPRESSIONS
     ratios = np.geomspace(start, stop, number) if c is None else _distinct("c", check_ratio(c))
     coordinates: dict[str, Any] = {"c": (("c",), ratios, "compression ratio, inputs per hidden unit")}
@@ -51,7 +64,7 @@ def boundary(c: Any = None, *, layer: str = BOTH, inputs: Any = None) -> xr.Data
     else:
         if layer != BOTH:
             raise ValueError(f'layer: got {layer!r}; with inputs= both layers are flipped, leave it at "both".')
-        fractions = _distinct("inputs", check_fraction("inputs", inputs))
+        fractions = _distinct("inputs", inputs)
         data = {"critical_hidden_fraction": random_matrix.phase_surface(ratios[:, None], fractions[None])}
         coordinates["inputs_fraction"] = (("inputs_fraction",), fractions, "fraction of flipped inputs")
         settings["inputs"] = _listed(fractions)

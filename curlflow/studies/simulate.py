@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, Int, PyTree
 from .. import results
 from ..measures.recording import CAPACITY, record
 from ..networks import Feedforward
-from ..precision import double_precision
 from ..problem import Problem
 from ..spec import Spec
 from ..status import Status
@@ -22,7 +21,7 @@ from ..systems import AbstractSystem
 from ..tangents import size
 from ..tasks import AbstractTask
 from ..variable import Variable
-from .arguments import whole
+from .arguments import Bar, Flag, Graph, Natural, Rule, check, study, whole
 from .assemble import along_coordinates, assembled, weight_coordinates
 from .runs import Progress, Run, as_numpy, finished, paced, side_by_side
 from .subject import Subject
@@ -60,16 +59,16 @@ class Trajectory(Run):
     records: list[np.ndarray] = field(default_factory=list)
 
 
-@double_precision
+@study
 def simulate(
     spec_or_system: Spec | AbstractSystem,
     *,
     times: Sequence[float] | np.ndarray | None = None,
-    weights: str | int = "none",
-    progress: bool | Progress | None = None,
-    rule: Any = None,
-    graph: Any = None,
-    compress: bool = True,
+    weights: Literal["none", "all"] | Natural = "none",
+    progress: Bar = None,
+    rule: Rule = None,
+    graph: Graph = None,
+    compress: Flag = True,
 ) -> xr.Dataset:
     """Errors, norms and weights along the dynamics of a spec, for all its realizations; or states of any system.
 
@@ -182,9 +181,7 @@ def _chosen(weights: str | int, shapes: list[tuple[int, int]]) -> Int[np.ndarray
         return np.arange(0)
     if weights == "all":
         return np.arange(total)
-    if weights is None or isinstance(weights, str):
-        raise ValueError(f'weights: got {weights!r}, allowed are "none", "all" or a number.')
-    number = whole("weights", weights, 0, total, ", the number of weights")
+    number = check("weights", weights, whole(0, total), ", the number of weights")
     return np.sort(np.random.default_rng(WEIGHT_KEY).choice(total, number, replace=False))
 
 

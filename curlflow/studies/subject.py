@@ -20,7 +20,6 @@ from ..systems.linearised.kernels import geometry
 from ..systems.linearised.tangent_spaces import TangentSpace, Whole
 from ..systems.linearised.transverse import OffOrbits
 from ..tangents import size
-from .arguments import below_one
 
 LONGEST_GRAPH = 100_000
 """Graphs that take more characters than this as JSON are named by a digest in the attributes of a dataset."""
@@ -164,9 +163,7 @@ class Subject:
 
         **Raises:** `ValueError` for tolerances out of range, and for systems without any.
         """
-        given = {
-            name: below_one(name, value) for name, value in (("rtol", rtol), ("atol", atol)) if value is not None
-        }
+        given = {name: value for name, value in (("rtol", rtol), ("atol", atol)) if value is not None}
         return [system.with_tolerances(**given) for system in self.systems]
 
     def space(self, realization: int) -> TangentSpace:

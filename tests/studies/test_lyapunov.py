@@ -10,7 +10,7 @@ import curlflow
 from curlflow import Flow, Map, Spec, Status, systems
 from curlflow.measures.lyapunov import kaplan_yorke_dimension
 from curlflow.solvers.integrate import Adaptive, FixedSteps
-from curlflow.studies.arguments import positive, whole
+from curlflow.studies.arguments import Natural, Positive, check
 
 SHORT = {"duration": 40, "transient": 20, "alignment": 20}
 
@@ -472,13 +472,13 @@ def test_bad_arguments_are_named(arguments, message):
 @pytest.mark.parametrize("value", [0.5, True, "3", [1], None, float("nan"), float("inf"), 1j, np.array([1, 2])])
 def test_what_is_no_whole_number_is_named(value):
     with pytest.raises(ValueError, match="seed: got .*, allowed are whole numbers of at least 0"):
-        whole("seed", value, 0)
+        check("seed", value, Natural)
 
 
 @pytest.mark.parametrize("value", [True, "3", [1], None, 1j, np.array([1.0, 2.0])])
 def test_what_is_no_number_is_named(value):
     with pytest.raises(ValueError, match="duration: got .*, a number is required"):
-        positive("duration", value)
+        check("duration", value, Positive)
 
 
 def test_bad_combinations_are_named():

@@ -11,11 +11,11 @@ from jaxtyping import Array, Float, PyTree
 
 from ... import results
 from ...measures.motion import Verdict, verdict
-from ...precision import double_precision
 from ...spec import Spec
 from ...status import Status
 from ...systems import AbstractSystem
 from ...variable import Variable
+from ..arguments import Count, Length, Positive, Seed, study
 from ..runs import silent
 from ..stability.study import stability
 from .indicators import columns, indicators, named_status
@@ -30,16 +30,25 @@ OWN = "observable_1"
 """The name of an observable that is given as a function."""
 
 
-@double_precision
-def at_value(spec_or_system: Spec | AbstractSystem, *, observable: Any = None, **given: Any) -> xr.Dataset:
+@study
+def at_value(
+    spec_or_system: Spec | AbstractSystem,
+    *,
+    observable: str | Callable | None = None,
+    transient: Length | None = None,
+    duration: Positive | None = None,
+    exponents: Count | None = None,
+    seed: Seed | None = None,
+) -> xr.Dataset:
     """Late extrema of an observable, exponents and verdicts of all realizations; of specs also the solution's rate.
 
     **Arguments:**
 
     - `observable`: whose extrema: a name among the observables, or a function of the state to a number. Default: the
       first of them. Verdicts rest on all of them, and not on the function.
-    - `given`: `transient`, `duration`, `exponents`, `seed`.
+    - `transient`, `duration`, `exponents`, `seed`: as for `curlflow.classify`.
     """
+    given = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
     runs, options, names, scales, _ = started(spec_or_system, given, None, None, None)
     place, name = chosen(observable, names)
     if callable(observable):

@@ -12,13 +12,13 @@ from ...measures.motion import Verdict, verdict
 from ...variable import Variable
 from .indicators import PIECES, columns, indicators, named_status
 from .observed import PEAKS, frequencies
-from .options import Options
+from .options import ClassifyOptions
 from .runs import Classified
 
 
 def assemble(
     runs: list[Classified],
-    options: Options,
+    options: ClassifyOptions,
     names: list[str],
     scales: list[Float[np.ndarray, " observables"]],
     subject: dict[str, Any],
@@ -43,7 +43,7 @@ def assemble(
 
 
 def _judged(
-    r: Classified, options: Options, scale: Float[np.ndarray, " observables"], names: list[str]
+    r: Classified, options: ClassifyOptions, scale: Float[np.ndarray, " observables"], names: list[str]
 ) -> dict[str, Any]:
     found = columns(r, options, scale)
     kind, why = verdict(indicators(r, found, names))

@@ -18,7 +18,7 @@ from ...systems import AbstractSystem
 from ...systems.linearised.transverse import OffOrbits
 from ..train.stopping import held_time
 from .observed import of_observables, relative_tolerance
-from .options import Options
+from .options import ClassifyOptions
 from .runs import Classified
 
 COLLAPSED = 1e-8
@@ -28,7 +28,7 @@ PIECES = 100
 ROUNDING = 1e-12
 
 
-def columns(r: Classified, options: Options, scale: Float[np.ndarray, " observables"]) -> dict[str, Any]:
+def columns(r: Classified, options: ClassifyOptions, scale: Float[np.ndarray, " observables"]) -> dict[str, Any]:
     """All numbers of one realization, by the names that they have in the dataset.
 
     **Arguments:**
@@ -135,7 +135,7 @@ def _relative_speed(system: AbstractSystem, state: Feedforward, clock: Clock) ->
     return rms(velocity) / rms(state)
 
 
-def _exponents(r: Classified, options: Options) -> dict[str, Any]:
+def _exponents(r: Classified, options: ClassifyOptions) -> dict[str, Any]:
     """Exponents in decreasing order, with errors, and the largest one over short pieces of the window."""
     number = options.exponents
     found = {
@@ -157,7 +157,7 @@ def _exponents(r: Classified, options: Options) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _alignment(r: Classified, options: Options) -> dict[str, Any]:
+def _alignment(r: Classified, options: ClassifyOptions) -> dict[str, Any]:
     """ln GALI of two, three, … tangents at the end of the time over which they were followed."""
     log_gali = np.full(options.exponents, np.nan)
     log_gali[0] = 0.0

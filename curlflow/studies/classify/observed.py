@@ -15,7 +15,7 @@ from ...measures.stationarity import stationary
 from ...measures.zero_one import FEWEST as FEWEST_FOR_TEST
 from ...measures.zero_one import zero_one_test
 from ...status import Status
-from .options import Options
+from .options import ClassifyOptions
 from .runs import Classified
 from .sampling import RESTS
 
@@ -38,7 +38,7 @@ def relative_tolerance(r: Classified) -> float:
 
 
 def of_observables(
-    r: Classified, options: Options, scale: Float[np.ndarray, " observables"], grows: bool
+    r: Classified, options: ClassifyOptions, scale: Float[np.ndarray, " observables"], grows: bool
 ) -> dict[str, Any]:
     """All numbers that observables give; those behind `scale`, if there are any, are not looked at.
 

@@ -7,7 +7,7 @@ from ...measures.zero_one import FEWEST
 from ...networks import Feedforward
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
-from ..arguments import positive, whole
+from ..arguments import check, whole
 from ..lyapunov.options import ALIGNMENT
 
 DURATION, TRANSIENT = 2000.0, 1000.0
@@ -21,7 +21,7 @@ EXPONENTS = 3
 
 
 @dataclass(frozen=True)
-class Options:
+class ClassifyOptions:
     """Lengths are in units of time."""
 
     transient: float
@@ -30,23 +30,23 @@ class Options:
     seed: int
 
     @classmethod
-    def checked(cls, given: dict[str, Any], system: AbstractSystem, space: TangentSpace) -> "Options":
+    def of(cls, given: dict[str, Any], system: AbstractSystem, space: TangentSpace) -> "ClassifyOptions":
         """Options from what was given, with defaults."""
         unit = SLOW if isinstance(system.state, Feedforward) else system.unit
         few = space.dimension if space.dimension <= FEW else EXPONENTS
         defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
         full = defaults | {name: value for name, value in given.items() if value is not None}
-        duration = positive("duration", full["duration"])
+        duration = full["duration"]
         if not system.continuous and int(system.span(duration)) < FEWEST:
             raise ValueError(
                 f"duration: got {duration:g}, {int(system.span(duration))} iterations; "
                 f"required are {FEWEST} or more for the 0-1 test."
             )
         return cls(
-            transient=positive("transient", full["transient"], zero=True),
+            transient=full["transient"],
             duration=duration,
-            exponents=whole("exponents", full["exponents"], 1, space.dimension, ", how many the system has"),
-            seed=whole("seed", full["seed"], 0, 2**63 - 1),
+            exponents=check("exponents", full["exponents"], whole(1, space.dimension), ", how many the system has"),
+            seed=full["seed"],
         )
 
     @property

@@ -22,7 +22,7 @@ from ..lyapunov import runs as exponent_runs
 from ..lyapunov.options import LyapunovOptions
 from ..lyapunov.runs import TangentRun
 from ..runs import Pace, Progress, as_numpy, in_turns
-from .options import Options, longest_alignment
+from .options import ClassifyOptions, longest_alignment
 from .sampling import FEWEST, MISSED, Sampling, missed, sampling, step_of_solver
 
 STRETCHES = 200
@@ -126,7 +126,7 @@ class Classified:
         return bool(np.abs(self.measured.divergences).max() < PRESERVED)
 
 
-def run_all(runs: list[Classified], options: Options, report: Progress, align: bool = True) -> None:
+def run_all(runs: list[Classified], options: ClassifyOptions, report: Progress, align: bool = True) -> None:
     """All realizations side by side: transient, observables, exponents, alignment of tangents."""
     in_turns(lambda r: _transient(r, options, report), runs)
     ready = _good(runs)
@@ -147,11 +147,11 @@ def _good(runs: list[Classified]) -> list[Classified]:
     return [r for r in runs if r.status == Status.completed]
 
 
-def _key(options: Options, index: int) -> Any:
+def _key(options: ClassifyOptions, index: int) -> Any:
     return jax.random.fold_in(jax.random.key(options.seed), index)
 
 
-def _transient(r: Classified, options: Options, report: Progress) -> Iterator[None]:
+def _transient(r: Classified, options: ClassifyOptions, report: Progress) -> Iterator[None]:
     """The state with one tangent, stretch by stretch."""
     tracked = r.space.inside(r.system, 1)
     r.status = Status.completed
@@ -181,7 +181,7 @@ def _stretch(system: AbstractSystem, transient: float) -> tuple[np.ndarray, int]
     return np.asarray(span), iterations // span
 
 
-def _sampling(ready: list[Classified], options: Options) -> Sampling:
+def _sampling(ready: list[Classified], options: ClassifyOptions) -> Sampling:
     """The same for all, with the shortest step of their solvers."""
     system, steps = ready[0].system, [step_of_solver(r.system, r.run.clock) for r in ready]
     if system.continuous and min(steps) == 0:
@@ -230,13 +230,13 @@ def _filled(values: np.ndarray, first: int, number: int) -> np.ndarray:
     return found
 
 
-def _exponents(runs: list[Classified], options: Options, report: Progress) -> None:
+def _exponents(runs: list[Classified], options: ClassifyOptions, report: Progress) -> None:
     """Exponents over the window, from where the transients ended."""
     if not runs:
         return
     given = {"exponents": options.exponents, "duration": options.duration, "transient": 0.0, "seed": options.seed}
     given["alignment"] = min(options.duration / 10, longest_alignment(runs[0].system))
-    chosen = LyapunovOptions.checked(given, runs[0].system, runs[0].space)
+    chosen = LyapunovOptions.of(given, runs[0].system, runs[0].space)
     for r in runs:
         r.measured = TangentRun.fresh(r.index, r.system, chosen, r.space)
         r.measured.state, r.measured.clock = r.run.state, r.run.clock
@@ -256,7 +256,7 @@ def _shorter(system: AbstractSystem, block: float, most: float) -> float:
     return float(system.time(system.span(most) if system.continuous else max(1, system.span(most))))
 
 
-def _align(r: Classified, options: Options, report: Progress) -> Iterator[None]:
+def _align(r: Classified, options: ClassifyOptions, report: Progress) -> Iterator[None]:
     """Random tangents from the beginning of the window: how soon they point the same way."""
     if r.measured is None or not r.measured.done:
         return

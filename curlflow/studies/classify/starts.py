@@ -12,7 +12,7 @@ from ..arguments import check_free_of_noise, check_subject
 from ..subject import architecture_of, built, compressed_alike, subject_attributes, systems_of
 from .observables import given as given_observables
 from .observables import of_problem, of_system
-from .options import Options
+from .options import ClassifyOptions
 from .runs import Classified
 
 
@@ -27,7 +27,7 @@ class Started(NamedTuple):
     """
 
     runs: list[Classified]
-    options: Options
+    options: ClassifyOptions
     names: list[str]
     scales: list[Float[np.ndarray, " observables"]]
     subject: dict[str, Any]
@@ -48,7 +48,7 @@ def started(spec_or_system: Any, given: dict[str, Any], observables: Any, rule: 
     systems, spaces, attributes = systems_of(
         spec_or_system, rule=rule, rtol=None, atol=None, graph=architecture, compress=rotates, transverse=rotates
     )
-    options = Options.checked(given, systems[0], spaces[0])
+    options = ClassifyOptions.of(given, systems[0], spaces[0])
     if observables is not None:
         chosen = given_observables(observables, systems[0].state)
         observers, scales = [chosen] * len(systems), [np.zeros(len(chosen[1]))] * len(systems)

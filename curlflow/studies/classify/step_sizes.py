@@ -1,20 +1,21 @@
 """Chaos of learning, or of its steps: the same runs at several learning rates and as a flow: `step_sizes`."""
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
+from pydantic import PlainValidator
 
 from ... import results
 from ...measures.extrapolation import limit_of_small_steps
 from ...measures.motion import Verdict
-from ...precision import double_precision
 from ...spec import Spec
 from ...status import Status
 from ...variable import Variable
-from ..arguments import positive
-from ..runs import Interrupted, Progress
+from ..arguments import Bar, Count, Graph, Length, Positive, Rule, Seed, check, study
+from ..runs import Interrupted
 from .study import classify
 
 DIVISORS = 1, 2, 5, 10
@@ -33,18 +34,32 @@ class ChaoticIn(IntEnum):
     undecided = 4
 
 
-@double_precision
+def _different(given: Any) -> list[float]:
+    """Different positive numbers."""
+    try:
+        rates = [check("learning_rates", rate, Positive) for rate in given]
+    except TypeError:
+        raise ValueError(f"learning_rates: got {given!r}, required is a list of positive numbers.") from None
+    if len(set(rates)) < len(rates) or not rates:
+        raise ValueError(f"learning_rates: got {list(given)!r}, required are different positive numbers.")
+    return rates
+
+
+Rates = Annotated[Sequence[float], PlainValidator(_different)]
+
+
+@study
 def step_sizes(
     spec: Any,
     *,
-    learning_rates: Any = None,
-    transient: float | None = None,
-    duration: float | None = None,
-    exponents: int | None = None,
-    seed: int | None = None,
-    progress: bool | Progress | None = None,
-    rule: Any = None,
-    graph: Any = None,
+    learning_rates: Rates | None = None,
+    transient: Length | None = None,
+    duration: Positive | None = None,
+    exponents: Count | None = None,
+    seed: Seed | None = None,
+    progress: Bar = None,
+    rule: Rule = None,
+    graph: Graph = None,
 ) -> xr.Dataset:
     """Lyapunov exponents and verdicts of full-batch updates at several learning rates, beside those of the flow.
 
@@ -94,18 +109,12 @@ def step_sizes(
     return dataset
 
 
-def _rates(spec: Spec, given: Any) -> list[float]:
+def _rates(spec: Spec, given: Sequence[float] | None) -> list[float]:
     """In decreasing order, with 0 for the flow at the end."""
     if given is None:
         rate = getattr(spec.dynamics, "learning_rate", RATE)
         given = [rate / divisor for divisor in DIVISORS]
-    try:
-        rates = [positive("learning_rates", rate) for rate in given]
-    except TypeError:
-        raise ValueError(f"learning_rates: got {given!r}, required is a list of positive numbers.") from None
-    if len(set(rates)) < len(rates) or not rates:
-        raise ValueError(f"learning_rates: got {list(given)!r}, required are different positive numbers.")
-    return [*sorted(rates, reverse=True), 0.0]
+    return [*sorted(given, reverse=True), 0.0]
 
 
 def _with(spec: Spec, rate: float) -> Spec:

@@ -4,25 +4,25 @@ from typing import Any
 
 import xarray as xr
 
-from ...precision import double_precision
-from ..runs import Interrupted, Progress, reporting, stopped
+from ..arguments import Bar, Count, Function, Graph, Length, Positive, Rule, Seed, study
+from ..runs import Interrupted, reporting, stopped
 from .dataset import assemble
 from .runs import run_all
 from .starts import started
 
 
-@double_precision
+@study
 def classify(
     spec_or_system: Any,
     *,
-    transient: float | None = None,
-    duration: float | None = None,
-    exponents: int | None = None,
-    observables: Any = None,
-    seed: Any = None,
-    progress: bool | Progress | None = None,
-    rule: Any = None,
-    graph: Any = None,
+    transient: Length | None = None,
+    duration: Positive | None = None,
+    exponents: Count | None = None,
+    observables: Function | None = None,
+    seed: Seed | None = None,
+    progress: Bar = None,
+    rule: Rule = None,
+    graph: Graph = None,
 ) -> xr.Dataset:
     """What kind of motion a run ends in, by several indicators.
 

@@ -1,7 +1,6 @@
 """Which rule is faster, in pairs of runs on the same problem: `compare_rules`."""
 
 from collections.abc import Hashable
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,7 +8,7 @@ import xarray as xr
 from ... import results
 from ...measures import paired_times as pt
 from ...variable import Variable
-from ..arguments import whole
+from ..arguments import Natural, study
 from .dataset import Outcome
 
 R, C = ("rule",), ("compared",)
@@ -47,7 +46,8 @@ VARIABLES = (
 REQUIRED = "convergence_time", "convergence_epoch", "horizon"
 
 
-def compare_rules(dataset: Any, *, baseline: Any = None, seed: Any = 0) -> xr.Dataset:
+@study
+def compare_rules(dataset: xr.Dataset, *, baseline: str | None = None, seed: Natural = 0) -> xr.Dataset:
     """Compare convergence times of rules with those of a baseline, pair by pair.
 
     ```python
@@ -79,7 +79,6 @@ def compare_rules(dataset: Any, *, baseline: Any = None, seed: Any = 0) -> xr.Da
     """
     if not isinstance(dataset, xr.Dataset) or any(name not in dataset for name in REQUIRED):
         raise ValueError("dataset: required is one of curlflow.convergence, or of a sweep of that study.")
-    seed = whole("seed", seed, 0)
     if not {"rule", "realization"} <= set(dataset["convergence_time"].dims):
         raise ValueError("dataset: rule and realization must be dimensions; select one by [0:1], not by 0.")
     names = [str(name) for name in dataset["rule"].to_numpy()]

@@ -2,44 +2,44 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from ...precision import double_precision
 from ...problem import Problem
 from ...spec import Spec
-from ..arguments import flag, one_of, positive, whole
-from ..runs import Interrupted, Progress, in_turns, reporting, stopped
+from ..arguments import Bar, Flag, Graph, Natural, Positive, study
+from ..runs import Interrupted, in_turns, reporting, stopped
 from ..subject import architecture_of, subject_attributes
 from ..train.plan import Plan
 from ..train.starts import prepared
-from ..train.study import MOST_EPOCHS, MOST_RECORDS
+from ..train.study import Epochs, Records
 from .comparison import compare_rules
 from .dataset import assemble
 from .rules import named_rules
 from .runs import Arriving, arrive, compiled, on_device
 
 ERRORS = ("train", "test")
+Rules = Sequence[Any] | Mapping[str, Any]
 
 
-@double_precision
+@study
 def convergence(
     spec: Any,
     *,
-    threshold: Any = 1e-3,
-    error: Any = "test",
-    relative: Any = False,
-    rules: Any = None,
-    epochs: Any = 100_000,
-    records: Any = 100,
-    to_end: Any = False,
-    seed: Any = 0,
-    compress: Any = True,
-    progress: bool | Progress | None = None,
-    graph: Any = None,
+    threshold: Positive = 1e-3,
+    error: Literal["train", "test"] = "test",
+    relative: Flag = False,
+    rules: Rules | None = None,
+    epochs: Epochs = 100_000,
+    records: Records = 100,
+    to_end: Flag = False,
+    seed: Natural = 0,
+    compress: Flag = True,
+    progress: Bar = None,
+    graph: Graph = None,
 ) -> xr.Dataset:
     """When learning reaches an error, under several rules on the same problems.
 
@@ -85,15 +85,10 @@ def convergence(
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
     settings = {
-        "threshold": positive("threshold", threshold),
-        "error": one_of("error", error, ERRORS),
-        "relative": flag("relative", relative),
-        "epochs": whole("epochs", epochs, 1, MOST_EPOCHS),
-        "records": whole("records", records, 1, MOST_RECORDS),
-        "to_end": flag("to_end", to_end),
-        "seed": whole("seed", seed, 0),
-    }
-    compress, architecture = flag("compress", compress), architecture_of(spec, graph)
+        "threshold": threshold, "error": error, "relative": relative, "epochs": epochs, "records": records,
+        "to_end": to_end, "seed": seed,
+    }  # fmt: skip
+    architecture = architecture_of(spec, graph)
     chosen = named_rules(spec, rules)
     problems = {name: _problems(spec, name, rule, architecture) for name, rule in chosen.items()}
     first = next(iter(problems.values()))

@@ -11,7 +11,7 @@ from ... import results
 from ...measures import circulation, jacobian_parts
 from ...measures.jacobian_parts import Parts
 from ...variable import Variable
-from .directions import plain
+from ..arguments import plain
 from .points import Where
 
 STATUS = {"ancillary_variables": "status"}

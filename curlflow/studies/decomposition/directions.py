@@ -2,18 +2,21 @@
 
 import numbers
 import reprlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import jax
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
 from ...measures.jacobian_parts import NOISE, Scales, both_products, rotation_plane
 from ...networks import Feedforward
-from ..arguments import positive
+from ..arguments import Positive, check, plain
 from .flat_fields import Subject, flattened
 
 WORDS = ("rotation", "trajectory")
+Directions = Literal["rotation", "trajectory"] | Sequence[Any] | np.ndarray | jax.Array | xr.DataArray
 PARALLEL = 1e-8
 """Directions whose sine is smaller than this do not span a plane that rounding leaves alone."""
 
@@ -25,14 +28,9 @@ RESOLVED = 1e-12
 Plane = Float[np.ndarray, "2 n"]
 
 
-def plain(value: Any) -> Any:
-    """A NumPy or JAX number as a Python one, anything else as it is."""
-    return value.item() if hasattr(value, "item") and np.ndim(value) == 0 else value
-
-
 def length(name: str, value: Any) -> float:
     """A length in weight space."""
-    value = positive(name, plain(value))
+    value = check(name, value, Positive)
     if not SHORTEST <= value <= LONGEST:
         raise ValueError(f"{name}: got {value}, allowed are lengths from {SHORTEST:g} to {LONGEST:g}.")
     return value

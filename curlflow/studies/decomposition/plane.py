@@ -1,7 +1,7 @@
 """A learning rule on a plane through weight space, split into gradient, curl and harmonic part."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -12,12 +12,11 @@ from jaxtyping import Array, Float
 
 from ...measures.helmholtz import HelmholtzHodge, Rectangle, edge_integrals, helmholtz_hodge
 from ...measures.jacobian_parts import NOISE
-from ...precision import double_precision
 from ...spec import Spec
 from ...systems import AbstractSystem
-from ..arguments import check_subject, whole
+from ..arguments import Function, Graph, Rule, check, check_subject, study, whole
 from ..subject import architecture_of, subject_attributes
-from .directions import RESOLVED, check_directions, length, plain, plane
+from .directions import RESOLVED, Directions, check_directions, length, plane
 from .flat_fields import FlatPlane, FlatVectorField, OnConstraint, Subject, point, subjects_of
 from .plane_dataset import plane_dataset
 
@@ -29,18 +28,18 @@ TOGETHER = 16
 """Points under one `vmap`."""
 
 
-@double_precision
+@study
 def plane_decomposition(
     spec_or_system: Spec | AbstractSystem,
     *,
-    at: Any = "start",
-    directions: Any = None,
-    extent: Any = 1.0,
-    grid: Any = 48,
-    realization: Any = 0,
-    rule: Any = None,
-    graph: Any = None,
-    loss: Any = None,
+    at: Literal["start", "solution", "origin"] | Any = "start",
+    directions: Directions | None = None,
+    extent: float | Sequence[float] | np.ndarray = 1.0,
+    grid: int | Sequence[int] | np.ndarray = 48,
+    realization: whole(0, LAST_REALIZATION) = 0,
+    rule: Rule = None,
+    graph: Graph = None,
+    loss: Function | None = None,
 ) -> xr.Dataset:
     """A learning rule on a plane through weight space: its gradient, curl and harmonic parts on a grid.
 
@@ -87,12 +86,11 @@ def plane_decomposition(
     """
     check_subject(spec_or_system, rule)
     half_widths = tuple(length("extent", a) for a in _pair("extent", extent))
-    cells = tuple(whole("grid", plain(n), 2) for n in _pair("grid", grid))
+    cells = tuple(check("grid", n, whole(2)) for n in _pair("grid", grid))
     architecture = architecture_of(spec_or_system, graph)
-    only = whole("realization", plain(realization), 0, LAST_REALIZATION)
-    if only and not isinstance(spec_or_system, Spec):
-        raise ValueError(f"realization: got {only}, but a flow has one only; leave it out.")
-    (subject,) = subjects_of(spec_or_system, rule, loss, architecture, only)
+    if realization and not isinstance(spec_or_system, Spec):
+        raise ValueError(f"realization: got {realization}, but a flow has one only; leave it out.")
+    (subject,) = subjects_of(spec_or_system, rule, loss, architecture, realization)
     if subject.size < 2:
         raise ValueError("spec_or_system: it has one weight or state variable, and a plane needs two.")
     check_directions(directions, subject)
@@ -105,7 +103,7 @@ def plane_decomposition(
     across = plane(directions, subject, centre)
     rectangle = Rectangle.centred(half_widths, cells)
     parts, losses, least = _measured(subject, centre, across, rectangle)
-    settings = {"extent": half_widths, "grid": cells, "realization": only}
+    settings = {"extent": half_widths, "grid": cells, "realization": realization}
     labels = {"at": at if isinstance(at, str) else "weights", "directions": directions}
     attributes = subject_attributes(spec_or_system, rule, architecture)
     return plane_dataset(parts, rectangle, losses, least, centre, across, settings | labels, attributes)

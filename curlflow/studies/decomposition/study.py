@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -21,30 +21,27 @@ from ...measures.jacobian_parts import (
     speed_and_angle,
     without_noise,
 )
-from ...precision import double_precision
 from ...spec import Spec
 from ...status import Status
 from ...systems import AbstractSystem
-from ..arguments import check_subject, one_of, whole
+from ..arguments import Bar, Function, Graph, Positive, Rule, Seed, check_subject, study, whole
 from ..runs import Interrupted, Progress, in_turns, reporting
 from ..subject import architecture_of, subject_attributes
 from .dataset import assemble
-from .directions import RESOLVED, check_directions, length, plain, plane
+from .directions import RESOLVED, Directions, check_directions, length, plane
 from .flat_fields import OnConstraint, Subject, subjects_of
 from .points import Points, points_of
 
 EXACT_LIMIT = 20_000
 """The most weights for which all products are taken by default; beyond it the parts are estimated."""
 MOST_PROBES = 1_000_000
-LARGEST_SEED = 2**63 - 1
 STORED = 2_000
 """The most weights for which the directions of the circle's plane are stored."""
-METHODS = ("auto", "exact", "estimate")
 
 
 @dataclass(frozen=True)
-class Options:
-    """The checked arguments of `decomposition`."""
+class DecompositionOptions:
+    """How points are taken apart; `method` is what is done, "exact" or "estimate"."""
 
     method: str
     probes: int
@@ -65,21 +62,21 @@ class Realization:
     done: int = 0
 
 
-@double_precision
+@study
 def decomposition(
     spec_or_system: Spec | AbstractSystem,
     *,
-    at: Any = "start",
+    at: Literal["start", "solution", "origin"] | Any = "start",
     times: Sequence[float] | np.ndarray | None = None,
-    rule: Any = None,
-    graph: Any = None,
-    loss: Any = None,
-    method: Any = "auto",
-    probes: Any = 512,
-    seed: Any = 0,
-    directions: Any = None,
-    radius: Any = 0.1,
-    progress: bool | Progress | None = None,
+    rule: Rule = None,
+    graph: Graph = None,
+    loss: Function | None = None,
+    method: Literal["auto", "exact", "estimate"] = "auto",
+    probes: whole(2, MOST_PROBES) = 512,
+    seed: Seed = 0,
+    directions: Directions | None = None,
+    radius: Positive = 0.1,
+    progress: Bar = None,
 ) -> xr.Dataset:
     """How much of a learning rule is gradient and how much is curl, at a point or along learning.
 
@@ -134,7 +131,10 @@ def decomposition(
     check_subject(spec_or_system, rule)
     architecture = architecture_of(spec_or_system, graph)
     subjects = subjects_of(spec_or_system, rule, loss, architecture)
-    options = _checked(method, probes, seed, directions, radius, subjects[0])
+    check_directions(directions, subjects[0])
+    if method == "auto":
+        method = "exact" if subjects[0].size <= EXACT_LIMIT else "estimate"
+    options = DecompositionOptions(method, probes, seed, directions, length("radius", radius))
     where = points_of(spec_or_system, at, times, {"rule": rule, "graph": architecture}, subjects, progress)
     realizations = [
         Realization(i, subject, points, _nothing(len(points.states)), _no_planes(points.states))
@@ -153,21 +153,6 @@ def decomposition(
     if interrupted:
         raise Interrupted(dataset)
     return dataset
-
-
-def _checked(method: Any, probes: Any, seed: Any, directions: Any, radius: Any, subject: Subject) -> Options:
-    """The arguments, in range; `method` is what will be done."""
-    one_of("method", method, METHODS)
-    check_directions(directions, subject)
-    if method == "auto":
-        method = "exact" if subject.size <= EXACT_LIMIT else "estimate"
-    return Options(
-        method=method,
-        probes=whole("probes", plain(probes), 2, MOST_PROBES),
-        seed=whole("seed", plain(seed), 0, LARGEST_SEED),
-        directions=directions,
-        radius=length("radius", radius),
-    )
 
 
 WITHOUT_FREEDOM = (
@@ -202,7 +187,7 @@ def _no_planes(states: Float[np.ndarray, "points n"]) -> np.ndarray | None:
     return np.full((points, 2, n), np.nan) if 2 <= n <= STORED else None
 
 
-def _decompose(r: Realization, options: Options, report: Progress) -> Iterator[None]:
+def _decompose(r: Realization, options: DecompositionOptions, report: Progress) -> Iterator[None]:
     """All points of one realization, one after the other."""
     total = len(r.points.states)
     for k, (x, time) in enumerate(zip(r.points.states, r.points.times, strict=True)):
@@ -228,11 +213,13 @@ def _decompose(r: Realization, options: Options, report: Progress) -> Iterator[N
     report(r.index, "Jacobian", 1.0)
 
 
-def _number(subject: Subject, options: Options) -> int:
+def _number(subject: Subject, options: DecompositionOptions) -> int:
     return subject.size if options.method == "exact" else options.probes
 
 
-def _products(subject: Subject, x: np.ndarray, time: float, options: Options) -> Iterator[Float[np.ndarray, "_ 3"]]:
+def _products(
+    subject: Subject, x: np.ndarray, time: float, options: DecompositionOptions
+) -> Iterator[Float[np.ndarray, "_ 3"]]:
     """All products so far, after each compiled call."""
     number = _number(subject, options)
     vectors = Basis() if options.method == "exact" else RandomSigns(jax.random.key(options.seed))
@@ -243,7 +230,7 @@ def _products(subject: Subject, x: np.ndarray, time: float, options: Options) ->
         yield rows[:number]
 
 
-def _norms(rows: Float[np.ndarray, "_ 3"], options: Options, scale: Scales) -> dict[str, float]:
+def _norms(rows: Float[np.ndarray, "_ 3"], options: DecompositionOptions, scale: Scales) -> dict[str, float]:
     if options.method == "exact":
         parts, errors = exact_parts(rows), Parts(0.0, 0.0, 0.0, 0.0)
     else:

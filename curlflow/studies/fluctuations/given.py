@@ -64,7 +64,8 @@ def check_meaning(given: Mapping[str, Any]) -> None:
     """Refuse arguments that have no meaning for datasets."""
     for name, (why, nothing) in WITHOUT_MEANING.items():
         if not any(given[name] is value for value in nothing):
-            raise ValueError(f"{name}: got {reprlib.repr(given[name])}; {why}, leave it out.")
+            value = f"{given[name]:g}" if name == "interval" else reprlib.repr(given[name])
+            raise ValueError(f"{name}: got {value}; {why}, leave it out.")
 
 
 def _recorded(dataset: xr.Dataset) -> Recorded:

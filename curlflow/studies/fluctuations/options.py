@@ -3,13 +3,14 @@
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from pydantic import PlainValidator
 
 from ...measures.window import CAPACITY, snapshot_places
-from ..arguments import positive, whole
+from ..arguments import Length, Positive, check, whole
 from ..subject import Subject
 from ..train.plan import EPOCH
 
@@ -50,7 +51,7 @@ class FluctuationOptions:
     seed: int
 
     @classmethod
-    def checked(cls, given: dict[str, Any], subject: Subject) -> "FluctuationOptions":
+    def of(cls, given: dict[str, Any], subject: Subject) -> "FluctuationOptions":
         """Options from what was given, with defaults."""
         start, stop = _window(given["window"], subject.continuous, subject.learning)
         interval = _interval(given["interval"], stop - start, subject.continuous)
@@ -70,12 +71,12 @@ class FluctuationOptions:
         lags = given["lags"]
         if lags is None:
             lags = min(max(1, samples // 2), LAGS)
-        elif whole("lags", lags, 1) > samples // 2:
+        elif lags > samples // 2:
             raise ValueError(
                 f"lags: got {lags}, allowed are 1 to {samples // 2}, half of the {samples} samples of the window; "
-                f"{lags} lags need {2 * int(lags)} samples."
+                f"{lags} lags need {2 * lags} samples."
             )
-        most = whole("snapshots", given["snapshots"], 2, MOST_SNAPSHOTS)
+        most = given["snapshots"]
         every = math.ceil(samples / most)
         if every > CAPACITY:
             raise ValueError(
@@ -88,10 +89,9 @@ class FluctuationOptions:
             components = min(3, spanned)
         else:
             why = f", what {shots} snapshots of {numbers} numbers span"
-            components = whole("components", components, 1, spanned, why)
-        weights = WEIGHTS if given["weights"] is None else whole("weights", given["weights"], 1)
-        seed = whole("seed", given["seed"], 0)
-        return cls(start, interval, samples, int(lags), min(weights, numbers), components, every, seed)
+            components = check("components", components, whole(1, spanned), why)
+        weights = WEIGHTS if given["weights"] is None else given["weights"]
+        return cls(start, interval, samples, lags, min(weights, numbers), components, every, given["seed"])
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _window(given: Any, flow: bool, learning: bool) -> tuple[float, float]:
             return start * EPOCH, stop * EPOCH
         # Iterations of maps say less than units of time of flows.
         return (start, stop) if flow or learning else (10 * start, 10 * stop)
-    start, stop = window_from(given)
+    start, stop = given
     if not flow and (start % 1 or stop % 1):
         raise ValueError(f"window: got {start:g} to {stop:g}; for updates and maps they are whole numbers.")
     return start, stop
@@ -136,12 +136,15 @@ def window_from(given: Any) -> tuple[float, float]:
     """A pair of numbers, the second above the first, and the first not below zero."""
     try:
         start, stop = given
-        start, stop = positive("window", start, zero=True), positive("window", stop)
+        start, stop = check("window", start, Length), check("window", stop, Positive)
     except (TypeError, ValueError):
         raise ValueError(f"window: got {given!r}, required are two times, from 0, as in (9900, 10000).") from None
     if not start < stop:
         raise ValueError(f"window: got {start:g} to {stop:g}; its end must come after its beginning.")
     return start, stop
+
+
+Window = Annotated[tuple[float, float], PlainValidator(window_from)]
 
 
 def _interval(given: Any, length: float, flow: bool) -> float:
@@ -155,7 +158,6 @@ def _interval(given: Any, length: float, flow: bool) -> float:
                 "some of its states."
             )
         return 1.0
-    interval = positive("interval", given)
-    if not flow and interval % 1:
-        raise ValueError(f"interval: got {interval:g}; for updates and maps it is a whole number.")
-    return interval
+    if not flow and given % 1:
+        raise ValueError(f"interval: got {given:g}; for updates and maps it is a whole number.")
+    return given

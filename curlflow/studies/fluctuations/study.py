@@ -5,36 +5,35 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...precision import double_precision
 from ...spec import Spec
 from ...systems import AbstractSystem
-from ..arguments import flag
+from ..arguments import Bar, Count, Flag, Graph, Natural, Positive, Rule, study, whole
 from ..runs import finished
 from ..subject import Subject
 from .dataset import Axes, Sampled, fluctuation_dataset
 from .given import check_meaning, sampled
-from .options import FluctuationOptions
+from .options import MOST_SNAPSHOTS, FluctuationOptions, Window
 from .runs import WindowRun, run_all
 
 SNAPSHOTS = 1000
 SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
 
 
-@double_precision
+@study
 def fluctuations(
     spec_or_system_or_dataset: Any,
     *,
-    window: Any = None,
-    interval: Any = None,
-    lags: Any = None,
-    weights: Any = None,
-    components: Any = None,
-    snapshots: Any = SNAPSHOTS,
-    seed: Any = 0,
-    progress: Any = None,
-    rule: Any = None,
-    graph: Any = None,
-    compress: Any = True,
+    window: Window | None = None,
+    interval: Positive | None = None,
+    lags: Count | None = None,
+    weights: Count | None = None,
+    components: Count | None = None,
+    snapshots: whole(2, MOST_SNAPSHOTS) = SNAPSHOTS,
+    seed: Natural = 0,
+    progress: Bar = None,
+    rule: Rule = None,
+    graph: Graph = None,
+    compress: Flag = True,
 ) -> xr.Dataset:
     """Autocorrelation, order parameter and principal components over a window of a run.
 
@@ -101,9 +100,8 @@ def fluctuations(
             "curlflow.Spec, as curlflow.preset(NAME) gives, a Flow, a Map, a Diffusion, or an xarray.Dataset with "
             'weights or states along a run; array.to_dataset(name="state") makes one of a DataArray.'
         )
-    compress = flag("compress", compress)
     subject = Subject.of(spec_or_system_or_dataset, rule=rule, graph=graph, compress=compress)
-    options = FluctuationOptions.checked(given, subject)
+    options = FluctuationOptions.of(given, subject)
     indices = options.chosen(subject.size)
     runs = _runs(subject)
     interrupted = run_all(runs, options, indices, progress)

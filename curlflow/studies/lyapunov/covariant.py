@@ -4,8 +4,8 @@ from typing import Any
 
 import xarray as xr
 
-from ...precision import double_precision
-from ..runs import Progress, attended, finished
+from ..arguments import Bar, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
+from ..runs import attended, finished
 from ..subject import Subject
 from .covariant_dataset import Places, covariant_dataset
 from .covariant_runs import FramedRun, run_forward
@@ -13,22 +13,22 @@ from .options import LyapunovOptions
 from .runs import prepare
 
 
-@double_precision
+@study
 def covariant_vectors(
     spec_or_system: Any,
     *,
-    exponents: int | None = None,
-    duration: float | None = None,
-    transient: float | None = None,
-    alignment: float | None = None,
-    block: float | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    seed: int | None = None,
-    progress: bool | Progress | None = None,
-    rule: Any = None,
-    graph: Any = None,
-    transverse: bool = False,
+    exponents: Count | None = None,
+    duration: Positive | None = None,
+    transient: Length | None = None,
+    alignment: Length | None = None,
+    block: Positive | None = None,
+    rtol: Tolerance | None = None,
+    atol: Tolerance | None = None,
+    seed: Seed | None = None,
+    progress: Bar = None,
+    rule: Rule = None,
+    graph: Graph = None,
+    transverse: Flag = False,
 ) -> xr.Dataset:
     """Covariant Lyapunov vectors: their growth, the angles between them, and the synapses that they live on.
 
@@ -71,7 +71,7 @@ def covariant_vectors(
     }  # fmt: skip
     subject = Subject.of(spec_or_system, rule=rule, graph=graph, transverse=transverse, tangents=True)
     systems, spaces = subject.with_tolerances(rtol, atol), subject.spaces
-    options = LyapunovOptions.checked(given, systems[0], spaces[0])
+    options = LyapunovOptions.of(given, systems[0], spaces[0])
     if options.block is not None and options.block > options.duration:
         raise ValueError(
             f"block: got {options.block:g}, allowed are lengths up to the duration, {options.duration:g}."

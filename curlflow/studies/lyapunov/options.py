@@ -6,7 +6,7 @@ from typing import Any
 
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
-from ..arguments import one_of, positive, whole
+from ..arguments import check, whole
 
 DURATION, TRANSIENT, ALIGNMENT = 1000.0, 1000.0, 100.0
 """Default lengths in units of time, for flows."""
@@ -36,8 +36,8 @@ class LyapunovOptions:
     seed: int
 
     @classmethod
-    def checked(cls, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace) -> "LyapunovOptions":
-        """Check what was `given` for `system` and the tangent space of its exponents; fill in the defaults.
+    def of(cls, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace) -> "LyapunovOptions":
+        """What was `given` for `system` and the tangent space of its exponents, with defaults.
 
         **Raises:** `ValueError` for arguments out of range.
         """
@@ -63,29 +63,26 @@ class LyapunovOptions:
         full = {**defaults, **given}
         free = system.constraint.codimension(system.state) == 0
         dimension = f", the dimension of the {'state' if free else 'tangent space of the constraint'}"
-        if system.continuous:
-            one_of("stepping", full["stepping"], ("adaptive", "fixed"))
-        elif "stepping" in given:
+        if not system.continuous and "stepping" in given:
             raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")
         return cls(
-            exponents=whole("exponents", full["exponents"], 1, most, dimension),
-            duration=positive("duration", full["duration"]),
+            exponents=check("exponents", full["exponents"], whole(1, most), dimension),
+            duration=full["duration"],
             before=full.get("before", 0.0),
-            transient=positive("transient", full["transient"], zero=True),
-            alignment=positive("alignment", full["alignment"], zero=True),
+            transient=full["transient"],
+            alignment=full["alignment"],
             block=_block(system, full["block"]),
-            tolerance=None if full["tolerance"] is None else positive("tolerance", full["tolerance"]),
+            tolerance=full["tolerance"],
             rtol=full["rtol"],
             atol=full["atol"],
             stepping=full["stepping"],
-            seed=whole("seed", full["seed"], 0, 2**63 - 1),
+            seed=full["seed"],
         )
 
 
 def _block(system: AbstractSystem, block: float | None) -> float | None:
     if block is None:
         return None
-    block = positive("block", block)
     length = float(system.time(system.span(block)))
     if length <= 0:
         raise ValueError(f"block: got {block}, shorter than an iteration of the map, {float(system.time(1))}.")

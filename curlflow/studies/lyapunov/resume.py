@@ -70,7 +70,7 @@ def _options(
     options["before"] = used["duration"] if used.get("block") is not None else 0.0
     if system.continuous:
         options |= {name: used.get(name) for name in ("stepping", "rtol", "atol")}
-    return LyapunovOptions.checked(options, system, space)
+    return LyapunovOptions.of(options, system, space)
 
 
 def _check_subject(previous: xr.Dataset, subject: Mapping[str, str], number: int) -> None:

@@ -1,13 +1,13 @@
 """Lyapunov exponents with error bars, of a spec or of any system: `lyapunov`."""
 
-from typing import Any
+from typing import Literal
 
 import xarray as xr
 
-from ...precision import double_precision
 from ...spec import Spec
 from ...systems import AbstractSystem
-from ..runs import Progress, attended, finished
+from ..arguments import Bar, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
+from ..runs import attended, finished
 from ..subject import Subject
 from .dataset import lyapunov_dataset
 from .options import LyapunovOptions
@@ -15,26 +15,26 @@ from .resume import check_resumed, restored
 from .runs import TangentRun, average, prepare
 
 
-@double_precision
+@study
 def lyapunov(
     spec_or_system: Spec | AbstractSystem,
     *,
-    exponents: int | None = None,
-    duration: float | None = None,
-    transient: float | None = None,
-    alignment: float | None = None,
-    block: float | None = None,
-    tolerance: float | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    stepping: str | None = None,
-    seed: int | None = None,
-    resume: Any = None,
-    progress: bool | Progress | None = None,
-    rule: Any = None,
-    graph: Any = None,
-    compress: bool = True,
-    transverse: bool = False,
+    exponents: Count | None = None,
+    duration: Positive | None = None,
+    transient: Length | None = None,
+    alignment: Length | None = None,
+    block: Positive | None = None,
+    tolerance: Positive | None = None,
+    rtol: Tolerance | None = None,
+    atol: Tolerance | None = None,
+    stepping: Literal["adaptive", "fixed"] | None = None,
+    seed: Seed | None = None,
+    resume: xr.Dataset | None = None,
+    progress: Bar = None,
+    rule: Rule = None,
+    graph: Graph = None,
+    compress: Flag = True,
+    transverse: Flag = False,
 ) -> xr.Dataset:
     """The leading Lyapunov exponents, with standard errors.
 
@@ -106,7 +106,7 @@ def lyapunov(
     if resume is not None:
         options, runs = restored(resume, given, subject.identity, systems, spaces)
     else:
-        options = LyapunovOptions.checked(given, systems[0], spaces[0])
+        options = LyapunovOptions.of(given, systems[0], spaces[0])
         pairs = enumerate(zip(systems, spaces, strict=True))
         runs = [TangentRun.fresh(i, system, options, space) for i, (system, space) in pairs]
 

@@ -3,14 +3,13 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
 import xarray as xr
 
 from ...networks import Feedforward
-from ...precision import double_precision
 from ...problem import Problem
 from ...spec import Spec
 from ...status import Status
@@ -19,9 +18,9 @@ from ...systems.learning import learning_flow
 from ...systems.linearised import linearisation
 from ...systems.linearised.kernels import geometry
 from ...tangents import size
-from ..arguments import below_one, check_subject, whole
+from ..arguments import Bar, Count, Graph, Rule, Tolerance, check_subject, study
 from ..points import points_of, state_of
-from ..runs import Interrupted, Progress, reporting
+from ..runs import Interrupted, reporting
 from ..subject import architecture_of, subject_attributes
 from .dataset import assemble
 from .decision import Verdict, judged
@@ -33,16 +32,16 @@ FIXED = 1e-9
 """A point is fixed if the velocity is below this fraction of the norm of the state plus one."""
 
 
-@double_precision
+@study
 def stability(
     spec_or_system: Spec | AbstractSystem,
     *,
-    at: Any = None,
-    eigenvalues: int = 10,
-    tolerance: float = TOLERANCE,
-    progress: bool | Progress | None = None,
-    rule: Any = None,
-    graph: Any = None,
+    at: Literal["solution", "origin", "start"] | Any = None,
+    eigenvalues: Count = 10,
+    tolerance: Tolerance = TOLERANCE,
+    progress: Bar = None,
+    rule: Rule = None,
+    graph: Graph = None,
 ) -> xr.Dataset:
     """The linear stability of a point: eigenvalues of the dynamics there, and the verdict.
 
@@ -94,7 +93,6 @@ def stability(
             "spec_or_system: got a Diffusion, which noise drives on; give the Flow of its drift for stability in the "
             "mean, or take curlflow.lyapunov."
         )
-    number, tolerance = whole("eigenvalues", eigenvalues, 1), below_one("tolerance", tolerance)
     learning = isinstance(spec_or_system, Spec)
     architecture = architecture_of(spec_or_system, graph)
     if learning:
@@ -108,9 +106,9 @@ def stability(
             for i, (problem, point) in enumerate(zip(problems, points, strict=True)):
                 report(i, "eigenvalues", 0.0)
                 verdicts.append(
-                    _learning_verdict(problem, point, at, number, tolerance)
+                    _learning_verdict(problem, point, at, eigenvalues, tolerance)
                     if learning
-                    else _system_verdict(spec_or_system, point, number)
+                    else _system_verdict(spec_or_system, point, eigenvalues)
                 )
                 report(i, "eigenvalues", 1.0)
         except KeyboardInterrupt:
@@ -121,7 +119,7 @@ def stability(
     subject = subject_attributes(spec_or_system, rule, architecture)
     default = ("solution" if at is None else "weights") if learning else "state"
     name = at if isinstance(at, str) else default
-    dataset = assemble(verdicts, len(points), name, number, tolerance, subject | {"comment": comment})
+    dataset = assemble(verdicts, len(points), name, eigenvalues, tolerance, subject | {"comment": comment})
     if interrupted:
         raise Interrupted(dataset)
     return dataset

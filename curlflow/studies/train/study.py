@@ -6,9 +6,8 @@ from typing import Any
 import jax
 import xarray as xr
 
-from ...precision import double_precision
 from ...spec import Spec
-from ..arguments import flag, positive, whole
+from ..arguments import Bar, Flag, Graph, Positive, Rule, study, whole
 from ..runs import Interrupted, Progress, in_turns, reporting, silent, stopped
 from ..subject import architecture_of, subject_attributes
 from .batches import LANES, learn_together, shares_covariance
@@ -17,21 +16,21 @@ from .plan import Plan
 from .runs import Run, advanced, learn
 from .starts import prepared
 
-MOST_EPOCHS, MOST_RECORDS = 10**15, 10**6
+Epochs, Records = whole(1, 10**15), whole(1, 10**6)
 
 
-@double_precision
+@study
 def train(
     spec: Spec,
     *,
-    epochs: float = 100_000,
-    records: float = 100,
-    threshold: float | None = None,
-    stop: Any = True,
-    compress: Any = True,
-    progress: bool | Progress | None = None,
-    rule: Any = None,
-    graph: Any = None,
+    epochs: Epochs = 100_000,
+    records: Records = 100,
+    threshold: Positive | None = None,
+    stop: Flag = True,
+    compress: Flag = True,
+    progress: Bar = None,
+    rule: Rule = None,
+    graph: Graph = None,
 ) -> xr.Dataset:
     """Run learning to its end: final errors, the peak on the way, and whether it settled.
 
@@ -73,7 +72,7 @@ def train(
     """
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
-    settings, compress = _checked(epochs, records, threshold, stop), flag("compress", compress)
+    settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
     architecture = architecture_of(spec, graph)
     problems = [spec.build(realization=i, rule=rule, graph=architecture) for i in range(spec.realizations)]
     runs = [prepared(i, problem, compress) for i, problem in enumerate(problems)]
@@ -86,15 +85,15 @@ def train(
     return dataset
 
 
-@double_precision
+@study
 def train_together(
     specs: Sequence[Spec],
     *,
-    epochs: float = 100_000,
-    records: float = 100,
-    threshold: float | None = None,
-    stop: Any = True,
-    compress: Any = True,
+    epochs: Epochs = 100_000,
+    records: Records = 100,
+    threshold: Positive | None = None,
+    stop: Flag = True,
+    compress: Flag = True,
 ) -> list[xr.Dataset]:
     """`train` for every spec; on an accelerator all their runs of equal shapes are one batch.
 
@@ -104,7 +103,7 @@ def train_together(
 
     **Raises:** `ValueError` as `train`.
     """
-    settings, compress = _checked(epochs, records, threshold, stop), flag("compress", compress)
+    settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
     if not all(isinstance(spec, Spec) for spec in specs):
         raise ValueError("specs: required is a list of curlflow.Spec.")
     runs = [[prepared(i, spec.build(realization=i), compress) for i in range(spec.realizations)] for spec in specs]
@@ -121,16 +120,6 @@ def train_together(
         assemble(some, plans[kind], settings, subject_attributes(spec, None))
         for spec, kind, some in zip(specs, kinds, runs, strict=True)
     ]
-
-
-def _checked(epochs: Any, records: Any, threshold: Any, stop: Any) -> dict[str, Any]:
-    """The settings of a run, as the dataset carries them."""
-    return {
-        "epochs": whole("epochs", epochs, 1, MOST_EPOCHS),
-        "records": whole("records", records, 1, MOST_RECORDS),
-        "threshold": None if threshold is None else positive("threshold", threshold),
-        "stop": flag("stop", stop),
-    }
 
 
 def _run_all(runs: list[Run], plan: Plan, settings: dict[str, Any], report: Progress) -> None:

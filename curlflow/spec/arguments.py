@@ -1,0 +1,172 @@
+"""The types of arguments of studies, and `checked`, which holds arguments against them.
+
+    def study(spec, *, duration: Positive | None = None, exponents: Count = 3): ...
+
+    checked(study, {"duration": -1})  # ValueError: duration: got -1.0, allowed are finite numbers above 0.
+
+A study checks its arguments so, and so do the command line and the plan of a sweep, which need not call the study.
+"""
+
+import collections.abc
+import inspect
+import math
+import numbers
+import typing
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from .sentences import nearest
+
+
+def plain(value: Any) -> Any:
+    """A NumPy or JAX number as a Python one, anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
+def _real(value: Any) -> Any:
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ValueError("no number")
+    return value
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(_real(value))
+    except OverflowError:
+        return math.inf
+
+
+def _whole(value: Any) -> int:
+    value = _real(value)
+    if value != value // 1:
+        raise ValueError("no whole number")
+    return int(value)
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number; 3.0 is one, True is none."""
+Count = Annotated[Whole, Field(ge=1)]
+Natural = Annotated[Whole, Field(ge=0)]
+Seed = Annotated[Whole, Field(ge=0, le=2**63 - 1)]
+"""Of JAX's random numbers."""
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+Length = Annotated[Number, Field(ge=0)]
+Tolerance = Annotated[Number, Field(gt=0, lt=1)]
+Flag = Annotated[bool, Field(strict=True)]
+Function = Annotated[Callable[..., Any], Field()]
+"""A function of the state."""
+
+
+def whole(least: int, most: int | None = None) -> Any:
+    """The type of whole numbers from `least` to `most`."""
+    return Annotated[Whole, Field(ge=least, le=most)]
+
+
+def parts(annotation: Any) -> tuple[Any, ...]:
+    """The types that a union joins, without None; those of any other annotation are itself."""
+    union = typing.get_origin(annotation) in (typing.Union, UnionType)
+    return tuple(a for a in typing.get_args(annotation) if a is not type(None)) if union else (annotation,)
+
+
+def words(annotation: Any) -> tuple[str, ...]:
+    """The words that an annotation allows."""
+    chosen = [a for a in parts(annotation) if typing.get_origin(a) is Literal]
+    return typing.get_args(chosen[0]) if chosen else ()
+
+
+def allowed(annotation: Any) -> str:
+    """What an annotated type or a choice of words allows, as a phrase."""
+    if len(parts(annotation)) > 1:
+        return " and ".join(allowed(part) for part in parts(annotation))
+    if words(annotation):
+        return ", ".join(words(annotation))
+    kind, *_ = typing.get_args(annotation)
+    if kind is bool:
+        return "True and False"
+    bounds = _bounds(annotation)
+    if kind is int:
+        least, most = bounds.get("ge"), bounds.get("le")
+        return "whole numbers" + (f" of at least {least}" if most is None else f" from {least} to {most}")
+    if "lt" in bounds:
+        return f"numbers above {bounds['gt']} and below {bounds['lt']}"
+    return f"finite numbers {'above 0' if 'gt' in bounds else 'from 0'}"
+
+
+def _bounds(annotation: Any) -> dict[str, Any]:
+    """Limits of an annotated number by what pydantic calls them: `ge`, `gt`, `le`, `lt`."""
+    found: dict[str, Any] = {}
+    for field in (part for part in annotation.__metadata__ if isinstance(part, FieldInfo)):
+        for limit in field.metadata:
+            found |= {name: getattr(limit, name) for name in ("ge", "gt", "le", "lt") if hasattr(limit, name)}
+    return found
+
+
+def check(name: str, value: Any, annotation: Any, why: str = "") -> Any:
+    """`value` as the type says, numbers as Python's own.
+
+    **Arguments:**
+
+    - `name`: of the argument, for the sentence.
+    - `annotation`: a type of this module, a choice of words, or a union of them. A `PlainValidator` in it says in a
+      sentence of its own, which begins with the argument's name, what is wrong.
+    - `why`: what follows on what is allowed, beginning with a comma.
+
+    **Raises:** `ValueError` that names the argument, what was given and what is allowed.
+    """
+    try:
+        return TypeAdapter(annotation).validate_python(value)
+    except ValidationError as error:
+        own = error.errors()[0].get("ctx", {}).get("error")
+    if own is not None and str(own).startswith(f"{name}: "):
+        raise own from None
+    value, kind = plain(value), typing.get_origin(annotation) or typing.get_args(annotation)[0]
+    kind = typing.get_args(annotation)[0] if kind is Annotated else kind
+    if kind is float:
+        try:
+            value = _number(value)
+        except ValueError:
+            raise ValueError(f"{name}: got {value!r}, a number is required.") from None
+    if typing.get_origin(kind) is collections.abc.Callable:
+        raise ValueError(f"{name}: got {value!r}, required is a function of the state.")
+    raise ValueError(f"{name}: got {value!r}, allowed are {allowed(annotation)}{why}.")
+
+
+def checked(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments as a function's annotations say, numbers as Python's own.
+
+    **Arguments:**
+
+    - `function`: its arguments are checked that are annotated with a type of this module or a choice of words, with
+      or without None. Whatever depends on the subject or on other arguments is left to the function.
+
+    **Raises:** `ValueError` that names the first argument that is not allowed, or that the function does not have.
+    """
+    parameters = inspect.signature(function).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name in given:
+        if name not in parameters and not open_ended:
+            hint = nearest(name, list(parameters)) or f"; it has {', '.join(parameters)}."
+            raise ValueError(f"{name}: {function.__name__} has no argument of this name{hint}")
+    return {name: _checked(name, value, parameters.get(name)) for name, value in given.items()}
+
+
+def _checked(name: str, value: Any, parameter: inspect.Parameter | None) -> Any:
+    if parameter is None:
+        return value
+    types = parts(parameter.annotation)
+    if value is None and type(None) in typing.get_args(parameter.annotation):
+        return None
+    return check(name, value, typing.Union[types]) if all(map(_is_checked, types)) else value  # noqa: UP007
+
+
+def _is_checked(annotation: Any) -> bool:
+    if typing.get_origin(annotation) is Literal:
+        return True
+    fields = getattr(annotation, "__metadata__", ())
+    return any(isinstance(part, FieldInfo | BeforeValidator | PlainValidator) for part in fields)
