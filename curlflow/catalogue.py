@@ -14,130 +14,182 @@ class Study(NamedTuple):
     - `name`: of the function in `curlflow`, of its command, and of the attribute `study` of its datasets.
     - `function`: where the function is now, as `module:name`.
     - `identity`: what names the cells of its sweeps, for ever, wherever the function goes.
+    - `summary`: what the list of commands says of it.
+    - `examples`: commands, without `curlflow` and the name of the study.
     - `version`: of its numbers. It is raised by hand whenever the same spec and options would give other numbers
       than before, so that old and new cells of a sweep are never mixed; a commit changes with every comment, and
       would throw away what is still right.
     - `batch`: a function that takes many specs of equal shapes at once and returns the dataset of each, which is one
       batch on an accelerator; None where there is none.
     - `picture`: the function of `curlflow.plot` that draws its datasets; None where there is nothing to draw.
-    - `columns`: the table that the command line prints, a name in `curlflow.cli.tables`; None where there is none.
-    - `sweeps`: whether `curlflow.sweep` takes it by its name.
-    - `command`: whether it is a command.
+    - `columns`: the table that the command line prints, a name in `curlflow.cli.tables.TABLES`.
+    - `sweeps`: whether `curlflow.sweep` takes it by its name; not what has no spec, or makes a sweep itself.
     """
 
     name: str
     function: str
     identity: str
+    summary: str
+    examples: tuple[str, ...]
+    columns: str
+    picture: str | None
     version: int = 1
     batch: str | None = None
-    picture: str | None = None
-    columns: str | None = None
     sweeps: bool = True
-    command: bool = True
+
+    @property
+    def command(self) -> str:
+        """The name of its command."""
+        return self.name.replace("_", "-")
 
 
 _HOME = "curlflow.studies"
 
 STUDIES = (
     Study(
-        "train",
-        f"{_HOME}.train.study:train",
-        f"{_HOME}.training:train",
-        version=2,
-        batch=f"{_HOME}.train.study:train_together",
-        columns="endings",
-    ),
-    Study(
-        "convergence",
-        f"{_HOME}.convergence.study:convergence",
-        f"{_HOME}.convergences:convergence",
-        picture="convergence",
-        columns="convergence",
-    ),
-    Study(
-        "compare_rules",
-        f"{_HOME}.convergence.comparison:compare_rules",
-        "curlflow:compare_rules",
-        picture="convergence",
-        columns="convergence",
-        sweeps=False,
-        command=False,
-    ),
-    Study(
         "lyapunov",
         f"{_HOME}.lyapunov.study:lyapunov",
         f"{_HOME}.exponents:lyapunov",
-        picture="lyapunov",
+        "Lyapunov exponents with standard errors.",
+        (
+            "hidden_chaos",
+            "hidden_chaos --set rule.flipped.inputs=0.6 --exponents 3 -o chaos.nc",
+            "hidden_chaos --resume chaos.nc --set rule.flipped.inputs=0.6 --duration 2000 -o longer.nc",
+        ),
         columns="exponents",
+        picture="lyapunov",
     ),
     Study(
         "covariant_vectors",
         f"{_HOME}.lyapunov.covariant:covariant_vectors",
         "curlflow:covariant_vectors",
+        "The directions that belong to Lyapunov exponents, and the synapses that they live on.",
+        ("hidden_chaos --exponents 3 --realizations 2",),
+        columns="vectors",
+        picture="covariant_vectors",
+    ),
+    Study(
+        "simulate",
+        f"{_HOME}.simulate:simulate",
+        f"{_HOME}.simulation:simulate",
+        "Learning curves: errors and norms along the dynamics.",
+        ("fig5c --until 1000 --realizations 2", "hidden_chaos --spacing linear --until 500 --weights 10"),
+        columns="ends",
+        picture="learning_curves",
+    ),
+    Study(
+        "train",
+        f"{_HOME}.train.study:train",
+        f"{_HOME}.training:train",
+        "How learning ends: final and peak errors, and whether it settled.",
+        ("fig4", "fig3a --set rule.flipped.inputs=0.3 --epochs 20000 --realizations 3"),
+        columns="endings",
+        picture=None,
+        version=2,
+        batch=f"{_HOME}.train.study:train_together",
+    ),
+    Study(
+        "convergence",
+        f"{_HOME}.convergence.study:convergence",
+        f"{_HOME}.convergences:convergence",
+        "When learning reaches an error, under several rules on the same problems, and which is faster.",
+        (
+            "fig5c --set dynamics.kind=flow --set dynamics.solver=rkc2",
+            "fig5c --set dynamics.kind=flow --rules gradient,curl,feedback_alignment --realizations 3",
+        ),
+        columns="convergence",
+        picture="convergence",
+    ),
+    Study(
+        "compare_rules",
+        f"{_HOME}.convergence.comparison:compare_rules",
+        "curlflow:compare_rules",
+        "Which rule is faster, of a dataset of convergence and with another baseline.",
+        ("convergence_fig5c.nc --baseline feedback_alignment",),
+        columns="convergence",
+        picture="convergence",
         sweeps=False,
-        command=False,
     ),
     Study(
         "fluctuations",
         f"{_HOME}.fluctuations.study:fluctuations",
         f"{_HOME}.fluctuation:fluctuations",
-        version=2,
-        picture="fluctuations",
+        "Order parameter, autocorrelation and principal components over a window of a run.",
+        ("fig3cd --realizations 2", "hidden_chaos --window 1000:2000 --interval 0.5"),
         columns="fluctuations",
+        picture="fluctuations",
+        version=2,
     ),
     Study(
         "classify",
         f"{_HOME}.classify.study:classify",
         "curlflow:classify",
-        picture="classification",
+        "Chaos or not: a verdict for every realization, with its indicators.",
+        ("hidden_chaos", "fig3cd --realizations 2"),
         columns="verdicts",
-        sweeps=False,
+        picture="classification",
     ),
     Study(
-        "step_sizes", f"{_HOME}.classify.step_sizes:step_sizes", "curlflow:step_sizes", sweeps=False, command=False
+        "step_sizes",
+        f"{_HOME}.classify.step_sizes:step_sizes",
+        "curlflow:step_sizes",
+        "Chaos of learning or of its steps: the same runs at several learning rates and as a flow.",
+        ("fig3cd --realizations 2 --learning-rates 0.1,0.05,0.02",),
+        columns="rates",
+        picture="step_sizes",
     ),
     Study(
         "bifurcation",
         "curlflow.diagrams:bifurcation",
         "curlflow:bifurcation",
+        "Late extrema, the largest exponent and verdicts along a field of the spec.",
+        (
+            "hidden_chaos --over rule.gain=-1:1:41 -d gain/",
+            "hidden_chaos --over rule.flipped.inputs=0:0.6:13 --realizations 1",
+        ),
+        columns="diagram",
         picture="bifurcation",
-        columns="exponents",
         sweeps=False,
     ),
     Study(
         "stability",
         f"{_HOME}.stability.study:stability",
         f"{_HOME}.stability:stability",
-        picture="stability",
+        "Eigenvalues at the solution, the origin or the start, and whether the rule stays there.",
+        (
+            "fig3a --set rule.flipped.inputs=0.3",
+            "fig5c --realizations 3",
+            "hidden_chaos --at origin --set constraint.kind=none",
+        ),
         columns="stability",
+        picture="stability",
     ),
     Study(
         "decomposition",
         f"{_HOME}.decomposition.study:decomposition",
         f"{_HOME}.decompositions:decomposition",
-        command=False,
+        "How much of a rule is gradient and how much is curl, at a point or along learning.",
+        ("hidden_chaos --realizations 2", "hidden_chaos --times 0,100,1000"),
+        columns="parts",
+        picture="parts_of_jacobian",
     ),
     Study(
         "plane_decomposition",
         f"{_HOME}.decomposition.plane:plane_decomposition",
         "curlflow:plane_decomposition",
+        "A rule on a plane through weight space: its gradient, curl and harmonic parts on a grid.",
+        ("fig1 --at origin --extent 2", "hidden_chaos --directions 0,3 --grid 24,32"),
+        columns="shares",
         picture="decomposition",
-        sweeps=False,
-        command=False,
-    ),
-    Study(
-        "simulate",
-        f"{_HOME}.simulate:simulate",
-        f"{_HOME}.simulation:simulate",
-        picture="learning_curves",
-        columns="errors",
     ),
     Study(
         "boundary",
         f"{_HOME}.boundary:boundary",
         "curlflow:boundary",
-        picture="boundary",
+        "Critical fraction of flips of large linear networks, by random-matrix theory.",
+        ("", "--c 0.1,0.5,1 --layer inputs", "--c 0.1,1 --inputs 0:0.5:11 -o mixed.nc"),
         columns="boundary",
+        picture="boundary",
         sweeps=False,
     ),
 )

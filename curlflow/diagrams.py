@@ -60,14 +60,15 @@ def bifurcation(
     **Arguments** (lengths are in units of time, as for `curlflow.classify`):
 
     - `spec_or_function`: a `curlflow.Spec`, or a function from the parameter to a `Flow` or `Map`.
-    - `over`: one parameter and its values: a dotted field of the spec or a name with a `curlflow.Axis`; for a
-      function any name.
-    - `observable`: a name among those of `curlflow.classify`, such as `"train_error"` (default for specs), or
-      `"state_0"` (default for systems); for systems also a function of the state to a number. Whose extrema are
-      shown: verdicts rest on all observables of `curlflow.classify`, whatever is named here.
+    - `over`: one parameter and its values. Of a spec a dotted field, or a name with a `curlflow.Axis`; of a function
+      any name.
+    - `observable`: whose extrema are shown. Default: `"train_error"`, of systems `"state_0"`. It is a name among the
+      observables of `curlflow.classify`; for systems also a function of the state to a number. Verdicts rest on all
+      observables of `curlflow.classify`, whatever is named here.
+    - `transient`, `duration`, `seed`: as for `curlflow.classify`.
     - `exponents`: how many. More than one lets tori be told from cycles.
     - `directory`, `engine`, `workers`: of specs: as for `curlflow.sweep`, by which all values are computed.
-    - `progress`: of specs as for `curlflow.sweep`; otherwise as for `curlflow.classify`, as is all else.
+    - `progress`: of specs as for `curlflow.sweep`; otherwise as for `curlflow.classify`.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` with what was finished.
 

@@ -25,6 +25,14 @@ class Status(IntEnum):
     rank_one = 13
 
 
+FAILURES = frozenset(
+    {
+        Status.interrupted, Status.not_run, Status.diverged, Status.max_steps_reached, Status.step_size_underflow,
+        Status.not_differentiable, Status.excluded_by_constraint, Status.not_converged,
+    }
+)  # fmt: skip
+"""Endings without what was asked for. The others say something about what was found."""
+
 MEANINGS = {
     Status.completed: "ran to the end",
     Status.interrupted: "stopped by the user; what was finished is here",

@@ -2,16 +2,38 @@
 
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from .. import __version__
-from . import files, studies, sweeps
+from ..catalogue import STUDIES
+from . import files, sweeps
 from .common import BAD_INPUT, OK
+
+
+class _Commands(TyperGroup):
+    """The command of a study is made when it is called, since its function loads JAX; before it is known by its name.
+
+    `covariant_vectors` is `covariant-vectors`.
+    """
+
+    def resolve_command(self, context: Any, words: list[str]) -> Any:
+        name, command, rest = super().resolve_command(context, [words[0].replace("_", "-"), *words[1:]])
+        study = next((study for study in STUDIES if study.command == name), None)
+        if study is None:
+            return name, command, rest
+        from .from_study import command_of
+
+        alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        alone.command(name)(command_of(study))
+        return name, typer.main.get_command(alone), rest
+
 
 app = typer.Typer(
     name="curlflow",
+    cls=_Commands,
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -20,7 +42,9 @@ app = typer.Typer(
     "Exit codes: 0 ok, 2 bad input, 3 ran but some realizations failed, 130 interrupted.",
     rich_markup_mode="rich",
 )
-for command in (*studies.COMMANDS, *files.COMMANDS):
+for row in STUDIES:
+    app.command(row.command, help=row.summary)(lambda: None)
+for command in files.COMMANDS:
     app.command()(command)
 app.add_typer(sweeps.app, name="sweep")
 

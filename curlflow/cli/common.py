@@ -10,12 +10,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from ..catalogue import named
+
 OK, BAD_INPUT, SOME_FAILED, INTERRUPTED = 0, 2, 3, 130
 
 out = Console(markup=False)
 err = Console(stderr=True, markup=False)
 
 SpecArgument = Annotated[str, typer.Argument(help="Name of a preset, or path of a TOML file.", metavar="SPEC")]
+FileArgument = Annotated[Path, typer.Argument(help="NetCDF file that curlflow wrote.", metavar="FILE")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -25,9 +28,6 @@ SetOption = Annotated[
 RealizationsOption = Annotated[int | None, typer.Option(help="Number of realizations, in place of the spec's.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 PictureOption = Annotated[bool, typer.Option(help="Draw a PNG beside the output.")]
-CompressOption = Annotated[
-    bool, typer.Option(help="Run wide linear networks at the smaller width where that is exact; docs/compression.md.")
-]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: COMMAND_NAME.nc.", show_default=False)
 ]
@@ -83,14 +83,33 @@ def finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
     if not quiet:
         show(dataset)
     out.print(f"dataset: {path}", soft_wrap=True)
-    if picture:
+    if picture and has_picture(dataset):
         out.print(f"picture: {draw(dataset, path.with_suffix('.png'))}", soft_wrap=True)
-    if "status" not in dataset:
-        return OK
-    failed = dataset.status.to_numpy() != 0
-    for at in zip(*failed.nonzero(), strict=True) if failed.ndim else [()] * int(failed):
-        err.print(f"{_place(dataset.status, at)}: {results.describe_status(dataset.status[at])}", soft_wrap=True)
-    return SOME_FAILED if failed.any() else OK
+    failed = results.dataset.failures(dataset)
+    for at in zip(*failed.to_numpy().nonzero(), strict=True) if failed.ndim else [()] * int(failed):
+        err.print(f"{_place(failed, at)}: {results.describe_status(dataset.status[at])}", soft_wrap=True)
+    return SOME_FAILED if bool(failed.any()) | _show_failed_values(dataset) else OK
+
+
+def has_picture(dataset: Any) -> bool:
+    """Whether there is something to draw: not where every value of a bifurcation diagram failed."""
+    row = named(dataset.attrs.get("study", ""))
+    return (
+        row is not None
+        and row.picture is not None
+        and not ("cell_status" in dataset and bool((dataset.cell_status != 0).all()))
+    )
+
+
+def _show_failed_values(dataset: Any) -> bool:
+    """Say which values of a bifurcation diagram failed, and why; whether there are any."""
+    if "cell_message" not in dataset:
+        return False
+    name = dataset.cell_message.dims[0]
+    for value, message in zip(dataset[name].values.tolist(), dataset.cell_message.values.tolist(), strict=True):
+        if message:
+            err.print(f"{name} {value:g}: {message}", soft_wrap=True)
+    return True
 
 
 def _place(status: Any, at: tuple[int, ...]) -> str:
@@ -117,27 +136,14 @@ def without_screen() -> None:
     matplotlib.use("Agg")
 
 
-PICTURES = {
-    "lyapunov": "lyapunov",
-    "simulate": "learning_curves",
-    "fluctuations": "fluctuations",
-    "classify": "classification",
-    "convergence": "convergence",
-    "stability": "stability",
-    "bifurcation": "bifurcation",
-    "boundary": "boundary",
-    "plane_decomposition": "decomposition",
-    "sweep": "phase_diagram",
-}
-"""The function of `curlflow.plot` that draws what a study returns."""
-
-
 def draw(dataset: Any, path: Path) -> Path:
     """Draw the picture of a dataset into a file."""
     from .. import plot
 
     study = dataset.attrs.get("study", "an unknown study")
-    if study not in PICTURES:
+    row = named(study)
+    picture = "phase_diagram" if study == "sweep" else row and row.picture
+    if not picture:
         raise ValueError(f"{path.stem}: no picture for a dataset of {study!r}.")
-    getattr(plot, PICTURES[study])(dataset).savefig(path)
+    getattr(plot, picture)(dataset).savefig(path)
     return path

@@ -1,35 +1,27 @@
 """How datasets look in a terminal."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 from rich.table import Column, Table
 
+from ..catalogue import named
 from ..status import Status
 
 
 def table(dataset: xr.Dataset) -> Table | None:
-    """The numbers of a dataset as a table, if there is one for it."""
-    if "cell_status" in dataset:
+    """The numbers of a dataset as a table; None for what no study returned, and for parts of what one did."""
+    study = dataset.attrs.get("study", "")
+    if study == "sweep":
         return _sweep_table(dataset)
-    if "verdict" in dataset and "zero_one" in dataset:
-        return _verdict_table(dataset)
-    if "lyapunov_exponent" in dataset:
-        return _exponent_table(dataset)
-    if "autocorrelation" in dataset:
-        return _fluctuation_table(dataset)
-    if "convergence_time" in dataset:
-        return _convergence_table(dataset)
-    if "stopped_by" in dataset:
-        return _ending_table(dataset)
-    if "test_error" in dataset:
-        return _error_table(dataset)
-    if "leading_real_part" in dataset:
-        return _stability_table(dataset)
-    if "critical_fraction" in dataset or "critical_hidden_fraction" in dataset:
-        return _boundary_table(dataset)
-    return None
+    row = named(study)
+    if row is None:
+        return None
+    columns = TABLES[row.columns]
+    return columns.table(dataset) if all(name in dataset.variables for name in columns.needs) else None
 
 
 def _table(title: str, numbers: tuple[str, ...], words: tuple[str, ...]) -> Table:
@@ -43,8 +35,15 @@ def _table(title: str, numbers: tuple[str, ...], words: tuple[str, ...]) -> Tabl
 
 
 def _runs(dataset: xr.Dataset) -> list[xr.Dataset]:
-    """Every realization."""
-    return [dataset.isel(realization=i) for i in range(dataset.sizes["realization"])]
+    """Every realization, also of a dataset in which one was selected."""
+    runs = dataset if "realization" in dataset.dims else dataset.expand_dims("realization")
+    return [runs.isel(realization=i) for i in range(runs.sizes["realization"])]
+
+
+def _flag(variable: xr.DataArray) -> str:
+    """What a flag means, in words."""
+    names = dict(zip(variable.attrs["flag_values"], variable.attrs["flag_meanings"].split(), strict=True))
+    return names.get(int(variable), "missing").replace("_", " ")
 
 
 def _ending_table(dataset: xr.Dataset) -> Table:
@@ -95,7 +94,7 @@ def _verdict_table(dataset: xr.Dataset) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("verdict", "why"):
         table.add_column(name)
-    for run in (dataset.isel(realization=i) for i in range(dataset.sizes["realization"])):
+    for run in _runs(dataset):
         numbers = _rounded(float(run.lyapunov_exponent[0]), float(run.lyapunov_exponent_se[0]))
         k = f"{float(run.zero_one.median()):.2f}"
         verdict = names[int(run.verdict)].replace("_", " ")
@@ -160,13 +159,92 @@ def _sign(value: float, error: float, resolution: float) -> str:
     return "unresolved" if not (abs(value) > 2 * error and abs(value) > resolution) else "+" if value > 0 else "−"
 
 
-def _error_table(dataset: xr.Dataset) -> Table:
-    table = Table(
-        "realization", "training error", "test error", "status", title="Errors at the end", title_justify="left"
-    )
+def _ends_table(dataset: xr.Dataset) -> Table | None:
+    """Errors at the end of learning curves; of other systems the last state."""
+    if "state" in dataset:
+        shown = [f"state {i}" for i in range(min(COLUMNS, dataset.sizes["state_variable"]))]
+        table = _table(
+            f"State at the end, {len(shown)} of {dataset.sizes['state_variable']}", ("run", *shown), ("status",)
+        )
+        values = dataset.state.transpose(..., "state_variable")
+    elif "train_error" in dataset and "test_error" in dataset:
+        table = _table("Errors at the end", ("run", "training error", "test error"), ("status",))
+        values = dataset[["train_error", "test_error"]].to_dataarray("error").transpose(..., "error")
+    else:
+        return None
+    for run, last in zip(_runs(dataset), _runs(values.to_dataset(name="values")), strict=True):
+        numbers = (f"{value:.4g}" for value in last["values"].to_numpy()[-1, :COLUMNS].tolist())
+        table.add_row(str(int(run.realization)), *numbers, _flag(run.status))
+    return table
+
+
+def _vector_table(dataset: xr.Dataset) -> Table:
+    """Every covariant vector: how it grows, its smallest angle to another one, over how much it is spread."""
+    title = "Covariant vectors: growth per unit of time, angle in radians, entries"
+    table = _table(title, ("run", "", "λ", "± SE", "smallest angle", "spread over"), ("status",))
     for run in _runs(dataset):
-        last = [f"{float(run[name].to_numpy()[-1]):.4g}" for name in ("train_error", "test_error")]
-        table.add_row(str(int(run.realization)), *last, Status(int(run.status)).name)
+        angles = (
+            run.smallest_angle.to_numpy()
+            if "smallest_angle" in run
+            else np.full((run.sizes["exponent"],) * 2, np.nan)
+        )
+        ends = [str(int(run.realization)), _flag(run.status)]
+        for i, number in enumerate(run.exponent.to_numpy()):
+            others = np.delete(angles[i], i)
+            least = _time(float(np.nanmin(others))) if np.isfinite(others).any() else "–"
+            grows = _rounded(float(run.covariant_exponent[i]), float(run.covariant_exponent_se[i]))
+            table.add_row(ends[0], str(number), *grows, least, _time(float(run.participation[i])), ends[1])
+            ends = ["", ""]
+        table.add_section()
+    return table
+
+
+def _rate_table(dataset: xr.Dataset) -> Table:
+    """Every realization at every learning rate."""
+    table = _table("Motion by learning rate; 0 is the flow", ("run", "η", "λ₁", "± SE"), ("verdict", "chaotic in"))
+    for run in _runs(dataset):
+        ends = [str(int(run.realization)), _flag(run.chaotic_in)]
+        for rate in np.atleast_1d(run.learning_rate.to_numpy()):
+            one = run.sel(learning_rate=rate) if "learning_rate" in run.dims else run
+            largest = _rounded(float(one.lyapunov_exponent[0]), float(one.lyapunov_exponent_se[0]))
+            table.add_row(ends[0], f"{rate:.4g}", *largest, _flag(one.verdict), ends[1])
+            ends = ["", ""]
+        table.add_section()
+    return table
+
+
+def _diagram_table(dataset: xr.Dataset) -> Table | None:
+    """The motion at some values of a parameter: the median λ₁, and how many realizations have which verdict."""
+    name = next((d for d in dataset.verdict.dims if d != "realization"), None)
+    if name is None:
+        return None
+    table = _table("Motion along a parameter: median λ₁, verdicts", (str(name), "λ₁"), ("verdicts",))
+    for i in _some(dataset.sizes[name], ROWS):
+        one = dataset.isel({name: i})
+        kinds = [_flag(run.verdict) for run in _runs(one)]
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        largest = one.lyapunov_exponent.isel(exponent=0).to_numpy()
+        table.add_row(f"{one[name].item():.5g}", _time(float(np.median(largest))), counts)
+    return table
+
+
+def _part_table(dataset: xr.Dataset) -> Table:
+    """Gradient and curl of the rule of every realization, along a trajectory at its last point."""
+    along = next((d for d in dataset.curl_ratio.dims if d != "realization"), None)
+    last = "" if along is None else f" at the last {along}"
+    title = f"Gradient and curl parts of the Jacobian{last}: ‖S‖, ‖A‖, ‖A‖/‖S‖, divergence, speed"
+    names = "symmetric_norm", "antisymmetric_norm", "curl_ratio", "divergence", "speed"
+    table = _table(title, ("run", "‖S‖", "‖A‖", "ratio", "div", "speed"), ("status",))
+    for run in _runs(dataset if along is None else dataset.isel({along: -1})):
+        table.add_row(str(int(run.realization)), *(f"{float(run[name]):.4g}" for name in names), _flag(run.status))
+    return table
+
+
+def _share_table(dataset: xr.Dataset) -> Table:
+    """What part of the energy is which."""
+    table = _table("Shares of the energy on the plane", ("gradient", "curl", "harmonic"), ())
+    shares = (dataset[f"{name}_share"].item() for name in ("gradient", "curl", "harmonic"))
+    table.add_row(*("–" if math.isnan(share) else f"{share:.2%}" for share in shares))
     return table
 
 
@@ -215,3 +293,31 @@ def _some(size: int, most: int) -> list[int]:
     if size <= most:
         return list(range(size))
     return sorted({round(i * (size - 1) / (most - 1)) for i in range(most)})
+
+
+class Columns(NamedTuple):
+    """A table, and the variables without which there is none."""
+
+    table: Callable[[xr.Dataset], Table | None]
+    needs: tuple[str, ...]
+
+
+_EXPONENT = ("lyapunov_exponent", "lyapunov_exponent_se")
+TABLES = {
+    "boundary": Columns(_boundary_table, ("c",)),
+    "convergence": Columns(_convergence_table, ("rule", "threshold", "convergence_time")),
+    "diagram": Columns(_diagram_table, ("verdict", "lyapunov_exponent")),
+    "endings": Columns(_ending_table, ("stopped_by", "test_error", "train_error", "peak_error", "status")),
+    "ends": Columns(_ends_table, ("status",)),
+    "exponents": Columns(_exponent_table, (*_EXPONENT, "converged", "status")),
+    "fluctuations": Columns(_fluctuation_table, ("window_status", "order_parameter", "explained_variance_ratio")),
+    "parts": Columns(_part_table, ("symmetric_norm", "antisymmetric_norm", "curl_ratio", "divergence", "status")),
+    "rates": Columns(_rate_table, (*_EXPONENT, "learning_rate", "verdict", "chaotic_in")),
+    "shares": Columns(_share_table, ("gradient_share", "curl_share", "harmonic_share")),
+    "stability": Columns(_stability_table, ("verdict", "leading_real_part", "method", "status")),
+    "vectors": Columns(
+        _vector_table, ("covariant_exponent", "covariant_exponent_se", "smallest_angle", "participation")
+    ),
+    "verdicts": Columns(_verdict_table, (*_EXPONENT, "verdict", "zero_one", "reason")),
+}
+"""The tables that `columns` of a row of the catalogue names."""

@@ -1,4 +1,4 @@
-"""Learning curves: errors against time."""
+"""Learning curves: errors against time; and states of other systems."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -10,13 +10,19 @@ from matplotlib.figure import Figure
 from .style import needs, styled
 
 ERRORS = {"train_error": "training error", "test_error": "test error"}
+SHOWN = 6
+"""State variables that are drawn."""
 
 
 def learning_curves(dataset: xr.Dataset) -> Figure:
     """Draw the errors of `curlflow.simulate` against time or epochs: realizations thin, median thick.
 
-    **Raises:** `ValueError` for a dataset without errors.
+    Of a system that is no learning its first state variables are drawn, each in a panel.
+
+    **Raises:** `ValueError` for a dataset without errors and states.
     """
+    if isinstance(dataset, xr.Dataset) and "state" in dataset:
+        return _states(dataset)
     needs(dataset, *ERRORS)
     along = "epoch" if "epoch" in dataset.dims else "time"
     with styled():
@@ -42,3 +48,21 @@ def _curves(axes: Axes, x: np.ndarray, errors: np.ndarray) -> None:
         known = ~np.isnan(errors).all(axis=0)
         median[known] = np.nanmedian(errors[:, known], axis=0)
         axes.plot(x, median, color=color, linewidth=2)
+
+
+def _states(dataset: xr.Dataset) -> Figure:
+    along = next(d for d in ("iteration", "time") if d in dataset.state.dims)
+    runs = dataset.state if "realization" in dataset.state.dims else dataset.state.expand_dims("realization")
+    values = runs.transpose("state_variable", along, "realization").to_numpy()
+    shown = min(SHOWN, len(values))
+    x, style = dataset[along].to_numpy(), {"linestyle": "none", "marker": ".", "markersize": 3}
+    with styled():
+        figure, grid = plt.subplots(
+            shown, 1, figsize=(6.4, 0.9 + 1.3 * shown), sharex=True, squeeze=False, layout="constrained"
+        )
+        for i, axes in enumerate(grid[:, 0]):
+            axes.plot(x, values[i], **(style if along == "iteration" else {"linewidth": 1.0}))
+            axes.set_ylabel(f"state {i}")
+        grid[-1, 0].set_xlabel("iterations" if along == "iteration" else "time")
+        grid[0, 0].set_title(f"{shown} of {len(values)} state variables" if shown < len(values) else "state")
+    return figure

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..status import MEANINGS, Status
+from ..status import FAILURES, MEANINGS, Status
 from ..variable import Variable, flag_variable
 
 CONVENTIONS = "CF-1.11"
@@ -113,6 +113,21 @@ def describe_status(value: int) -> str:
     """A status as a phrase."""
     status = Status(int(value))
     return f"{status.name}: {MEANINGS[status]}"
+
+
+def failures(dataset: xr.Dataset) -> xr.DataArray:
+    """Which realizations failed: those that ended without what was asked for.
+
+    A point that is not fixed, two states that alternate or weights of rank one are findings, and so is divergence
+    where a verdict says so.
+    """
+    if "status" not in dataset:
+        return xr.DataArray(False)
+    failed = dataset.status.isin([int(status) for status in FAILURES])
+    kinds = dataset["verdict"].attrs.get("flag_meanings", "").split() if "verdict" in dataset else []
+    if "divergent" in kinds:
+        failed &= dataset["verdict"] != kinds.index("divergent")
+    return failed
 
 
 def provenance(study: str, settings: Mapping[str, Any], device: str) -> dict[str, Any]:

@@ -28,16 +28,14 @@ def change_from(text: str) -> tuple[str, Any]:
         return field.strip(), value
 
 
-def numbers_from(option: str, text: str | None, *, logarithmic: bool = False) -> Any:
-    """Numbers as `0.5`, as `0.1,0.5`, or as `FIRST:LAST:NUMBER`; None for None."""
+def numbers_from(option: str, text: str, *, logarithmic: bool = False, several: bool = False) -> Any:
+    """Numbers as `0.5`, as `0.1,0.5`, or as `FIRST:LAST:NUMBER`; a single one in a list if `several`."""
     import numpy as np
 
-    if text is None:
-        return None
     try:
         if ":" not in text:
             values = [float(word) for word in text.split(",")]
-            return values if len(values) > 1 else values[0]
+            return values if several or len(values) > 1 else values[0]
         first, last, number = text.split(":")
         if int(number) < 1 or (logarithmic and not 0 < float(first) <= float(last)):
             raise ValueError
@@ -67,10 +65,24 @@ def times_from(until: float | None, records: int, spacing: str, flow: bool) -> A
     return np.concatenate([[0.0], np.unique(times if flow else np.round(times))])
 
 
-def window_from(text: str | None) -> tuple[float, float] | None:
-    """The two ends of FROM:TO; None for None."""
-    if text is None:
-        return None
+def over_from(text: str) -> dict[str, Any]:
+    """A field and its values, from FIELD=VALUES."""
+    field, found, values = text.partition("=")
+    if not found:
+        raise ValueError(f"--over: got {text!r}, required is FIELD=VALUES, as in rule.gain=-1:1:41.")
+    return {field: numbers_from("--over", values)}
+
+
+def directions_from(text: str) -> Any:
+    """A word, or two indices as `0,3`."""
+    try:
+        return tuple(int(index) for index in text.split(","))
+    except ValueError:
+        return text
+
+
+def window_from(text: str) -> tuple[float, float]:
+    """The two ends of FROM:TO."""
     try:
         first, last = map(float, text.split(":"))
     except ValueError:

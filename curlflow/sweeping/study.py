@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..catalogue import STUDIES, named
+from ..spec.arguments import checked
 from ..spec.sentences import nearest
 from .axes import plain
 from .engines.worker import find_function, script_name
@@ -150,7 +151,7 @@ def options_of(options: Any) -> dict[str, Any]:
 
 
 def check_call(study: Study, options: Mapping[str, Any]) -> None:
-    """Refuse options that the function does not take.
+    """Refuse options that the function does not take, and values that its annotations do not allow.
 
     **Raises:** `ValueError`, likewise if the function cannot be imported here.
     """
@@ -161,6 +162,10 @@ def check_call(study: Study, options: Mapping[str, Any]) -> None:
         return
     except ValueError:
         raise ValueError(f"study: got {study.function!r}, of which Python knows no arguments; wrap it.") from None
+    try:
+        checked(function, options)
+    except ValueError as error:
+        raise ValueError(f"options.{error}") from None
     try:
         signature.bind(None, **options)
     except TypeError as error:

@@ -80,6 +80,34 @@ def test_stability(folder):
     assert "excluded_by_constraint" in origin.stderr
 
 
+def test_points_that_are_not_fixed_are_no_failures(folder):
+    words = ["--realizations", "1", "--no-picture"]
+    start = run("stability", "small.toml", "--at", "start", *words, cwd=folder)
+    assert start.returncode == 0, start.stderr
+    assert "not a fixed point" in start.stdout
+    ds = curlflow.load(folder / "stability_small.nc")
+    assert ds.status[0] == Status.not_a_fixed_point
+    assert not curlflow.results.dataset.failures(ds).any()
+    assert curlflow.results.dataset.failures(ds.assign(status=0 * ds.status + Status.diverged)).all()
+
+
+def test_commands_of_a_dataset_and_of_vectors(folder):
+    made = run("convergence", "small.toml", "--epochs", "50", "--threshold", "0.05", "-q", "--no-picture", cwd=folder)
+    assert made.returncode == 0, made.stderr
+    done = run("compare_rules", "convergence_small.nc", "--baseline", "curl", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert curlflow.load(folder / "compare_rules_convergence_small.nc").attrs["baseline"] == "curl"
+    words = ["--directions", "0,3", "--grid", "5,4", "--extent", "0.5", "--realization", "1"]
+    plane = run("plane-decomposition", "small.toml", *words, cwd=folder)
+    assert plane.returncode == 0, plane.stderr
+    ds = curlflow.load(folder / "plane_decomposition_small.nc")
+    expected = curlflow.plane_decomposition(
+        curlflow.Spec.from_toml(folder / "small.toml"), directions=(0, 3), grid=(5, 4), extent=0.5, realization=1
+    )
+    assert ds.curl_part.equals(expected.curl_part)
+    assert (folder / "plane_decomposition_small.png").stat().st_size > 10_000
+
+
 def test_boundary(folder):
     done = run("boundary", "--c", "0.1,0.5,1", "--layer", "inputs", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -118,6 +146,10 @@ def test_help_teaches(folder):
         done = run(*words, cwd=folder)
         assert done.returncode == 0
         assert "lyapunov" in done.stdout
+    for name in ("covariant_vectors", "covariant-vectors"):
+        done = run(name, "--help", cwd=folder)
+        assert "How many vectors, those of the largest" in done.stdout
+        assert "curlflow covariant-vectors hidden_chaos --exponents 3" in done.stdout
     assert run("--version", cwd=folder).stdout == f"curlflow {curlflow.__version__}\n"
 
 
@@ -140,6 +172,15 @@ def test_help_teaches(folder):
         (["lyapunov", "small.toml", "--colour"], "--colour"),
         (["lyapunov"], "SPEC"),
         (["simulate", "small.toml", "--spacing", "cubic"], "--spacing: got 'cubic'"),
+        (
+            ["simulate", "small.toml", "--weights", "some"],
+            "weights: got 'some', allowed are none, all and whole numb",
+        ),
+        (["stability", "small.toml", "--at", "end"], "at: got 'end', allowed are solution, origin, start"),
+        (["bifurcation", "small.toml", "--over", "rule.gain"], "--over: got 'rule.gain', required is FIELD=VALUES"),
+        (["fluctuations", "small.toml", "--window", "3"], "--window: got '3', required is FROM:TO"),
+        (["convergence", "small.toml", "--error", "peak"], "error: got 'peak', allowed are train, test"),
+        (["compare-rules", "none.nc"], "none.nc: no such file"),
         (["plot", "small.toml"], "cannot be read as NetCDF"),
         (["analyse"], "analyse"),
     ],
@@ -173,7 +214,7 @@ def test_failed_realizations_exit_three(folder):
 INTERRUPTED = """
 import os, signal, sys
 from curlflow import cli
-from curlflow.studies import workers
+from curlflow.studies import runs as workers
 
 def interrupt_once(realization, phase, fraction):
     # What Ctrl-C does, from the first moment at which both realizations have finished blocks.

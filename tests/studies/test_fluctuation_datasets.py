@@ -1,5 +1,6 @@
 """Windows of datasets of any origin: what may be left out, and what is refused by a sentence."""
 
+import networkx as nx
 import numpy as np
 import pytest
 import xarray as xr
@@ -126,12 +127,12 @@ def test_what_a_dataset_must_not_be(change, sentence):
     ("options", "sentence"),
     [
         ({"interval": 2}, "interval: got 2; a dataset has its own"),
-        ({"rule": 3}, "rule: got 3; the run of a dataset is over, leave it out"),
-        ({"graph": 4}, "graph: got 4; the run"),
-        ({"progress": 5}, "progress: got 5; a dataset is looked at in one go"),
+        ({"rule": curlflow.rules.Gradient()}, r"rule: got Gradient\(\); the run of a dataset is over, leave it out"),
+        ({"graph": nx.DiGraph()}, "graph: got <networkx.*>; the run"),
+        ({"progress": print}, "progress: got <built-in function print>; a dataset is looked at in one go"),
         ({"progress": True}, "progress: got True"),
         ({"compress": False}, "compress: got False; the run"),
-        ({"compress": 1}, "compress: got 1; the run"),
+        ({"compress": 1}, "compress: got 1, allowed are True and False"),
         ({"weights": 0}, "weights: got 0"),
     ],
 )

@@ -11,9 +11,9 @@ import curlflow
 from curlflow.measures import spectrum
 from curlflow.networks import Feedforward
 from curlflow.rules import AbstractErrorDrivenRule, AbstractLearningRule, Gradient, SignFlipped
+from curlflow.studies.stability import linearised as stability_routes
 from curlflow.studies.stability.decision import Decision
 from curlflow.studies.stability.linearised import Method
-from curlflow.studies.stability.study import linearised as stability_routes
 from curlflow.systems.linearised.origin import OriginType
 from curlflow.systems.linearised.symmetry import orbit_dimension
 

@@ -313,7 +313,16 @@ def test_an_identity_is_that_of_the_spec_the_study_and_the_options_alone():
         ({"study": "no.such.module:f"}, "no.such.module:f.*cannot be imported"),
         ({"study": lambda spec: 1}, "cannot be found by name"),
         ({"study": 3}, "study: got 3"),
-        ({"options": {"scal": 2}}, "options: sweep_cells:area: got an unexpected keyword argument 'scal'.*scale"),
+        ({"options": {"scal": 2}}, "options.scal: area has no argument of this name; did you mean scale?"),
+        (
+            {"study": "lyapunov", "options": {"duration": -1}},
+            "options.duration: got -1.0, allowed are finite numbers",
+        ),
+        (
+            {"study": "convergence", "options": {"error": "peak"}},
+            "options.error: got 'peak', allowed are train, test",
+        ),
+        ({"study": "plane_decomposition", "options": {"gird": 3}}, "options.gird: .*; did you mean grid?"),
         ({"options": {"scale": object()}}, "options.scale: got"),
         ({"options": {"progress": True}}, "options.progress: a sweep has its own"),
         ({"study": "train", "options": {"rule": 1}}, "options.rule: a rule object"),

@@ -78,8 +78,7 @@ def step_sizes(
 
     - `spec`: a `curlflow.Spec`; its dynamics are replaced.
     - `learning_rates`: of the updates. Default: η, η/2, η/5 and η/10, with the spec's η, or 0.1 if it is a flow.
-    - `transient`, `duration`: Default: 3,000 and 6,000.
-    - all else: as for `curlflow.classify`.
+    - `transient`, `duration`, `exponents`, `seed`, `progress`, `rule`, `graph`: as for `curlflow.classify`.
 
     **Description:** the line is through runs of the flow's kind of motion. Those of another verdict are left out
     (chaotic and undecided ones go together), and those with a trap as their `status`: two states alternate, weights

@@ -62,8 +62,9 @@ def convergence(
     - `error`: `"test"` or `"train"`, which error that is.
     - `relative`: whether the threshold is in units of the variance of the teacher's outputs (of the test or the
       training set). With teachers of a small scale a network of zeros has a small error already.
-    - `rules`: a list of kinds (`"gradient"`), tables (`{"kind": "curl", "flipped": {"hidden": {"count": 1}}}`) and
-      rule objects, or a mapping from names to them. Default: gradient descent and the spec's own rule.
+    - `rules`: which are compared, the first one with all others. Default: gradient descent and the spec's own rule.
+      It is a list of kinds (`"gradient"`), tables (`{"kind": "curl", "flipped": {"hidden": {"count": 1}}}`) and rule
+      objects, or a mapping from names to them. Other studies take one rule object, `rule`.
     - `epochs`: how long at most; an epoch of a flow is 0.1 units of time, as in the published updates.
     - `records`: errors are recorded after so many epochs, from 1 to `epochs` in equal steps of the logarithm.
     - `to_end`: whether runs go on to the last epoch once they have converged, for their errors at the end.

@@ -58,8 +58,9 @@ def plane_decomposition(
     **Arguments:**
 
     - `spec_or_system`: a `curlflow.Spec` or a `Flow`. For updates the velocity is that of the flow of the same rule.
-    - `at`: the centre of the plane, as `curlflow.decomposition` takes it, but no dataset.
-    - `directions`: as `curlflow.decomposition` takes them; `ds.direction` of an earlier call gives its plane again.
+    - `at`: the centre of the plane. It is as `curlflow.decomposition` takes it, but no dataset.
+    - `directions`: of the plane. They are as `curlflow.decomposition` takes them; `ds.direction` of an earlier
+      call gives its plane again.
     - `extent`: half the width of the rectangle in units of weight, or two numbers, one for each direction. Its cells
       must be wider than 10⁻¹² of the largest weight.
     - `grid`: the number of cells along each direction, at least 2, or two numbers.

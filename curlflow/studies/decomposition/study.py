@@ -96,7 +96,7 @@ def decomposition(
     **Arguments:**
 
     - `spec_or_system`: a `curlflow.Spec` or a `Flow`. For updates the velocity is that of the flow of the same rule.
-    - `at`: the point: "start" (default), "solution" (the teacher's weights), "origin", a `Feedforward`, a list of one
+    - `at`: the point. It is "start", "solution" (the teacher's weights), "origin", a `Feedforward`, a list of one
       array (post, pre) per layer, or a list of networks, one for each realization; for a flow of your own "start",
       "origin" or a state. Or a dataset of `curlflow.simulate`, recorded with `weights="all"`: all its points. It must
       have the spec's network, teacher, data and seed and the same graph; rule, constraint and dynamics may differ.
@@ -108,7 +108,7 @@ def decomposition(
       (Hutchinson); "auto" (default) is exact up to 20,000 weights.
     - `probes`: how many random vectors, 2 to 1,000,000.
     - `seed`: of the random vectors, and of nothing else.
-    - `directions`: the plane of the circle: "rotation", the plane with the largest curl; "trajectory", that of
+    - `directions`: the plane of the circle. It is "rotation", the plane with the largest curl; "trajectory", that of
       velocity and acceleration; two indices of weights, counted layer by layer and row by row; or two vectors
       (networks, lists of arrays or flat arrays), which are made orthonormal. Default: the plane itself for two
       weights, else "rotation". Where there is no rotation "trajectory" is taken, and where that is a point or a

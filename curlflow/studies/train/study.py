@@ -50,7 +50,7 @@ def train(
     - `records`: errors are looked at after so many epochs, from 1 to `epochs` in equal steps of the logarithm, and at
       the start.
     - `threshold`: stop at the first record with a test error below this.
-    - `stop`: False computes every epoch.
+    - `stop`: whether a run stops where the rest of it changes nothing.
     - `compress`: whether networks that are linear and wide run at the exact smaller width; docs/compression.md.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
