@@ -78,7 +78,7 @@ def study_of(study: Any, version: Any = None) -> Study:
     if isinstance(study, str) and ":" in study:
         return Study(study, study, version, *_written(study))
     if isinstance(study, str) or not callable(study):
-        hint = nearest(study, list(swept)) if isinstance(study, str) else ""
+        hint = nearest(study, list(swept)) if isinstance(study, str) and named(study) is None else ""
         raise ValueError(
             f"study: got {study!r}{hint or '.'} Allowed are {', '.join(swept)}, functions, and their names "
             '"package.module:function".'
