@@ -85,7 +85,7 @@ def finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
     out.print(f"dataset: {path}", soft_wrap=True)
     if picture and has_picture(dataset):
         out.print(f"picture: {draw(dataset, path.with_suffix('.png'))}", soft_wrap=True)
-    failed = results.dataset.failures(dataset)
+    failed = results.failures(dataset)
     for at in zip(*failed.to_numpy().nonzero(), strict=True) if failed.ndim else [()] * int(failed):
         err.print(f"{_place(failed, at)}: {results.describe_status(dataset.status[at])}", soft_wrap=True)
     return SOME_FAILED if bool(failed.any()) | _show_failed_values(dataset) else OK

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import curlflow
-from curlflow import Status
+from curlflow import Status, results
 
 SMALL = """
 realizations = 2
@@ -87,8 +87,8 @@ def test_points_that_are_not_fixed_are_no_failures(folder):
     assert "not a fixed point" in start.stdout
     ds = curlflow.load(folder / "stability_small.nc")
     assert ds.status[0] == Status.not_a_fixed_point
-    assert not curlflow.results.dataset.failures(ds).any()
-    assert curlflow.results.dataset.failures(ds.assign(status=0 * ds.status + Status.diverged)).all()
+    assert not results.failures(ds).any()
+    assert results.failures(ds.assign(status=0 * ds.status + Status.diverged)).all()
 
 
 def test_commands_of_a_dataset_and_of_vectors(folder):

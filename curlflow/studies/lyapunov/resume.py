@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
+from pydantic import PlainValidator
 
 from ...status import Status
 from ...systems import AbstractSystem
@@ -39,7 +40,7 @@ def restored(
     return options, [_run(previous, i, system, part, options) for i, (system, part) in pairs]
 
 
-def check_resumed(previous: Any) -> None:
+def _resumable(previous: Any) -> xr.Dataset:
     """Refuse to go on with anything but a whole dataset of exponents."""
     if not isinstance(previous, xr.Dataset):
         raise ValueError(
@@ -53,6 +54,10 @@ def check_resumed(previous: Any) -> None:
             f"resume: the dataset has {rows.to_numpy().tolist()} blocks of local_exponent, required are "
             f"{previous.blocks.to_numpy().tolist()}; give it as it was saved, whole."
         )
+    return previous
+
+
+Resumable = Annotated[xr.Dataset, PlainValidator(_resumable)]
 
 
 def _options(

@@ -11,7 +11,7 @@ from ..runs import attended, finished
 from ..subject import Subject
 from .dataset import lyapunov_dataset
 from .options import LyapunovOptions
-from .resume import check_resumed, restored
+from .resume import Resumable, restored
 from .runs import TangentRun, average, prepare
 
 
@@ -29,7 +29,7 @@ def lyapunov(
     atol: Tolerance | None = None,
     stepping: Literal["adaptive", "fixed"] | None = None,
     seed: Seed | None = None,
-    resume: xr.Dataset | None = None,
+    resume: Resumable | None = None,
     progress: Bar = None,
     rule: Rule = None,
     graph: Graph = None,
@@ -97,7 +97,6 @@ def lyapunov(
         "block": block, "tolerance": tolerance, "rtol": rtol, "atol": atol, "stepping": stepping, "seed": seed,
     }  # fmt: skip
     if resume is not None:
-        check_resumed(resume)
         compress, transverse = "compression" in resume.attrs, "transverse" in resume.attrs
     subject = Subject.of(
         spec_or_system, rule=rule, graph=graph, compress=compress, transverse=transverse, tangents=True
