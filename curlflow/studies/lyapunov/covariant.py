@@ -5,7 +5,7 @@ from typing import Any
 import xarray as xr
 
 from ..arguments import Bar, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
-from ..runs import attended, finished
+from ..runs import Progress, attended, finished
 from ..subject import Subject
 from .covariant_dataset import Places, covariant_dataset
 from .covariant_runs import FramedRun, run_forward

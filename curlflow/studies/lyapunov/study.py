@@ -7,7 +7,7 @@ import xarray as xr
 from ...spec import Spec
 from ...systems import AbstractSystem
 from ..arguments import Bar, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
-from ..runs import attended, finished
+from ..runs import Progress, attended, finished
 from ..subject import Subject
 from .dataset import lyapunov_dataset
 from .options import LyapunovOptions
