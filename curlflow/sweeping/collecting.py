@@ -208,8 +208,6 @@ def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, An
     """What the study says in every cell alike, and what the sweep is."""
     headers = [piece.header for piece, _, _ in parts]
     shared = _common([header.attributes for header in headers])
-    own = {name for piece, rows, _ in parts for row in rows for name in piece.attributes[row]}
-    shared = {name: value for name, value in sorted(shared.items()) if name not in own}
     commits = sorted({header.source["commit"] for header in headers if header.source})
     versions = sorted({canonical(header.source["versions"]) for header in headers if header.source})
     study_versions = sorted({header.version for header in headers} or {manifest.study.version})
@@ -218,7 +216,7 @@ def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, An
         for d in manifest.dimensions
     ]
     return {
-        **shared,
+        **dict(sorted(shared.items())),
         "Conventions": CONVENTIONS,
         "title": f"curlflow sweep of {manifest.study.name}",
         "study": "sweep",

@@ -21,19 +21,16 @@ from . import unread
 from .manifest import Manifest
 from .packing import Header, content_of, groups, pack, read_header
 
-NONE: Mapping[str, Any] = {}
 ABANDONED = 3600.0
 """Seconds after which a file that was never finished is removed."""
 
 
 class Piece(NamedTuple):
-    """One file of finished cells: its header without its cells, their identities, and of each cell only the
-    attributes that are its own."""
+    """One file of finished cells: its header without its cells, and their identities."""
 
     path: Path
     header: Header
     identities: np.ndarray
-    attributes: tuple[Mapping[str, Any], ...]
 
 
 class Failure(NamedTuple):
@@ -94,9 +91,8 @@ class Store:
         header = read_header(path, thorough=thorough)
         self.done.update(header.identities)
         if keep:
-            own = tuple(cell["attributes"] or NONE for cell in header.cells)
             identities = np.array(header.identities, dtype=f"S{DIGITS}")
-            self.pieces[path.name] = Piece(path, header._replace(cells=(), identities=()), identities, own)
+            self.pieces[path.name] = Piece(path, header._replace(cells=(), identities=()), identities)
 
     def _look_at_failures(self, path: Path) -> None:
         for failure in [Failure(**record) for record in json.loads(content_of(path))]:
