@@ -1,14 +1,39 @@
-"""Shared by all tests: double precision, a count of compilations, and the modules of analyses."""
+"""Shared by all tests: compiled code, double precision, a count of compilations, and the modules of analyses."""
 
 import gc
 import importlib
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import jax
 import pytest
 
 ANALYSES = Path(__file__).parent.parent / "analyses"
+
+KEEP_ALL = {"jax_persistent_cache_min_compile_time_secs": 0.0, "jax_persistent_cache_min_entry_size_bytes": -1}
+"""By default JAX keeps only what took a second to compile."""
+
+MAPS = 15_000
+"""Memory maps of compiled code that a process may take on to the next file."""
+
+
+def pytest_configure(config):
+    """Keep what JAX compiles in one folder for the whole run, its processes and those that tests start.
+
+    Two files that need the same program compile it once. `JAX_COMPILATION_CACHE_DIR` chooses a folder that stays;
+    otherwise it is removed at the end.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers of pytest-xdist find their parent's there
+        folder = tempfile.TemporaryDirectory(prefix="curlflow-tests-", ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        config.add_cleanup(lambda: os.environ.pop("JAX_COMPILATION_CACHE_DIR"))
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    for name, value in KEEP_ALL.items():
+        os.environ.setdefault(name.upper(), str(value))
+        jax.config.update(name, type(value)(os.environ[name.upper()]))
 
 
 @pytest.fixture
@@ -48,8 +73,10 @@ def module(monkeypatch):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _compiled_code_is_dropped():
-    """Drop what JAX has compiled after every file: it takes memory maps, of which a process may have 65,530."""
+def _compiled_code_is_bounded():
+    """After a file, drop what JAX has compiled if it takes many memory maps, of which a process may have 65,530."""
     yield
-    jax.clear_caches()
-    gc.collect()
+    maps = Path("/proc/self/maps")
+    if not maps.exists() or maps.read_bytes().count(b"\n") > MAPS:
+        jax.clear_caches()
+        gc.collect()
