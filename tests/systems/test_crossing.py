@@ -1,6 +1,7 @@
 """First crossings along flows and maps, against closed forms."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -44,6 +45,18 @@ def test_it_is_the_first_of_several_and_time_counts_from_the_clock(x64):
     # Below by now: up through ½ is no crossing, only down.
     again = advance_until(circle, on.state, np.float64(20.0), on.clock, falls)
     assert float(again.clock.position) == pytest.approx(2 * np.pi + np.pi / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["tsit5", "rkc2", "kvaerno5"])
+def test_compiled_code_calls_no_python(solver, x64):
+    # Otherwise JAX could not keep it on disk, and each process would compile it anew.
+    flow = eqx.tree_at(lambda f: f.integrator, DECAY, Adaptive(1e-7, 1e-10, solver=solver))
+    looks = jnp.asarray([0.1, 1.7]), lambda x: x
+    crossing = eqx.filter_jit(lambda state, span, clock: watch_until(flow, state, span, clock, height(0.5), looks))
+    assert "callback" not in crossing.lower(flow.state, 50.0, flow.clock()).as_text()
+    # The word is the right one.
+    shown = eqx.filter_jit(lambda x: jax.debug.print("{}", x))
+    assert "callback" in shown.lower(jnp.ones(2)).as_text()
 
 
 @pytest.mark.parametrize("solver", ["tsit5", "rkc2", "kvaerno5"])
