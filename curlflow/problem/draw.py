@@ -31,6 +31,8 @@ WIDE = 10**7
 """A linear teacher with more activities than this, units times samples, gives its outputs by the product of its
 layers: in hundredths of the time and without gigabytes of activities. (They differ by rounding.)"""
 
+FEW, SEVERAL = 64, 2**16
+"""The least number that is drawn at once, and the number above which no more is drawn than is asked for."""
 
 _inputs_in_use: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
 """Inputs by what they are drawn from."""
@@ -42,17 +44,24 @@ def stream(seed: int | Int[Array, ""], role: int | Int[Array, ""], realization: 
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), role), realization)
 
 
+def _unit_draws(key: Array, law: str, shape: tuple[int, int]) -> Float[np.ndarray, "post pre"]:
+    """Draws of unit scale. One program serves all sizes up to a power of two: a draw depends on its place alone."""
+    number = math.prod(shape)
+    drawn = number if number > SEVERAL else max(FEW, 1 << (number - 1).bit_length())
+    return np.asarray(_drawn(key, law, drawn))[:number].reshape(shape)
+
+
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def _unit_draws(key: Array, law: str, shape: tuple[int, int]) -> Float[Array, "post pre"]:
+def _drawn(key: Array, law: str, number: int) -> Float[Array, " number"]:
     if law == "uniform":
-        return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
-    return jax.random.normal(key, shape)
+        return jax.random.uniform(key, (number,), minval=-1.0, maxval=1.0)
+    return jax.random.normal(key, (number,))
 
 
 def drawn_weights(widths: tuple[int, ...], law: str, scale: float, key: Array) -> list[Float[np.ndarray, "post pre"]]:
     """One matrix per layer, of scale s/√fan-in."""
     return [
-        np.asarray(_unit_draws(jax.random.fold_in(key, layer), law, (post, pre))) * (scale / math.sqrt(pre))
+        _unit_draws(jax.random.fold_in(key, layer), law, (post, pre)) * (scale / math.sqrt(pre))
         for layer, (pre, post) in enumerate(zip(widths, widths[1:], strict=False))
     ]
 
@@ -63,8 +72,7 @@ def drawn_inputs(spec: "Spec", role: int, samples: int) -> Float[np.ndarray, "in
     inputs = _inputs_in_use.get(drawn)
     if inputs is None:
         key = stream(spec.data.seed, role, 0)
-        draws = _unit_draws(key, "normal", (spec.network.inputs, samples))
-        inputs = spec.data.input_std * np.asarray(draws)
+        inputs = spec.data.input_std * _unit_draws(key, "normal", (spec.network.inputs, samples))
         inputs.flags.writeable = False
         _inputs_in_use[drawn] = inputs
     return inputs

@@ -8,6 +8,7 @@ import pytest
 
 from curlflow import Spec
 from curlflow.constraints import Free, FrobeniusSpheres
+from curlflow.problem.draw import drawn_weights
 from curlflow.rules import FeedbackAlignment, Gradient, SignFlipped
 from curlflow.tasks import Samples, SecondMoments
 
@@ -34,6 +35,18 @@ def test_laws_of_weights_and_inputs():
     np.testing.assert_allclose(
         problem.y_train, problem.teacher.weights[1] @ problem.teacher.weights[0] @ problem.x_train
     )
+
+
+@pytest.mark.parametrize("pre", [1, 7, 8, 9, 256, 257])
+@pytest.mark.parametrize("law", ["uniform", "normal"])
+def test_programs_for_many_shapes_draw_what_one_for_this_shape_does(law, pre, x64):
+    key, shape = jax.random.key(4), (8 if pre < 100 else 256, pre)
+    (found,) = drawn_weights((pre, shape[0]), law, 1.0, key)
+    key = jax.random.fold_in(key, 0)
+    drawn = (
+        jax.random.normal(key, shape) if law == "normal" else jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    )
+    np.testing.assert_array_equal(found, np.asarray(drawn) * (1 / np.sqrt(pre)))
 
 
 def test_arrays_are_plain_float64():
