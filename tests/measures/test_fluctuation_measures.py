@@ -79,6 +79,16 @@ def test_integrated_and_decay_times(a):
     np.testing.assert_allclose(integrated_time(sampled), 0.5 * (1 + a) / (1 - a), rtol=0.05)
 
 
+@pytest.mark.parametrize("a", [0.3, 0.5, 0.9, -0.5])
+def test_the_window_of_the_integrated_time_is_its_definition(a):
+    correlation = a ** np.arange(200.0)
+    lag, time = 1, 0.5 + correlation[1]
+    while lag < 5 * time:
+        lag += 1
+        time += correlation[lag]
+    assert integrated_time(correlation) == pytest.approx(time, rel=1e-14)
+
+
 def test_times_that_the_lags_do_not_show_are_nan():
     assert np.isnan(integrated_time(0.999 ** np.arange(100)))
     assert np.isnan(decay_time(0.999 ** np.arange(100)))
