@@ -178,7 +178,7 @@ def adaptive(
     )
     event = None
     if until is not None:
-        # Within ten digits of the span. An event is a fall from above zero, so that the sign need not be detected: that
+        # Within ten digits of the span. An event is a fall from above zero. To detect its sign, as is the default,
         # would call Python from compiled code, which JAX then cannot keep on disk.
         finder = optimistix.Bisection(rtol=0.0, atol=1e-10 * span, flip=True)
         event = diffrax.Event(lambda t, y, args, **_: until(y), finder, direction=False)
