@@ -5,6 +5,7 @@ import inspect
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 import typer
 from rich.console import Console
@@ -79,6 +80,7 @@ def test_datasets_of_a_study_have_a_table_and_a_picture_again(name, number, tmp_
         return
     files.plot(path)
     assert path.with_suffix(".png").stat().st_size > 5_000
+    plt.close("all")
 
 
 def test_all_studies_are_in_the_table_above():
