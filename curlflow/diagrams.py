@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -15,9 +14,10 @@ from . import random_matrix, results
 from .precision import double_precision
 from .spec import Spec
 from .studies.arguments import Bar, Count, Length, Positive, Seed, checked
+from .studies.assemble import device
 from .studies.classify.at_value import VARIABLES, at_value, chosen
-from .studies.classify.observables import names_of
-from .studies.runs import Interrupted, reporting
+from .studies.classify.starts import names_of
+from .studies.runs import Progress, attended, finished
 from .sweeping import sweep
 from .sweeping.axes import dimensions_of
 from .systems import Flow, Map
@@ -121,26 +121,21 @@ def _of_spec(spec: Spec, over: Any, options: dict[str, Any], engines: dict[str, 
 def _of_function(function: Callable, name: Any, values: Any, options: dict[str, Any], progress: Any) -> xr.Dataset:
     """All values, one after the other."""
     name, values = _checked(name, values)
-    parts, interrupted = [], False
-    with reporting(progress, 1) as report:
-        try:
-            for i, value in enumerate(values):
-                parts.append(at_value(_system(function(float(value))), **options))
-                report(0, "values", (i + 1) / values.size)
-        except KeyboardInterrupt:
-            interrupted = True
+    parts: list[xr.Dataset] = []
+
+    def work(report: Progress) -> None:
+        for i, value in enumerate(values):
+            parts.append(at_value(_system(function(float(value))), **options))
+            report(0, "values", (i + 1) / values.size)
+
+    interrupted = attended(work, (), progress, [name])
     if not parts:
         raise KeyboardInterrupt
     axis = xr.DataArray(values[: len(parts)], dims=name, name=name, attrs={"long_name": name, "units": "1"})
     whole = xr.concat(parts, axis, combine_attrs="override")
-    device = jax.devices()[0]
     settings = {k: v for k, v in options.items() if not callable(v)}
-    whole.attrs |= results.labelled(
-        (), {}, {}, results.provenance("bifurcation", settings, f"{device.platform}: {device.device_kind}")
-    ).attrs
-    if interrupted:
-        raise Interrupted(whole)
-    return whole
+    whole.attrs |= results.labelled((), {}, {}, results.provenance("bifurcation", settings, device())).attrs
+    return finished(whole, interrupted)
 
 
 def _system(returned: Any) -> Flow | Map:

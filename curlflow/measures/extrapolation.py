@@ -5,8 +5,17 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from ..variable import Variable
+
 FEWEST = 2
 """Step sizes below which there is no line."""
+R = ("realization", "exponent")
+VARIABLES = (
+    Variable("exponent_limit", R, "exponent of the updates as the learning rate goes to zero, by a straight line"),
+    Variable("exponent_limit_se", R, "standard error of that limit"),
+    Variable("exponent_limit_chi_square", R, "squared residuals over degrees of freedom; far above 1: no line"),
+    Variable("limit_difference", R, "that limit less the exponent of the flow, in standard errors"),
+)
 
 
 class Limit(NamedTuple):

@@ -28,14 +28,17 @@ from scipy.linalg import solve_triangular
 
 from ..status import Status
 from ..tangents import as_rows
+from ..variable import Variable
 from .lyapunov import TangentState, factored_block
 
 CAPACITY = 16
 """The most blocks in one compiled call: each keeps a frame of the size of the tangents."""
-
-
 NOTHING = 1e-100
 """What stands for a factor of zero."""
+VARIABLES = (
+    Variable("log_gali", ("realization", "tangents"), "ln of the generalized alignment index after gali_time"),
+    Variable("gali_time", ("realization",), "how long tangents were followed for the alignment index"),
+)
 
 
 class Frames(NamedTuple):

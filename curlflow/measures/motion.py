@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ..status import MEANINGS, Status
+from ..variable import Variable, flag_variable
 from .recurrence import REPEATS
 
 
@@ -27,6 +28,8 @@ class Verdict(IntEnum):
     undecided = 6
 
 
+VERDICT = flag_variable("verdict", ("realization",), "kind of motion", Verdict)
+VARIABLES = (VERDICT, Variable("reason", ("realization",), "why"))
 SIGNIFICANT = 3.0
 """Standard errors from zero at which an exponent has a sign."""
 FOLDS = 20.0
@@ -198,3 +201,25 @@ def _regular(i: Indicators) -> tuple[Verdict, str]:
     return _settled(
         i, Verdict.quasi_periodic, f"{zeros} exponents are zero, the spectrum has lines, K = {i.zero_one:.2f}"
     )
+
+
+def aligns_as_expected(
+    exponents: Float[np.ndarray, " exponents"],
+    errors: Float[np.ndarray, " exponents"],
+    duration: float,
+    log_gali: Float[np.ndarray, " exponents"],
+    time: float,
+) -> bool:
+    """Whether tangents align at the rates that the gaps between exponents say, within errors.
+
+    **Arguments:**
+
+    - `exponents`, `errors`, `duration`: as for `Indicators`.
+    - `log_gali`: ln GALI of one, two, … tangents after `time`. What is not finite says nothing.
+    """
+    with np.errstate(invalid="ignore"):  # exponents of −∞
+        gaps = np.cumsum(exponents[0] - exponents)
+        allowed = SIGNIFICANT * np.cumsum(errors[0] + errors) * np.sqrt(duration / time) + FOLDS / time
+        apart = np.abs(log_gali / time + gaps)
+    known = np.isfinite(apart) & np.isfinite(allowed)
+    return bool((apart <= allowed)[known].all())

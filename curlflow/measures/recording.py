@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..status import Status
@@ -68,3 +69,9 @@ def record(
     empty = jnp.full((CAPACITY, width), jnp.nan)
     start = (state, clock, jnp.asarray(int(Status.completed)), empty, jnp.asarray(0))
     return Recorded(*jax.lax.while_loop(unfinished, go, start))
+
+
+def next_spans(values: np.ndarray, first: int) -> np.ndarray:
+    """The values from `first` on that `record` takes at once, with zeros behind the last one."""
+    taken = values[first : first + CAPACITY]
+    return np.concatenate([taken, np.zeros(CAPACITY - taken.size, taken.dtype)])

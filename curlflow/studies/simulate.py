@@ -12,7 +12,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int, PyTree
 
 from .. import results
-from ..measures.recording import CAPACITY, record
+from ..measures.recording import CAPACITY, next_spans, record
 from ..networks import Feedforward
 from ..problem import Problem
 from ..spec import Spec
@@ -187,9 +187,8 @@ def _chosen(weights: str | int, shapes: list[tuple[int, int]]) -> Int[np.ndarray
 
 def _records(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], number: int) -> Any:
     """The next `number` records."""
-    window = slice(run.done, run.done + CAPACITY)
-    padded = [np.concatenate([a[window], np.zeros(CAPACITY - a[window].size, a.dtype)]) for a in segments]
-    return record(run.system, run.observer, run.state, run.clock, *padded, np.asarray(number))
+    spans = (next_spans(values, run.done) for values in segments)
+    return record(run.system, run.observer, run.state, run.clock, *spans, np.asarray(number))
 
 
 def _run(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], report: Progress) -> Iterator[None]:

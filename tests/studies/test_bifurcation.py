@@ -170,7 +170,7 @@ def test_verdicts_do_not_rest_on_the_observable_that_is_shown():
 
 
 def test_names_of_observables_are_checked_at_every_value():
-    from curlflow.studies.classify.observables import names_of
+    from curlflow.studies.classify.starts import names_of
 
     found = [names_of(spec().replace("network.inputs", inputs)) for inputs in (1, 2, 12)]
     assert [len(names) for names in found] == [5, 7, 8]

@@ -356,3 +356,16 @@ def test_an_interrupt_keeps_what_is_finished(monkeypatch):
     dataset = caught.value.dataset
     assert np.isfinite(dataset.lyapunov_exponent.values).all()
     assert np.isfinite(dataset.zero_one.values).all()
+    assert curlflow.Status(int(dataset.status[0])).name == "interrupted"
+    assert verdict(dataset) == "undecided"
+
+
+def test_an_interrupted_transient_leads_to_no_verdict():
+    def stop(realization, phase, fraction):
+        raise KeyboardInterrupt
+
+    with pytest.raises(curlflow.Interrupted) as caught:
+        curlflow.classify(systems.henon(), duration=2000, progress=stop)
+    dataset = caught.value.dataset
+    assert curlflow.Status(int(dataset.status[0])).name == "not_run"
+    assert verdict(dataset) == "undecided"

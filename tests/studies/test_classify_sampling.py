@@ -6,7 +6,7 @@ import pytest
 
 import curlflow
 from curlflow import systems
-from curlflow.studies.classify.sampling import FEWEST, MISSED, MOST, missed, sampling
+from curlflow.measures.sampling import MOST
 
 
 def verdict(dataset):
@@ -17,43 +17,6 @@ def circle(t, x, frequency):
     """A circle that attracts."""
     grows = 1 - jnp.sum(x**2)
     return jnp.stack([frequency * x[1] + x[0] * grows, -frequency * x[0] + x[1] * grows])
-
-
-@pytest.mark.parametrize("duration", [500, MOST, 2 * MOST - 1, 2 * MOST, 10 * MOST + 7])
-def test_samples_of_maps(duration):
-    chosen = sampling(systems.logistic(3.5), 0.0, duration, 0)
-    spans, pieces = chosen.spans(systems.logistic(3.5))
-    np.testing.assert_array_equal(np.cumsum(spans), chosen.places)
-    assert (pieces == 1).all()
-    late, even, spread = (chosen.places[kind] for kind in (chosen.late, chosen.even, chosen.spread))
-    np.testing.assert_array_equal(late, np.arange(duration - len(late) + 1, duration + 1))
-    np.testing.assert_array_equal(even, chosen.stride * np.arange(1, len(even) + 1))
-    assert duration - chosen.stride < even[-1] <= duration
-    assert len(late) >= min(duration, MOST)
-    assert len(even) < 2 * MOST
-    if duration >= 2 * MOST:
-        assert {2, 3, 5} <= set(np.diff(spread).tolist())  # no rhythm
-
-
-def test_samples_of_flows():
-    flow = curlflow.Flow(circle, [1.0, 0.0], args=1.0)
-    slow = sampling(flow, 5.0, 2000.0, 0)
-    assert (slow.step, slow.stride, len(slow.places)) == (0.5, 1, FEWEST)
-    long = sampling(flow, 0.04, 1e6, 0)
-    spans, pieces = long.spans(flow)
-    assert spans.max() <= 10
-    np.testing.assert_allclose((spans * pieces).sum(), 1e6)
-
-
-def test_what_even_samples_miss():
-    t = np.arange(8000)[:, None]
-    slow, fast = np.sin(0.01 * t), np.sin(1.5 * t)
-    one = np.ones(1)
-    assert missed(slow, 10, one) < MISSED / 10
-    assert missed(np.concatenate([slow, fast], axis=1), 10, np.ones(2)) > 0.99
-    assert missed(np.concatenate([slow, 1e-9 * fast], axis=1), 10, np.ones(2)) < MISSED / 10
-    assert missed(fast, 1, one) == 0
-    assert missed(np.full((8000, 1), np.nan), 10, one) == missed(np.ones((8000, 1)), 10, one) == 0
 
 
 @pytest.mark.parametrize(("r", "period", "status"), [(3.2, 2, "period_two"), (3.5, 4, "completed")])

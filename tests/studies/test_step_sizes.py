@@ -81,13 +81,12 @@ def test_gradient_descent_is_chaotic_nowhere():
 
 @pytest.mark.parametrize("rate", [1.0, 0.1, 0.01, 0.001, None])
 def test_all_learning_rates_and_the_flow_are_given_the_same_time(rate):
-    from curlflow.studies.classify.options import longest_alignment
     from curlflow.studies.classify.starts import started
 
     dynamics = {"kind": "flow"} if rate is None else {"kind": "updates", "learning_rate": rate}
-    runs, options, *_ = started(small().replace("dynamics", dynamics), {}, None, None, None)
+    options = started(small().replace("dynamics", dynamics), {}).options
     assert (options.settings["transient"], options.settings["duration"]) == (3000, 6000)
-    assert longest_alignment(runs[0].system) == 100
+    assert options.averaging.alignment == 100
 
 
 def test_learning_rates_are_checked():

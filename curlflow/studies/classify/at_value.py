@@ -10,24 +10,31 @@ import xarray as xr
 from jaxtyping import Array, Float, PyTree
 
 from ... import results
-from ...measures.motion import Verdict, verdict
+from ...measures import extrema, motion
 from ...spec import Spec
-from ...status import Status
 from ...systems import AbstractSystem
 from ...variable import Variable
 from ..arguments import Count, Length, Positive, Seed, study
 from ..runs import silent
 from ..stability.study import stability
-from .indicators import columns, indicators, named_status
-from .observables import given as given_observables
-from .observed import moves_at_end
+from .indicators import EXPONENT_VARIABLES, judged
 from .runs import Classified, run_all
-from .starts import started
+from .starts import own_observables, started
 
-EXTREMA = 200
-"""The most that are kept, the last ones."""
 OWN = "observable_1"
 """The name of an observable that is given as a function."""
+VARIABLES = (
+    *extrema.VARIABLES,
+    *EXPONENT_VARIABLES,
+    Variable(
+        "solution_rate",
+        ("realization",),
+        "largest real part of the rates at the teacher's weights; positive: unstable",
+    ),
+    motion.VERDICT,
+    results.status_variable(),
+)
+KEPT = "lyapunov_exponent", "lyapunov_exponent_se", "verdict", "status"
 
 
 @study
@@ -49,22 +56,15 @@ def at_value(
     - `transient`, `duration`, `exponents`, `seed`: as for `curlflow.classify`.
     """
     given = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
-    runs, options, names, scales, _ = started(spec_or_system, given, None, None, None)
+    subject, options, runs, names = started(spec_or_system, given)
     place, name = chosen(observable, names)
     if callable(observable):
         _beside(runs, observable)
     run_all(runs, options, silent, align=False)
-    rows = []
-    for r, scale in zip(runs, scales, strict=True):
-        found = columns(r, options, scale)
-        kind, _ = verdict(indicators(r, found, names))
-        kept = {name: found[name] for name in ("lyapunov_exponent", "lyapunov_exponent_se")}
-        late = late_extrema(r, place, scale[place] if place < len(scale) else 0.0)
-        rows.append(
-            kept | {"late_extremum": late, "verdict": np.int8(kind), "status": np.int8(named_status(r, found))}
-        )
-    data = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    if isinstance(spec_or_system, Spec):
+    rows = [judged(r, options, names) for r in runs]
+    data = {name: np.stack([row[name] for row in rows]) for name in KEPT}
+    data["late_extremum"] = np.stack([_late(r, place) for r in runs])
+    if subject.learning:
         data["solution_rate"] = solution_rates(spec_or_system)
     coordinates = {
         "realization": (("realization",), np.arange(len(runs)), "realization"),
@@ -88,7 +88,7 @@ def _beside(runs: list[Classified], function: Callable) -> None:
 
     **Raises:** `ValueError` for anything but a function of the state to one number.
     """
-    further, names = given_observables(function, runs[0].system.state, "observable")
+    further, names = own_observables(function, runs[0].system.state, "observable")
     if len(names) > 1:
         raise ValueError(f"observable: got {len(names)} numbers, required is a function of the state to one.")
     for r in runs:
@@ -114,33 +114,10 @@ def chosen(observable: Any, names: list[str], functions: bool = True) -> tuple[i
     return names.index(observable), observable
 
 
-def late_extrema(r: Classified, place: int, scale: float) -> Float[np.ndarray, " extremum"]:
-    """The last local extrema of an observable: of the late samples, or of even ones where these have more of them."""
-    moves, continuous = r.status == Status.completed and moves_at_end(r, place, scale), r.system.continuous
-    late, even = (extrema(s[np.isfinite(s)], moves, continuous) for s in (r.late[:, place], r.even[:, place]))
-    known, of_even = np.isfinite(late).sum(), np.isfinite(even).sum()
-    return even if of_even > known and (continuous or known == 0) else late
-
-
-def extrema(series: Float[np.ndarray, " samples"], moves: bool, continuous: bool) -> Float[np.ndarray, " extremum"]:
-    """The last local extrema of a series, NaN behind them: of what does not move its value, of a map all values.
-
-    For flows the tops of parabolas through an extremal sample and its neighbours.
-    """
-    late = np.full(EXTREMA, np.nan)
-    if len(series) == 0:
-        return late
-    if not moves:
-        values = series[-1:]
-    elif not continuous:
-        values = series[-EXTREMA:]
-    else:
-        before, here, after = series[:-2], series[1:-1], series[2:]
-        tops = (here - before) * (here - after) > 0
-        a, b, c = before[tops], here[tops], after[tops]
-        values = (b - (a - c) ** 2 / (8 * (a - 2 * b + c)))[-EXTREMA:]
-    late[: len(values)] = values
-    return late
+def _late(r: Classified, place: int) -> Float[np.ndarray, " extremum"]:
+    """The last local extrema of an observable."""
+    moves = r.complete and r.seen.moves(place)
+    return extrema.late_extrema(r.seen.late[:, place], r.seen.even[:, place], moves, r.system.continuous)
 
 
 def solution_rates(spec: Spec) -> Float[np.ndarray, " realization"]:
@@ -148,14 +125,3 @@ def solution_rates(spec: Spec) -> Float[np.ndarray, " realization"]:
     if spec.teacher_widths != spec.widths:
         return np.full(spec.realizations, np.nan)
     return stability(spec).leading_real_part.to_numpy()
-
-
-R = ("realization",)
-VARIABLES = (
-    Variable("late_extremum", ("realization", "extremum"), "late extrema of the observable"),
-    Variable("lyapunov_exponent", ("realization", "exponent"), "Lyapunov exponent, per unit of time"),
-    Variable("lyapunov_exponent_se", ("realization", "exponent"), "standard error of the Lyapunov exponent"),
-    Variable("solution_rate", R, "largest real part of the rates at the teacher's weights; positive: unstable"),
-    results.flag_variable("verdict", R, "kind of motion", Verdict),
-    results.status_variable(),
-)

@@ -4,11 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...measures.zero_one import FEWEST
-from ...networks import Feedforward
-from ...systems import AbstractSystem
-from ...systems.linearised.tangent_spaces import TangentSpace
 from ..arguments import check, whole
-from ..lyapunov.options import ALIGNMENT
+from ..lyapunov.options import ALIGNMENT, LyapunovOptions
+from ..subject import Subject
 
 DURATION, TRANSIENT = 2000.0, 1000.0
 """Default lengths in units of time, for flows; maps take ten iterations for each."""
@@ -22,17 +20,22 @@ EXPONENTS = 3
 
 @dataclass(frozen=True)
 class ClassifyOptions:
-    """Lengths are in units of time."""
+    """Lengths are in units of time; `averaging` holds the options of the exponents, which have no transient."""
 
     transient: float
     duration: float
     exponents: int
     seed: int
+    averaging: LyapunovOptions
 
     @classmethod
-    def of(cls, given: dict[str, Any], system: AbstractSystem, space: TangentSpace) -> "ClassifyOptions":
-        """Options from what was given, with defaults."""
-        unit = SLOW if isinstance(system.state, Feedforward) else system.unit
+    def of(cls, given: dict[str, Any], subject: Subject) -> "ClassifyOptions":
+        """Options from what was given, with defaults; of learning the same ones whatever its learning rate.
+
+        **Raises:** `ValueError` for arguments out of range.
+        """
+        system, space = subject.systems[0], subject.space(0)
+        unit = SLOW if subject.learning else system.unit
         few = space.dimension if space.dimension <= FEW else EXPONENTS
         defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
         full = defaults | {name: value for name, value in given.items() if value is not None}
@@ -42,19 +45,18 @@ class ClassifyOptions:
                 f"duration: got {duration:g}, {int(system.span(duration))} iterations; "
                 f"required are {FEWEST} or more for the 0-1 test."
             )
-        return cls(
-            transient=full["transient"],
-            duration=duration,
-            exponents=check("exponents", full["exponents"], whole(1, space.dimension), ", how many the system has"),
-            seed=full["seed"],
-        )
+        chosen = {
+            "duration": duration,
+            "exponents": check(
+                "exponents", full["exponents"], whole(1, space.dimension), ", how many the system has"
+            ),
+            "seed": full["seed"],
+        }
+        aligned = min(duration / 10, ALIGNMENT * (1.0 if subject.learning else system.unit))
+        averaging = LyapunovOptions.of({**chosen, "transient": 0.0, "alignment": aligned}, system, space)
+        return cls(transient=full["transient"], **chosen, averaging=averaging)
 
     @property
     def settings(self) -> dict[str, Any]:
         """As they are noted in a dataset."""
-        return asdict(self)
-
-
-def longest_alignment(system: AbstractSystem) -> float:
-    """How long tangents turn at most before exponents are averaged, in units of time: for learning rates alike."""
-    return ALIGNMENT * (1.0 if isinstance(system.state, Feedforward) else system.unit)
+        return {name: value for name, value in asdict(self).items() if name != "averaging"}

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -13,17 +13,15 @@ from jaxtyping import Float
 from ...measures.frames import CAPACITY as MOST_FRAMES
 from ...measures.frames import frames, log_alignment
 from ...measures.lyapunov import TangentState, lyapunov_blocks, random_tangents
-from ...measures.recording import CAPACITY, record
+from ...measures.observed import Observed
+from ...measures.recording import CAPACITY, next_spans, record
+from ...measures.sampling import FEWEST, MISSED, Sampling, missed, sampling, steps_of_flow
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.base import LONGEST_SEGMENT
-from ...systems.linearised.tangent_spaces import TangentSpace
-from ..lyapunov import runs as exponent_runs
-from ..lyapunov.options import LyapunovOptions
-from ..lyapunov.runs import TangentRun
-from ..runs import Pace, Progress, as_numpy, in_turns
-from .options import ClassifyOptions, longest_alignment
-from .sampling import FEWEST, MISSED, Sampling, missed, sampling, step_of_solver
+from ..lyapunov.runs import TangentRun, average, prepare
+from ..runs import Progress, as_numpy, in_turns, paced
+from .options import ClassifyOptions
 
 STRETCHES = 200
 """Into how many stretches the transient is cut to see when differences grow."""
@@ -39,91 +37,34 @@ PRESERVED = 1e-9
 """A divergence that never exceeds this is none."""
 
 
-@dataclass
-class Classified:
-    """One realization, and what was seen of it so far.
+@dataclass(kw_only=True)
+class Classified(TangentRun):
+    """One realization: its exponents over the window, and all else that was seen of it so far.
 
-    `early` are observables at the ends of stretches of the transient, from its beginning, and `early_stretch` is the
-    logarithm of what a difference grew in each; `records` are observables through the window, at the places that
-    `sampling` says, and `closely` whether late ones take the place of even ones; `ends` are what it ended in: for
-    maps consecutive states; `log_gali` is the logarithm of the alignment index of 1, 2, … tangents after
-    `aligned_time`.
+    **Attributes:**
+
+    - `observe`: a function of the state to the observables, whose values are in `seen`.
+    - `window`: where it stood at the beginning of the window, without tangents.
+    - `block`: time between two factorisations.
+    - `log_gali`: ln GALI of 1, 2, … tangents after `aligned_time`.
     """
 
-    index: int
-    system: AbstractSystem
-    space: TangentSpace
     observe: Callable
-    run: TangentState
-    status: Status = Status.not_run
-    sampling: Sampling | None = None
-    closely: bool = False
-    early: list[np.ndarray] = field(default_factory=list)
-    early_stretch: list[float] = field(default_factory=list)
-    records: list[np.ndarray] = field(default_factory=list)
-    ends: Float[np.ndarray, "states observables"] | None = None
-    measured: TangentRun | None = None
+    seen: Observed
+    window: TangentState | None = None
     block: float = math.nan
     log_gali: Float[np.ndarray, " tangents"] | None = None
     aligned_time: float = math.nan
 
-    @classmethod
-    def fresh(cls, index: int, system: AbstractSystem, space: TangentSpace, observe: Callable) -> "Classified":
-        """A realization that has not begun."""
-        run = as_numpy(TangentState(system.state, None, system.clock(), Status.completed.value))
-        return cls(index, system, space, observe, run)
-
     @property
-    def observables(self) -> Float[np.ndarray, "records observables"]:
-        """Through the window, as far as it went."""
-        width = self.early[0].size if self.early else 0
-        return np.concatenate([np.empty((0, width)), *self.records])
-
-    @property
-    def largest(self) -> Float[np.ndarray, " observables"]:
-        """The largest value of every observable so far, of those that are finite."""
-        seen = np.abs(np.concatenate([np.array(self.early), self.observables]))
-        return np.where(np.isfinite(seen), seen, 0.0).max(axis=0)
-
-    @property
-    def spread(self) -> Float[np.ndarray, "samples observables"]:
-        """Through the window, at times without a rhythm where not all are there."""
-        return self._chosen("spread")
-
-    @property
-    def late(self) -> Float[np.ndarray, "samples observables"]:
-        """One step after the other, up to the end of the window."""
-        return self._chosen("late")
-
-    @property
-    def even(self) -> Float[np.ndarray, "samples observables"]:
-        """At equal intervals, close enough to see what moves: `samples` of them, with this `interval` between."""
-        return self._chosen("late" if self.closely else "even")
-
-    def _chosen(self, kind: str) -> Float[np.ndarray, "samples observables"]:
-        seen = self.observables
-        return seen if self.sampling is None else seen[getattr(self.sampling, kind)[: len(seen)]]
-
-    @property
-    def samples(self) -> int:
-        """How many even samples a whole window has."""
-        if self.sampling is None:
-            return 0
-        return int((self.sampling.late if self.closely else self.sampling.even).sum())
-
-    @property
-    def interval(self) -> float:
-        """Time between even samples."""
-        if self.sampling is None:
-            return math.nan
-        return self.sampling.step * (1 if self.closely else self.sampling.stride)
+    def complete(self) -> bool:
+        """Whether nothing went wrong, as far as it went."""
+        return self.status in (Status.completed, Status.interrupted)
 
     @property
     def preserves_volume(self) -> bool:
         """Whether the divergence vanished all along; False where it is not known."""
-        if self.measured is None or not self.measured.done:
-            return False
-        return bool(np.abs(self.measured.divergences).max() < PRESERVED)
+        return bool(self.done and np.abs(self.divergences).max() < PRESERVED)
 
 
 def run_all(runs: list[Classified], options: ClassifyOptions, report: Progress, align: bool = True) -> None:
@@ -132,14 +73,16 @@ def run_all(runs: list[Classified], options: ClassifyOptions, report: Progress, 
     ready = _good(runs)
     chosen = _sampling(ready, options) if ready else None
     for r in runs:
-        r.sampling = chosen
+        r.seen.sampling = chosen
     in_turns(lambda r: _observe(r, report), ready)
     # All have the same frequencies, so that one that is too fast is enough.
-    close = any(missed(r.late, r.sampling.stride, r.largest) > MISSED for r in _good(ready))
+    close = any(missed(r.seen.late, chosen.stride, r.seen.largest) > MISSED for r in _good(ready))
     for r in runs:
-        r.closely = close
+        r.seen.closely = close
     _exponents(_good(ready), options, report)
     if align and options.exponents > 1:
+        for r in _good(ready):
+            r.finished = False
         in_turns(lambda r: _align(r, options, report), _good(ready))
 
 
@@ -147,28 +90,25 @@ def _good(runs: list[Classified]) -> list[Classified]:
     return [r for r in runs if r.status == Status.completed]
 
 
-def _key(options: ClassifyOptions, index: int) -> Any:
-    return jax.random.fold_in(jax.random.key(options.seed), index)
-
-
 def _transient(r: Classified, options: ClassifyOptions, report: Progress) -> Iterator[None]:
     """The state with one tangent, stretch by stretch."""
-    tracked = r.space.inside(r.system, 1)
-    r.status = Status.completed
-    r.early.append(np.asarray(r.observe(r.run.state)))
-    tangents = random_tangents(tracked, r.run.state, 1, key=_key(options, r.index))
-    r.run = as_numpy(r.run._replace(tangents=tangents))
+    tracked, none = r.tracked(r.system, 1), r.tangents
     span, number = _stretch(r.system, options.transient)
-    for done in range(number):
-        blocks = as_numpy(lyapunov_blocks(tracked, r.run, span, np.asarray(1)))
-        r.run, r.status = blocks.run, Status(int(blocks.run.status))
-        if r.status != Status.completed:
-            return
-        r.early.append(np.asarray(r.observe(r.run.state)))
-        r.early_stretch.append(float(blocks.log_stretch[0, 0]))
-        report(r.index, "transient", (done + 1) / number)
-        yield
-    yield
+    r.status = Status.completed
+    r.tangents = as_numpy(random_tangents(tracked, r.state, 1, key=r.key))
+    r.seen.early.append(np.asarray(r.observe(r.state)))
+
+    def stretch(_: int) -> int:
+        found = lyapunov_blocks(tracked, r.here, span, np.asarray(1))
+        r.move(found.run)
+        if r.status == Status.completed:
+            r.seen.early.append(np.asarray(r.observe(r.state)))
+            r.seen.early_stretch.append(float(found.log_stretch[0, 0]))
+        return 1
+
+    yield from paced(r, number, 1, stretch, report, "transient")
+    r.tangents = none
+    r.window = r.here
 
 
 def _stretch(system: AbstractSystem, transient: float) -> tuple[np.ndarray, int]:
@@ -183,96 +123,80 @@ def _stretch(system: AbstractSystem, transient: float) -> tuple[np.ndarray, int]
 
 def _sampling(ready: list[Classified], options: ClassifyOptions) -> Sampling:
     """The same for all, with the shortest step of their solvers."""
-    system, steps = ready[0].system, [step_of_solver(r.system, r.run.clock) for r in ready]
-    if system.continuous and min(steps) == 0:
+    system, steps = ready[0].system, [r.system.next_step(r.clock) for r in ready]
+    if not system.continuous:
+        return sampling(float(system.time(1)), int(system.span(options.duration)), options.seed)
+    if min(steps) == 0:
         # Without a transient no step has been taken: how long is the one after a first stretch?
         spans = np.full(CAPACITY, min(options.duration / FEWEST, LONGEST_SEGMENT)), np.ones(CAPACITY, dtype=np.int64)
-        clocks = [record(r.system, r.observe, r.run.state, r.run.clock, *spans, np.asarray(1)).clock for r in ready]
-        steps = [step_of_solver(r.system, clock) for r, clock in zip(ready, clocks, strict=True)]
-    return sampling(system, min(steps), options.duration, options.seed)
+        clocks = [record(r.system, r.observe, r.state, r.clock, *spans, np.asarray(1)).clock for r in ready]
+        steps = [r.system.next_step(clock) for r, clock in zip(ready, clocks, strict=True)]
+    return sampling(*steps_of_flow(min(steps), options.duration), options.seed)
 
 
 def _observe(r: Classified, report: Progress) -> Iterator[None]:
-    """Observables through the window."""
-    done, pace = 0, Pace(CAPACITY)
-    state, clock = r.run.state, r.run.clock
-    spans, pieces = r.sampling.spans(r.system)
-    number = len(spans)
-    while done < number:
-        take = min(pace.number, number - done)
-        lengths = (_filled(spans, done, take), _filled(pieces, done, take))
-        with pace.timed(take):
-            seen = as_numpy(record(r.system, r.observe, state, clock, *lengths, np.asarray(take)))
-        state, clock, r.status = seen.state, seen.clock, Status(int(seen.status))
-        r.records.append(seen.records[: int(seen.number)].copy())
-        if r.status != Status.completed:
-            return
-        done += take
-        report(r.index, "observables", done / number)
-        yield
-    if r.system.continuous:
-        spread = r.spread
-        r.ends = spread[:: max(1, len(spread) // NEAREST)]
+    """Observables through the window, and what it ends in; then back to its beginning."""
+    sampled, done = r.seen.sampling, 0
+
+    def recorded(segments: Any, first: int, number: int) -> np.ndarray:
+        spans = (next_spans(values, first) for values in segments)
+        found = as_numpy(record(r.system, r.observe, r.state, r.clock, *spans, np.asarray(number)))
+        r.state, r.clock, r.status = found.state, found.clock, Status(int(found.status))
+        return found.records[: int(found.number)].copy()
+
+    def window(number: int) -> int:
+        nonlocal done
+        r.seen.records.append(recorded(segments, done, number))
+        done += number
+        return number
+
+    segments = r.system.cut(sampled.steps * r.system.span(sampled.step))
+    yield from paced(r, len(sampled.steps), CAPACITY, window, report, "observables")
+    if r.status != Status.completed:
         return
-    one = np.ones(CAPACITY, dtype=np.int64)
-    further = []
-    for _ in range(NEAREST // CAPACITY):
-        seen = as_numpy(record(r.system, r.observe, state, clock, one, one, np.asarray(CAPACITY)))
-        state, clock = seen.state, seen.clock
-        further.append(seen.records[: int(seen.number)])
-    r.ends = np.concatenate(further)
-
-
-def _filled(values: np.ndarray, first: int, number: int) -> np.ndarray:
-    """So many of the values from `first` on, in an array of `CAPACITY`."""
-    found = np.ones(CAPACITY, dtype=values.dtype)
-    found[:number] = values[first : first + number]
-    return found
+    if r.system.continuous:
+        spread = r.seen.spread
+        r.seen.ends = spread[:: max(1, len(spread) // NEAREST)]
+    else:
+        ones = r.system.cut(np.ones(CAPACITY))
+        r.seen.ends = np.concatenate([recorded(ones, 0, CAPACITY) for _ in range(NEAREST // CAPACITY)])
+    r.move(r.window)
 
 
 def _exponents(runs: list[Classified], options: ClassifyOptions, report: Progress) -> None:
     """Exponents over the window, from where the transients ended."""
     if not runs:
         return
-    given = {"exponents": options.exponents, "duration": options.duration, "transient": 0.0, "seed": options.seed}
-    given["alignment"] = min(options.duration / 10, longest_alignment(runs[0].system))
-    chosen = LyapunovOptions.of(given, runs[0].system, runs[0].space)
-    for r in runs:
-        r.measured = TangentRun.fresh(r.index, r.system, chosen, r.space)
-        r.measured.state, r.measured.clock = r.run.state, r.run.clock
-    realizations = [r.measured for r in runs]
-    chosen = exponent_runs.prepare(realizations, chosen, report)
+    chosen = prepare(runs, options.averaging, report)
     if chosen.block is not None:
         chosen = dataclasses.replace(chosen, block=_shorter(runs[0].system, chosen.block, options.duration / PARTS))
-    exponent_runs.average(realizations, chosen, report)
     for r in runs:
-        r.status, r.block = r.measured.status, chosen.block
+        r.block = chosen.block
+    average(runs, chosen, report)
 
 
 def _shorter(system: AbstractSystem, block: float, most: float) -> float:
     """A block that is no longer than `most`, and no shorter than an iteration of a map."""
-    if block <= most:
-        return block
-    return float(system.time(system.span(most) if system.continuous else max(1, system.span(most))))
+    return block if block <= most else float(system.time(system.nonempty_span(most)))
 
 
 def _align(r: Classified, options: ClassifyOptions, report: Progress) -> Iterator[None]:
     """Random tangents from the beginning of the window: how soon they point the same way."""
-    if r.measured is None or not r.measured.done:
-        return
-    tracked, span = r.space.inside(r.system, options.exponents), np.asarray(r.system.span(r.block))
-    number = r.measured.done if r.preserves_volume else math.ceil(r.measured.done / ALIGNED)
-    tangents = random_tangents(tracked, r.run.state, options.exponents, key=_key(options, OTHERS + r.index))
-    run, factors, done, pace = as_numpy(r.run._replace(tangents=tangents)), [], 0, Pace(MOST_FRAMES)
-    while done < number:
-        take = min(pace.number, number - done)
-        with pace.timed(take):
-            seen = frames(tracked, run, span, np.asarray(take))
-        run = as_numpy(seen.run)
-        factors.append(np.asarray(seen.r[: int(seen.number)]))
-        if int(run.status) != Status.completed:
-            return
-        done += take
-        report(r.index, "alignment", done / number)
-        yield
-    r.log_gali, r.aligned_time = log_alignment(np.concatenate(factors))[-1], done * r.block
+    tracked, span = r.tracked(r.system, options.exponents), np.asarray(r.system.span(r.block))
+    number = r.done if r.preserves_volume else math.ceil(r.done / ALIGNED)
+    key = jax.random.fold_in(jax.random.key(options.seed), OTHERS + r.index)
+    aside = TangentRun.fresh(r.index, r.system, options.averaging, r.space)
+    aside.move(r.window)
+    aside.tangents = as_numpy(random_tangents(tracked, aside.state, options.exponents, key=key))
+    factors = []
+
+    def followed(take: int) -> int:
+        found = frames(tracked, aside.here, span, np.asarray(take))
+        aside.move(found.run)
+        factors.append(np.asarray(found.r[: int(found.number)]))
+        return take
+
+    yield from paced(aside, number, MOST_FRAMES, followed, report, "alignment")
+    if aside.status == Status.completed:
+        r.log_gali, r.aligned_time = log_alignment(np.concatenate(factors))[-1], number * r.block
+    r.finished = True

@@ -1,74 +1,108 @@
-"""The runs that verdicts are about, before they begin: systems, their tangent spaces, and what is looked at."""
+"""What verdicts are about, before it runs: the subject, and numbers to look at that symmetry leaves as they are.
 
-import functools
+Weights of a linear network drift along the orbit of its rotations even where nothing else happens. Training error,
+outputs and the Gram matrix W1ᵀW1 of the first layer do not see that. Of other systems it is the state itself, up to
+`MOST` of its variables.
+"""
+
+import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Int, PyTree
 
+from ...measures.observed import Observed
+from ...networks import Feedforward
+from ...problem import Problem
+from ...rules.signals import error_signal
 from ...spec import Spec
+from ...systems import Flow, Map
 from ...systems.linearised.kernels import geometry
-from ..arguments import check_free_of_noise, check_subject
-from ..subject import architecture_of, built, compressed_alike, subject_attributes, systems_of
-from .observables import given as given_observables
-from .observables import of_problem, of_system
+from ...tangents import size
+from ...tasks import AbstractTask
+from ..subject import Subject
 from .options import ClassifyOptions
 from .runs import Classified
 
+MOST = 8
+"""The most observables."""
+OUTPUTS, PRODUCTS = 3, 4
+"""Numbers of outputs, and of entries of the Gram matrix of the first layer."""
+WHY = "verdicts are about motion without noise, which the 0-1 test and returns cannot tell from chaos"
+INSTEAD = 'curlflow.lyapunov gives its exponents; or set dynamics.batch to "full", or dynamics.kind to "flow".'
+
+
+class Invariants(eqx.Module):
+    """The training error, some outputs, and some entries of W1ᵀW1, as one vector."""
+
+    training: AbstractTask
+    inputs: Float[np.ndarray, "inputs samples"] | Float[Array, "inputs samples"]
+    first: Int[np.ndarray, " products"] | Int[Array, " products"]
+    second: Int[np.ndarray, " products"] | Int[Array, " products"]
+
+    def __call__(self, network: Feedforward) -> Float[Array, " observables"]:
+        w1 = network.weights[0]
+        products = jnp.sum(w1[:, self.first] * w1[:, self.second], axis=0)
+        outputs = network(self.inputs)[0]
+        return jnp.concatenate([self.training.error(network)[None], outputs, products])
+
+
+class Variables(eqx.Module):
+    """Some state variables of any system, as one vector."""
+
+    places: Int[np.ndarray, " places"] | Int[Array, " places"]
+
+    def __call__(self, state: PyTree) -> Float[Array, " places"]:
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(state)])[self.places]
+
 
 class Started(NamedTuple):
-    """What a study of verdicts begins with.
+    """What a study of verdicts begins with; `names` are those of the observables."""
 
-    **Attributes:**
-
-    - `names`: of the observables.
-    - `scales`: how large observables are where nothing has been learnt; 0 where nothing is known.
-    - `subject`: attributes that say what it is about.
-    """
-
-    runs: list[Classified]
+    subject: Subject
     options: ClassifyOptions
+    runs: list[Classified]
     names: list[str]
-    scales: list[Float[np.ndarray, " observables"]]
-    subject: dict[str, Any]
 
 
-def started(spec_or_system: Any, given: dict[str, Any], observables: Any, rule: Any, graph: Any) -> Started:
+def started(
+    spec_or_system: Any, given: dict[str, Any], observables: Any = None, rule: Any = None, graph: Any = None
+) -> Started:
     """The runs of all realizations, with options from what was `given`.
 
     **Raises:** `ValueError` for arguments out of range.
     """
-    check_subject(spec_or_system, rule, "a Flow or a Map")
-    why = "verdicts are about motion without noise, which the 0-1 test and returns cannot tell from chaos"
-    instead = 'curlflow.lyapunov gives its exponents; or set dynamics.batch to "full", or dynamics.kind to "flow".'
-    check_free_of_noise(spec_or_system, why, instead)
-    architecture = architecture_of(spec_or_system, graph)
-    learning = isinstance(spec_or_system, Spec)
-    rotates = learning and _rotates(spec_or_system, rule, architecture)
-    systems, spaces, attributes = systems_of(
-        spec_or_system, rule=rule, rtol=None, atol=None, graph=architecture, compress=rotates, transverse=rotates
-    )
-    options = ClassifyOptions.of(given, systems[0], spaces[0])
+    Subject(spec_or_system).free_of_noise(WHY, INSTEAD)
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, tangents=True, systems=(Flow, Map))
+    rotates = subject.learning and _rotates(subject.build())
+    subject = dataclasses.replace(subject, compress=rotates, transverse=rotates)
+    options = ClassifyOptions.of(given, subject)
+    state = subject.systems[0].state
     if observables is not None:
-        chosen = given_observables(observables, systems[0].state)
-        observers, scales = [chosen] * len(systems), [np.zeros(len(chosen[1]))] * len(systems)
-    elif learning:
-        build = functools.partial(spec_or_system.build, rule=rule, graph=architecture)
-        problems = (compressed_alike if rotates else built)(build, len(systems))
-        observers, scales = [of_problem(p, seed=options.seed) for p in problems], [_scale(p) for p in problems]
+        observe, names = own_observables(observables, state)
+    elif subject.learning:
+        observe, names = None, names_of(subject.given, seed=options.seed)
     else:
-        observers = [of_system(s.state, seed=options.seed) for s in systems]
-        scales = [np.zeros(len(names)) for _, names in observers]
-    parts = zip(systems, spaces, observers, strict=True)
-    runs = [Classified.fresh(i, system, space, observe) for i, (system, space, (observe, _)) in enumerate(parts)]
-    subject = subject_attributes(spec_or_system, rule, architecture) | attributes
-    return Started(runs, options, observers[0][1], scales, subject)
+        observe, names = of_system(state, seed=options.seed)
+    runs = []
+    for i, (system, space) in enumerate(zip(subject.systems, subject.spaces, strict=True)):
+        scale = np.zeros(len(names))
+        if observe is None:
+            # An error that is tiny against that of no output at all does not move.
+            scale[0] = 0.5 * float(np.mean(np.sum(subject.problems[i].y_test ** 2, axis=0)))
+        seen = Observed(scale, system.continuous, system.tolerances.get("rtol", 0.0))
+        own = of_problem(subject.problems[i], seed=options.seed) if observe is None else observe
+        runs.append(Classified.fresh(i, system, options.averaging, space, observe=own, seen=seen))
+    return Started(subject, options, runs, names)
 
 
-def _rotates(spec: Spec, rule: Any, architecture: Any) -> bool:
+def _rotates(problem: Problem) -> bool:
     """Whether the rotations of hidden units are known that leave the dynamics alone."""
-    problem = spec.build(rule=rule, graph=architecture)
-    network, signal = problem.student, problem.rule.signal(problem.student)
+    network, signal = problem.student, error_signal(problem.rule, problem.student)
     if signal is None or geometry(problem.constraint) is None:
         return False
     if network.activation != "linear" or len(network.weights) != 2:
@@ -76,8 +110,60 @@ def _rotates(spec: Spec, rule: Any, architecture: Any) -> bool:
     return np.array_equal(signal.feedback[0], network.weights[1])
 
 
-def _scale(problem: Any) -> np.ndarray:
-    """How large observables are where nothing has been learnt: an error that is tiny against this does not move."""
-    error = 0.5 * float(np.mean(np.sum(problem.y_test**2, axis=0)))
-    _, names = of_problem(problem)
-    return np.array([error if name == "train_error" else 0.0 for name in names])
+def own_observables(function: Any, state: PyTree, argument: str = "observables") -> tuple[Callable, list[str]]:
+    """Observables of the caller's own, and their names.
+
+    **Arguments:**
+
+    - `argument`: what the function was given as.
+
+    **Raises:** `ValueError` for anything but a function from such a state to a number or a vector.
+    """
+    if not callable(function):
+        raise ValueError(f"{argument}: got {function!r}, required is a function of the state.")
+    try:
+        values = np.asarray(jnp.asarray(function(jax.tree.map(jnp.asarray, state))))
+        jax.eval_shape(lambda s: jnp.asarray(function(s)), state)
+    except (TypeError, IndexError, ValueError, jax.errors.JAXTypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{argument}: the function cannot be applied to the state by JAX ({reason}).") from error
+    if values.ndim > 1 or values.size == 0 or values.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{argument}: got an array of shape {values.shape} and type {values.dtype}, required are real numbers "
+            "along one axis that is not empty."
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(f"{argument}: got {values.tolist()} at the start, required are finite numbers.")
+    names = [f"observable_{i + 1}" for i in range(values.size)]
+    return lambda state: jnp.reshape(jnp.asarray(function(state), dtype=float), (-1,)), names
+
+
+def of_problem(problem: Problem, *, seed: int = 0) -> Invariants:
+    """The observables of learning."""
+    first, second = _entries(problem.student.widths[0], seed)
+    return Invariants(problem.training_error, np.asarray(problem.x_test)[:, :OUTPUTS], first, second)
+
+
+def names_of(spec: Spec, *, seed: int = 0) -> list[str]:
+    """The names of the observables of learning."""
+    outputs = [f"output_{i + 1}" for i in range(min(OUTPUTS, spec.data.test_samples))]
+    return ["train_error", *outputs, *(f"gram_{i}_{j}" for i, j in _entries(spec.network.inputs, seed).T)]
+
+
+def _entries(inputs: int, seed: int) -> Int[np.ndarray, "2 products"]:
+    """Rows and columns of different entries of a symmetric matrix, drawn at random; of a small one all of them."""
+    rng, chosen = np.random.default_rng(seed), []
+    while len(chosen) < min(PRODUCTS, inputs * (inputs + 1) // 2):
+        pair = sorted(rng.integers(0, inputs, 2).tolist())
+        if pair not in chosen:
+            chosen.append(pair)
+    return np.array(chosen).T
+
+
+def of_system(state: PyTree, *, seed: int = 0) -> tuple[Variables, list[str]]:
+    """The observables of any other system, and their names."""
+    number = size(state)
+    places = np.arange(number)
+    if number > MOST:
+        places = np.sort(np.random.default_rng(seed).choice(number, MOST, replace=False))
+    return Variables(places), [f"state_{i}" for i in places]

@@ -9,13 +9,13 @@ import xarray as xr
 from pydantic import PlainValidator
 
 from ... import results
+from ...measures import extrapolation
 from ...measures.extrapolation import limit_of_small_steps
 from ...measures.motion import Verdict
 from ...spec import Spec
 from ...status import Status
-from ...variable import Variable
 from ..arguments import Bar, Count, Graph, Length, Positive, Rule, Seed, check, study
-from ..runs import Interrupted
+from ..runs import Interrupted, finished
 from .study import classify
 
 DIVISORS = 1, 2, 5, 10
@@ -102,10 +102,7 @@ def step_sizes(
             parts.append(stop.dataset)
             interrupted = True
             break
-    dataset = _assembled(spec, rates[: len(parts)], parts)
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
+    return finished(_assembled(spec, rates[: len(parts)], parts), interrupted)
 
 
 def _rates(spec: Spec, given: Sequence[float] | None) -> list[float]:
@@ -128,31 +125,23 @@ def _assembled(spec: Spec, rates: list[float], parts: list[xr.Dataset]) -> xr.Da
     kept = [part.drop_vars(["power", "frequency"]) for part in parts]
     whole = xr.concat(kept, axis, combine_attrs="override", coords="minimal", compat="override")
     found = _limits(whole, np.array(rates)) | {"chaotic_in": _chaotic_in(whole, rates)}
-    coordinates: dict[str, Any] = {}
-    added = results.labelled(VARIABLES, found, coordinates, {})
-    whole = whole.merge(added, combine_attrs="override")
+    whole = whole.merge(results.labelled(VARIABLES, found, {}, {}), combine_attrs="override")
     whole.attrs |= {"title": "curlflow step_sizes", "study": "step_sizes", "spec": spec.to_json()}
     return whole
 
 
-def _limits(whole: xr.Dataset, rates: np.ndarray) -> dict[str, Any]:
+def _limits(whole: xr.Dataset, rates: np.ndarray) -> dict[str, np.ndarray]:
+    """Where lines through the exponents of the updates go, and how far that is from the flow's."""
     dims = (ALONG, "realization", "exponent")
-    values, errors = (
-        whole[name].transpose(*dims).to_numpy() for name in ("lyapunov_exponent", "lyapunov_exponent_se")
-    )
-    alike = _like_the_flow(whole, rates)
-    shape = values.shape[1:]
-    limit, error, square, apart = (np.full(shape, np.nan) for _ in range(4))
-    for i, j in np.ndindex(shape):
+    values, errors = (whole[n].transpose(*dims).to_numpy() for n in ("lyapunov_exponent", "lyapunov_exponent_se"))
+    alike, found = _like_the_flow(whole, rates), np.full((4, *values.shape[1:]), np.nan)
+    for i, j in np.ndindex(values.shape[1:]):
         used = alike[:, i]
         line = limit_of_small_steps(rates[used], values[used, i, j], errors[used, i, j])
-        limit[i, j], error[i, j], square[i, j] = line.value, line.error, line.chi_square
+        found[:3, i, j] = line.value, line.error, line.chi_square
         if rates[-1] == 0:
-            apart[i, j] = (line.value - values[-1, i, j]) / np.hypot(line.error, errors[-1, i, j])
-    return {
-        "exponent_limit": limit, "exponent_limit_se": error, "exponent_limit_chi_square": square,
-        "limit_difference": apart,
-    }  # fmt: skip
+            found[3, i, j] = (line.value - values[-1, i, j]) / np.hypot(line.error, errors[-1, i, j])
+    return dict(zip((v.name for v in extrapolation.VARIABLES), found, strict=True))
 
 
 def _like_the_flow(whole: xr.Dataset, rates: np.ndarray) -> np.ndarray:
@@ -181,11 +170,7 @@ def _chaotic_in(whole: xr.Dataset, rates: list[float]) -> np.ndarray:
     return np.array([int(w) for w in found], dtype=np.int8)
 
 
-R = ("realization", "exponent")
 VARIABLES = (
-    Variable("exponent_limit", R, "exponent of the updates as the learning rate goes to zero, by a straight line"),
-    Variable("exponent_limit_se", R, "standard error of that limit"),
-    Variable("exponent_limit_chi_square", R, "squared residuals over degrees of freedom; far above 1: no line"),
-    Variable("limit_difference", R, "that limit less the exponent of the flow, in standard errors"),
+    *extrapolation.VARIABLES,
     results.flag_variable("chaotic_in", ("realization",), "what is chaotic, at the largest learning rate", ChaoticIn),
 )

@@ -5,8 +5,8 @@ from typing import Any
 import xarray as xr
 
 from ..arguments import Bar, Count, Function, Graph, Length, Positive, Rule, Seed, study
-from ..runs import Interrupted, reporting, stopped
-from .dataset import assemble
+from ..runs import attended, finished
+from .indicators import motion_dataset
 from .runs import run_all
 from .starts import started
 
@@ -61,10 +61,6 @@ def classify(
     **Sources:** docs/model.md; docs/classification.md.
     """
     given = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
-    runs, options, names, scales, subject = started(spec_or_system, given, observables, rule, graph)
-    with reporting(progress, len(runs)) as report:
-        interrupted = stopped(lambda: run_all(runs, options, report))
-    dataset = assemble(runs, options, names, scales, subject)
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
+    subject, options, runs, names = started(spec_or_system, given, observables, rule, graph)
+    interrupted = attended(lambda report: run_all(runs, options, report), runs, progress)
+    return finished(motion_dataset(runs, options, names, subject.attributes), interrupted)

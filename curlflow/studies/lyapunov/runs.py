@@ -55,12 +55,19 @@ class TangentRun(Run):
     local_divergences: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def fresh(cls, index: int, system: AbstractSystem, options: LyapunovOptions, space: TangentSpace) -> "TangentRun":
-        """A run that has not begun. Its tangents depend on `seed` and its index alone."""
+    def fresh(
+        cls, index: int, system: AbstractSystem, options: LyapunovOptions, space: TangentSpace, **further: Any
+    ) -> "TangentRun":
+        """A run that has not begun. Its tangents depend on `seed` and its index alone.
+
+        **Arguments:**
+
+        - `further`: what a study that extends this record keeps of a run.
+        """
         key = jax.random.fold_in(jax.random.key(options.seed), index)
         tangents = np.zeros((len(space.copies_of_tangents(options.exponents)), 0))
         state, clock = as_numpy((system.state, system.clock()))
-        return cls(index, system, state, clock, Status.not_run, tangents=tangents, key=key, space=space)
+        return cls(index, system, state, clock, Status.not_run, tangents=tangents, key=key, space=space, **further)
 
     @property
     def here(self) -> TangentState:
@@ -112,7 +119,7 @@ def prepare(runs: list[TangentRun], options: LyapunovOptions, report: Progress) 
     fresh = [r for r in runs if not r.started]
     for r in fresh:
         r.status = Status.completed
-    if fresh:
+    if fresh and options.transient > 0:
         _compile(transient_blocks, fresh[0].system, fresh[0], fresh[0].system.span(0.0))
     in_turns(lambda r: _transient(r, options, report), fresh)
     ready = [r for r in fresh if r.status == Status.completed]

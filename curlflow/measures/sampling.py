@@ -1,4 +1,4 @@
-"""When observables are recorded in the window of `curlflow.classify`.
+"""When observables are recorded, so that slow motion, fast motion and states that repeat are all seen.
 
 A *step* is an iteration of a map, or the shortest step of a flow's solver. A window of fewer than `2 · MOST` steps is
 recorded step by step. Of a longer one three sets of samples are kept, since none of them alone does for all:
@@ -10,15 +10,11 @@ recorded step by step. Of a longer one three sets of samples are kept, since non
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import signal
-
-from ...solvers.integrate import FixedSteps
-from ...systems import AbstractSystem
-from ...systems.base import LONGEST_SEGMENT
 
 MOST, FEWEST = 40_000, 4_000
 """The most late samples, and the fewest samples of a flow's window."""
@@ -47,28 +43,20 @@ class Sampling(NamedTuple):
     spread: Bool[np.ndarray, " records"]
     late: Bool[np.ndarray, " records"]
 
-    def spans(self, system: AbstractSystem) -> tuple[np.ndarray, np.ndarray]:
-        """How far to go before each record, in the unit of `system.advance`, cut into how many pieces."""
-        steps = np.diff(self.places, prepend=0)
-        if not system.continuous:
-            return steps.astype(np.int64), np.ones(len(steps), dtype=np.int64)
-        pieces = np.ceil(steps * self.step / LONGEST_SEGMENT).astype(np.int64)
-        return steps * self.step / pieces, pieces
+    @property
+    def steps(self) -> Int[np.ndarray, " records"]:
+        """How many steps there are before each record, since the one before it."""
+        return np.diff(self.places, prepend=0)
 
 
-def sampling(system: AbstractSystem, step: float, duration: float, seed: int) -> Sampling:
-    """The sampling of a window of this duration.
+def sampling(step: float, number: int, seed: int = 0) -> Sampling:
+    """The sampling of a window of so many steps.
 
     **Arguments:**
 
-    - `step`: of a flow: the shortest step of its solver.
+    - `step`: the time that a step takes.
     - `seed`: of the spread samples.
     """
-    if system.continuous:
-        step = min(step, duration / FEWEST)
-        number = int(duration / step + 1e-9)
-    else:
-        step, number = float(system.time(1)), int(system.span(duration))
     stride = max(1, number // MOST)
     if stride == 1:
         all_of_them = np.ones(number, dtype=bool)
@@ -81,10 +69,15 @@ def sampling(system: AbstractSystem, step: float, duration: float, seed: int) ->
     return Sampling(step, stride, places, *(np.isin(places, chosen) for chosen in (even, spread, late)))
 
 
-def step_of_solver(system: AbstractSystem, clock: Any) -> float:
-    """The step that a flow's solver takes next; 0 where it has not begun, and for maps."""
-    integrator = getattr(system, "integrator", None)
-    return float(integrator.step if isinstance(integrator, FixedSteps) else clock.step)
+def steps_of_flow(step: float, duration: float) -> tuple[float, int]:
+    """The step that a flow is sampled by, and how many of them the window has, `FEWEST` or more.
+
+    **Arguments:**
+
+    - `step`: the shortest step of its solver.
+    """
+    step = min(step, duration / FEWEST)
+    return step, int(duration / step + 1e-9)
 
 
 def missed(

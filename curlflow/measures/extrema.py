@@ -1,0 +1,46 @@
+"""Local extrema of a time series: what a bifurcation diagram shows of a flow."""
+
+import numpy as np
+from jaxtyping import Float
+
+from ..variable import Variable
+
+EXTREMA = 200
+"""The most that are kept, the last ones."""
+VARIABLES = (Variable("late_extremum", ("realization", "extremum"), "late extrema of the observable"),)
+
+
+def extrema(series: Float[np.ndarray, " samples"], moves: bool, continuous: bool) -> Float[np.ndarray, " extremum"]:
+    """The last local extrema of a series, NaN behind them: of what does not move its value, of a map all values.
+
+    For flows the tops of parabolas through an extremal sample and its neighbours.
+    """
+    late = np.full(EXTREMA, np.nan)
+    if len(series) == 0:
+        return late
+    if not moves:
+        values = series[-1:]
+    elif not continuous:
+        values = series[-EXTREMA:]
+    else:
+        before, here, after = series[:-2], series[1:-1], series[2:]
+        tops = (here - before) * (here - after) > 0
+        a, b, c = before[tops], here[tops], after[tops]
+        values = (b - (a - c) ** 2 / (8 * (a - 2 * b + c)))[-EXTREMA:]
+    late[: len(values)] = values
+    return late
+
+
+def late_extrema(
+    late: Float[np.ndarray, " samples"], even: Float[np.ndarray, " samples"], moves: bool, continuous: bool
+) -> Float[np.ndarray, " extremum"]:
+    """The last local extrema of consecutive samples, or of even ones where these have more of them.
+
+    **Arguments:**
+
+    - `late`, `even`: samples as `curlflow.measures.sampling` has. Those that are not finite are left out.
+    - `moves`: whether the series moves at all.
+    """
+    of_late, of_even = (extrema(s[np.isfinite(s)], moves, continuous) for s in (late, even))
+    known, further = np.isfinite(of_late).sum(), np.isfinite(of_even).sum()
+    return of_even if further > known and (continuous or known == 0) else of_late

@@ -1,0 +1,47 @@
+"""How fast small deviations from a solution grow, and for how long rounding can hide that they do.
+
+With the eigenvalues μ of the linearisation deviations from a fixed point of a flow grow by e^μ per unit of time, and
+those of updates with the step η by |1 + ημ| per update.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Complex
+
+MARGIN = 1e-6
+"""Rates must be below minus this times the largest, multipliers below one by this times the largest step."""
+ROUNDED = 1e15
+"""From rounding to what can be seen deviations grow by this factor."""
+
+
+class Growth(NamedTuple):
+    """Whether a solution is stable by the margin, and how fast deviations grow if it is not.
+
+    `rate` is per unit of time, or per update: ln ρ; 0 if nothing grows.
+    """
+
+    stable: bool
+    rate: float
+
+
+def growth(eigenvalues: Complex[np.ndarray, " k"], step: float | None) -> Growth:
+    """What the eigenvalues of a linearisation, those that are not neutral, say of its solution.
+
+    **Arguments:**
+
+    - `step`: of an update; None for a flow.
+    """
+    largest = float(np.abs(eigenvalues).max())
+    stable = bool((eigenvalues.real < -MARGIN * largest).all())
+    if step is None:
+        return Growth(stable, max(0.0, float(eigenvalues.real.max())))
+    multipliers = np.abs(1 + step * eigenvalues)
+    inside = bool((multipliers < 1 - MARGIN * min(1.0, step * largest)).all())
+    return Growth(stable and inside, max(0.0, math.log(float(multipliers.max()))))
+
+
+def held_time(rate: float) -> float:
+    """How long an instability of this rate may take to grow from rounding, three times over."""
+    return math.inf if rate <= 0 else 3 * math.log(ROUNDED) / rate

@@ -1,0 +1,280 @@
+"""What the observables of one run say: returns, the 0-1 test, spectra, drifts, and growth on the way."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import signal
+
+from ..variable import Variable
+from .autocorrelation import autocorrelation, moving
+from .motion import BACK
+from .power_spectrum import FEWEST as FEWEST_FOR_SPECTRUM
+from .power_spectrum import SEGMENTS, peaks, power_spectrum
+from .recurrence import REPEATS, Return, distances, first_return
+from .sampling import RESTS, Sampling
+from .stationarity import stationary
+from .zero_one import FEWEST as FEWEST_FOR_TEST
+from .zero_one import zero_one_test
+
+NOISE = 10.0
+"""Observables of a flow that vary by less than this times its relative tolerance do not move."""
+AWAY = 0.01
+"""Share of the range of the observables beyond which a run is away from where it began, or ended."""
+MOST_TESTED = 5_000
+"""Values that the 0-1 test is given at most."""
+BANDS = 40
+"""Chaotic bands that a map may visit one after the other: their number is the interval of the 0-1 test."""
+LASTS = 0.05
+"""Chaos on the way must last for this share of the transient to be called so."""
+PEAKS = 3
+ONE, BOTH = ("realization",), ("realization", "observable")
+VARIABLES = (
+    Variable("zero_one", BOTH, "K of the 0-1 test, near 0 for regular and near 1 for chaotic motion"),
+    Variable("zero_one_lower", BOTH, "lower quartile of K over frequencies"),
+    Variable("zero_one_upper", BOTH, "upper quartile of K over frequencies"),
+    Variable("zero_one_interval", BOTH, "interval of the values in the 0-1 test, in units of time"),
+    Variable("zero_one_oversampled", BOTH, "whether that is too short for the test to see chaos"),
+    Variable("moves", BOTH, "whether the observable still moves at the end"),
+    Variable("not_finite", BOTH, "samples in which the observable is not finite"),
+    Variable("stationary", BOTH, "whether mean and variance are the same in both halves of the window"),
+    Variable("return_time", ONE, "time after which the observables come back"),
+    Variable("return_distance", ONE, "mean square distance after that time, over twice the variance"),
+    Variable("returns_steadily", ONE, "whether they are as near after all multiples of that time"),
+    Variable("power", (*BOTH, "frequency"), "one-sided power spectral density"),
+    Variable("peak_frequency", (*BOTH, "peak"), "frequency of a peak of the power spectrum"),
+    Variable("peak_width", (*BOTH, "peak"), "width of a peak at half height"),
+    Variable("peak_is_line", (*BOTH, "peak"), "whether the peak is no wider than a line"),
+    Variable("early_growth", ONE, "ln of the growth of a difference before the window, away from start and end"),
+)
+
+
+@dataclass
+class Observed:
+    """Observables of one run: on its way, through the window of `sampling`, and where it ended.
+
+    **Attributes:**
+
+    - `scale`: how large every observable is where nothing has been learnt; 0 where nothing is known. Those that are
+      recorded behind these are not judged.
+    - `continuous`: whether time is.
+    - `tolerance`: relative, of a flow; 0 of maps and of fixed steps.
+    - `early`: at the ends of stretches of the transient, from its beginning.
+    - `early_stretch`: ln of what a difference grew in each of them.
+    - `records`: through the window, at the places that `sampling` says.
+    - `closely`: whether late samples take the place of even ones.
+    - `ends`: what the run ended in: for maps consecutive states.
+    """
+
+    scale: Float[np.ndarray, " observables"]
+    continuous: bool
+    tolerance: float = 0.0
+    early: list[np.ndarray] = field(default_factory=list)
+    early_stretch: list[float] = field(default_factory=list)
+    records: list[np.ndarray] = field(default_factory=list)
+    sampling: Sampling | None = None
+    closely: bool = False
+    ends: Float[np.ndarray, "states observables"] | None = None
+
+    @property
+    def all(self) -> Float[np.ndarray, "records observables"]:
+        """Through the window, as far as it went."""
+        width = self.early[0].size if self.early else 0
+        return np.concatenate([np.empty((0, width)), *self.records])
+
+    @property
+    def largest(self) -> Float[np.ndarray, " observables"]:
+        """The largest value of every observable so far, of those that are finite."""
+        seen = np.abs(np.concatenate([np.array(self.early), self.all]))
+        return np.where(np.isfinite(seen), seen, 0.0).max(axis=0)
+
+    @property
+    def spread(self) -> Float[np.ndarray, "samples observables"]:
+        """Through the window, at times without a rhythm where not all are there."""
+        return self._chosen("spread")
+
+    @property
+    def late(self) -> Float[np.ndarray, "samples observables"]:
+        """One step after the other, up to the end of the window."""
+        return self._chosen("late")
+
+    @property
+    def even(self) -> Float[np.ndarray, "samples observables"]:
+        """At equal intervals, close enough to see what moves: `samples` of them, with this `interval` between."""
+        return self._chosen("late" if self.closely else "even")
+
+    def _chosen(self, kind: str) -> Float[np.ndarray, "samples observables"]:
+        seen = self.all
+        return seen if self.sampling is None else seen[getattr(self.sampling, kind)[: len(seen)]]
+
+    @property
+    def samples(self) -> int:
+        """How many even samples a whole window has."""
+        if self.sampling is None:
+            return 0
+        return int((self.sampling.late if self.closely else self.sampling.even).sum())
+
+    @property
+    def interval(self) -> float:
+        """Time between even samples."""
+        if self.sampling is None:
+            return math.nan
+        return self.sampling.step * (1 if self.closely else self.sampling.stride)
+
+    @property
+    def frequencies(self) -> Float[np.ndarray, " frequencies"]:
+        """Those of the power spectra."""
+        return np.fft.rfftfreq(self.segment, self.interval) if self.segment else np.empty(0)
+
+    @property
+    def segment(self) -> int:
+        """The length of a segment of the power spectrum; 0 where there is none."""
+        return self.samples // SEGMENTS if self.samples >= SEGMENTS * FEWEST_FOR_SPECTRUM else 0
+
+    def moves(self, place: int) -> bool:
+        """Whether an observable still moves in the last quarter of the window, against the largest value it ever had.
+
+        False where it is not finite all along.
+        """
+        series = self.all[:, place]
+        if not np.isfinite(series).all() or len(series) == 0:
+            return False
+        scale = self.scale[place] if place < len(self.scale) else 0.0
+        rests = max(RESTS, NOISE * self.tolerance) * max(self.largest[place], scale)
+        lasts = (sampled[-max(2, len(sampled) // 4) :, place] for sampled in (self.spread, self.late))
+        return any(bool((last - last[0]).std() > rests) for last in lasts)
+
+
+def of_observables(seen: Observed, *, complete: bool, grows: bool, seed: int) -> dict[str, Any]:
+    """All numbers that observables give, by the names of `VARIABLES`.
+
+    **Arguments:**
+
+    - `complete`: whether the run got through its window; nothing is known of others.
+    - `grows`: whether the largest exponent is positive.
+    - `seed`: of the 0-1 test.
+    """
+    number, length = len(seen.scale), seen.segment
+    found = {
+        "moves": np.zeros(number, dtype=bool), "stationary": np.ones(number, dtype=bool),
+        "not_finite": np.zeros(number, dtype=np.int64),
+        "zero_one": np.full(number, np.nan), "zero_one_lower": np.full(number, np.nan),
+        "zero_one_upper": np.full(number, np.nan), "zero_one_interval": np.full(number, np.nan),
+        "zero_one_oversampled": np.zeros(number, dtype=bool),
+        "power": np.full((number, len(seen.frequencies)), np.nan),
+        "peak_frequency": np.full((number, PEAKS), np.nan), "peak_width": np.full((number, PEAKS), np.nan),
+        "peak_is_line": np.zeros((number, PEAKS), dtype=bool), "return_time": np.nan, "return_distance": np.nan,
+        "returns_steadily": np.bool_(False), "early_growth": 0.0,
+    }  # fmt: skip
+    if not complete or seen.ends is None or len(seen.spread) < 4:
+        return found
+    found["not_finite"] = np.sum(~np.isfinite(seen.all[:, :number]), axis=0)
+    found["early_growth"] = early_growth(
+        np.array(seen.early)[:, :number], np.array(seen.early_stretch), seen.ends[:, :number], seen.scale
+    )
+    moves = found["moves"] = np.array([seen.moves(i) for i in range(number)])
+    if not moves.any():
+        return found
+    found["stationary"][moves] = stationary(seen.spread[:, :number][:, moves])
+    back, bands = _returns(seen, moves, grows)
+    found |= {"return_time": back.lag, "return_distance": back.distance, "returns_steadily": np.bool_(back.steady)}
+    for i in map(int, np.flatnonzero(moves)):
+        _zero_one(found, i, seen, bands, seed)
+        if length:
+            _spectrum(found, i, seen)
+    return found
+
+
+def _returns(seen: Observed, moves: Bool[np.ndarray, " observables"], grows: bool) -> tuple[Return, int | None]:
+    """When the observables come back, in units of time, and how many bands a chaotic map visits.
+
+    Late samples tell what repeats soon, and no state between two of them is missed. Where they are not the even ones
+    too, those tell what takes longer, or does not come back later on.
+    """
+    step = seen.sampling.step
+    apart = _apart(seen.late, moves)
+    back = first_return(apart, 5 * BACK, seen.continuous)
+    bands = _bands(apart) if grows and not seen.continuous else None
+    back = back._replace(lag=back.lag * step)
+    if seen.interval > step and not back.distance < REPEATS:
+        slow = first_return(_apart(seen.even, moves), 5 * BACK, seen.continuous)
+        if np.isnan(back.lag):
+            back = slow._replace(lag=slow.lag * seen.interval)
+        elif not np.isnan(slow.lag):
+            back = back._replace(steady=back.steady and slow.steady)
+    return back, bands
+
+
+def _apart(series: np.ndarray, moves: Bool[np.ndarray, " observables"]) -> Float[np.ndarray, " lags"]:
+    """Distances after up to a quarter of a series, every observable that moves in units of its spread."""
+    series = series[:, : len(moves)][:, moves]
+    spread = series.std(axis=0)
+    return distances(series / np.where(spread > 0, spread, 1.0), len(series) // 4)
+
+
+def _bands(apart: np.ndarray) -> int | None:
+    """How many bands a chaotic map visits one after the other: the lag at which it is nearest; None for no bands.
+
+    What is nearest to the next value moves slowly.
+    """
+    lag = int(np.argmin(apart[1 : BANDS + 1])) + 1
+    return lag if lag > 1 and apart[lag] < 5 * BACK else None
+
+
+def early_growth(
+    early: Float[np.ndarray, "places observables"],
+    stretch: Float[np.ndarray, " stretches"],
+    ends: Float[np.ndarray, "states observables"],
+    scale: Float[np.ndarray, " observables"],
+) -> float:
+    """What a difference grew, as a logarithm, while the run was away from its start and from where it ended.
+
+    0 where that was too short a while to be called a kind of motion.
+
+    **Arguments:** as for `Observed`.
+    """
+    if len(stretch) == 0 or np.isnan(early).any() or len(ends) == 0:
+        return 0.0
+    span = np.maximum(np.maximum(np.ptp(early, axis=0), np.ptp(ends, axis=0)), RESTS * scale)
+    span = np.where(span > 0, span, 1.0)
+    ends = ends / span
+    from_end = np.array([np.abs(state - ends).max(axis=1).min() for state in early / span])
+    from_start = np.abs((early - early[0]) / span).max(axis=1)
+    away = (from_start > AWAY) & (from_end > AWAY)
+    both = away[1:] & away[:-1]
+    return float(stretch[both].sum()) if both.sum() >= LASTS * len(stretch) else 0.0
+
+
+def _zero_one(found: dict[str, Any], i: int, seen: Observed, bands: int | None, seed: int) -> None:
+    """K with its quartiles of every so many values; NaN where these are too few."""
+    if bands:
+        series, steps, interval = seen.late[:, i], bands, seen.sampling.step
+    else:
+        series, interval = seen.even[:, i], seen.interval
+        steps, found["zero_one_oversampled"][i] = decorrelated(series)
+    found["zero_one_interval"][i] = steps * interval
+    detrended = signal.detrend(series[::steps])[:MOST_TESTED]
+    if len(detrended) >= FEWEST_FOR_TEST and moving(detrended[:, None]).any():
+        test = zero_one_test(detrended, seed=seed)
+        found["zero_one"][i] = test.k
+        found["zero_one_lower"][i], found["zero_one_upper"][i] = test.lower, test.upper
+
+
+def decorrelated(series: Float[np.ndarray, " samples"]) -> tuple[int, bool]:
+    """The lag at which the autocorrelation is first below zero, in samples; or the longest one that leaves enough
+    values for the test, and that this is too short."""
+    lags = max(2, len(series) // FEWEST_FOR_TEST)
+    below = np.flatnonzero(autocorrelation(series[:, None], lags)[:, 0] <= 0)
+    return (int(below[0]), False) if below.size else (lags - 1, True)
+
+
+def _spectrum(found: dict[str, Any], i: int, seen: Observed) -> None:
+    """The spectrum and its highest peaks."""
+    spectrum = power_spectrum(seen.even[:, i], seen.interval)
+    highest = peaks(spectrum, PEAKS)
+    k = len(highest.frequency)
+    found["power"][i] = spectrum.density
+    found["peak_frequency"][i, :k], found["peak_width"][i, :k] = highest.frequency, highest.width
+    found["peak_is_line"][i, :k] = highest.is_line
