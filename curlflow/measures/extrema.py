@@ -32,7 +32,7 @@ def extrema(series: Float[np.ndarray, " samples"], moves: bool, continuous: bool
 
 
 def late_extrema(
-    late: Float[np.ndarray, " samples"], even: Float[np.ndarray, " samples"], moves: bool, continuous: bool
+    late: Float[np.ndarray, " late"], even: Float[np.ndarray, " even"], moves: bool, continuous: bool
 ) -> Float[np.ndarray, " extremum"]:
     """The last local extrema of consecutive samples, or of even ones where these have more of them.
 

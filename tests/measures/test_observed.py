@@ -15,7 +15,7 @@ def test_extrema_lie_between_samples(step):
     found = found[np.isfinite(found)]
     assert len(found) == 31  # at π, 2π, … 31π
     # The top of a parabola through three samples of a cosine misses it by the fourth power of their distance.
-    np.testing.assert_allclose(np.abs(found), 1, atol=0.01 * step**4)
+    np.testing.assert_allclose(np.abs(found), 1, atol=step**4 / 40)
 
 
 def test_maps_show_values_and_what_rests_its_last_one():

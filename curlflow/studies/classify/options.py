@@ -45,13 +45,8 @@ class ClassifyOptions:
                 f"duration: got {duration:g}, {int(system.span(duration))} iterations; "
                 f"required are {FEWEST} or more for the 0-1 test."
             )
-        chosen = {
-            "duration": duration,
-            "exponents": check(
-                "exponents", full["exponents"], whole(1, space.dimension), ", how many the system has"
-            ),
-            "seed": full["seed"],
-        }
+        exponents = check("exponents", full["exponents"], whole(1, space.dimension), ", how many the system has")
+        chosen = {"duration": duration, "exponents": exponents, "seed": full["seed"]}
         aligned = min(duration / 10, ALIGNMENT * (1.0 if subject.learning else system.unit))
         averaging = LyapunovOptions.of({**chosen, "transient": 0.0, "alignment": aligned}, system, space)
         return cls(transient=full["transient"], **chosen, averaging=averaging)

@@ -18,7 +18,6 @@ from jaxtyping import Array, Float, Int, PyTree
 from ...measures.observed import Observed
 from ...networks import Feedforward
 from ...problem import Problem
-from ...rules.signals import error_signal
 from ...spec import Spec
 from ...systems import Flow, Map
 from ...systems.linearised.kernels import geometry
@@ -102,7 +101,7 @@ def started(
 
 def _rotates(problem: Problem) -> bool:
     """Whether the rotations of hidden units are known that leave the dynamics alone."""
-    network, signal = problem.student, error_signal(problem.rule, problem.student)
+    network, signal = problem.student, problem.rule.signal(problem.student)
     if signal is None or geometry(problem.constraint) is None:
         return False
     if network.activation != "linear" or len(network.weights) != 2:
