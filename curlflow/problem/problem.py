@@ -112,6 +112,15 @@ class Problem:
         )
 
     @property
+    def step(self) -> float | None:
+        """The step of one update; None for a flow, and for the drift of an equation with noise."""
+        dynamics = self.spec.dynamics
+        if dynamics.kind != "updates":
+            return None
+        rate, batch = dynamics.learning_rate, dynamics.batch
+        return rate if batch == "full" else rate * batch / self.spec.data.samples
+
+    @property
     def test(self) -> Samples:
         """The test samples as a task."""
         return Samples(self.x_test, self.y_test)

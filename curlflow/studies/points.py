@@ -1,5 +1,6 @@
 """Points in weight space, by name or by their weights: the argument `at` of studies."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,25 +10,32 @@ from ..constraints import Masked
 from ..networks import Feedforward
 from ..precision import to_float64
 from ..problem import Problem
-from ..spec import Spec
 from ..systems import AbstractSystem
 
 POINTS = ("solution", "origin", "start")
 
 
-def points_of(spec: Spec, at: Any, rule: Any = None, graph: Any = None) -> tuple[list[Problem], list[Feedforward]]:
-    """The problem of every realization and the weights that `at` means in it.
+def points_of(places: Sequence[Problem | AbstractSystem], at: Any) -> list[Any]:
+    """What `at` means in every problem, or for one system: weights, or a state.
 
-    **Arguments:** `at` may also be a list of networks, one for each realization, or None for the solution.
+    **Arguments:** `at` may also be a list of networks, one for each realization.
 
-    **Raises:** as `network_at`.
+    **Raises:** as `point_at`.
     """
-    problems = [spec.build(realization=i, rule=rule, graph=graph) for i in range(spec.realizations)]
-    if isinstance(at, list | tuple) and at and all(isinstance(network, Feedforward) for network in at):
-        if len(at) != len(problems):
-            raise ValueError(f"at: got {len(at)} networks, required is one for each of {len(problems)} realizations.")
-        return problems, [network_at(problem, network) for problem, network in zip(problems, at, strict=True)]
-    return problems, [network_at(problem, "solution" if at is None else at) for problem in problems]
+    like = places[0].student if isinstance(places[0], Problem) else places[0].state
+    several = isinstance(at, list | tuple) and at and all(isinstance(network, Feedforward) for network in at)
+    given = list(at) if several and isinstance(like, Feedforward) else [at] * len(places)
+    if len(given) != len(places):
+        raise ValueError(f"at: got {len(given)} networks, required is one for each of {len(places)} realizations.")
+    return [point_at(place, point) for place, point in zip(places, given, strict=True)]
+
+
+def point_at(place: Problem | AbstractSystem, at: Any) -> Any:
+    """The weights of a problem, or the state of a system, that `at` means.
+
+    **Raises:** as `network_at` and `state_of`.
+    """
+    return network_at(place, at) if isinstance(place, Problem) else state_of(place, at)
 
 
 def network_at(problem: Problem, at: Any) -> Feedforward:

@@ -57,6 +57,7 @@ class Subject:
         tangents: bool = False,
         systems: tuple[type[AbstractSystem], ...] = (Flow, Map, Diffusion),
         argument: str = "spec_or_system",
+        others: str = "",
     ) -> "Subject":
         """The subject that a study's arguments mean.
 
@@ -64,9 +65,12 @@ class Subject:
 
         - `systems`: the kinds of systems that the study takes besides specs.
         - `argument`: what the study calls its first argument.
+        - `others`: what to say of other systems.
 
         **Raises:** `ValueError` for anything else, and for what goes with a spec alone.
         """
+        if others and isinstance(given, AbstractSystem) and not isinstance(given, systems):
+            raise ValueError(f"{argument}: got a {type(given).__name__}, {others}.")
         if not isinstance(given, (Spec, *systems)):
             raise ValueError(f"{argument}: got {type(given).__name__}, required is {_allowed(systems)}.")
         if not isinstance(given, Spec):
@@ -216,9 +220,8 @@ def _allowed(systems: tuple[type[AbstractSystem], ...]) -> str:
     """What a study takes, in words."""
     if not systems:
         return "a curlflow.Spec"
-    *names, last = (f"a {kind.__name__}" for kind in systems)
-    listed = f"{', '.join(names)} or {last}" if names else last
-    return f"a curlflow.Spec, {listed}; curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs"
+    *names, last = ("a curlflow.Spec", *(f"a {kind.__name__}" for kind in systems))
+    return f"{', '.join(names)} or {last}; curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs"
 
 
 def with_idle_units(problem: Problem) -> Problem:

@@ -9,10 +9,10 @@ from jax.flatten_util import ravel_pytree
 
 import curlflow
 from curlflow.measures import spectrum
+from curlflow.measures.decision import Decision
 from curlflow.networks import Feedforward
 from curlflow.rules import AbstractErrorDrivenRule, AbstractLearningRule, Gradient, SignFlipped
 from curlflow.studies.stability import linearised as stability_routes
-from curlflow.studies.stability.decision import Decision
 from curlflow.studies.stability.linearised import Method
 from curlflow.systems.linearised.origin import OriginType
 from curlflow.systems.linearised.symmetry import orbit_dimension

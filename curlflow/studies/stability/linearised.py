@@ -15,12 +15,13 @@ import numpy as np
 from jaxtyping import Complex
 
 from ...measures import spectrum
+from ...measures.decision import rates_of_multipliers
 from ...networks import Feedforward
 from ...problem import Problem
 from ...status import Status
 from ...systems import AbstractSystem, Flow
 from ...systems.linearised import linearisation
-from ...systems.linearised.kernels import TangentKernel, VirtualSamples, geometry, tangent_kernel, virtual_samples
+from ...systems.linearised.kernels import TangentKernel, geometry, tangent_kernel, virtual_samples
 from ...systems.linearised.origin import origin_abscissa, origin_eigenvalues, origin_squares
 from ...tangents import size
 from ...tasks import SecondMoments
@@ -66,6 +67,11 @@ class Linearised:
     extreme: Any = None
     squares: Any = None
 
+    @property
+    def leading(self) -> float:
+        """The largest real part, NaN where no eigenvalue is known that is not neutral."""
+        return float(self.eigenvalues.real.max()) if self.eigenvalues.size else float("nan")
+
 
 NOTHING = Linearised(np.zeros(0, complex), float("nan"), float("nan"), None, Method.none)
 MOST = 80
@@ -96,10 +102,11 @@ def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int)
     method = Method.product_kernel if isinstance(task, SecondMoments) else Method.sample_kernel
     if structured and rows <= FORMED:
         return _of_kernel(tangent_kernel(network, signal, samples, shape), flow.dimension, n, method, number)
-    if rows > DENSE:
-        return _arnoldi_kernel(problem, network, flow, samples, number)
-    kernel = _probed(problem, network, flow, samples, rows)
+    product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
     abscissa = _abscissa_of_products(flow, network)
+    if rows > DENSE:
+        return replace(_leading(product, rows, number), abscissa=abscissa, method=Method.arnoldi_kernel)
+    kernel = np.stack([product(column) for column in np.eye(rows)], axis=1)
     values, threshold = spectrum.without_neutral(spectrum.eigenvalues(kernel))
     return Linearised(values, threshold, abscissa, n - len(values), method)
 
@@ -111,21 +118,6 @@ def _of_kernel(parts: TangentKernel, dimension: int, n: int, method: Method, num
         return replace(leading, abscissa=abscissa, method=Method.arnoldi_kernel)
     values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel), parts.scale)
     return Linearised(values, threshold, abscissa, n - len(values), method)
-
-
-def _probed(problem: Problem, network: Feedforward, flow: Flow, samples: VirtualSamples, rows: int) -> np.ndarray:
-    """The kernel of a rule of any make, column by column."""
-    product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
-    return np.stack([product(column) for column in np.eye(rows)], axis=1)
-
-
-def _arnoldi_kernel(
-    problem: Problem, network: Feedforward, flow: Flow, samples: VirtualSamples, number: int
-) -> Linearised:
-    product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
-    rows = samples.inputs.shape[1] * network.widths[-1]
-    leading = _leading(product, rows, number)
-    return replace(leading, abscissa=_abscissa_of_products(flow, network), method=Method.arnoldi_kernel)
 
 
 def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
@@ -184,6 +176,15 @@ def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:
     n = size(state)
     scale = spectrum.largest_modulus(symmetric, n)
     return spectrum.largest_symmetric(lambda v: symmetric(v) - 2 * scale * normal(v), n, scale=scale)
+
+
+def in_rates(found: Linearised, n: int, time: float) -> Linearised:
+    """The linearisation of a map of `n` dimensions with its multipliers as rates per unit of time."""
+    known = found.neutral is not None
+    rates = rates_of_multipliers(found.eigenvalues, n - len(found.eigenvalues) if known else 0, time)
+    return Linearised(
+        rates, spectrum.NEUTRAL / time, float("nan"), n - len(rates) if known else None, found.method, found.status
+    )
 
 
 def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:

@@ -2,34 +2,23 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
-import jax
 import numpy as np
 import xarray as xr
 
-from ...networks import Feedforward
-from ...problem import Problem
 from ...spec import Spec
-from ...status import Status
-from ...systems import AbstractSystem, Diffusion
-from ...systems.learning import learning_flow
-from ...systems.linearised import linearisation
-from ...systems.linearised.kernels import geometry
-from ...tangents import size
-from ..arguments import Bar, Count, Graph, Rule, Tolerance, check_subject, study
-from ..points import points_of, state_of
-from ..runs import Interrupted, reporting
-from ..subject import architecture_of, subject_attributes
-from .dataset import assemble
-from .decision import Verdict, judged
-from .linearised import NOTHING, at_origin, at_solution, is_driven_by_errors, of_jacobian
+from ...systems import AbstractSystem, Flow, Map
+from ..arguments import Bar, Count, Graph, Rule, Tolerance, study
+from ..points import points_of
+from ..runs import Progress, attended, finished
+from ..subject import Subject
+from .dataset import stability_dataset
+from .runs import FIXED, PointRun, linearise
 
 TOLERANCE = 1e-12
 """Weights are a solution if the training error is at most this fraction of that of the output zero."""
-FIXED = 1e-9
-"""A point is fixed if the velocity is below this fraction of the norm of the state plus one."""
+DIFFUSIONS = "which noise drives on; give the Flow of its drift for stability in the mean, or take curlflow.lyapunov"
 
 
 @study
@@ -87,97 +76,40 @@ def stability(
 
     **Sources:** docs/model.md, (4), (4′), (5); docs/stability.md.
     """
-    check_subject(spec_or_system, rule)
-    if isinstance(spec_or_system, Diffusion):
-        raise ValueError(
-            "spec_or_system: got a Diffusion, which noise drives on; give the Flow of its drift for stability in the "
-            "mean, or take curlflow.lyapunov."
-        )
-    learning = isinstance(spec_or_system, Spec)
-    architecture = architecture_of(spec_or_system, graph)
-    if learning:
-        problems, points = points_of(spec_or_system, at, rule, architecture)
-    else:
-        problems, points = [None], [state_of(spec_or_system, at)]
-    verdicts: list[Verdict] = []
-    interrupted = False
-    with reporting(progress, len(points)) as report:
-        try:
-            for i, (problem, point) in enumerate(zip(problems, points, strict=True)):
-                report(i, "eigenvalues", 0.0)
-                verdicts.append(
-                    _learning_verdict(problem, point, at, eigenvalues, tolerance)
-                    if learning
-                    else _system_verdict(spec_or_system, point, eigenvalues)
-                )
-                report(i, "eigenvalues", 1.0)
-        except KeyboardInterrupt:
-            interrupted = True
-    comment = _comment(verdicts)
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, systems=(Flow, Map), others=DIFFUSIONS)
+    places = subject.problems or [subject.given]
+    points = points_of(places, "solution" if at is None and subject.learning else at)
+    runs = [PointRun.at(i, *pair) for i, pair in enumerate(zip(places, points, strict=True))]
+
+    def work(report: Progress) -> None:
+        # One after the other: the matrices may be large, and their eigenvalues take all cores.
+        for run in runs:
+            report(run.index, "eigenvalues", 0.0)
+            linearise(run, at, eigenvalues, tolerance)
+            report(run.index, "eigenvalues", 1.0)
+
+    interrupted = attended(work, runs, progress)
+    comment = _comment(runs)
     if comment:
         warnings.warn(comment, stacklevel=3)
-    subject = subject_attributes(spec_or_system, rule, architecture)
-    default = ("solution" if at is None else "weights") if learning else "state"
-    name = at if isinstance(at, str) else default
-    dataset = assemble(verdicts, len(points), name, eigenvalues, tolerance, subject | {"comment": comment})
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
+    unnamed = "state" if not subject.learning else "solution" if at is None else "weights"
+    settings = {"at": at if isinstance(at, str) else unnamed, "eigenvalues": eigenvalues, "tolerance": tolerance}
+    dataset = stability_dataset(runs, settings, subject.attributes | {"comment": comment})
+    return finished(dataset, interrupted)
 
 
-def _learning_verdict(problem: Problem, network: Feedforward, at: Any, number: int, tolerance: float) -> Verdict:
-    flow = learning_flow(network, problem.rule, problem.task, problem.constraint)
-    error = float(problem.training_error.error(network))
-    if _is_excluded(problem, network):
-        found, fixed, speed = replace(NOTHING, status=Status.excluded_by_constraint), True, float("nan")
-        return judged(found, fixed, speed, size(network), problem=problem, network=network, error=error)
-    speed = float(np.linalg.norm(linearisation.velocity(flow, network)))
-    fixed = _is_fixed(speed, network)
-    if isinstance(at, str) and at == "origin":
-        found = at_origin(problem, network, flow, number)
-    elif error <= tolerance * _silent_error(problem, network) and is_driven_by_errors(problem, network, flow):
-        found, fixed = at_solution(problem, network, flow, number), True
-    else:
-        found = of_jacobian(flow, network, number)
-    return judged(found, fixed, speed, size(network), problem=problem, network=network, error=error)
-
-
-def _is_excluded(problem: Problem, network: Feedforward) -> bool:
-    """Whether a layer of zeros should lie on a sphere."""
-    shape = geometry(problem.constraint)
-    return shape is not None and shape.spheres and not all(np.any(w) for w in network.weights)
-
-
-def _system_verdict(system: AbstractSystem, state: Any, number: int) -> Verdict:
-    speed = float(np.linalg.norm(linearisation.velocity(system, state)))
-    found = of_jacobian(system, state, number)
-    return judged(found, _is_fixed(speed, state), speed, size(state), system=system)
-
-
-def _is_fixed(speed: float, state: Any) -> bool:
-    norm = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(state)))
-    return bool(speed <= FIXED * (1 + norm))
-
-
-def _silent_error(problem: Problem, network: Feedforward) -> float:
-    """The training error of the output zero."""
-    if network.is_linear:
-        return float(problem.training_error.error(network.with_weights(0 * np.asarray(w) for w in network.weights)))
-    return float(np.mean(np.sum(np.square(problem.y_train), axis=0)) / 2)
-
-
-def _comment(verdicts: Sequence[Verdict]) -> str | None:
+def _comment(runs: Sequence[PointRun]) -> str | None:
     """What to say of points that are not fixed, if there are any."""
-    away = [v for v in verdicts if not v.fixed and np.isfinite(v.speed)]
+    away = [run for run in runs if not run.fixed and np.isfinite(run.speed)]
     if not away:
         return None
-    worst = max(away, key=lambda v: v.speed)
+    worst = max(away, key=lambda run: run.speed)
     error = "" if np.isnan(worst.error) else f"their training error is {worst.error:.3g}, not zero, and "
     where = "this state is" if np.isnan(worst.error) else "these weights are"
     what = "neither a solution nor another fixed point"
     if worst.error < FIXED**2:
         error, what = "", "a solution, but no fixed point of this rule, which follows more than the errors,"
     return (
-        f"at: {where} {what} in {len(away)} of {len(verdicts)} realizations; "
+        f"at: {where} {what} in {len(away)} of {len(runs)} realizations; "
         f"{error}the speed is {worst.speed:.3g}. The eigenvalues are those of the Jacobian at that point."
     )

@@ -29,7 +29,6 @@ from ...networks import Feedforward
 from ...problem import Problem
 from ...systems.fast.rank_one import ANCHOR
 from ...systems.linearised.kernels import geometry, tangent_kernel, virtual_samples
-from ..stability.decision import step_of
 
 AT_SOLUTION = 1e-20
 """A training error below this means that the weights solve the task."""
@@ -82,7 +81,7 @@ def rates_at(problem: Problem, network: Feedforward) -> Rates | None:
     values = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel), parts.scale)[0]
     if not values.size:
         return None
-    step, largest = step_of(problem), float(np.abs(values).max())
+    step, largest = problem.step, float(np.abs(values).max())
     stable = bool((values.real < -MARGIN * largest).all())
     if step is None:
         return Rates(stable, max(0.0, float(values.real.max())))

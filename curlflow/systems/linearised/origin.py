@@ -20,6 +20,7 @@ from ...networks import Feedforward
 from ...precision import double_precision
 from ...rules.signals import ErrorSignal
 from ...tasks import AbstractTask
+from ...variable import Variable, flag_variable
 
 ROUNDING = 1e-12
 """Squares below this fraction of what gains of one sign would give count as zero."""
@@ -34,6 +35,14 @@ class OriginType(IntEnum):
     saddle_focus = 3
     degenerate = 4
     undefined = 5
+
+
+_UNITS = ("realization", "hidden_unit")
+VARIABLES = (
+    Variable("growth_rate", _UNITS, "largest growth rate of a hidden unit at the origin"),
+    Variable("frequency", _UNITS, "largest angular frequency of a hidden unit at the origin, per unit of time"),
+    flag_variable("origin_type", _UNITS, "what the origin is to a hidden unit", OriginType),
+)
 
 
 @double_precision

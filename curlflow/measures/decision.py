@@ -1,0 +1,109 @@
+"""Whether perturbations of a fixed point decay, from the eigenvalues μ of the linearisation there.
+
+    a flow:                             they decay if Re μ < 0 for every μ,
+    updates with step η of that flow:   if |1 + ημ| < 1, which for Re μ < 0 means η < −2 Re μ/|μ|²,
+    a map with multipliers m:           if |m| < 1, with rates μ = ln m per iteration.
+
+Eigenvalues up to a threshold in modulus are *neutral* and say nothing. Of large matrices only the leading eigenvalues
+are known, and those of largest modulus, the *extreme* ones: an unstable one decides, and stability follows where no
+other could leave the region first.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+from jaxtyping import Complex
+
+from ..variable import Variable, flag_variable
+from .spectrum import NEUTRAL, in_order
+
+Eigenvalues = Complex[np.ndarray, " _"]
+
+
+class Decision(IntEnum):
+    """Whether perturbations decay."""
+
+    stable = 0
+    unstable = 1
+    undecided = 2
+
+
+_ONE, _EACH = ("realization",), ("realization", "eigenvalue")
+_STATUS = {"ancillary_variables": "status method"}
+VARIABLES = (
+    Variable("eigenvalue_real", _EACH, "real part of an eigenvalue, per unit of time", attributes=_STATUS),
+    Variable("eigenvalue_imag", _EACH, "imaginary part of an eigenvalue, per unit of time", attributes=_STATUS),
+    Variable("leading_real_part", _ONE, "largest real part of the eigenvalues that are not neutral"),
+    Variable("stable", _ONE, "whether the point was found to be stable", attributes={"comment": "see verdict"}),
+    flag_variable("verdict", _ONE, "whether all eigenvalues that are not neutral decay", Decision),
+    Variable("neutral_threshold", _ONE, "modulus up to which an eigenvalue counts as neutral, per unit of time"),
+    Variable("numerical_abscissa", _ONE, "largest initial growth rate of any perturbation within the constraint"),
+    Variable(
+        "critical_learning_rate",
+        _ONE,
+        "largest stable step of one update, of one batch",
+        attributes={"comment": "NaN: no step is small enough, or it is not known"},
+    ),
+)
+
+
+def decided(
+    eigenvalues: Eigenvalues,
+    threshold: float,
+    *,
+    step: float | None = None,
+    extreme: Eigenvalues | None = None,
+    converged: bool = True,
+) -> Decision:
+    """What the eigenvalues say.
+
+    **Arguments:**
+
+    - `eigenvalues`: those that are not neutral, or the leading ones of them.
+    - `threshold`: the modulus up to which an eigenvalue is neutral.
+    - `step`: of updates; None for a flow.
+    - `extreme`: those of largest modulus where not all are known, none if they are not known either; else None.
+    - `converged`: whether all that were asked for are known.
+    """
+    known = eigenvalues if extreme is None else np.concatenate([eigenvalues, extreme])
+    known = known[np.abs(known) > threshold]
+    inside = known.real < -threshold if step is None else np.abs(1 + step * known) < 1
+    if not inside.all():
+        return Decision.unstable
+    complete = converged and eigenvalues.size > 0
+    if complete and extreme is not None and step is not None:
+        # Between the ends a complex eigenvalue could be the one that leaves the unit circle first.
+        complete = extreme.size > 0 and bool((known.imag == 0).all())
+    return Decision.stable if complete else Decision.undecided
+
+
+def critical_step(
+    eigenvalues: Eigenvalues, threshold: float, *, extreme: Eigenvalues | None = None, converged: bool = True
+) -> float:
+    """The largest η with |1 + ημ| < 1 for every μ: the least of −2 Re μ/|μ|²; NaN where none, or not known.
+
+    The arguments are those of `decided`.
+    """
+    values = eigenvalues
+    if extreme is not None:
+        if not extreme.size or not converged:
+            return float("nan")
+        values = np.concatenate([values, extreme[np.abs(extreme) > threshold]])
+        if (values.imag != 0).any():
+            return float("nan")
+    if not values.size or not (values.real < -threshold).all():
+        return float("nan")
+    return float(np.min(-2 * (values.real / np.abs(values)) / np.abs(values)))
+
+
+def rates_of_multipliers(multipliers: Eigenvalues, zeros: int, time: float) -> Eigenvalues:
+    """The rates of a map, per unit of time, but for those of multipliers at one.
+
+    **Arguments:**
+
+    - `multipliers`: eigenvalues of the Jacobian of one iteration that are not zero.
+    - `zeros`: how many others there are, whose rate is −∞.
+    - `time`: that passes in one iteration.
+    """
+    rates = np.concatenate([np.log(multipliers) / time, np.full(zeros, -np.inf, dtype=complex)])
+    return in_order(rates[np.abs(rates) * time > NEUTRAL])
