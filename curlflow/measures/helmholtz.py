@@ -27,8 +27,26 @@ import numpy as np
 from jaxtyping import Float
 from scipy.fft import dstn, idstn
 
+from ..variable import Variable
+
 GAUSS_POINTS = 5
 """Points of the Gauss–Legendre rule on an edge: exact for polynomials of degree 9."""
+
+CELLS, NODES = ("first", "second"), ("first_node", "second_node")
+_VECTOR = ("component", *CELLS)
+VARIABLES = (
+    Variable("field", _VECTOR, "velocity in the plane, mean over the edges of a cell"),
+    Variable("gradient_part", _VECTOR, "gradient part: ∇φ with φ = 0 on the boundary"),
+    Variable("curl_part", _VECTOR, "curl part: rot ψ with ψ = 0 on the boundary"),
+    Variable("harmonic_part", _VECTOR, "harmonic part: free of divergence and curl"),
+    Variable("stream_function", CELLS, "stream function ψ of the curl part, zero on the boundary"),
+    Variable("gradient_potential", NODES, "potential φ of the gradient part, zero on the boundary"),
+    Variable("harmonic_potential", NODES, "potential χ of the harmonic part, of mean zero"),
+    Variable("curl", CELLS, "curl in the plane, mean over a cell"),
+    Variable("gradient_share", (), "share of the gradient part in the energy ∫|F|² of the velocity in the plane"),
+    Variable("curl_share", (), "share of the curl part in the energy"),
+    Variable("harmonic_share", (), "share of the harmonic part in the energy"),
+)
 
 
 class Edges(NamedTuple):
@@ -177,3 +195,27 @@ def _potential(f: Edges) -> np.ndarray:
     nodes[1:, 0] = np.cumsum(f.along_x[:, 0])
     nodes[:, 1:] = nodes[:, :1] + np.cumsum(f.along_y, axis=1)
     return nodes - nodes.mean()
+
+
+def in_cells(parts: HelmholtzHodge, grid: Rectangle, least: float) -> dict[str, np.ndarray]:
+    """The numbers of `VARIABLES`: vectors in the middle of the cells, potentials, curl, and shares in the energy.
+
+    **Arguments:**
+
+    - `least`: the energy below which a field is rounding and its parts have no shares (NaN).
+    """
+    field = Edges(*(sum(arrays) for arrays in zip(*parts[:3], strict=True)))
+    named = dict(zip(("gradient", "curl", "harmonic"), parts[:3], strict=True))
+    energy = grid.inner(field, field)
+    return {
+        "field": grid.at_centres(field),
+        **{f"{name}_part": grid.at_centres(part) for name, part in named.items()},
+        "stream_function": parts.stream_function,
+        "gradient_potential": parts.gradient_potential,
+        "harmonic_potential": parts.harmonic_potential,
+        "curl": grid.circulation(field) / np.prod(grid.spacing),
+        **{
+            f"{name}_share": np.asarray(grid.inner(part, part) / energy if energy > least else np.nan)
+            for name, part in named.items()
+        },
+    }

@@ -45,7 +45,7 @@ def assembled(
     shape = tuple(np.shape(values)[0] for _, values, _ in along.values())
     dims = {v.name: v.dims[len(along) :] for v in declared}
     data = {name: results.stacked([row[name] for row in rows], dims[name], known) for name in rows[0]}
-    data = {name: values.reshape(*shape, *values.shape[1:]) for name, values in data.items()}
+    data = {name: values.reshape(shape + values.shape[1:]) for name, values in data.items()}
     made = results.provenance(study, settings, device())
     return results.labelled(declared, data | dict(whole or {}), {**along, **coordinates}, made | dict(attributes))
 

@@ -9,13 +9,15 @@ from jax.flatten_util import ravel_pytree
 
 import curlflow
 from curlflow.measures.circulation import Circle, converged_circulation
-from curlflow.measures.jacobian_parts import RandomSigns, estimated_parts, products, rotation_plane
+from curlflow.measures.jacobian_parts import RandomSigns, estimated_parts, products
+from curlflow.measures.planes import rotation_plane
 from curlflow.networks import Feedforward
 from curlflow.plot.planes import decomposition as draw
 from curlflow.rules import FeedbackAlignment, SignFlipped
-from curlflow.studies.decomposition.flat_fields import subjects_of
+from curlflow.studies.decomposition.flat_fields import FlatField
 from curlflow.studies.decomposition.plane import plane_decomposition
 from curlflow.studies.decomposition.study import decomposition
+from curlflow.studies.subject import Subject
 
 mpl.use("Agg")
 
@@ -26,6 +28,10 @@ MATRIX = RNG.normal(size=(6, 6))
 
 def matrix_flow(matrix=MATRIX):
     return curlflow.systems.linear(matrix, np.arange(1.0, len(matrix) + 1))
+
+
+def field_of(spec_or_flow):
+    return FlatField.of(Subject.of(spec_or_flow))
 
 
 def small(**tables):
@@ -117,12 +123,12 @@ def test_curl_descent_is_minus_signs_times_the_hessian(activation, side, x64):
 
 def test_the_error_of_a_circulation_covers_the_kinks_of_relu(x64):
     # The gradient of the error has no circulation, also where it jumps: what is found is the error of the rule.
-    (subject,) = subjects_of(small(network={"activation": "relu"}), None, None)
+    field = field_of(small(network={"activation": "relu"}))
     rng, found = np.random.default_rng(0), []
     for _ in range(30):
         plane = np.linalg.qr(rng.normal(size=(18, 2)))[0].T
         circle = Circle(0.7 * rng.normal(size=18), plane, np.float64(10 ** rng.uniform(-1, 0.5)))
-        found.append(converged_circulation(subject.velocity(), circle))
+        found.append(converged_circulation(field.velocity(), circle))
     values, errors = np.abs(np.array(found)).T
     assert np.all(values <= errors + 1e-14)
     kinks = errors > 1e-10
@@ -207,11 +213,11 @@ def test_estimates_agree_within_their_standard_errors():
 
 
 def test_standard_errors_are_the_scatter_of_many_estimates(x64):
-    (subject,) = subjects_of(matrix_flow(RNG.normal(size=(64, 64))), None, None)
+    field = field_of(matrix_flow(RNG.normal(size=(64, 64))))
     runs = []
     for seed in range(200):
         signs = RandomSigns(jax.random.key(seed))
-        samples = products(subject.velocity(), subject.projection, np.ones(64), signs, np.asarray(0))
+        samples = products(field.velocity(), field.projection, np.ones(64), signs, np.asarray(0))
         runs.append(estimated_parts(np.asarray(samples)))
     values, errors = (np.array([run[i] for run in runs]) for i in (0, 1))
     # The scatter of 200 runs is known to 5 %.
@@ -288,13 +294,13 @@ def test_interrupts_keep_what_is_finished():
 @pytest.mark.parametrize("size", [5, 300])
 def test_plane_of_strongest_rotation(size, x64):
     matrix = np.random.default_rng(size).normal(size=(size, size))
-    (subject,) = subjects_of(matrix_flow(matrix), None, None)
-    u, v = rotation_plane(subject.velocity(), subject.projection, np.ones(size))
+    field = field_of(matrix_flow(matrix))
+    u, v = rotation_plane(field.velocity(), field.projection, np.ones(size))
     np.testing.assert_allclose([u @ u, v @ v, u @ v], [1, 1, 0], atol=1e-6)
     largest = np.linalg.norm(matrix - matrix.T, 2)
     np.testing.assert_allclose(v @ matrix @ u - u @ matrix @ v, largest, rtol=1e-6)
-    assert rotation_plane(subjects_of(matrix_flow(matrix + matrix.T), None, None)[0].velocity(), subject.projection,
-                          np.ones(size)) is None  # fmt: skip
+    without = field_of(matrix_flow(matrix + matrix.T))
+    assert rotation_plane(without.velocity(), without.projection, np.ones(size)) is None
 
 
 def test_circles_in_the_dataset():
@@ -506,7 +512,7 @@ BAD = [
     (matrix_flow(), {"loss": lambda x: "a"}, "loss: it gives str, required is one real number"),
     (matrix_flow(), {"loss": lambda x: x}, r"loss: it gives float64 of shape \(6,\), required is one real number"),
     (GOOD.replace("constraint.kind", "frobenius"), {"at": "origin"}, "at: all weights of layer 1 are 0, so"),
-    (curlflow.systems.henon(), {}, "spec_or_system: got a map, which has no velocity"),
+    (curlflow.systems.henon(), {}, "spec_or_system: got a Map, which has no velocity"),
 ]  # fmt: skip
 
 

@@ -470,7 +470,7 @@ def test_studies_of_motion_without_noise_refuse_it():
             curlflow.classify(subject)
     with pytest.raises(ValueError, match="got a Diffusion, which noise drives on"):
         curlflow.stability(motion)
-    with pytest.raises(ValueError, match="got a diffusion, which has no velocity"):
+    with pytest.raises(ValueError, match="got a Diffusion, which has no velocity"):
         curlflow.decomposition(motion)
     with pytest.raises(ValueError, match='got "sde", whose noise has no formula'):
         curlflow.symbolic.symbolic_field(SPEC)

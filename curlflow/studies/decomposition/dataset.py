@@ -1,80 +1,53 @@
-"""The datasets of `curlflow.decomposition` and `curlflow.plane_decomposition`."""
+"""The dataset of `curlflow.decomposition`."""
 
-import dataclasses
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 
 from ... import results
-from ...measures import circulation, jacobian_parts
+from ...measures import jacobian_parts
 from ...measures.jacobian_parts import Parts
 from ...variable import Variable
-from ..arguments import plain
-from .points import Where
+from ..assemble import assembled
+from .directions import described
+from .points import Points
+from .runs import MEASURED, DecompositionOptions, FieldRun
 
-STATUS = {"ancillary_variables": "status"}
 
-
-def assemble(realizations: list[Any], options: Any, where: Where, subject: dict[str, str]) -> xr.Dataset:
+def decomposition_dataset(
+    runs: list[FieldRun], options: DecompositionOptions, points: Points, attributes: Mapping[str, Any]
+) -> xr.Dataset:
     """The dataset of all realizations, finished or not."""
-    data = {name: np.stack([r.values[name] for r in realizations]) for name in realizations[0].values}
-    if realizations[0].subject.loss is None:
-        del data["error"], data["gradient_angle"]
-    if realizations[0].planes is not None:
-        data["direction"] = np.stack([r.planes for r in realizations])
-    if where.along is None:
-        data = {name: values[:, 0] for name, values in data.items()}
-    data["status"] = np.array([r.points.status for r in realizations], dtype=np.int8)
-    coordinates: dict[str, Any] = {
-        "realization": (("realization",), np.arange(len(realizations)), "realization"),
-        **where.coordinates,
-    }
-    if "direction" in data:
+    single = points.coordinates is None
+    rows = [{name: v[0] if single else v for name, v in run.values.items()} for run in runs]
+    for row, run in zip(rows, runs, strict=True):
+        row["status"] = np.int8(run.status)
+        if run.field.loss is None:
+            del row["error"], row["gradient_angle"]
+    coordinates: dict[str, Any] = dict(points.coordinates or {})
+    if "direction" in rows[0]:
         coordinates["component"] = (("component",), ["first", "second"], "direction of the circle's plane")
-    settings = {
-        **dataclasses.asdict(dataclasses.replace(options, directions=described(options.directions))),
-        "at": where.label,
-    }
+    settings = asdict(replace(options, directions=described(options.directions))) | {"at": points.label}
     if options.method == "exact":
         del settings["probes"], settings["seed"]
-    attributes = {
-        **results.provenance("decomposition", settings, device()),
-        **subject,
+    described_as = {
         "method": options.method,
-        "at": where.label,
+        "at": points.label,
         "field": "velocity of the flow, projected onto its constraint; J is the derivative within the tangent space",
     }
-    return results.labelled(_variables(where.along), data, coordinates, attributes)
+    dims = ("realization",) if single else ("realization", *coordinates["time"][0])
+    return assembled("decomposition", _variables(dims), rows, coordinates, settings, {**attributes, **described_as})
 
 
-def described(directions: Any) -> str:
-    """Directions as a word or two."""
-    if directions is None or isinstance(directions, str):
-        return directions or "default"
-    indices = [plain(d) for d in directions]
-    return ", ".join(str(d) for d in indices) if all(isinstance(d, int) for d in indices) else "given"
-
-
-def device() -> str:
-    """What JAX computed on."""
-    first = jax.devices()[0]
-    return f"{first.platform}: {first.device_kind}"
-
-
-def _variables(along: str | None) -> tuple[Variable, ...]:
+def _variables(dims: tuple[str, ...]) -> tuple[Variable, ...]:
     """Declarations, with the dimension of the trajectory where there is one."""
-    dims = ("realization",) if along is None else ("realization", along)
-    measured = (
-        *jacobian_parts.VARIABLES,
-        *circulation.VARIABLES,
-        Variable("error", dims, "training error, half the mean squared error; or the loss that was given"),
-    )
     return (
         *(
             Variable(v.name, dims, v.long_name, v.units, {"ancillary_variables": _ancillary(v.name)})
-            for v in measured
+            for v in MEASURED
         ),
         *(
             Variable(f"{v.name}_se", dims, f"standard error: {v.long_name}")
@@ -83,7 +56,7 @@ def _variables(along: str | None) -> tuple[Variable, ...]:
         ),
         Variable("direction", (*dims, "component", "weight"), "orthonormal directions of the circle's plane"),
         results.status_variable(),
-    )  # fmt: skip
+    )
 
 
 def _ancillary(name: str) -> str:

@@ -10,22 +10,17 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from ...measures.jacobian_parts import NOISE, Scales, both_products, rotation_plane
+from ...measures.planes import Plane, orthonormal, rotation_plane, trajectory_plane
 from ...networks import Feedforward
 from ..arguments import Positive, check, plain
-from .flat_fields import Subject, flattened
+from .flat_fields import FlatField, flattened
 
 WORDS = ("rotation", "trajectory")
 Directions = Literal["rotation", "trajectory"] | Sequence[Any] | np.ndarray | jax.Array | xr.DataArray
-PARALLEL = 1e-8
-"""Directions whose sine is smaller than this do not span a plane that rounding leaves alone."""
-
 SHORTEST, LONGEST = 1e-100, 1e100
 """Bounds of lengths in weight space, whose squares and cubes are still numbers."""
 RESOLVED = 1e-12
 """A length below this share of the largest weight is not resolved by the weights' digits."""
-
-Plane = Float[np.ndarray, "2 n"]
 
 
 def length(name: str, value: Any) -> float:
@@ -36,13 +31,13 @@ def length(name: str, value: Any) -> float:
     return value
 
 
-def check_directions(directions: Any, subject: Subject) -> None:
+def check_directions(directions: Any, field: FlatField) -> None:
     """Refuse what cannot span a plane, before anything is computed."""
     if directions is not None and not (isinstance(directions, str) and directions in WORDS):
-        given_plane(directions, subject)
+        given_plane(directions, field)
 
 
-def plane(directions: Any, subject: Subject, x: Float[np.ndarray, " n"], time: float = 0.0) -> Plane:
+def plane(directions: Any, field: FlatField, x: Float[np.ndarray, " n"], time: float = 0.0) -> Plane:
     """Orthonormal directions u and v at the point `x`.
 
     **Arguments:**
@@ -54,32 +49,18 @@ def plane(directions: Any, subject: Subject, x: Float[np.ndarray, " n"], time: f
     has none, it is the plane of the trajectory, spanned by the velocity F and the acceleration J F. Where those span
     none (at a fixed point, or on a straight line), it is that of the first two weights.
     """
-    n = subject.size
+    n = field.size
     if directions is not None and not isinstance(directions, str):
-        return given_plane(directions, subject)
+        return given_plane(directions, field)
     if directions is None and n == 2:
         return np.eye(2)
-    field, project = subject.velocity(time), subject.projection
-    scale = subject.scales(x, time)
-    rotates = directions in (None, "rotation")
-    found = rotation_plane(field, project, x, float(scale.derivative)) if rotates else None
-    found = trajectory_plane(field, project, x, scale) if found is None else found
+    where, scale = (field.velocity(time), field.projection, x), field.scales(x, time)
+    found = rotation_plane(*where, float(scale.derivative)) if directions in (None, "rotation") else None
+    found = trajectory_plane(*where, scale) if found is None else found
     return np.eye(2, n) if found is None else found
 
 
-def trajectory_plane(field: Any, project: Any, x: Float[np.ndarray, " n"], scale: Scales) -> Plane | None:
-    """The plane of velocity and acceleration, or None where they do not span one (up to rounding)."""
-    velocity = np.asarray(field(x))
-    if not np.linalg.norm(velocity) > NOISE * scale.speed:
-        return None
-    unit = velocity / np.linalg.norm(velocity)
-    acceleration = np.asarray(both_products(field, project, x, unit)[0])
-    if not np.linalg.norm(acceleration) > NOISE * scale.derivative:
-        return None
-    return _orthonormal(unit, acceleration)
-
-
-def given_plane(directions: Any, subject: Subject) -> Plane:
+def given_plane(directions: Any, field: FlatField) -> Plane:
     """Orthonormal directions from a pair of indices or vectors.
 
     **Raises:** `ValueError` for anything else, and for directions that are parallel.
@@ -89,15 +70,15 @@ def given_plane(directions: Any, subject: Subject) -> Plane:
         raise ValueError(
             f"directions: got {directions!r}, allowed are {', '.join(WORDS)}, two indices of weights, or two vectors."
         )
-    first, second = (_vector(d, subject, name) for d, name in zip(directions, ("first", "second"), strict=True))
-    found = _orthonormal(first, second)
+    first, second = (_vector(d, field, name) for d, name in zip(directions, ("first", "second"), strict=True))
+    found = orthonormal(first, second)
     if found is None:
         raise ValueError("directions: the two are parallel or zero; required are two that span a plane.")
     return found
 
 
-def _vector(direction: Any, subject: Subject, name: str) -> Float[np.ndarray, " n"]:
-    n = subject.size
+def _vector(direction: Any, field: FlatField, name: str) -> Float[np.ndarray, " n"]:
+    n = field.size
     direction = plain(direction)
     if isinstance(direction, numbers.Number) and (isinstance(direction, bool) or not isinstance(direction, int)):
         raise ValueError(f"directions: got {direction!r}, allowed are vectors, and whole numbers as indices.")
@@ -119,15 +100,9 @@ def _vector(direction: Any, subject: Subject, name: str) -> Float[np.ndarray, " 
     return vector
 
 
-def _orthonormal(first: np.ndarray, second: np.ndarray) -> Plane | None:
-    """Gram and Schmidt for two vectors, twice against rounding; None where they are parallel or zero."""
-    lengths = np.linalg.norm(first), np.linalg.norm(second)
-    if not min(lengths) > 0:
-        return None
-    u, rest = first / lengths[0], second / lengths[1]
-    rest = rest - u * (u @ rest)
-    if not np.linalg.norm(rest) > PARALLEL:
-        return None
-    v = rest / np.linalg.norm(rest)
-    v = v - u * (u @ v)
-    return np.stack([u, v / np.linalg.norm(v)])
+def described(directions: Any) -> str:
+    """Directions as a word or two."""
+    if directions is None or isinstance(directions, str):
+        return directions or "default"
+    indices = [plain(d) for d in directions]
+    return ", ".join(str(d) for d in indices) if all(isinstance(d, int) for d in indices) else "given"

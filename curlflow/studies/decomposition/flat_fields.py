@@ -16,14 +16,16 @@ from jaxtyping import Array, Float, PyTree
 
 from ...constraints import Free, FrobeniusSpheres, Masked
 from ...measures.jacobian_parts import Scales, scales
-from ...networks import Feedforward
 from ...precision import Scalar
 from ...problem import Problem
-from ...spec import Spec
-from ...systems import AbstractSystem, Flow
+from ...systems import Flow
 from ...tangents import from_rows, size
-from ...tasks import AbstractTask
-from ..points import network_at, state_of
+from ..subject import Subject
+
+WITHOUT_VELOCITY = (
+    "which has no velocity; required is a Flow or a Spec (of updates the flow of the same rule is taken)"
+)
+"""What to say of other systems than flows."""
 
 Vector = Float[Array, " n"] | Float[np.ndarray, " n"]
 
@@ -80,28 +82,8 @@ class OnConstraint(eqx.Module):
         return flattened(self.flow.constraint.retract(state))
 
 
-class FlatPlane(eqx.Module):
-    """centre + p₁u + p₂v."""
-
-    centre: Vector
-    directions: Float[Array, "2 n"] | Float[np.ndarray, "2 n"]
-
-    def __call__(self, p: Float[Array, " 2"]) -> Vector:
-        return self.centre + p @ jnp.asarray(self.directions)
-
-
-class TrainingError(eqx.Module):
-    """½⟨|ŷ − y|²⟩ over the training set or the population."""
-
-    task: AbstractTask
-    like: Feedforward
-
-    def __call__(self, x: Vector) -> Scalar:
-        return self.task.error(unflattened(x, self.like))
-
-
 class StateFunction(eqx.Module):
-    """A function of the state that the user has given."""
+    """A function of the state: the training error, or a loss that the user has given."""
 
     function: Callable
     like: PyTree
@@ -111,8 +93,8 @@ class StateFunction(eqx.Module):
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One vector field, what it may be compared with, and the points that have names.
+class FlatField:
+    """One vector field and what it may be compared with.
 
     **Attributes:**
 
@@ -122,8 +104,24 @@ class Subject:
     """
 
     flow: Flow
-    loss: Any
-    problem: Problem | None
+    loss: StateFunction | None
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, subject: Subject, loss: Any = None, realization: int = 0) -> "FlatField":
+        """The field of a flow, or of a realization of a spec, with its training error as the loss.
+
+        **Raises:** `ValueError` for a loss that goes with a spec or is no function.
+        """
+        if subject.learning:
+            if loss is not None:
+                raise ValueError("loss: a spec has its own, the training error; leave it out.")
+            problem = subject.build(realization)
+            return cls(problem.flow(), StateFunction(problem.training_error.error, problem.student), problem)
+        flow = subject.given
+        if loss is not None:
+            _check_loss(loss, flow.state)
+        return cls(flow, None if loss is None else StateFunction(loss, flow.state))
 
     @property
     def size(self) -> int:
@@ -149,10 +147,10 @@ class Subject:
         """The sizes at `x` before any projection; zeros where there is none."""
         if not self.is_projected:
             return Scales(*np.zeros(3))
-        found = scales(FlatVectorField(self.flow, np.float64(time)), self.loss, x)
+        found = scales(self.vector_field(time), self.loss, x)
         return Scales(*(np.asarray(number) for number in found))
 
-    def through(self, x: Float[np.ndarray, " n"]) -> "Subject":
+    def through(self, x: Float[np.ndarray, " n"]) -> "FlatField":
         """The same field where the spheres of its constraint are those through `x`."""
         masked = isinstance(self.flow.constraint, Masked)
         if not self.has_spheres:
@@ -173,28 +171,28 @@ class Subject:
         """The field at `time`."""
         return FlatVelocity(self.flow, np.float64(time))
 
+    def vector_field(self, time: float = 0.0) -> FlatVectorField:
+        """What the field at `time` is a projection of."""
+        return FlatVectorField(self.flow, np.float64(time))
 
-def subjects_of(
-    spec_or_system: Spec | AbstractSystem, rule: Any, loss: Any, graph: Any = None, only: int | None = None
-) -> list[Subject]:
-    """The field of every realization of a spec (or of one), or that of a flow.
+    @property
+    def place(self) -> Problem | Flow:
+        """Where its points are: the argument of `curlflow.studies.points.point_at`."""
+        return self.flow if self.problem is None else self.problem
 
-    **Raises:** `ValueError` for a map of the user's own, and for a loss that goes with a spec or is no function.
-    """
-    if isinstance(spec_or_system, Spec):
-        if loss is not None:
-            raise ValueError("loss: a spec has its own, the training error; leave it out.")
-        chosen = range(spec_or_system.realizations) if only is None else [only]
-        return [_learning(spec_or_system.build(realization=i, rule=rule, graph=graph)) for i in chosen]
-    if not isinstance(spec_or_system, Flow):
-        raise ValueError(
-            f"spec_or_system: got a {type(spec_or_system).__name__.lower()}, which has no velocity; required is a "
-            "Flow or a Spec (of updates the flow of the same rule is taken)."
-        )
-    flow = spec_or_system
-    if loss is not None:
-        _check_loss(loss, flow.state)
-    return [Subject(flow, None if loss is None else StateFunction(loss, flow.state), None)]
+    def flat(self, state: PyTree) -> Float[np.ndarray, " n"]:
+        """A state as a flat vector.
+
+        **Raises:** `ValueError` for a layer of zeros on the spheres.
+        """
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+        for layer, leaf in enumerate(leaves if self.has_spheres else [], start=1):
+            if not leaf.any():
+                raise ValueError(
+                    f"at: all weights of layer {layer} are 0, so that the point lies on no sphere of the norm "
+                    'constraint; choose another point, or set constraint.kind to "none".'
+                )
+        return np.concatenate([np.ravel(leaf) for leaf in leaves])
 
 
 def _check_loss(loss: Any, state: PyTree) -> None:
@@ -213,23 +211,3 @@ def _check_loss(loss: Any, state: PyTree) -> None:
     if shape != () or dtype.kind not in "iuf" or dtype in (np.float16, np.float32):
         what = f"{dtype} of shape {shape}" if hasattr(value, "dtype") else type(value).__name__
         raise ValueError(f"loss: it gives {what}, required is one real number in double precision.")
-
-
-def _learning(problem: Problem) -> Subject:
-    return Subject(problem.flow(), TrainingError(problem.training_error, problem.student), problem)
-
-
-def point(at: Any, subject: Subject) -> Float[np.ndarray, " n"]:
-    """The flat vector that `at` means, as `points.network_at` and `points.state_of` take it.
-
-    **Raises:** `ValueError` as they do, and for a layer of zeros on the spheres.
-    """
-    state = state_of(subject.flow, at) if subject.problem is None else network_at(subject.problem, at)
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
-    for layer, leaf in enumerate(leaves if subject.has_spheres else [], start=1):
-        if not leaf.any():
-            raise ValueError(
-                f"at: all weights of layer {layer} are 0, so that the point lies on no sphere of the norm "
-                'constraint; choose another point, or set constraint.kind to "none".'
-            )
-    return np.concatenate([np.ravel(leaf) for leaf in leaves])

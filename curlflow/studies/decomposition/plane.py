@@ -1,31 +1,34 @@
 """A learning rule on a plane through weight space, split into gradient, curl and harmonic part."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
 
-from ...measures.helmholtz import HelmholtzHodge, Rectangle, edge_integrals, helmholtz_hodge
+from ...measures import helmholtz
+from ...measures.helmholtz import CELLS, NODES, Rectangle, edge_integrals, helmholtz_hodge, in_cells
 from ...measures.jacobian_parts import NOISE
+from ...measures.planes import Plane
+from ...measures.surfaces import FlatPlane, components, evaluated, norm, value
 from ...spec import Spec
-from ...systems import AbstractSystem
-from ..arguments import Function, Graph, Rule, check, check_subject, study, whole
-from ..subject import architecture_of, subject_attributes
-from .directions import RESOLVED, Directions, check_directions, length, plane
-from .flat_fields import FlatPlane, FlatVectorField, OnConstraint, Subject, point, subjects_of
-from .plane_dataset import plane_dataset
+from ...systems import AbstractSystem, Flow
+from ...variable import Variable
+from ..arguments import Function, Graph, Rule, check, study, whole
+from ..assemble import assembled
+from ..points import point_at
+from ..subject import Subject
+from .directions import RESOLVED, Directions, check_directions, described, length, plane
+from .flat_fields import WITHOUT_VELOCITY, FlatField, OnConstraint
 
-POINTS = 4_096
-"""Points of the plane in one compiled call; the last call is filled up, so that one program does for all grids."""
 LAST_REALIZATION = 2**32 - 1
 """Streams of random numbers are told apart by 32 bits."""
-TOGETHER = 16
-"""Points under one `vmap`."""
+VARIABLES = (
+    *helmholtz.VARIABLES,
+    Variable("loss", CELLS, "training error, half the mean squared error; or the loss that was given"),
+    Variable("direction", ("component", "weight"), "orthonormal directions of the plane"),
+    Variable("centre", ("weight",), "centre of the plane"),
+)
 
 
 @study
@@ -85,29 +88,29 @@ def plane_decomposition(
 
     **Sources:** `curlflow.measures.helmholtz`; docs/model.md, section on gradient and curl parts.
     """
-    check_subject(spec_or_system, rule)
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, systems=(Flow,), others=WITHOUT_VELOCITY)
     half_widths = tuple(length("extent", a) for a in _pair("extent", extent))
     cells = tuple(check("grid", n, whole(2)) for n in _pair("grid", grid))
-    architecture = architecture_of(spec_or_system, graph)
-    if realization and not isinstance(spec_or_system, Spec):
+    if realization and not subject.learning:
         raise ValueError(f"realization: got {realization}, but a flow has one only; leave it out.")
-    (subject,) = subjects_of(spec_or_system, rule, loss, architecture, realization)
-    if subject.size < 2:
+    field = FlatField.of(subject, loss, realization)
+    if field.size < 2:
         raise ValueError("spec_or_system: it has one weight or state variable, and a plane needs two.")
-    check_directions(directions, subject)
-    centre = point(at, subject)
+    check_directions(directions, field)
+    centre = field.flat(point_at(field.place, at))
     if min(2 * a / n for a, n in zip(half_widths, cells, strict=True)) < RESOLVED * np.abs(centre).max():
         raise ValueError(
             f"extent: got {extent!r}, whose cells are narrower than the digits of the weights; make it larger."
         )
-    subject = subject.through(centre)
-    across = plane(directions, subject, centre)
-    rectangle = Rectangle.centred(half_widths, cells)
-    parts, losses, least = _measured(subject, centre, across, rectangle)
-    settings = {"extent": half_widths, "grid": cells, "realization": realization}
-    labels = {"at": at if isinstance(at, str) else "weights", "directions": directions}
-    attributes = subject_attributes(spec_or_system, rule, architecture)
-    return plane_dataset(parts, rectangle, losses, least, centre, across, settings | labels, attributes)
+    field = field.through(centre)
+    across, rectangle = plane(directions, field, centre), Rectangle.centred(half_widths, cells)
+    numbers = _measured(field, centre, across, rectangle) | {"direction": across, "centre": centre}
+    labels = {"at": at if isinstance(at, str) else "weights", "directions": described(directions)}
+    settings = {"extent": half_widths, "grid": cells, "realization": realization} | labels
+    boundary = "gradient part normal, curl part parallel to the boundary of the rectangle"
+    attributes = subject.attributes | labels | {"boundary": boundary}
+    coordinates = _coordinates(rectangle)
+    return assembled("plane_decomposition", VARIABLES, [numbers], coordinates, settings, attributes, along={})
 
 
 def _pair(name: str, value: Any) -> tuple[Any, Any]:
@@ -119,58 +122,35 @@ def _pair(name: str, value: Any) -> tuple[Any, Any]:
     return tuple(value)
 
 
-def _measured(
-    subject: Subject, centre: np.ndarray, across: np.ndarray, grid: Rectangle
-) -> tuple[HelmholtzHodge, np.ndarray | None, float]:
-    """The parts, the loss in the cells if there is one, and the energy below which the field is rounding."""
-    surface = OnConstraint(FlatPlane(centre, across), subject.flow)
+def _measured(field: FlatField, centre: np.ndarray, across: Plane, grid: Rectangle) -> dict[str, np.ndarray]:
+    """The parts and, if there is one, the loss in the cells."""
+    surface, velocity = OnConstraint(FlatPlane(centre, across), field.flow), field.velocity()
     mesh = np.meshgrid(*grid.centres, indexing="ij")
 
-    bound = subject.has_spheres
-
-    def field(x, y):
-        components = _evaluated(_components, subject.velocity(), surface, x, y)
-        if not np.isfinite(components).all():
+    def in_the_plane(x, y):
+        found = evaluated(components, velocity, surface, x, y)
+        if not np.isfinite(found).all():
+            where = " (the norm constraint is not defined where a layer has no weights)" if field.has_spheres else ""
             raise ValueError(
-                "extent: the velocity is not finite everywhere on the rectangle; move or shrink it"
-                + (" (the norm constraint is not defined where a layer has no weights)." if bound else ".")
+                f"extent: the velocity is not finite everywhere on the rectangle; move or shrink it{where}."
             )
-        return components[..., 0], components[..., 1]
+        return found[..., 0], found[..., 1]
 
-    parts = helmholtz_hodge(edge_integrals(field, grid), grid)
+    parts = helmholtz_hodge(edge_integrals(in_the_plane, grid), grid)
     least = 0.0
-    if subject.is_projected:
-        sizes = _evaluated(_size, FlatVectorField(subject.flow, np.float64(0)), surface, *mesh)
+    if field.is_projected:
+        sizes = evaluated(norm, field.vector_field(), surface, *mesh)
         least = NOISE**2 * float(np.sum(sizes**2) * np.prod(grid.spacing))
-    losses = None if subject.loss is None else _evaluated(_value, subject.loss, surface, *mesh)[..., 0]
-    return parts, losses, least
+    losses = {} if field.loss is None else {"loss": evaluated(value, field.loss, surface, *mesh)[..., 0]}
+    return in_cells(parts, grid, least) | losses
 
 
-def _components(field: Any, surface: Any, p: Any) -> Float[Array, " 2"]:
-    """F · ∂w/∂p₁ and F · ∂w/∂p₂."""
-    w, pull_back = jax.vjp(surface, p)
-    return pull_back(field(w))[0]
-
-
-def _value(function: Any, surface: Any, p: Any) -> Float[Array, " 1"]:
-    return function(surface(p))[None]
-
-
-def _size(field: Any, surface: Any, p: Any) -> Float[Array, " 1"]:
-    return jnp.linalg.norm(field(surface(p)))[None]
-
-
-def _evaluated(observe: Callable, function: Any, surface: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """`observe` at all points with coordinates `x` and `y`; its numbers come along a last axis."""
-    points = np.stack([np.ravel(x), np.ravel(y)], axis=1)
-    results = []
-    for start in range(0, len(points), POINTS):
-        part = points[start : start + POINTS]
-        padded = np.concatenate([part, np.zeros((POINTS - len(part), 2))])
-        results.append(np.asarray(_on_surface(observe, function, surface, padded))[: len(part)])
-    return np.concatenate(results).reshape(*np.shape(x), -1)
-
-
-@eqx.filter_jit
-def _on_surface(observe, function, surface, points):
-    return jax.lax.map(lambda p: observe(function, surface, p), points, batch_size=TOGETHER)
+def _coordinates(grid: Rectangle) -> dict[str, Any]:
+    """Weights along both directions, of cells and of nodes."""
+    texts = ("weight along the first direction", "weight along the second direction")
+    coordinates: dict[str, Any] = {
+        name: ((name,), values, text)
+        for names, arrays in ((CELLS, grid.centres), (NODES, (grid.x, grid.y)))
+        for name, values, text in zip(names, arrays, texts, strict=True)
+    }
+    return coordinates | {"component": (("component",), ["first", "second"], "direction of the plane")}

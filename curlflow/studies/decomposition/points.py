@@ -1,5 +1,6 @@
 """Where a vector field is taken apart: one point, or the points of a trajectory, for every realization."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,78 +8,69 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from ...networks import Feedforward
-from ...spec import Spec
+from ...constraints import Masked
+from ...problem import Problem
 from ...status import Status
-from ...systems import AbstractSystem
+from ..points import points_of
 from ..simulate import simulate
-from .flat_fields import Subject, point
-from .records import check_record
+from ..subject import Subject
+from .flat_fields import FlatField
 
+TABLES = ("network", "teacher", "data", "seed")
+"""Fields of a spec that set the network, its teacher and the data."""
+FREE = ("data.test_samples",)
+"""What does not enter a velocity or a training error."""
 
-@dataclass
-class Points:
-    """The points of one realization."""
-
-    states: Float[np.ndarray, "points n"]
-    times: Float[np.ndarray, " points"]
-    status: Status = Status.completed
+States = Float[np.ndarray, "points n"]
 
 
 @dataclass(frozen=True)
-class Where:
+class Points:
     """The points of all realizations.
 
     **Attributes:**
 
-    - `realizations`: one `Points` each.
-    - `along`: the name of the dimension along a trajectory, or None for single points.
-    - `coordinates`: of that dimension: (dims, values, long_name) by name.
-    - `label`: what to call it in the dataset.
+    - `states`, `status`: one for each realization; how the run ended that they were recorded on.
+    - `times`: of the points.
+    - `coordinates`: along a trajectory, (dims, values, long_name) by name; None for single points.
+    - `label`: what to call them in the dataset.
     """
 
-    realizations: list[Points]
-    along: str | None
-    coordinates: dict[str, tuple[Any, Any, str]]
+    states: list[States]
+    status: list[Status]
+    times: Float[np.ndarray, " points"]
+    coordinates: dict[str, tuple[Any, Any, str]] | None
     label: str
 
 
-def points_of(
-    subject: Spec | AbstractSystem,
-    at: Any,
-    times: Any,
-    options: dict[str, Any],
-    subjects: list[Subject],
-    progress: Any,
-) -> Where:
-    """The points that the arguments `at` and `times` mean; `options` go on to `simulate`.
+def chosen_points(subject: Subject, at: Any, times: Any, fields: list[FlatField], progress: Any) -> Points:
+    """The points that the arguments `at` and `times` mean.
 
-    **Raises:** `ValueError` for both together, as `flat_fields.point`, and for a dataset of something else.
+    **Raises:** `ValueError` for both together, as `points_of` and `FlatField.flat`, and for a dataset of something
+    else.
     """
     if times is not None:
         if not (isinstance(at, str) and at == "start"):
             raise ValueError("at: times run from the start; leave one of the two out.")
         if any(isinstance(time, bool | np.bool_) for time in np.ravel(np.asarray(times, dtype=object))):
             raise ValueError(f"times: got {times!r}, required are numbers.")
-        recorded = {"weights": "all"} if isinstance(subject, Spec) else {}
-        return _along(simulate(subject, times=times, progress=progress, **options, **recorded), subjects, "times")
+        options = {"rule": subject.rule, "graph": subject.architecture, "progress": progress}
+        options |= {"weights": "all"} if subject.learning else {}
+        return _recorded(simulate(subject.given, times=times, **options), fields, "times")
     if isinstance(at, xr.Dataset):
-        where = _along(at, subjects, "dataset")
-        if subjects[0].problem is not None:
-            check_record(at, subjects[0].problem, [points.states for points in where.realizations])
-        return where
-    each = [at] * len(subjects)
-    if isinstance(at, list | tuple) and at and all(isinstance(network, Feedforward) for network in at):
-        if len(at) != len(subjects):
-            raise ValueError(f"at: got {len(at)} networks, required is one for each of {len(subjects)} realizations.")
-        each = list(at)
-    single = [Points(point(a, s)[None], np.zeros(1)) for a, s in zip(each, subjects, strict=True)]
-    return Where(single, None, {}, at if isinstance(at, str) else "weights")
+        points = _recorded(at, fields, "dataset")
+        if fields[0].problem is not None:
+            _check_record(at, fields[0].problem, points.states)
+        return points
+    found = points_of([field.place for field in fields], at)
+    states = [field.flat(state)[None] for field, state in zip(fields, found, strict=True)]
+    label = at if isinstance(at, str) else "weights"
+    return Points(states, [Status.completed] * len(states), np.zeros(1), None, label)
 
 
-def _along(dataset: xr.Dataset, subjects: list[Subject], label: str) -> Where:
+def _recorded(dataset: xr.Dataset, fields: list[FlatField], label: str) -> Points:
     """All points of a dataset of `curlflow.simulate`."""
-    name = "weights" if subjects[0].problem else "state"
+    name = "weights" if fields[0].problem else "state"
     if name not in dataset or "time" not in dataset.coords or "realization" not in dataset.dims:
         raise ValueError(
             f"at: the dataset has no {name} over realization and time; required is one of curlflow.simulate"
@@ -86,18 +78,74 @@ def _along(dataset: xr.Dataset, subjects: list[Subject], label: str) -> Where:
         )
     (along,) = dataset["time"].dims
     values = dataset[name].transpose("realization", along, ...).to_numpy()
-    if values.shape[2] != subjects[0].size or len(values) != len(subjects):
+    if values.shape[2] != fields[0].size or len(values) != len(fields):
         remedy = '; record them with weights="all".' if name == "weights" else "."
         raise ValueError(
             f"at: the dataset has {len(values)} realizations with {values.shape[2]} {name}, required are "
-            f"{len(subjects)} with {subjects[0].size}{remedy}"
+            f"{len(fields)} with {fields[0].size}{remedy}"
         )
-    times = dataset["time"].to_numpy()
     status = dataset["status"].to_numpy() if "status" in dataset else np.zeros(len(values), int)
     coordinates = {
         key: ((along,), dataset[key].to_numpy(), dataset[key].attrs.get("long_name", key))
         for key in dict.fromkeys(("time", along))
         if key in dataset.coords
     }
-    points = [Points(v, times.astype(float), Status(int(s))) for v, s in zip(values, status, strict=True)]
-    return Where(points, along, coordinates, label)
+    times = dataset["time"].to_numpy().astype(float)
+    return Points(list(values), [Status(int(s)) for s in status], times, coordinates, label)
+
+
+def _check_record(dataset: xr.Dataset, problem: Problem, states: list[States]) -> None:
+    """Refuse a dataset of `curlflow.simulate` that is about another problem.
+
+    Rule, constraint and dynamics may differ. A dataset without the attribute `spec` is taken as it is, except for
+    weights on missing synapses.
+
+    **Raises:** `ValueError` that names the first difference.
+    """
+    if "spec" in dataset.attrs:
+        now = Subject(problem.spec, architecture=problem.architecture).identity
+        _check_graph(dataset.attrs.get("graph"), now.get("graph"))
+        _check_spec(json.loads(dataset.attrs["spec"]), json.loads(now["spec"]), problem)
+    _check_missing(problem, states)
+
+
+def _check_graph(before: Any, now: str | None) -> None:
+    if before == now:
+        return
+    if before is None:
+        raise ValueError("at: the dataset was recorded without a graph; leave graph out, or record it with it.")
+    if now is None:
+        raise ValueError("at: the dataset was recorded with a graph; give the same one by graph=.")
+    raise ValueError("at: the dataset was recorded with another graph than that of graph=; the two must be the same.")
+
+
+def _check_spec(before: dict[str, Any], now: dict[str, Any], problem: Problem) -> None:
+    """Compare what sets teacher and data (a graph's weights are the teacher's for one kind of start)."""
+    weights = problem.architecture is not None and problem.architecture.weights is not None
+    pairs = [(_fields(table, before.get(table)), _fields(table, now.get(table))) for table in TABLES]
+    if weights:
+        pairs.append(tuple({"start.kind": spec.get("start", {}).get("kind")} for spec in (before, now)))
+    for old, new in pairs:
+        for name in dict.fromkeys((*old, *new)):
+            if name not in FREE and old.get(name) != new.get(name):
+                raise ValueError(
+                    f"at: the dataset was recorded with {name} = {old.get(name)!r}, but the spec has "
+                    f"{new.get(name)!r}; only rule, constraint, start and dynamics may differ."
+                )
+
+
+def _fields(name: str, value: Any) -> dict[str, Any]:
+    """Names with dots and their values."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {key: inner for field, part in value.items() for key, inner in _fields(f"{name}.{field}", part).items()}
+
+
+def _check_missing(problem: Problem, states: list[States]) -> None:
+    """Refuse weights on synapses that the graph does not have (a run that diverged ends in NaN)."""
+    if not isinstance(problem.constraint, Masked):
+        return
+    missing = ~np.concatenate([np.ravel(mask) for mask in problem.constraint.masks])
+    extra = max(int(np.count_nonzero(np.nan_to_num(x[:, missing]).any(axis=0))) for x in states)
+    if extra:
+        raise ValueError(f"at: the dataset has {extra} weights on missing synapses that are not 0; they must be.")

@@ -1,65 +1,25 @@
 """Gradient and curl parts of a learning rule at points of weight space, and along learning: `decomposition`."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Literal
 
-import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
-from ...measures.circulation import Circle, converged_circulation
-from ...measures.jacobian_parts import (
-    Basis,
-    Parts,
-    RandomSigns,
-    Scales,
-    estimated_parts,
-    exact_parts,
-    products,
-    speed_and_angle,
-    without_noise,
-)
 from ...spec import Spec
-from ...status import Status
-from ...systems import AbstractSystem
-from ..arguments import Bar, Function, Graph, Positive, Rule, Seed, check_subject, study, whole
-from ..runs import Interrupted, Progress, in_turns, reporting
-from ..subject import architecture_of, subject_attributes
-from .dataset import assemble
-from .directions import RESOLVED, Directions, check_directions, length, plane
-from .flat_fields import OnConstraint, Subject, subjects_of
-from .points import Points, points_of
+from ...systems import AbstractSystem, Flow
+from ..arguments import Bar, Function, Graph, Positive, Rule, Seed, study, whole
+from ..runs import finished, side_by_side
+from ..subject import Subject
+from .dataset import decomposition_dataset
+from .directions import Directions, check_directions, length
+from .flat_fields import WITHOUT_VELOCITY, FlatField
+from .points import chosen_points
+from .runs import DecompositionOptions, FieldRun, decompose
 
 EXACT_LIMIT = 20_000
 """The most weights for which all products are taken by default; beyond it the parts are estimated."""
 MOST_PROBES = 1_000_000
-STORED = 2_000
-"""The most weights for which the directions of the circle's plane are stored."""
-
-
-@dataclass(frozen=True)
-class DecompositionOptions:
-    """How points are taken apart; `method` is what is done, "exact" or "estimate"."""
-
-    method: str
-    probes: int
-    seed: int
-    directions: Any
-    radius: float
-
-
-@dataclass
-class Realization:
-    """One field, the points at which it is taken apart, and what was found so far (NaN where nothing was)."""
-
-    index: int
-    subject: Subject
-    points: Points
-    values: dict[str, np.ndarray]
-    planes: np.ndarray | None
-    done: int = 0
 
 
 @study
@@ -128,126 +88,14 @@ def decomposition(
 
     **Sources:** docs/model.md, section on gradient and curl parts.
     """
-    check_subject(spec_or_system, rule)
-    architecture = architecture_of(spec_or_system, graph)
-    subjects = subjects_of(spec_or_system, rule, loss, architecture)
-    check_directions(directions, subjects[0])
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, systems=(Flow,), others=WITHOUT_VELOCITY)
+    fields = [FlatField.of(subject, loss, i) for i in range(subject.realizations)]
+    check_directions(directions, fields[0])
     if method == "auto":
-        method = "exact" if subjects[0].size <= EXACT_LIMIT else "estimate"
+        method = "exact" if fields[0].size <= EXACT_LIMIT else "estimate"
     options = DecompositionOptions(method, probes, seed, directions, length("radius", radius))
-    where = points_of(spec_or_system, at, times, {"rule": rule, "graph": architecture}, subjects, progress)
-    realizations = [
-        Realization(i, subject, points, _nothing(len(points.states)), _no_planes(points.states))
-        for i, (subject, points) in enumerate(zip(subjects, where.realizations, strict=True))
-    ]
-    interrupted = False
-    with reporting(progress, len(realizations)) as report:
-        try:
-            in_turns(lambda r: _decompose(r, options, report), realizations)
-        except KeyboardInterrupt:
-            interrupted = True
-    for r in realizations:
-        if r.done < len(r.points.states) and r.points.status == Status.completed:
-            r.points.status = Status.interrupted if r.done else Status.not_run
-    dataset = assemble(realizations, options, where, subject_attributes(spec_or_system, rule, architecture))
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
-
-
-WITHOUT_FREEDOM = (
-    "symmetric_norm",
-    "antisymmetric_norm",
-    "divergence",
-    "speed",
-    "circulation",
-    "circulation_error",
-    "plane_curl",
-)
-"""What is 0 where the constraint leaves no direction."""
-NAMES = (
-    *Parts._fields,
-    *(f"{name}_se" for name in Parts._fields),
-    "speed",
-    "gradient_angle",
-    "error",
-    "circulation",
-    "circulation_error",
-    "plane_curl",
-)
-
-
-def _nothing(points: int) -> dict[str, np.ndarray]:
-    return {name: np.full(points, np.nan) for name in NAMES}
-
-
-def _no_planes(states: Float[np.ndarray, "points n"]) -> np.ndarray | None:
-    """Where the directions of the circles go, for networks that are small enough and have a plane."""
-    points, n = states.shape
-    return np.full((points, 2, n), np.nan) if 2 <= n <= STORED else None
-
-
-def _decompose(r: Realization, options: DecompositionOptions, report: Progress) -> Iterator[None]:
-    """All points of one realization, one after the other."""
-    total = len(r.points.states)
-    for k, (x, time) in enumerate(zip(r.points.states, r.points.times, strict=True)):
-        if np.isfinite(x).all():
-            subject, rows = r.subject.through(x), np.empty((0, 3))
-            for rows in _products(subject, x, time, options):
-                report(r.index, "Jacobian", (k + len(rows) / _number(subject, options)) / total)
-                yield
-            scale = subject.scales(x, time)
-            found = {**_norms(rows, options, scale), **_at(subject, x, time, scale)}
-            if subject.size >= 2 and np.isfinite(found["speed"]):
-                across = plane(options.directions, subject, x, time)
-                found |= _around(subject, x, time, across, options.radius)
-                if r.planes is not None:
-                    r.planes[k] = across
-            if subject.flow.dimension == 0:
-                found |= {name: 0.0 for name in WITHOUT_FREEDOM if name in found}
-            for name, value in found.items():
-                r.values[name][k] = value
-            if not np.isfinite(found["speed"]):
-                r.points.status = Status.diverged
-        r.done = k + 1
-    report(r.index, "Jacobian", 1.0)
-
-
-def _number(subject: Subject, options: DecompositionOptions) -> int:
-    return subject.size if options.method == "exact" else options.probes
-
-
-def _products(
-    subject: Subject, x: np.ndarray, time: float, options: DecompositionOptions
-) -> Iterator[Float[np.ndarray, "_ 3"]]:
-    """All products so far, after each compiled call."""
-    number = _number(subject, options)
-    vectors = Basis() if options.method == "exact" else RandomSigns(jax.random.key(options.seed))
-    field, rows = subject.velocity(time), np.empty((0, 3))
-    while len(rows) < number:
-        new = products(field, subject.projection, x, vectors, np.asarray(len(rows)))
-        rows = np.concatenate([rows, np.asarray(new)])
-        yield rows[:number]
-
-
-def _norms(rows: Float[np.ndarray, "_ 3"], options: DecompositionOptions, scale: Scales) -> dict[str, float]:
-    if options.method == "exact":
-        parts, errors = exact_parts(rows), Parts(0.0, 0.0, 0.0, 0.0)
-    else:
-        parts, errors = estimated_parts(rows)
-    parts = without_noise(parts, scale)
-    return {**parts._asdict(), **{f"{name}_se": value for name, value in errors._asdict().items()}}
-
-
-def _at(subject: Subject, x: np.ndarray, time: float, scale: Scales) -> dict[str, float]:
-    speed, angle, error = speed_and_angle(subject.velocity(time), subject.loss, subject.projection, x, scale)
-    return {"speed": float(speed), "gradient_angle": float(angle), "error": float(error)}
-
-
-def _around(subject: Subject, x: np.ndarray, time: float, across: np.ndarray, radius: float) -> dict[str, float]:
-    """The circulation; nothing for a circle too small for the digits of its points."""
-    if radius < RESOLVED * np.abs(x).max():
-        return {}
-    loop = OnConstraint(Circle(x, across, np.float64(radius)), subject.flow)
-    value, error = converged_circulation(subject.velocity(time), loop)
-    return {"circulation": value, "circulation_error": error, "plane_curl": value / (np.pi * radius**2)}
+    points = chosen_points(subject, at, times, fields, progress)
+    each = zip(fields, points.states, points.status, strict=True)
+    runs = [FieldRun.of(i, field, states, points.times, status) for i, (field, states, status) in enumerate(each)]
+    interrupted = side_by_side(lambda run, report: decompose(run, options, report), runs, progress)
+    return finished(decomposition_dataset(runs, options, points, subject.attributes), interrupted)

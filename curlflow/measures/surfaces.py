@@ -1,0 +1,70 @@
+"""Vector fields and functions on a two-dimensional surface w(p₁, p₂), at many points of it at once.
+
+The components of a field F on the surface are F · ∂w/∂p₁ and F · ∂w/∂p₂, so that those of a gradient ∇f are the
+derivatives of f(w(p)), and a gradient has no curl on any surface.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+POINTS = 4_096
+"""Points of the surface in one compiled call; the last call is filled up, so that one program does for all grids."""
+TOGETHER = 16
+"""Points under one `vmap`."""
+
+
+class FlatPlane(eqx.Module):
+    """centre + p₁u + p₂v."""
+
+    centre: Float[Array, " n"] | Float[np.ndarray, " n"]
+    directions: Float[Array, "2 n"] | Float[np.ndarray, "2 n"]
+
+    def __call__(self, p: Float[Array, " 2"]) -> Float[Array, " n"]:
+        return self.centre + p @ jnp.asarray(self.directions)
+
+
+def components(field: Any, surface: Any, p: Any) -> Float[Array, " 2"]:
+    """F · ∂w/∂p₁ and F · ∂w/∂p₂."""
+    w, pull_back = jax.vjp(surface, p)
+    return pull_back(field(w))[0]
+
+
+def value(function: Any, surface: Any, p: Any) -> Float[Array, " 1"]:
+    """f(w(p))."""
+    return function(surface(p))[None]
+
+
+def norm(field: Any, surface: Any, p: Any) -> Float[Array, " 1"]:
+    """|F(w(p))|."""
+    return jnp.linalg.norm(field(surface(p)))[None]
+
+
+def evaluated(
+    observe: Callable, function: Any, surface: Any, x: Float[np.ndarray, "*grid"], y: Float[np.ndarray, "*grid"]
+) -> Float[np.ndarray, "*grid _"]:
+    """`observe` at all points with coordinates `x` and `y`; its numbers come along a last axis.
+
+    **Arguments:**
+
+    - `observe`: `components`, `value` or `norm`.
+    - `function`: a field or a function on flat vectors, as a pytree.
+    - `surface`: a function of two numbers that gives a flat vector, as a pytree.
+    """
+    points = np.stack([np.ravel(x), np.ravel(y)], axis=1)
+    results = []
+    for start in range(0, len(points), POINTS):
+        part = points[start : start + POINTS]
+        padded = np.concatenate([part, np.zeros((POINTS - len(part), 2))])
+        results.append(np.asarray(_on_surface(observe, function, surface, padded))[: len(part)])
+    return np.concatenate(results).reshape(*np.shape(x), -1)
+
+
+@eqx.filter_jit
+def _on_surface(observe, function, surface, points):
+    return jax.lax.map(lambda p: observe(function, surface, p), points, batch_size=TOGETHER)
