@@ -195,9 +195,22 @@ STUDIES = (
 )
 
 
+CELLS = {"curlflow.studies.bifurcation_cell:at_value": f"{_HOME}.classify.at_value:at_value"}
+"""Functions that compute the cells of sweeps and are no studies: where they are now, by identity."""
+
+
 def location(identity: str) -> str:
     """Where the function of that identity is now; other names, of functions of the user's, as they are."""
-    return next((study.function for study in STUDIES if study.identity == identity), identity)
+    return _functions().get(identity, identity)
+
+
+def identity_of(function: str) -> str:
+    """The identity of a function that is there now; other names as they are."""
+    return {now: identity for identity, now in _functions().items()}.get(function, function)
+
+
+def _functions() -> dict[str, str]:
+    return CELLS | {study.identity: study.function for study in STUDIES}
 
 
 def named(name: str) -> Study | None:

@@ -15,7 +15,7 @@ import pytest
 
 import curlflow
 from curlflow import rules
-from curlflow.catalogue import STUDIES
+from curlflow.catalogue import CELLS, STUDIES, identity_of, location
 from curlflow.networks import Feedforward
 from curlflow.networks.signs import gains
 
@@ -134,3 +134,9 @@ def test_identities_of_studies_stay():
         "convergence": "curlflow.studies.convergences:convergence",
         "decomposition": "curlflow.studies.decompositions:decomposition",
     }
+    assert list(CELLS) == ["curlflow.studies.bifurcation_cell:at_value"]
+    for identity, function in CELLS.items():
+        module, _, name = function.partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
+        assert location(identity) == function
+        assert identity_of(function) == identity

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..catalogue import STUDIES, named
+from ..catalogue import STUDIES, identity_of, named
 from ..spec.arguments import checked
 from ..spec.sentences import nearest
 from .axes import plain
@@ -83,11 +83,13 @@ def study_of(study: Any, version: Any = None) -> Study:
             f"study: got {study!r}{hint or '.'} Allowed are {', '.join(swept)}, functions, and their names "
             '"package.module:function".'
         )
-    name = _reference(study)
+    function = _reference(study)
+    name = identity_of(function)
     for row in swept.values():
-        if name == row.function:
+        if name == row.identity:
             return Study(row.name, row.identity, row.version)
-    return Study(name, name, version, *_written(name))
+    # A function of curlflow's own may move; that of a user at another place is another one.
+    return Study(name, name, version, *(_written(name) if name == function else ()))
 
 
 def _written(name: str) -> tuple[str, str]:
