@@ -268,6 +268,7 @@ def test_cells_of_others_are_left_to_them_until_they_are_let_go(pair):
     assert [runner.cells for runner in second.others()] == [["x", "y"]]
     assert second.claim(["y", "z"], second.others()) == ["z"]
     assert second.claim(["w"], second.others()) == ["w"]
+    assert first.claim(["w", "z"], first.others()) == []
     assert second.own.cells == ["z", "w"]
     first.release({"y"})
     first.renew()
