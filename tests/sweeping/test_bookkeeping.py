@@ -446,6 +446,9 @@ def test_what_passes_is_kept_in_no_file(tmp_path):
     results = [finished("a", created="today"), finished("b", created="tomorrow")]
     (tmp_path / "b.npz").write_bytes(pack(results, [{}, {}], 1))
     assert [cell["attributes"] for cell in read_header(tmp_path / "b.npz").cells] == [{}, {}]
+    named = dict.fromkeys("fbdaec", "text")  # in the study's order
+    (tmp_path / "c.npz").write_bytes(pack([finished("a", **named)], [{}], 1))
+    assert list(read_header(tmp_path / "c.npz").attributes) == list(named)
 
 
 def test_results_of_other_code_have_files_of_their_own():
