@@ -114,6 +114,10 @@ def test_the_names_of_a_study_are_left_to_it():
     assert list(coordinates({"scale": Axis("teacher.scale", [1.0])}, {"scale"})) == ["scale_axis"]
 
 
+def test_a_compression_ratio_shows_the_widths_of_the_student():
+    assert list(coordinates({"c": Axis.compression_ratio([1.0], total=10)})) == ["c", "inputs", "hidden"]
+
+
 def test_flipped_units_are_counted_over_the_axes_that_say_how_many_there_are():
     fraction, width = Axis("rule.flipped.hidden", [0.0, 0.5, 0.7]), Axis("network.hidden", [4, 10])
     counts = [[0, 0], [2, 5], [2, 7]]
@@ -241,6 +245,17 @@ def test_a_coordinate_is_constant_as_far_as_each_cell_goes(pieces, holds, values
     assert constant.holds is holds
     if holds:
         np.testing.assert_array_equal(constant.values, values)
+
+
+def test_the_status_names_cells_that_do_not_fit(tmp_path):
+    store, names = folder_of(tmp_path, {"seed": [5, 6]})
+    write(store, finished(names[0]))
+    write(store, finished(names[1], [1.0, 2.0])._replace(output=output_of({"value": ("n", [1.0, 2.0])})))
+    found = sweeping.status(tmp_path)
+    assert found.tally[:3] == (2, 1, 1)
+    (failure,) = found.failures
+    assert (failure.identity, failure.changes) == (names[1], {"seed": 6})
+    assert "required is the same everywhere" in failure.message
 
 
 def test_names_come_in_the_order_of_the_cells(tmp_path):

@@ -603,12 +603,14 @@ def test_failed_cells_are_recorded_and_retried_on_demand(tmp_path):
 
 
 def test_a_sweep_that_came_to_nothing_may_be_changed(tmp_path):
+    over, folder = {"seed": [1, 3]}, tmp_path / "s"
     with pytest.warns(UserWarning, match="2 of 2 cells failed"):
-        serial(SPEC, {"seed": [0, 1]}, "train", {"epochs": -5}, directory=tmp_path)
-    ds = serial(SPEC, {"seed": [0, 1]}, "train", {"epochs": 5}, directory=tmp_path)
+        serial(SPEC, over, sweep_cells.unlucky, directory=folder)
+    (tmp_path / "mended").touch()
+    ds = serial(SPEC, over, sweep_cells.unlucky, {"folder": str(tmp_path)}, directory=folder)
     assert ds.cell_status.to_numpy().tolist() == [0, 0]
     with pytest.raises(ValueError, match="is of another sweep"):
-        serial(SPEC, {"seed": [0, 1]}, "train", {"epochs": 6}, directory=tmp_path)
+        serial(SPEC, over, sweep_cells.unlucky, {"folder": str(folder)}, directory=folder)
 
 
 def of_all_kinds(spec):
