@@ -19,6 +19,8 @@ from curlflow.catalogue import CELLS, STUDIES, identity_of, location
 from curlflow.networks import Feedforward
 from curlflow.networks.signs import gains
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(curlflow.__file__).parent
 MODULES = [importlib.import_module(m.name) for m in pkgutil.walk_packages([str(ROOT)], "curlflow.")]
 

@@ -132,6 +132,7 @@ def test_boundary(folder):
         assert wrong.stderr.count("\n") == 1
 
 
+@pytest.mark.quick
 def test_presets_and_schema(folder):
     listing = run("presets", cwd=folder)
     assert "hidden_chaos" in listing.stdout

@@ -134,6 +134,7 @@ def test_further_columns_are_kept(x64):
 # The parts.
 
 
+@pytest.mark.quick
 def test_tall_factorisations_are_exact():
     columns = np.random.default_rng(0).normal(size=(20_000, 7))
     columns[:, 6] = columns[:, 0]  # and one that depends on the others
@@ -142,6 +143,7 @@ def test_tall_factorisations_are_exact():
     np.testing.assert_allclose(basis @ (basis.T @ columns), columns, atol=1e-12)
 
 
+@pytest.mark.quick
 def test_groups_are_those_of_identical_gains():
     rng = np.random.default_rng(1)
     incoming, outgoing = rng.choice([1.0, -1.0], (50, 2)), rng.choice([1.0, 0.5], (1, 50))

@@ -19,6 +19,8 @@ from curlflow.measures.order_parameter import layer_order_parameters, order_para
 from curlflow.measures.pca import principal_components
 from curlflow.measures.window import SLOTS, places_ahead, snapshot_places
 
+pytestmark = pytest.mark.quick
+
 # Autocorrelation
 
 

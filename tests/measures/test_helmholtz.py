@@ -9,6 +9,8 @@ import pytest
 from curlflow.measures.circulation import Circle, circulation, converged_circulation
 from curlflow.measures.helmholtz import Edges, Rectangle, edge_integrals, helmholtz_hodge
 
+pytestmark = pytest.mark.quick
+
 A, B = 1.0, 1.3
 K, L = np.pi / (2 * A), 2 * np.pi / (2 * B)
 

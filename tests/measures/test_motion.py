@@ -6,6 +6,8 @@ import pytest
 from curlflow import Status
 from curlflow.measures.motion import Indicators, Verdict, verdict
 
+pytestmark = pytest.mark.quick
+
 CHAOS = Indicators(
     status=Status.completed, exponents=np.array([0.9, 0.0, -14.0]), errors=np.array([0.01, 0.004, 0.01]),
     resolution=1e-6, duration=1000.0, converged=True, continuous=True, moves=True, stationary=True, zero_one=0.99,

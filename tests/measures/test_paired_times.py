@@ -5,6 +5,8 @@ import pytest
 
 from curlflow.measures import paired_times as pt
 
+pytestmark = pytest.mark.quick
+
 ALL = np.array([True] * 5)
 
 

@@ -6,6 +6,8 @@ from reference import autoregressive
 
 from curlflow.measures.power_spectrum import peaks, power_spectrum
 
+pytestmark = pytest.mark.quick
+
 
 def test_the_integral_is_the_variance():
     noise = np.random.default_rng(0).normal(size=100_000)

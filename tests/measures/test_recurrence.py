@@ -7,6 +7,8 @@ from reference import autoregressive
 from curlflow.measures.recurrence import distances, first_return
 from curlflow.measures.stationarity import stationary
 
+pytestmark = pytest.mark.quick
+
 
 def test_distances_are_the_definition():
     x = np.random.default_rng(0).normal(size=(300, 3)) * [1.0, 2.0, 0.1] + 5

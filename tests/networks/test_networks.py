@@ -9,6 +9,8 @@ from curlflow.networks import Feedforward
 from curlflow.networks.activations import ACTIVATIONS
 from curlflow.networks.signs import flipped_count, flipped_indices, gains
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_forward_is_the_composition_of_layers(activation):

@@ -61,6 +61,7 @@ def test_eigenvalues_are_drawn_as_points_or_as_a_histogram():
     assert "excluded by constraint" in curlflow.plot.stability(empty).axes[0].get_title()
 
 
+@pytest.mark.quick
 def test_boundaries_are_drawn_where_they_are():
     ds = curlflow.boundary([0.1, 0.3, 5.0])
     figure = curlflow.plot.boundary(ds)

@@ -38,6 +38,7 @@ def fixed_point(x, c, inputs, hidden, steps):
     return g
 
 
+@pytest.mark.quick
 def test_polynomial_has_the_degree_of_the_parts_present():
     assert rm.resolvent_polynomial().degree() == 5
     assert [rm.resolvent_polynomial(inputs=a).degree() for a in (0, 1)] == [3, 3]
@@ -101,6 +102,7 @@ def test_discriminant_vanishes_on_the_critical_surface():
         assert abs(rm.smallest_eigenvalue(float(c), **keywords(float(inputs), float(hidden)))) < 1e-12
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("c", np.geomspace(1e-6, 1e6, 13))
 def test_edges_without_flips_are_those_of_marchenko_and_pastur(c):
     r = 1 / np.sqrt(c)
@@ -112,6 +114,7 @@ def test_edges_without_flips_are_those_of_marchenko_and_pastur(c):
         np.testing.assert_allclose(edges, [expected], atol=1e-13 * (1 + r**2))
 
 
+@pytest.mark.quick
 def test_density_without_flips_is_marchenko_and_pastur():
     for c in (0.2, 1.0, 4.0):
         low, high = rm.spectral_edges(c)[0]
@@ -226,6 +229,7 @@ def test_bands_that_touch_are_one():
     assert len(rm.spectral_edges(c * (1 + 1e-4), inputs=0.3)) == 2
 
 
+@pytest.mark.quick
 def test_phase_boundary_of_inputs_at_its_ends():
     np.testing.assert_array_equal(rm.phase_boundary([0.2, 0.25, 0.7, 100.0]), [np.nan, 1.0, 0.0, 0.0])
     assert isinstance(rm.phase_boundary(0.5), float)
@@ -360,6 +364,7 @@ def test_samples_are_reproducible_and_count_flips_exactly():
     np.testing.assert_allclose(wide, 501 * np.eye(10), atol=60)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [

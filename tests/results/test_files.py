@@ -9,6 +9,8 @@ import pytest
 
 from curlflow.results.files import replacing, write_new, write_whole
 
+pytestmark = pytest.mark.quick
+
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())

@@ -56,7 +56,7 @@ def samples(activation):
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("activation", ["linear", "tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("activation", ["linear", pytest.param("tanh", marks=pytest.mark.quick), "relu", "sigmoid"])
 def test_contract(name, activation, x64):
     rule, task, network = RULES[name], samples(activation), Feedforward(WEIGHTS, activation, activation)
     before = [w.copy() for w in network.weights]

@@ -9,6 +9,8 @@ from curlflow.networks import Feedforward
 from curlflow.rules import FeedbackAlignment, Gradient, SignFlipped
 from curlflow.tasks import Samples
 
+pytestmark = pytest.mark.quick
+
 ACTIVATIONS = ["linear", "tanh", "relu", "sigmoid"]
 
 

@@ -19,6 +19,7 @@ def same(a, b):
     return all((x == y).all() for x, y in zip(a.weights, b.weights, strict=True))
 
 
+@pytest.mark.quick
 def test_laws_of_weights_and_inputs():
     for law, std in (("uniform", 1 / np.sqrt(3)), ("normal", 1.0)):
         spec = Spec(network={"inputs": 400, "hidden": 300}, start={"law": law, "kind": "random", "scale": 3.0})
@@ -49,6 +50,7 @@ def test_programs_for_many_shapes_draw_what_one_for_this_shape_does(law, pre, x6
     np.testing.assert_array_equal(found, np.asarray(drawn) * (1 / np.sqrt(pre)))
 
 
+@pytest.mark.quick
 def test_arrays_are_plain_float64():
     problem = SPEC.build()
     arrays = [*problem.student.weights, *problem.teacher.weights, problem.x_train, problem.y_train, problem.x_test,

@@ -9,6 +9,8 @@ import pytest
 import curlflow
 from curlflow import Spec
 
+pytestmark = pytest.mark.quick
+
 NETWORK = {"inputs": 6, "hidden": 4}
 
 

@@ -322,6 +322,7 @@ def test_two_alternating_states_are_named():
     assert dataset.rank_ratio[0, 0] < 1e-8
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -289,6 +289,7 @@ def test_outputs_without_variance_are_no_unit():
         curlflow.convergence(alone, relative=True)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("change", "message"),
     [

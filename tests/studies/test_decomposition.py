@@ -52,6 +52,7 @@ def check_parts(ds, jacobian, **tolerances):
         np.testing.assert_allclose(ds[name], expected, err_msg=name, **tolerances)
 
 
+@pytest.mark.quick
 def test_linear_flow_has_the_parts_of_its_matrix():
     ds = decomposition(matrix_flow(), at=np.zeros(6))
     check_parts(ds.isel(realization=0), MATRIX)

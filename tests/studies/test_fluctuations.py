@@ -264,6 +264,7 @@ def test_it_is_saved_and_drawn(tmp_path):
         curlflow.plot.fluctuations(loaded, realization=2)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

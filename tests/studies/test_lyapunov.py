@@ -52,6 +52,7 @@ def test_linear_flows_have_the_real_parts_of_their_eigenvalues(matrix, stepping)
     np.testing.assert_allclose(ds.mean_divergence, np.trace(matrix), atol=1e-6)
 
 
+@pytest.mark.quick
 def test_linear_maps_have_logarithms_of_eigenvalues_per_unit_of_time():
     a = np.diag([2.0, 0.5, 0.1]) + np.triu(np.ones((3, 3)), 1)
     ds = curlflow.lyapunov(Map(lambda i, x, args: a @ x, np.zeros(3), time_per_step=0.1), duration=50, alignment=20)
@@ -107,6 +108,7 @@ def test_lorenz96_loses_volume_at_its_dimension():
     np.testing.assert_allclose(ds.mean_divergence, -6.0, atol=1e-6)
 
 
+@pytest.mark.quick
 def test_maps_of_the_textbooks():
     henon = curlflow.lyapunov(systems.henon(), duration=20_000, transient=100)
     assert np.all(np.abs(exponents(henon) - [0.41922, -1.62319]) < 4 * errors(henon))
@@ -425,6 +427,7 @@ def test_a_second_call_compiles_nothing(compilations):
 # Kaplan and Yorke by hand, and bad input.
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("values", "complete", "dimension", "reason"),
     [
@@ -445,6 +448,7 @@ def test_kaplan_yorke_by_hand(values, complete, dimension, reason):
     assert why == reason
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

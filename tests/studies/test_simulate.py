@@ -51,6 +51,7 @@ def test_a_flow_does_not_depend_on_when_it_is_recorded():
     assert "weights" not in few
 
 
+@pytest.mark.quick
 def test_one_linear_unit_relaxes_exponentially():
     # N = 0 hidden layers would be linear regression; with W1 unflipped and W2 frozen by gain 0 it is that too.
     rule = {"kind": "curl", "gain": 0.0, "flipped": {"hidden": 1.0}}
@@ -100,6 +101,7 @@ def test_interrupts_keep_what_was_finished():
     assert np.isfinite(partial.train_error.to_numpy()[:, 0]).any()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -170,6 +170,7 @@ def test_a_solution_that_rounding_holds_is_called_so():
     assert held.sum() > 3
 
 
+@pytest.mark.quick
 def test_held_time_is_three_times_the_growth_from_rounding():
     np.testing.assert_allclose(np.exp(held_time(0.01) / 3 * 0.01), 1e15)
     assert held_time(0.0) == np.inf
@@ -270,6 +271,7 @@ def test_rates_are_those_of_the_jacobian():
         assert rates.stable == bool(verdict.stable[0])
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -50,6 +50,7 @@ def files(directory, kind="cells"):
 # What a cell is
 
 
+@pytest.mark.quick
 def test_one_axis_of_plain_numbers():
     ds = serial(SPEC, {"network.inputs": [1, 2, 5]}, sweep_cells.area, {"scale": 0.5})
     assert ds.value.dims == ("inputs",)
@@ -88,6 +89,7 @@ def test_real_studies_equal_direct_calls(study, options, spec):
     assert ds.realization.to_numpy().tolist() == [0, 1]
 
 
+@pytest.mark.quick
 def test_variables_of_all_kinds_and_sizes():
     ds = serial(SPEC, {"seed": [0, 1, 2], "network.inputs": [2, 4]}, sweep_cells.several)
     assert dict(ds.sizes) == {"seed": 3, "inputs": 2, "draw": 3, "mode": 4}
@@ -275,6 +277,7 @@ def test_shapes_come_first_and_then_together():
     assert list(cells.order(np.arange(12) == 7)) == [7]
 
 
+@pytest.mark.quick
 def test_an_identity_is_that_of_the_spec_the_study_and_the_options_alone():
     small, large = grid({"seed": [0, 4]}), grid({"network.inputs": [3, 9], "seed": [4, 1]})
     assert small.identity(1) == large.identity(0)
@@ -290,6 +293,7 @@ def test_an_identity_is_that_of_the_spec_the_study_and_the_options_alone():
 # Bad input
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -344,6 +348,7 @@ def test_mistakes_are_refused_before_anything_runs(change, message, tmp_path):
     assert not (tmp_path / "s" / "cells").exists()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -112,6 +112,7 @@ def test_the_chain_rule_is_that_of_sympy():
     assert all(vanishes(entry) for entry in difference)
 
 
+@pytest.mark.quick
 def test_lorenz_by_hand():
     x, y, z, s, r, b = sympy.symbols("x y z sigma rho beta", real=True)
     names = {"x0": "x", "x1": "y", "x2": "z", "p1": "sigma", "p2": "rho", "p3": "beta"}
@@ -194,6 +195,7 @@ def test_all_flips_of_one_layer_make_it_a_saddle_flow_of_the_loss():
     assert field.is_gradient is False
 
 
+@pytest.mark.quick
 def test_conserved_quantities_of_a_linear_network():
     # Gradient flow conserves W1W1ᵀ − W2ᵀW2 entry by entry; with flips of hidden units
     # the diagonal of D2 W1W1ᵀ − W2ᵀW2.
@@ -303,6 +305,7 @@ def test_draws_that_do_not_depend_on_the_state_are_numbers(x64):
     assert_equal(system, symbolic_field(system))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("function", "name"),
     [

@@ -28,6 +28,7 @@ def flow(flipped, start, v, variance=1.0):
     return learning_flow(student, rule, task, Free(), Adaptive(rtol=1e-12, atol=1e-14))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("flipped", SIGNS)
 def test_field_and_stability_are_those_of_the_model_page(flipped):
     d1, d2 = SIGNS[flipped]
@@ -49,6 +50,7 @@ def test_field_and_stability_are_those_of_the_model_page(flipped):
     assert model.field.is_gradient is (d1 == d2)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("flipped", ["input", "hidden"])
 def test_stability_of_curl_descent_changes_where_the_circle_touches_the_hyperbola(flipped):
     model = two_weight_model(flipped)

@@ -30,6 +30,7 @@ def test_state_and_tangents_follow_the_matrix_exponential(integrator, x64):
     assert int(after.status) == Status.completed
 
 
+@pytest.mark.quick
 def test_fixed_steps_are_of_fourth_order(x64):
     errors = []
     for h in (0.2, 0.1, 0.05, 0.025):
@@ -58,6 +59,7 @@ def test_blocks_carry_the_step_of_the_solver(x64):
     assert float(two.clock.step) >= float(one.clock.step)
 
 
+@pytest.mark.quick
 def test_maps_receive_their_index_and_multiply_determinants(x64):
     m = Map(lambda i, x, args: x * (1.0 + i), [2.0], time_per_step=0.5)
     after = m.advance(m.state, np.ones((1, 1)), np.int64(4), m.clock())
@@ -113,6 +115,7 @@ def test_divergence_stalling_and_step_limits_are_statuses():
     assert int(overflow.advance(overflow.state, None, np.int64(20), overflow.clock()).status) == Status.diverged
 
 
+@pytest.mark.quick
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"state\[0\]: double precision is required, got float32"):
         Flow(lambda t, x, args: x, [np.float32(1.0)])
