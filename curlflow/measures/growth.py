@@ -16,17 +16,17 @@ ROUNDED = 1e15
 """From rounding to what can be seen deviations grow by this factor."""
 
 
-class Growth(NamedTuple):
+class Rates(NamedTuple):
     """Whether a solution is stable by the margin, and how fast deviations grow if it is not.
 
-    `rate` is per unit of time, or per update: ln ρ; 0 if nothing grows.
+    `growth` is per unit of time, or per update: ln ρ; 0 if nothing grows.
     """
 
     stable: bool
-    rate: float
+    growth: float
 
 
-def growth(eigenvalues: Complex[np.ndarray, " k"], step: float | None) -> Growth:
+def rates(eigenvalues: Complex[np.ndarray, " k"], step: float | None) -> Rates:
     """What the eigenvalues of a linearisation, those that are not neutral, say of its solution.
 
     **Arguments:**
@@ -36,12 +36,12 @@ def growth(eigenvalues: Complex[np.ndarray, " k"], step: float | None) -> Growth
     largest = float(np.abs(eigenvalues).max())
     stable = bool((eigenvalues.real < -MARGIN * largest).all())
     if step is None:
-        return Growth(stable, max(0.0, float(eigenvalues.real.max())))
+        return Rates(stable, max(0.0, float(eigenvalues.real.max())))
     multipliers = np.abs(1 + step * eigenvalues)
     inside = bool((multipliers < 1 - MARGIN * min(1.0, step * largest)).all())
-    return Growth(stable and inside, max(0.0, math.log(float(multipliers.max()))))
+    return Rates(stable and inside, max(0.0, math.log(float(multipliers.max()))))
 
 
-def held_time(rate: float) -> float:
+def held_time(growth: float) -> float:
     """How long an instability of this rate may take to grow from rounding, three times over."""
-    return math.inf if rate <= 0 else 3 * math.log(ROUNDED) / rate
+    return math.inf if growth <= 0 else 3 * math.log(ROUNDED) / growth

@@ -16,8 +16,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import stats
+
+from ..variable import Variable
 
 Times = Float[np.ndarray, " runs"]
 Flags = Bool[np.ndarray, " runs"]
@@ -25,6 +27,38 @@ LEVEL = 0.95
 """Confidence of all intervals."""
 RESAMPLES = 9999
 NAN = float("nan")
+
+R, C = ("rule",), ("compared",)
+TESTS = {
+    "sign_test_p": "exact sign test on pairs that are won or lost",
+    "wilcoxon_p": "Wilcoxon's signed ranks, times cut off at the horizon",
+    "t_test_p": "paired t-test on the recorded epochs, the published convention",
+    "log_rank_p": "log-rank test, which takes censoring into account and ignores pairs",
+}
+VARIABLES = (
+    Variable("median_time", R, "median time to the threshold by Kaplan and Meier; NaN: fewer than half reach it"),
+    Variable("median_time_lower", R, "lower end of its 95 % interval; NaN: not known"),
+    Variable("median_time_upper", R, "upper end of its 95 % interval; NaN: not known"),
+    Variable("restricted_mean_time", R, "mean of the convergence times, those cut off at the horizon included"),
+    Variable("arrived_share", R, "share of the realizations that reach the threshold, if only in passing"),
+    Variable("speed_up", C, "geometric mean of the baseline's time over the rule's, where both reach the threshold"),
+    Variable("speed_up_lower", C, "lower end of its 95 % interval, bootstrap over pairs"),
+    Variable("speed_up_upper", C, "upper end of its 95 % interval, bootstrap over pairs"),
+    Variable("pairs", C, "pairs of which both reach the threshold"),
+    Variable("excluded_pairs", C, "all others, which the speed-up leaves out"),
+    Variable("mean_time_ratio", C, "restricted mean time of the baseline over that of the rule"),
+    Variable("mean_time_ratio_lower", C, "lower end of its 95 % interval, bootstrap over pairs"),
+    Variable("mean_time_ratio_upper", C, "upper end of its 95 % interval, bootstrap over pairs"),
+    Variable("won", C, "pairs in which the rule reaches the threshold first"),
+    Variable("lost", C, "pairs in which the baseline reaches the threshold first"),
+    Variable("tied", C, "pairs in which both reach it at once, or neither does"),
+    Variable("share_won", C, "share of the pairs that are won"),
+    *(Variable(name, C, f"two-sided p, {text}") for name, text in TESTS.items()),
+    *(
+        Variable(f"{name}_adjusted", C, f"{name} adjusted for all settings and rules (Benjamini and Hochberg)")
+        for name in TESTS
+    ),
+)
 
 
 class Interval(NamedTuple):
@@ -62,6 +96,58 @@ class Comparison(NamedTuple):
     wilcoxon_p: float
     t_test_p: float
     log_rank_p: float
+
+
+def of_rules(
+    times: Float[np.ndarray, "rules runs"],
+    epochs: Int[np.ndarray, "rules runs"],
+    known: Bool[np.ndarray, "rules runs"],
+    horizon: float,
+    base: int,
+    seed: int,
+) -> dict[str, list]:
+    """The comparisons of all rules with one of them, by the names of `VARIABLES`.
+
+    **Arguments:**
+
+    - `times`: when each run arrived; NaN where it did not.
+    - `epochs`: the same by the published convention.
+    - `known`: which runs were run to their end.
+    - `base`: which rule the others are compared with.
+    """
+    arrived = ~np.isnan(times)
+    complete = [(t[k], a[k], horizon) for t, a, k in zip(times, arrived, known, strict=True)]
+    pairs, shares = [], []
+    for i in range(len(times)):
+        if i != base:
+            k = known[base] & known[i]
+            published = epochs[base][k].astype(float), epochs[i][k].astype(float)
+            both = times[base][k], arrived[base][k], times[i][k], arrived[i][k]
+            pairs.append(compared(*both, horizon, published, seed))
+            shares.append(pairs[-1].won / k.sum() if k.any() else np.nan)
+    return {
+        **_columns("median_time", [median_time(*one) for one in complete]),
+        "restricted_mean_time": [restricted_mean(*one) for one in complete],
+        "arrived_share": [a.mean() if a.size else np.nan for _, a, _ in complete],
+        **_columns("speed_up", [p.speed_up for p in pairs]),
+        "pairs": [p.pairs for p in pairs],
+        "excluded_pairs": [p.excluded for p in pairs],
+        **_columns("mean_time_ratio", [p.mean_ratio for p in pairs]),
+        "won": [p.won for p in pairs],
+        "lost": [p.lost for p in pairs],
+        "tied": [p.tied for p in pairs],
+        "share_won": shares,
+        "sign_test_p": [p.sign_p for p in pairs],
+        "wilcoxon_p": [p.wilcoxon_p for p in pairs],
+        "t_test_p": [p.t_test_p for p in pairs],
+        "log_rank_p": [p.log_rank_p for p in pairs],
+    }
+
+
+def _columns(name: str, intervals: list[Interval]) -> dict[str, list[float]]:
+    """An estimate and the ends of its interval, as three variables."""
+    columns = {"": [i.estimate for i in intervals], "_lower": [i.lower for i in intervals]}
+    return {f"{name}{end}": values for end, values in {**columns, "_upper": [i.upper for i in intervals]}.items()}
 
 
 def compared(

@@ -1,5 +1,5 @@
 """From a spec to arrays: networks, data and a rule that learns."""
 
-from .problem import Problem
+from .problem import EPOCH, Problem
 
-__all__ = ["Problem"]
+__all__ = ["EPOCH", "Problem"]

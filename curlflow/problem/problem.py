@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
     from ..spec import Spec
 
+EPOCH = 0.1
+"""Units of time in an epoch of a flow, as in the published updates."""
+
 
 @dataclass(frozen=True)
 class Problem:

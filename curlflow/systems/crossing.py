@@ -6,11 +6,12 @@ iteration.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ..solvers.integrate import Adaptive, Clock, adaptive, rms
 from ..status import Status
@@ -55,6 +56,81 @@ def watch_until(
     )
     state = flow.constraint.retract(state)
     return Advanced(state, None, clock, jnp.asarray(jnp.nan), jnp.asarray(status)), seen
+
+
+class Reached(NamedTuple):
+    """Where a stretch has ended, before its end if it crossed the threshold there, and what was observed."""
+
+    state: PyTree
+    clock: Clock
+    status: Array
+    observed: Float[Array, "*rows observables"]
+    crossed: Array
+
+
+@eqx.filter_jit
+def flow_until(
+    flow: Flow, observe: Callable, of: int, threshold: Any, state: PyTree, clock: Any, times: Any, span: Any
+) -> Reached:
+    """Over `span`, or until an observable falls to a threshold, with what is observed on the way.
+
+    **Arguments:**
+
+    - `flow`: with adaptive steps.
+    - `observe`: a function of the state whose values are vectors.
+    - `of`: which of them is to fall.
+    - `times`: when to observe, infinite for rows that are not used.
+    """
+    height = _height(observe, of, threshold)
+    state, clock, times = jax.tree.map(jnp.asarray, (state, clock, times))
+    after, seen = watch_until(flow, state, span, clock, height, (times, observe))
+    return Reached(after.state, after.clock, after.status, seen, _has_crossed(flow, after, clock, span, height))
+
+
+@eqx.filter_jit
+def pieces_until(
+    system: AbstractSystem,
+    observe: Callable,
+    of: int,
+    threshold: Any,
+    state: PyTree,
+    clock: Any,
+    span: Any,
+    pieces: Any,
+) -> Reached:
+    """`pieces` times `span`, or until an observable is at or below a threshold, with what is observed there.
+
+    **Arguments:** as for `flow_until`.
+    """
+    height = _height(observe, of, threshold)
+
+    def unfinished(carry):
+        _, _, status, crossed, done = carry
+        return (done < pieces) & ~crossed & (status == int(Status.completed))
+
+    def piece(carry):
+        state, clock, _, _, done = carry
+        after = advance_until(system, state, span, clock, height)
+        crossed = _has_crossed(system, after, clock, span, height)
+        return after.state, after.clock, jnp.asarray(after.status), crossed, done + 1
+
+    state, clock = jax.tree.map(jnp.asarray, (state, clock))
+    start = state, clock, jnp.asarray(int(Status.completed)), height(state) <= 0, jnp.asarray(0)
+    state, clock, status, crossed, _ = jax.lax.while_loop(unfinished, piece, start)
+    return Reached(state, clock, status, observe(state), crossed)
+
+
+def _height(observe: Callable, of: int, threshold: Any) -> Callable:
+    return lambda state: observe(state)[of] - threshold
+
+
+def _has_crossed(system: AbstractSystem, after: Advanced, before: Any, span: Any, height: Callable) -> Array:
+    at = height(after.state)
+    if not system.continuous:
+        return at <= 0
+    # The zero of a flow is found up to rounding, which may leave the height above it.
+    short = after.clock.position < before.position + span * (1 - 1e-12)
+    return (short & jnp.isfinite(at)) | (at <= 0)
 
 
 def _iterated(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, height: Callable) -> Advanced:

@@ -166,13 +166,13 @@ def test_records_within_steps_are_those_that_steps_end_at(solver, monkeypatch):
 
 
 def test_solves_that_give_up_are_done_again_in_pieces(monkeypatch):
-    watched = convergence_runs._watched
+    watched = convergence_runs.flow_until
 
     def without_steps(*arguments):
         return watched(*arguments)._replace(status=np.asarray(int(Status.max_steps_reached)))
 
     whole = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400)
-    monkeypatch.setattr(convergence_runs, "_watched", without_steps)
+    monkeypatch.setattr(convergence_runs, "flow_until", without_steps)
     again = curlflow.convergence(SPEC, threshold=LEVEL, epochs=400)
     assert (again.status == Status.completed).all()
     np.testing.assert_allclose(again.convergence_time, whole.convergence_time, rtol=1e-5)

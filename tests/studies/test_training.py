@@ -11,10 +11,10 @@ from curlflow.precision import double_precision
 from curlflow.studies.train import batches as training_batches
 from curlflow.studies.train import runs as training_runs
 from curlflow.studies.train import study as training
-from curlflow.studies.train.plan import Plan
+from curlflow.studies.train.records import Plan, Stop, TrainingRun, recorded_epochs
 from curlflow.studies.train.runs import advanced
 from curlflow.studies.train.starts import prepared
-from curlflow.studies.train.stopping import Stop, held_time, rates_at
+from curlflow.studies.train.stopping import rates_at
 from curlflow.studies.train.study import train_together
 
 SPEC = Spec(
@@ -36,7 +36,7 @@ def test_errors_are_those_of_the_learning_curve(dynamics, activation):
     network = {"network.activation": activation, "network.output_activation": activation}
     spec = SPEC.replace({"dynamics": DYNAMICS[dynamics], **network})
     ds = curlflow.train(spec, epochs=300, records=10)
-    epochs = Plan.spaced(300, 10, False).epochs
+    epochs = recorded_epochs(300, 10)
     curve = curlflow.simulate(spec, times=epochs * (0.1 if dynamics == "flow" else 1))
     tolerance = 1e-6 if dynamics == "flow" else 1e-10
     np.testing.assert_allclose(ds.test_error, curve.test_error[:, -1], rtol=tolerance)
@@ -48,14 +48,15 @@ def test_errors_are_those_of_the_learning_curve(dynamics, activation):
 
 
 def test_records_are_those_of_the_protocol():
-    np.testing.assert_array_equal(Plan.spaced(1000, 1, False).epochs, [0, 1, 1000])
-    epochs = Plan.spaced(100_000, 100, False).epochs
+    np.testing.assert_array_equal(recorded_epochs(1000, 1), [0, 1, 1000])
+    epochs = recorded_epochs(100_000, 100)
     published = np.unique(np.round(np.geomspace(1, 100_000, 100))).astype(int) - 1
     np.testing.assert_array_equal(epochs[1:] - 1, published)
-    flow = Plan.spaced(100_000, 100, True)
+    flow, long = (
+        Plan.of(SPEC.build().flow(solver=solver), epochs=100_000, records=100) for solver in ("tsit5", "rkc2")
+    )
     np.testing.assert_allclose(np.sum(flow.spans * flow.pieces), 10_000)
     assert flow.spans.max() <= 10
-    long = Plan.of(SPEC.replace("dynamics", {"kind": "flow", "solver": "rkc2"}).dynamics, 100_000, 100)
     np.testing.assert_allclose(np.sum(long.spans * long.pieces), 10_000)
     assert 10 < long.spans.max() <= 1000
 
@@ -154,7 +155,7 @@ def test_a_weak_instability_grows_as_its_eigenvalue_says():
         problem = spec.build(realization=i)
         epochs = round(4 / rate / 0.1)
         plan = Plan(np.array([0, epochs, 2 * epochs]), np.array([0, epochs, epochs]), np.array([0, 1, 1]))
-        errors = advanced(prepared(0, problem, True), plan, 3).records[:, 0]
+        errors = advanced(TrainingRun.of(0, *prepared(problem, True)), plan, 3).records[:, 0]
         np.testing.assert_allclose(np.log(errors[2] / errors[1]) / 2, np.log1p(0.1 * rate) * epochs, rtol=0.1)
     assert found >= 3
 
@@ -168,12 +169,6 @@ def test_a_solution_that_rounding_holds_is_called_so():
     # One whose outputs are not those of the teacher to the last bit may move, and leaves.
     np.testing.assert_array_equal(held, ds.train_error < 1e-20)
     assert held.sum() > 3
-
-
-@pytest.mark.quick
-def test_held_time_is_three_times_the_growth_from_rounding():
-    np.testing.assert_allclose(np.exp(held_time(0.01) / 3 * 0.01), 1e15)
-    assert held_time(0.0) == np.inf
 
 
 def test_period_two_of_a_map_is_found():
@@ -225,16 +220,16 @@ def test_runs_that_share_a_covariance_end_as_on_their_own(monkeypatch):
     """Flipped inputs: of seven runs five go side by side, then two, some to a solution, some for ever."""
     widths = {"network.inputs": 4, "network.hidden": 14, "rule.flipped.inputs": 0.25}
     spec = SPEC.replace({**widths, "realizations": 7})
-    batches, made = [], training_batches.Lanes
+    batches, made = [], training_batches.Batch
 
     def counted(runs, width):
         batches.append((len(runs), width))
         return made(runs, width)
 
-    monkeypatch.setattr(training_batches, "Lanes", counted)
+    monkeypatch.setattr(training_batches, "Batch", counted)
     together = curlflow.train(spec, epochs=8000, records=30)
     assert {number for number, _ in batches} >= {5, 2}
-    assert {width for _, width in batches} == {training_batches.LANES}
+    assert {width for _, width in batches} == {training_batches.WIDTH}
     monkeypatch.setattr(training, "shares_covariance", lambda runs: False)
     alone = curlflow.train(spec, epochs=8000, records=30)
     solved = alone.test_error < 1e-20
@@ -248,7 +243,7 @@ def test_runs_that_share_a_covariance_end_as_on_their_own(monkeypatch):
 def test_the_first_crossing_of_a_threshold():
     spec = SPEC.replace({"rule": {"kind": "gradient"}})
     ds = curlflow.train(spec, epochs=20_000, records=60, threshold=1e-3)
-    epochs = Plan.spaced(20_000, 60, False).epochs
+    epochs = recorded_epochs(20_000, 60)
     curve = curlflow.simulate(spec, times=epochs)
     for i in range(2):
         first = int(np.argmax(curve.test_error[i].to_numpy() < 1e-3))

@@ -1,5 +1,6 @@
 """Which rule is faster, in pairs of runs on the same problem: `compare_rules`."""
 
+import dataclasses
 from collections.abc import Hashable
 
 import numpy as np
@@ -7,42 +8,9 @@ import xarray as xr
 
 from ... import results
 from ...measures import paired_times as pt
-from ...variable import Variable
 from ..arguments import Natural, study
-from .dataset import Outcome
+from .runs import Ending
 
-R, C = ("rule",), ("compared",)
-P = "two-sided p, {}"
-TESTS = {
-    "sign_test_p": "exact sign test on pairs that are won or lost",
-    "wilcoxon_p": "Wilcoxon's signed ranks, times cut off at the horizon",
-    "t_test_p": "paired t-test on the recorded epochs, the published convention",
-    "log_rank_p": "log-rank test, which takes censoring into account and ignores pairs",
-}
-VARIABLES = (
-    Variable("median_time", R, "median time to the threshold by Kaplan and Meier; NaN: fewer than half reach it"),
-    Variable("median_time_lower", R, "lower end of its 95 % interval; NaN: not known"),
-    Variable("median_time_upper", R, "upper end of its 95 % interval; NaN: not known"),
-    Variable("restricted_mean_time", R, "mean of the convergence times, those cut off at the horizon included"),
-    Variable("arrived_share", R, "share of the realizations that reach the threshold, if only in passing"),
-    Variable("speed_up", C, "geometric mean of the baseline's time over the rule's, where both reach the threshold"),
-    Variable("speed_up_lower", C, "lower end of its 95 % interval, bootstrap over pairs"),
-    Variable("speed_up_upper", C, "upper end of its 95 % interval, bootstrap over pairs"),
-    Variable("pairs", C, "pairs of which both reach the threshold"),
-    Variable("excluded_pairs", C, "all others, which the speed-up leaves out"),
-    Variable("mean_time_ratio", C, "restricted mean time of the baseline over that of the rule"),
-    Variable("mean_time_ratio_lower", C, "lower end of its 95 % interval, bootstrap over pairs"),
-    Variable("mean_time_ratio_upper", C, "upper end of its 95 % interval, bootstrap over pairs"),
-    Variable("won", C, "pairs in which the rule reaches the threshold first"),
-    Variable("lost", C, "pairs in which the baseline reaches the threshold first"),
-    Variable("tied", C, "pairs in which both reach it at once, or neither does"),
-    Variable("share_won", C, "share of the pairs that are won"),
-    *(Variable(name, C, P.format(text)) for name, text in TESTS.items()),
-    *(
-        Variable(f"{name}_adjusted", C, f"{name} adjusted for all settings and rules (Benjamini and Hochberg)")
-        for name in TESTS
-    ),
-)
 REQUIRED = "convergence_time", "convergence_epoch", "horizon"
 
 
@@ -86,16 +54,14 @@ def compare_rules(dataset: xr.Dataset, *, baseline: str | None = None, seed: Nat
     if baseline not in names:
         raise ValueError(f"baseline: got {baseline!r}, allowed are {', '.join(names)}.")
     others = [name for name in names if name != baseline]
-    kept = dataset.drop_vars([v.name for v in VARIABLES if v.name in dataset]).drop_dims("compared", errors="ignore")
+    kept = dataset.drop_vars([v.name for v in pt.VARIABLES], errors="ignore").drop_dims("compared", errors="ignore")
     settings = [d for d in kept["convergence_time"].dims if d not in ("rule", "realization")]
     found = _along_settings(kept, settings, names, names.index(baseline), seed)
     data = {name: values for name, values in found.items() if values.size}
-    dims = {v.name: (*settings, *v.dims) for v in VARIABLES}
-    declared = [Variable(v.name, dims[v.name], v.long_name) for v in VARIABLES]
-    coordinates = {"compared": (C, np.array(others), "rule that is compared with the baseline")} if others else {}
-    added = results.labelled(declared, data, coordinates, {})
-    compared = kept.merge(added, combine_attrs="override")
-    return compared.assign_attrs(baseline=baseline)
+    declared = [dataclasses.replace(v, dims=(*settings, *v.dims)) for v in pt.VARIABLES]
+    compared = ("compared",), np.array(others), "rule that is compared with the baseline"
+    added = results.labelled(declared, data, {"compared": compared} if others else {}, {})
+    return kept.merge(added, combine_attrs="override").assign_attrs(baseline=baseline)
 
 
 def _along_settings(
@@ -110,13 +76,13 @@ def _along_settings(
     horizons = horizons.transpose(*settings).to_numpy()
     known = _known(dataset).transpose(*dims).to_numpy()
     cells = [
-        _of_setting(times[at], epochs[at], known[at], float(horizons[at]), base, seed) for at in np.ndindex(shape)
+        pt.of_rules(times[at], epochs[at], known[at], float(horizons[at]), base, seed) for at in np.ndindex(shape)
     ]
     found = {
         name: np.array([cell[name] for cell in cells]).reshape(*shape, -1) for name in (cells[0] if cells else {})
     }
     if settings:
-        found |= {f"{test}_adjusted": pt.adjusted(found[test]) for test in TESTS}
+        found |= {f"{test}_adjusted": pt.adjusted(found[test]) for test in pt.TESTS}
     return found
 
 
@@ -124,49 +90,5 @@ def _known(dataset: xr.Dataset) -> xr.DataArray:
     """Which runs were run to their end: not those of missing cells, nor interrupted ones."""
     known = dataset["convergence_epoch"] >= 0
     if "outcome" in dataset:
-        known = known & (dataset["outcome"] >= 0) & (dataset["outcome"] != Outcome.interrupted)
+        known = known & (dataset["outcome"] >= 0) & (dataset["outcome"] != Ending.interrupted)
     return known
-
-
-def _of_setting(
-    times: np.ndarray, epochs: np.ndarray, known: np.ndarray, horizon: float, base: int, seed: int
-) -> dict[str, list]:
-    """The comparisons of one setting, (rule, realization), of the runs that are known."""
-    arrived = ~np.isnan(times)
-    complete = [(t[k], a[k], horizon) for t, a, k in zip(times, arrived, known, strict=True)]
-    medians = [pt.median_time(*one) for one in complete]
-    found = {
-        "median_time": [m.estimate for m in medians],
-        "median_time_lower": [m.lower for m in medians],
-        "median_time_upper": [m.upper for m in medians],
-        "restricted_mean_time": [pt.restricted_mean(*one) for one in complete],
-        "arrived_share": [a.mean() if a.size else np.nan for _, a, _ in complete],
-    }
-    both = [known[base] & k for k in known]
-    others = [i for i in range(len(times)) if i != base]
-    pairs = [
-        pt.compared(
-            times[base][k], arrived[base][k], times[i][k], arrived[i][k], horizon,
-            (epochs[base][k].astype(float), epochs[i][k].astype(float)), seed,
-        )
-        for i, k in ((i, both[i]) for i in others)
-    ]  # fmt: skip
-    found |= {
-        "speed_up": [p.speed_up.estimate for p in pairs],
-        "speed_up_lower": [p.speed_up.lower for p in pairs],
-        "speed_up_upper": [p.speed_up.upper for p in pairs],
-        "pairs": [p.pairs for p in pairs],
-        "excluded_pairs": [p.excluded for p in pairs],
-        "mean_time_ratio": [p.mean_ratio.estimate for p in pairs],
-        "mean_time_ratio_lower": [p.mean_ratio.lower for p in pairs],
-        "mean_time_ratio_upper": [p.mean_ratio.upper for p in pairs],
-        "won": [p.won for p in pairs],
-        "lost": [p.lost for p in pairs],
-        "tied": [p.tied for p in pairs],
-        "share_won": [p.won / both[i].sum() if both[i].any() else np.nan for i, p in zip(others, pairs, strict=True)],
-        "sign_test_p": [p.sign_p for p in pairs],
-        "wilcoxon_p": [p.wilcoxon_p for p in pairs],
-        "t_test_p": [p.t_test_p for p in pairs],
-        "log_rank_p": [p.log_rank_p for p in pairs],
-    }
-    return found

@@ -1,14 +1,15 @@
 """The rules that a study compares: by kind, as tables of a spec, or as objects, each with a name."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from ...rules import AbstractLearningRule
-from ...spec import Spec
+from ..subject import Subject
 
 
-def named_rules(spec: Spec, given: Any) -> dict[str, Spec | AbstractLearningRule]:
-    """From what a study's argument `rules` says to a spec, or a rule object, for every name.
+def named_rules(subject: Subject, given: Any) -> dict[str, Subject]:
+    """From what a study's argument `rules` says to a subject for every name; to `subject` for the spec's own rule.
 
     **Arguments:**
 
@@ -18,7 +19,7 @@ def named_rules(spec: Spec, given: Any) -> dict[str, Spec | AbstractLearningRule
     **Raises:** `ValueError` for what is no rule, for two of one name, and for curl descent without flips.
     """
     if given is None:
-        given = ["gradient"] if spec.rule.kind == "gradient" else ["gradient", spec.rule.kind]
+        given = list(dict.fromkeys(("gradient", subject.given.rule.kind)))
     if isinstance(given, Mapping) and isinstance(given.get("kind"), str):
         raise ValueError(f"rules: got the table {given!r}; required is a list of rules: put it into brackets.")
     if isinstance(given, Mapping):
@@ -35,7 +36,7 @@ def named_rules(spec: Spec, given: Any) -> dict[str, Spec | AbstractLearningRule
             raise ValueError(f"rules: got the name {name!r}, names are words.")
         if names.count(name) > 1:
             raise ValueError(f"rules: two are named {name!r}; give a mapping from different names to rules.")
-    return {name: _resolved(spec, name, rule) for name, rule in pairs}
+    return {name: _resolved(subject, name, rule) for name, rule in pairs}
 
 
 def _name(rule: Any) -> str:
@@ -48,12 +49,12 @@ def _name(rule: Any) -> str:
     return type(rule).__name__
 
 
-def _resolved(spec: Spec, name: str, rule: Any) -> Spec | AbstractLearningRule:
+def _resolved(subject: Subject, name: str, rule: Any) -> Subject:
     if isinstance(rule, AbstractLearningRule):
-        return rule
+        return dataclasses.replace(subject, rule=rule)
     if isinstance(rule, str):
-        if rule == spec.rule.kind:
-            return spec
+        if rule == subject.given.rule.kind:
+            return subject
         if rule == "curl":
             raise ValueError(
                 'rules: "curl" flips nothing, because the spec has another rule; give a table such as '
@@ -66,6 +67,6 @@ def _resolved(spec: Spec, name: str, rule: Any) -> Spec | AbstractLearningRule:
             '{"kind": "curl", "flipped": {"hidden": {"count": 1}}}, and rule objects.'
         )
     try:
-        return spec.replace("rule", dict(rule))
+        return dataclasses.replace(subject, given=subject.given.replace("rule", dict(rule)))
     except ValueError as error:
         raise ValueError(f"rules: {name}: {error}") from None

@@ -1,28 +1,49 @@
 """How fast rules learn, side by side on the same problems: `convergence`."""
 
-import contextlib
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from ...problem import Problem
-from ...spec import Spec
+from ... import results
+from ...problem import EPOCH, Problem
+from ...variable import Variable, flag_variable
 from ..arguments import Bar, Flag, Graph, Natural, Positive, study
-from ..runs import Interrupted, in_turns, reporting, stopped
-from ..subject import architecture_of, subject_attributes
-from ..train.plan import Plan
+from ..assemble import assembled
+from ..runs import finished, side_by_side
+from ..subject import Subject
+from ..train.records import Plan, Stop
+from ..train.runs import learn
 from ..train.starts import prepared
 from ..train.study import Epochs, Records
 from .comparison import compare_rules
-from .dataset import assemble
 from .rules import named_rules
-from .runs import Arriving, arrive, compiled, on_device
+from .runs import ConvergenceRun, Ending, advanced_to_crossing, arrive, compiled, on_device
 
 ERRORS = ("train", "test")
 Rules = Sequence[Any] | Mapping[str, Any]
+RR = ("rule", "realization")
+CURVE = (*RR, "epoch")
+QUALIFIED = {"ancillary_variables": "outcome status"}
+VARIABLES = (
+    Variable("convergence_time", RR, "time at which the error first is at the threshold", attributes=QUALIFIED),
+    Variable("convergence_epoch", RR, "number, from 0, of the first recorded epoch with an error below the "
+             "threshold; else of the last epoch", attributes=QUALIFIED),
+    Variable("converged", RR, "whether a record has an error below the threshold"),
+    flag_variable("outcome", RR, "how the run ended", Ending),
+    Variable("test_error", RR, "test error at the end of the run, half the mean squared error", attributes=QUALIFIED),
+    Variable("train_error", RR, "training error at the end of the run", attributes=QUALIFIED),
+    Variable("peak_error", RR, "largest training error at any record", attributes=QUALIFIED),
+    Variable("stop_epoch", RR, "epochs that were computed"),
+    flag_variable("stopped_by", RR, "what ended the run", Stop),
+    results.status_variable(RR),
+    Variable("test_error_curve", CURVE, "test error at a record; NaN after the end of the run"),
+    Variable("train_error_curve", CURVE, "training error at a record; NaN after the end of the run"),
+    Variable("threshold", ("realization",), "error that has to be reached"),
+    Variable("output_variance", ("realization",), "variance of the teacher's outputs, summed over the outputs"),
+    Variable("horizon", (), "time at which runs end that have not reached the threshold"),
+)  # fmt: skip
 
 
 @study
@@ -83,70 +104,46 @@ def convergence(
 
     **Sources:** docs/model.md, "Convergence"; docs/convergence.md.
     """
-    if not isinstance(spec, Spec):
-        raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
+    subject = Subject.of(spec, graph=graph, systems=(), argument="spec")
     settings = {
         "threshold": threshold, "error": error, "relative": relative, "epochs": epochs, "records": records,
         "to_end": to_end, "seed": seed,
     }  # fmt: skip
-    architecture = architecture_of(spec, graph)
-    chosen = named_rules(spec, rules)
-    problems = {name: _problems(spec, name, rule, architecture) for name, rule in chosen.items()}
-    first = next(iter(problems.values()))
-    variances = [_variance(problem, settings["error"]) for problem in first]
-    if settings["relative"] and not all(variances):
+    subjects = named_rules(subject, rules)
+    starts = {name: _starts(name, of_rule, of_rule is subject, compress) for name, of_rule in subjects.items()}
+    variances = [_variance(p, error) for p in next(iter(subjects.values())).problems]
+    if relative and not all(variances):
         raise ValueError(
             f"relative: got True, but the teacher of realization {variances.index(0.0)} has the same outputs for all "
-            f"{settings['error']} samples, a variance of 0; give the threshold in absolute units, or more samples."
+            f"{error} samples, a variance of 0; give the threshold in absolute units, or more samples."
         )
-    runs = _runs(spec, chosen, problems, variances, settings, compress)
+    runs = []
+    for name, some in starts.items():
+        for start, variance in zip(some, variances, strict=True):
+            own = {"rule": name, "threshold": threshold * (variance if relative else 1.0)}
+            run = ConvergenceRun.of(len(runs), *start, of_error=ERRORS.index(error), to_end=to_end, **own)
+            runs.append(run)
     on_device(runs)
-    plan = Plan.of(spec.dynamics, settings["epochs"], settings["records"])
-    with reporting(progress, [f"{r.rule}, realization {r.run.index}" for r in runs]) as report:
-        compiled(runs, plan)
-        interrupted = stopped(lambda: in_turns(lambda r: arrive(r, plan, report), runs))
-    named = {name: problems[name][0].spec.rule.model_dump(mode="json") for name in chosen}
-    settings |= {"rules": named}
-    dataset = assemble(list(chosen), runs, plan, variances, settings, subject_attributes(spec, None, architecture))
-    if interrupted:
-        raise Interrupted(dataset)
-    return compare_rules(dataset, seed=settings["seed"])
+    plan = Plan.of(runs[0].system, epochs=epochs, records=records)
+    interrupted = side_by_side(
+        lambda run, report: learn(run, plan, report, advanced_to_crossing, arrive),
+        runs,
+        progress,
+        compiled=lambda: compiled(runs, plan),
+        names=[f"{run.rule}, realization {run.index % len(variances)}" for run in runs],
+    )
+    dataset = finished(_dataset(subject, runs, plan, variances, settings), interrupted)
+    return compare_rules(dataset, seed=seed)
 
 
-def _problems(spec: Spec, name: str, rule: Any, architecture: Any) -> list[Problem]:
-    build = rule.build if isinstance(rule, Spec) else functools.partial(spec.build, rule=rule)
-    with _named(name, rule is not spec):
-        return [build(realization=i, graph=architecture) for i in range(spec.realizations)]
-
-
-@contextlib.contextmanager
-def _named(name: str, given: bool) -> Iterator[None]:
-    """Sentences about a rule that was given begin with its name."""
+def _starts(name: str, subject: Subject, own: bool, compress: bool) -> list[tuple]:
+    """Where the runs of a rule start; sentences about rules that are not the spec's own begin with their names."""
     try:
-        yield
+        return [prepared(problem, compress, deviate=False) for problem in subject.problems]
     except ValueError as error:
-        if not given:
+        if own:
             raise
         raise ValueError(f"rules: {name}: {error}") from None
-
-
-def _runs(
-    spec: Spec,
-    rules: dict[str, Any],
-    problems: dict[str, list[Problem]],
-    variances: list[float],
-    settings: dict[str, Any],
-    compress: bool,
-) -> list[Arriving]:
-    thresholds = [settings["threshold"] * (variance if settings["relative"] else 1.0) for variance in variances]
-    of = ERRORS.index(settings["error"])
-    runs = []
-    for name, some in problems.items():
-        with _named(name, rules[name] is not spec):
-            prepared_runs = [prepared(i, problem, compress, deviate=False) for i, problem in enumerate(some)]
-        for run, threshold in zip(prepared_runs, thresholds, strict=True):
-            runs.append(Arriving(name, len(runs), run, threshold, of, settings["to_end"]))
-    return runs
 
 
 def _variance(problem: Problem, error: str) -> float:
@@ -156,3 +153,51 @@ def _variance(problem: Problem, error: str) -> float:
         return float(np.trace(product @ problem.covariance @ product.T))
     targets = problem.y_test if error == "test" else problem.y_train
     return float(np.var(targets, axis=1).sum())
+
+
+def _dataset(
+    subject: Subject, runs: Sequence[ConvergenceRun], plan: Plan, variances: list[float], settings: dict[str, Any]
+) -> xr.Dataset:
+    """What every run has shown, finished or not."""
+    system, rules = runs[0].system, {run.rule: run.problem.spec.rule.model_dump(mode="json") for run in runs}
+    per_epoch = EPOCH if system.continuous else float(system.time(1))
+    along = {
+        "rule": (("rule",), np.array(list(rules)), "learning rule"),
+        "realization": (("realization",), np.arange(len(variances)), "realization"),
+    }
+    coordinates = {
+        "epoch": (("epoch",), plan.epochs, "complete passes through the training data"),
+        "time": (("epoch",), plan.epochs * per_epoch, "time"),
+    }
+    whole = {
+        "threshold": np.array([run.threshold for run in runs[: len(variances)]]),
+        "output_variance": np.array(variances),
+        "horizon": np.asarray(int(plan.epochs[-1]) * per_epoch),
+    }
+    rows = [_row(run, plan) for run in runs]
+    settings = {**settings, "rules": rules}
+    return assembled(
+        "convergence", VARIABLES, rows, coordinates, settings, subject.identity, along=along, whole=whole
+    )
+
+
+def _row(run: ConvergenceRun, plan: Plan) -> dict[str, Any]:
+    known = run.stop not in (Stop.failed, Stop.interrupted)
+    # The published convention counts epochs from 0.
+    published = int(plan.epochs[-1 if run.arrived is None else run.arrived]) - 1
+    # Behind the records a run that settled has its errors at the last epoch.
+    curves = np.reshape(run.errors[: run.done], (-1, 2))
+    return {
+        "convergence_time": run.crossed * float(run.system.time(1)),
+        "convergence_epoch": max(published, 0),
+        "converged": run.arrived is not None,
+        "outcome": np.int8(run.ending),
+        "test_error": run.test_error if known else np.nan,
+        "train_error": run.train_error if known else np.nan,
+        "peak_error": run.peak,
+        "stop_epoch": run.epoch,
+        "stopped_by": np.int8(run.stop),
+        "status": np.int8(run.status),
+        "test_error_curve": curves[:, 1],
+        "train_error_curve": curves[:, 0],
+    }

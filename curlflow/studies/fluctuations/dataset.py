@@ -10,10 +10,10 @@ from ... import results
 from ...measures.autocorrelation import WindowStatus, averages, decay_time, integrated_time, window_status
 from ...measures.order_parameter import layer_order_parameters, order_parameter
 from ...measures.pca import principal_components
+from ...measures.repetition import alternating
 from ...status import Status
 from ...variable import Variable
 from ..assemble import along_coordinates, assembled, weight_coordinates
-from ..train.stopping import alternating
 from .options import FluctuationOptions
 
 
@@ -77,7 +77,7 @@ def _row(s: Sampled, options: FluctuationOptions, axes: Axes) -> dict[str, Any]:
 
 
 def _status(s: Sampled, options: FluctuationOptions, axes: Axes) -> Status:
-    """How the run ended; of a map also whether two states alternate, as in `curlflow.studies.train.stopping`."""
+    """How the run ended; of a map also whether two states alternate, as in `curlflow.measures.repetition`."""
     if s.status != Status.completed or axes.along == "time" or options.interval != 1 or len(s.records) < 3:
         return s.status
     return Status.period_two if alternating(*s.records[-3:]) else s.status

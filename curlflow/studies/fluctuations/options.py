@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from pydantic import PlainValidator
 
 from ...measures.window import CAPACITY, snapshot_places
+from ...problem import EPOCH
 from ..arguments import Length, Positive, check, whole
 from ..subject import Subject
-from ..train.plan import EPOCH
 
 EPOCHS = 99_001.0, 100_000.0
 """The published window: the last 999 of 100,000 epochs."""

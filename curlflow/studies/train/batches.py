@@ -1,13 +1,13 @@
-"""Many runs of one shape side by side: the same records and the same early stops, run by run.
+"""Many runs of one shape as a batch: the same records and the same early stops, run by run.
 
 On an accelerator that is how all runs are computed: a GPU is idle with one. On a CPU one run at a time is faster: the
-weights of one network stay in the cache, and lanes of a batch that have stopped still cost their share. There is one
+weights of one network stay in the cache, and runs of a batch that have stopped still cost their share. There is one
 exception. Full batches of a linear network with flipped inputs multiply a dense covariance Σ at every update, and all
-realizations have the same: a product with `LANES` vectors at once reads Σ once (updates are 1.1 to 1.5 times as fast,
+realizations have the same: a product with `WIDTH` vectors at once reads Σ once (updates are 1.1 to 1.5 times as fast,
 the more inputs the more; benchmarks/).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -17,87 +17,83 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ...measures.recording import Recorded
+from ...measures.repetition import Advance
 from ...status import Status
 from ...systems.fast.rank_one import RankOneUpdates
 from ..runs import Progress, as_numpy
-from .plan import Plan
-from .runs import Run, advanced, follow, stepped
+from .records import Plan, TrainingRun
+from .runs import advanced, follow, stepped
 
-LANES = 5
-"""Runs side by side on a CPU: with more of them the weights of all leave the cache."""
+WIDTH = 5
+"""Runs in a batch on a CPU: with more of them the weights of all leave the cache."""
 
 
-def shares_covariance(runs: Sequence[Run]) -> bool:
+def shares_covariance(runs: Sequence[TrainingRun]) -> bool:
     """Whether runs are updates that multiply one dense covariance, and there are enough of them for a batch."""
-    if len(runs) < LANES or not all(isinstance(getattr(r.system, "iterate", None), RankOneUpdates) for r in runs):
+    if len(runs) < WIDTH or not all(isinstance(getattr(r.system, "iterate", None), RankOneUpdates) for r in runs):
         return False
     first = runs[0].system.args[1].covariance
     return first.ndim == 2 and all(np.array_equal(first, run.system.args[1].covariance) for run in runs)
 
 
-def learn_together(
-    runs: Sequence[Run],
-    plan: Plan,
-    may_stop: bool,
-    threshold: float | None,
-    report: Progress,
-    width: int | None = None,
+def learn_in_batches(
+    runs: Sequence[TrainingRun], plan: Plan, report: Progress, width: int | None = None
 ) -> Iterator[None]:
-    """Run all to their ends, those of equal shapes side by side.
+    """Run all to their ends, those of equal shapes in one batch.
 
     **Arguments:**
 
     - `width`: of a batch. Default: all that there are.
     """
-    going, batches = list(runs), {}
+    going, known = list(runs), {}
     while going:
         used = {}
         # Those that are behind go first, so that all of a kind are at the same record.
         behind = min(run.done for run in going)
-        kinds: dict[Any, list[Run]] = {}
+        kinds: dict[Any, list[TrainingRun]] = {}
         for run in going:
             if run.done == behind:
                 kinds.setdefault(_shapes(run), []).append(run)
-        for batch in (part for kind in kinds.values() for part in _parts(kind, width)):
-            # The systems of updates stay the same from record to record, and so do their lanes, which hold them.
-            key = tuple(id(part) for run in batch for part in _fixed(run))
-            lanes = used[key] = batches.get(key) or Lanes(batch, width)
-            for lane, (run, recorded) in enumerate(zip(batch, lanes.advanced(plan), strict=True)):
+        for some in (part for kind in kinds.values() for part in _parts(kind, width)):
+            # The systems of updates stay the same from record to record, and so do their batches, which hold them.
+            key = tuple(id(part) for run in some for part in _fixed(run))
+            batch = used[key] = known.get(key) or Batch(some, width)
+            for place, (run, recorded) in enumerate(zip(some, batch.advanced(plan), strict=True)):
                 if recorded.status == Status.max_steps_reached:
                     recorded = advanced(run, plan, 1)
-                follow(run, plan, recorded, may_stop, threshold, lanes.updating(lane))
+                follow(run, plan, recorded, batch.updating(place))
                 report(run.index, "learning", 1.0 if run.stop is not None else run.done / plan.epochs.size)
             yield
-        going, batches = [run for run in going if run.stop is None], used
+        going, known = [run for run in going if run.stop is None], used
 
 
-def _parts(runs: list[Run], width: int | None) -> Iterator[list[Run]]:
+def _parts(runs: list[TrainingRun], width: int | None) -> Iterator[list[TrainingRun]]:
     width = width or len(runs)
     for first in range(0, len(runs), width):
         yield runs[first : first + width]
 
 
-def _fixed(run: Run) -> tuple[Any, Callable]:
+def _fixed(run: TrainingRun) -> tuple[Any, Any]:
     return stepped(run), run.observer
 
 
-def _shapes(run: Run) -> Any:
+def _shapes(run: TrainingRun) -> Any:
     """What runs must have in common to share compiled code."""
     leaves, structure = jax.tree.flatten((*_fixed(run), run.state, run.clock))
     return structure, tuple((np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves)
 
 
-class Lanes:
-    """A batch of runs: their systems and observers stacked, but for arrays that are the same in all of them.
+class Batch:
+    """Runs whose systems and observers are stacked, but for arrays that are the same in all of them.
 
     **Arguments:**
 
     - `runs`: of equal shapes.
-    - `width`: how many lanes there are. Default: the next power of two, so that runs that stop do not compile the
+    - `width`: how many places there are. Default: the next power of two, so that runs that stop do not compile the
       batch anew each time.
     """
 
-    def __init__(self, runs: Sequence[Run], width: int | None):
+    def __init__(self, runs: Sequence[TrainingRun], width: int | None):
         self.runs, self.padding = list(runs), (width or 1 << (len(runs) - 1).bit_length()) - len(runs)
         self.fixed = [_fixed(run) for run in runs]
         arrays, rest = zip(*(eqx.partition(fixed, eqx.is_array) for fixed in self.fixed), strict=True)
@@ -116,15 +112,15 @@ class Lanes:
         """The next record of every run."""
         at = self.runs[0].done
         state, clock, status, errors = self._run([run.state for run in self.runs], plan.spans[at], plan.pieces[at])
-        self.states, clocks = self._lanes(state), self._lanes(clock)
+        self.states, clocks = self._unstacked(state), self._unstacked(clock)
         self.after = []
         return [
             Recorded(self.states[i], clocks[i], status[i], errors[i][None], np.asarray(int(status[i] == 0)))
             for i in range(len(self.runs))
         ]
 
-    def updating(self, i: int) -> Callable[[Any, int], Any]:
-        """From a state of one run and a number of updates to the state after them, in its lane of the batch."""
+    def updating(self, i: int) -> Advance:
+        """From a state of one run and a number of updates to the state after them, in its place in the batch."""
 
         def updated(state: Any, number: int) -> Any:
             # Whether states repeat is asked of all of them: they take one and two updates together.
@@ -132,16 +128,15 @@ class Lanes:
                 known = self.states if steps == 0 else self._after(steps)
                 if number == 1 and state is known[i]:
                     return self._after(steps + 1)[i]
-            return self._lanes(self._run([state if j == i else s for j, s in enumerate(self.states)], number, 1)[0])[
-                i
-            ]
+            states = [state if j == i else s for j, s in enumerate(self.states)]
+            return self._unstacked(self._run(states, number, 1)[0])[i]
 
         return updated
 
     def _after(self, steps: int) -> list[PyTree]:
-        """The states of all lanes so many updates after the last record."""
+        """The states of all runs so many updates after the last record."""
         while len(self.after) < steps:
-            self.after.append(self._lanes(self._run((self.after or [self.states])[-1], 1, 1)[0]))
+            self.after.append(self._unstacked(self._run((self.after or [self.states])[-1], 1, 1)[0]))
         return self.after[steps - 1]
 
     def _run(self, states: Sequence[PyTree], span: Any, pieces: Any) -> Any:
@@ -151,16 +146,16 @@ class Lanes:
         return as_numpy(_record(self.arrays, self.axes, self.structure, self.rest, states, clocks, span, pieces))
 
     def _stacked(self, *leaves: Any) -> Any:
-        """One array with a leading axis of lanes, the last repeated (keys of random numbers are no NumPy arrays)."""
+        """One array with a leading axis of places, the last repeated (keys of random numbers are no NumPy arrays)."""
         leaves += (leaves[-1],) * self.padding
         return jnp.stack(leaves) if isinstance(leaves[0], jax.Array) else np.stack(leaves)
 
-    def _lanes(self, stacked: PyTree) -> list[PyTree]:
+    def _unstacked(self, stacked: PyTree) -> list[PyTree]:
         return [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(len(self.runs))]
 
 
 def _same(leaves: Sequence[Any]) -> bool:
-    """Whether all lanes have the same numbers."""
+    """Whether all runs have the same numbers."""
     if isinstance(leaves[0], jax.Array):
         return False
     return all(np.array_equal(leaves[0], leaf) for leaf in leaves[1:])
@@ -170,7 +165,7 @@ def _same(leaves: Sequence[Any]) -> bool:
 def _record(
     arrays: list, axes: Any, structure: Any, rest: Any, states: Any, clocks: Any, span: Any, pieces: Any
 ) -> Any:
-    """Advance every lane by `pieces` times `span`, which all have in common, and observe it."""
+    """Advance every run by `pieces` times `span`, which all have in common, and observe it."""
 
     def one(arrays, state, clock):
         system, observe = eqx.combine(jax.tree.unflatten(structure, arrays), rest)

@@ -16,19 +16,24 @@ batch, e^μ for a flow. An unstable solution with the spectral radius ρ would s
 that still holds the weights after three times as many is held there by rounding.
 """
 
-import math
 from collections.abc import Callable
-from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from ...measures import spectrum
+from ...measures.growth import Rates, held_time, rates
+from ...measures.repetition import Advance, Repeated, alternates, repetition
 from ...networks import Feedforward
-from ...problem import Problem
+from ...problem import EPOCH, Problem
+from ...status import Status
 from ...systems.fast.rank_one import ANCHOR
 from ...systems.linearised.kernels import geometry, tangent_kernel, virtual_samples
+from .records import Plan, Stop, TrainingRun
 
 AT_SOLUTION = 1e-20
 """A training error below this means that the weights solve the task."""
@@ -36,37 +41,8 @@ FLOOR = 1e-28
 """Below this an error has stopped falling, as far as the published arithmetic can tell."""
 FALLING = 0.5
 """An error below this times the least of the records before it is falling."""
-MARGIN = 1e-6
-"""Rates must be below minus this times the largest, multipliers below one by this times the largest step."""
 LARGEST = 3000
 """Kernels of more rows are not made: such runs go on to their end."""
-SETTLED = 1e-4
-"""Two states alternate if two updates lead back to within this share of the distance between them, and that distance
-is more than `APART` of their norm."""
-APART = 1e-6
-
-
-Advance = Callable[[Any, int], Any]
-"""From a state and a number of updates to the state after them."""
-
-
-class Stop(IntEnum):
-    """What ended a run."""
-
-    end = 0
-    repeated = 1
-    at_solution = 2
-    failed = 3
-    crossed = 4
-    interrupted = 5
-
-
-class Rates(NamedTuple):
-    """The linearisation at a solution: is it stable by the margin, and how fast does it grow per unit of time, or
-    per update, if it is not (ln ρ; 0 if nothing grows)."""
-
-    stable: bool
-    growth: float
 
 
 def rates_at(problem: Problem, network: Feedforward) -> Rates | None:
@@ -79,63 +55,71 @@ def rates_at(problem: Problem, network: Feedforward) -> Rates | None:
     if not np.isfinite(parts.kernel).all():
         return None
     values = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel), parts.scale)[0]
-    if not values.size:
-        return None
-    step, largest = problem.step, float(np.abs(values).max())
-    stable = bool((values.real < -MARGIN * largest).all())
-    if step is None:
-        return Rates(stable, max(0.0, float(values.real.max())))
-    multipliers = np.abs(1 + step * values)
-    inside = bool((multipliers < 1 - MARGIN * min(1.0, step * largest)).all())
-    return Rates(stable and inside, max(0.0, math.log(float(multipliers.max()))))
+    return rates(values, problem.step) if values.size else None
 
 
-def held_time(growth: float) -> float:
-    """How long an instability of this rate may take to grow from rounding, three times over."""
-    return math.inf if growth <= 0 else 3 * math.log(1e15) / growth
-
-
-class Repeated(NamedTuple):
-    """States that follow each other for ever: one, or two that alternate."""
-
-    states: tuple[Any, Any]
-    period: int
-
-
-def repetition(advanced: Advance, state: Any) -> Repeated | None:
-    """Whether updates from `state` repeat bit for bit, also in blocks of `ANCHOR` (see `systems.rank_one`).
+def look(run: TrainingRun, plan: Plan, updated: Advance, since: int) -> None:
+    """Whether the run may stop here, and what its state is called.
 
     **Arguments:**
 
-    - `advanced`: a function of a state and a number of updates; what the run itself is advanced by.
+    - `updated`: the code that the run is advanced by.
+    - `since`: how many records ago the last look was.
     """
-    after = advanced(state, 1)
-    if not _same(advanced(after, 1), state):
-        return None
-    if not (_same(advanced(state, ANCHOR), state) and _same(advanced(after, ANCHOR), after)):
-        return None
-    return Repeated((state, after), 1 if _same(after, state) or _distance(after, state) < APART else 2)
+    last = run.done == plan.epochs.size
+    autonomous = not (run.system.continuous or run.draws_batches)
+    # A run that has left and come back since the last look is at another solution.
+    if run.highest >= AT_SOLUTION:
+        run.at_floor_since, run.status = None, Status.completed
+    if run.train_error < AT_SOLUTION and run.at_floor_since is None:
+        run.at_floor_since = run.epoch
+    if autonomous and plan.may_stop and (repeated := repetition(updated, run.state, ANCHOR)) is not None:
+        _settle(run, plan, repeated)
+    elif run.train_error < AT_SOLUTION and (last or (plan.may_stop and _has_stopped_falling(run, since))):
+        _judge(run, plan.may_stop)
+    elif last and autonomous and run.train_error >= AT_SOLUTION and alternates(updated, run.state):
+        run.status = Status.period_two
 
 
-def alternates(advanced: Advance, state: Any) -> bool:
-    """Whether `state` belongs to a cycle of two states, up to rounding."""
-    after = advanced(state, 1)
-    return alternating(state, after, advanced(after, 1))
+def _has_stopped_falling(run: TrainingRun, since: int) -> bool:
+    before = min((errors[0] for errors in run.errors[-1 - since : -1]), default=0.0)
+    return bool(run.train_error < FLOOR or run.train_error >= FALLING * before)
 
 
-def alternating(first: Any, second: Any, third: Any) -> bool:
-    """Whether three successive states are two that alternate, up to rounding."""
-    apart = _distance(second, first)
-    return bool(apart > APART and _distance(third, first) < SETTLED * apart)
+def _judge(run: TrainingRun, may_stop: bool) -> None:
+    """Stop at a stable solution; say so where rounding alone keeps an unstable one.
+
+    With minibatches the multipliers of a mean over all samples say nothing of a product of random updates.
+    """
+    if run.draws_batches:
+        return
+    if run.rates is None or run.reference is None:
+        # As long as a run is stepped as a deviation it is within 1e-5 of the solution that it started from.
+        run.rates = rates_at(run.problem, run.network)
+    if run.rates is None:
+        return
+    if run.rates.stable and may_stop:
+        run.stop = Stop.at_solution
+    # A deviation is not rounded away: it only grows from where it started.
+    spent = (run.epoch - run.at_floor_since) * (EPOCH if run.system.continuous else 1)
+    held = run.reference is None and spent >= held_time(run.rates.growth)
+    run.status = Status.held_by_rounding if held else Status.completed
 
 
-def _same(a: Any, b: Any) -> bool:
-    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+def _settle(run: TrainingRun, plan: Plan, repeated: Repeated) -> None:
+    """The rest of a run whose states repeat for ever: its last state and errors without running it."""
+    odd = (int(plan.epochs[-1]) - run.epoch) % 2
+    both = [np.asarray(_observe(run.observer, state)) for state in repeated.states]
+    run.peak = float(np.fmax(run.peak, max(errors[0] for errors in both)))
+    run.state, run.stop = repeated.states[odd], Stop.repeated
+    run.errors.append(both[odd])
+    if repeated.period == 2:
+        run.status = Status.period_two
+    elif run.train_error < AT_SOLUTION:
+        found = rates_at(run.problem, run.network)
+        run.status = Status.held_by_rounding if found is not None and found.growth > 0 else Status.completed
 
 
-def _distance(a: Any, b: Any) -> float:
-    """The distance of two states over the norm of the second."""
-    pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
-    with np.errstate(over="ignore", invalid="ignore"):
-        apart, norm = sum(np.sum((x - y) ** 2) for x, y in pairs), sum(np.sum(y**2) for _, y in pairs)
-        return float(np.sqrt(apart / norm)) if norm > 0 else math.inf
+@eqx.filter_jit
+def _observe(observer: Callable, state: Any) -> Float[Array, " errors"]:
+    return observer(jax.tree.map(jnp.asarray, state))

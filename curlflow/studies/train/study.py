@@ -1,22 +1,35 @@
 """How learning ends: final and peak errors of long runs, stopped early only where that changes nothing: `train`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 import xarray as xr
 
+from ... import results
 from ...spec import Spec
+from ...variable import Variable, flag_variable
 from ..arguments import Bar, Flag, Graph, Positive, Rule, study, whole
-from ..runs import Interrupted, Progress, in_turns, reporting, silent, stopped
-from ..subject import architecture_of, subject_attributes
-from .batches import LANES, learn_together, shares_covariance
-from .dataset import assemble
-from .plan import Plan
-from .runs import Run, advanced, learn
+from ..assemble import assembled
+from ..runs import Progress, attended, finished, in_turns, silent
+from ..subject import Subject, compression_attribute
+from .batches import WIDTH, learn_in_batches, shares_covariance
+from .records import Plan, Stop, TrainingRun
+from .runs import advanced, learn
 from .starts import prepared
 
 Epochs, Records = whole(1, 10**15), whole(1, 10**6)
+R = ("realization",)
+STATUS = {"ancillary_variables": "status"}
+VARIABLES = (
+    Variable("test_error", R, "test error at the end, half the mean squared error", attributes=STATUS),
+    Variable("train_error", R, "training error at the end, half the mean squared error", attributes=STATUS),
+    Variable("peak_error", R, "largest training error at any record", attributes=STATUS),
+    Variable("stop_epoch", R, "epochs that were computed"),
+    flag_variable("stopped_by", R, "what ended the run", Stop),
+    results.status_variable(),
+)
 
 
 @study
@@ -70,19 +83,12 @@ def train(
 
     **Sources:** docs/model.md, "Errors" and "The published protocols"; docs/training.md.
     """
-    if not isinstance(spec, Spec):
-        raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
+    subject = Subject.of(spec, rule=rule, graph=graph, systems=(), argument="spec")
     settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
-    architecture = architecture_of(spec, graph)
-    problems = [spec.build(realization=i, rule=rule, graph=architecture) for i in range(spec.realizations)]
-    runs = [prepared(i, problem, compress) for i, problem in enumerate(problems)]
-    plan = Plan.of(spec.dynamics, settings["epochs"], settings["records"])
-    with reporting(progress, len(runs)) as report:
-        interrupted = stopped(lambda: _run_all(runs, plan, settings, report))
-    dataset = assemble(runs, plan, settings, subject_attributes(spec, rule, architecture))
-    if interrupted:
-        raise Interrupted(dataset)
-    return dataset
+    runs = _starts(subject, compress)
+    plan = Plan.of(runs[0].system, **settings)
+    interrupted = attended(lambda report: _run_all(runs, plan, report), runs, progress)
+    return finished(_dataset(subject, runs, plan, settings), interrupted)
 
 
 @study
@@ -103,35 +109,49 @@ def train_together(
 
     **Raises:** `ValueError` as `train`.
     """
+    subjects = [Subject.of(spec, systems=(), argument="specs") for spec in specs]
     settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
-    if not all(isinstance(spec, Spec) for spec in specs):
-        raise ValueError("specs: required is a list of curlflow.Spec.")
-    runs = [[prepared(i, spec.build(realization=i), compress) for i in range(spec.realizations)] for spec in specs]
-    kinds = [(spec.dynamics.kind, getattr(spec.dynamics, "solver", None)) for spec in specs]
-    plans = {
-        kind: Plan.of(spec.dynamics, settings["epochs"], settings["records"])
-        for kind, spec in zip(kinds, specs, strict=True)
-    }
+    runs = [_starts(subject, compress) for subject in subjects]
+    kinds = [some[0].system.label for some in runs]
+    plans = {kind: Plan.of(some[0].system, **settings) for kind, some in zip(kinds, runs, strict=True)}
     for kind, plan in plans.items():
-        _run_all(
-            [run for of, some in zip(kinds, runs, strict=True) if of == kind for run in some], plan, settings, silent
-        )
+        _run_all([run for of, some in zip(kinds, runs, strict=True) if of == kind for run in some], plan, silent)
     return [
-        assemble(some, plans[kind], settings, subject_attributes(spec, None))
-        for spec, kind, some in zip(specs, kinds, runs, strict=True)
+        _dataset(subject, some, plans[kind], settings)
+        for subject, kind, some in zip(subjects, kinds, runs, strict=True)
     ]
 
 
-def _run_all(runs: list[Run], plan: Plan, settings: dict[str, Any], report: Progress) -> None:
+def _starts(subject: Subject, compress: bool) -> list[TrainingRun]:
+    return [TrainingRun.of(i, *prepared(subject.build(i), compress)) for i in range(subject.realizations)]
+
+
+def _run_all(runs: list[TrainingRun], plan: Plan, report: Progress) -> None:
     """On a CPU one run per core at a time, or a few that share a covariance; on an accelerator those of one shape."""
-    may_stop, threshold = settings["stop"], settings["threshold"]
     if jax.default_backend() != "cpu":
-        in_turns(lambda some: learn_together(some, plan, may_stop, threshold, report), [runs])
-        return
-    if shares_covariance(runs):
-        parts = [runs[first : first + LANES] for first in range(0, len(runs), LANES)]
-        in_turns(lambda some: learn_together(some, plan, may_stop, threshold, report, LANES), parts)
-        return
-    # Compile once, before threads that would all compile the same.
-    advanced(runs[0], plan, 0)
-    in_turns(lambda run: learn(run, plan, may_stop, threshold, report), runs)
+        in_turns(lambda some: learn_in_batches(some, plan, report), [runs])
+    elif shares_covariance(runs):
+        parts = [runs[first : first + WIDTH] for first in range(0, len(runs), WIDTH)]
+        in_turns(lambda some: learn_in_batches(some, plan, report, WIDTH), parts)
+    else:
+        # Compile once, before threads that would all compile the same.
+        advanced(runs[0], plan, 0)
+        in_turns(lambda run: learn(run, plan, report), runs)
+
+
+def _dataset(subject: Subject, runs: Sequence[TrainingRun], plan: Plan, settings: Mapping[str, Any]) -> xr.Dataset:
+    """What every run ended in, finished or not."""
+    rows = [
+        {
+            "test_error": np.nan if run.stop == Stop.failed else run.test_error,
+            "train_error": np.nan if run.stop == Stop.failed else run.train_error,
+            "peak_error": run.peak,
+            "stop_epoch": run.epoch,
+            "stopped_by": np.int8(run.stop),
+            "status": np.int8(run.status),
+        }
+        for run in runs
+    ]
+    settings = {**settings, "recorded_epochs": f"0 and {plan.epochs.size - 1} from 1 to {plan.epochs[-1]}"}
+    attributes = subject.identity | compression_attribute(runs[0].problem.compression)
+    return assembled("train", VARIABLES, rows, {}, settings, attributes)

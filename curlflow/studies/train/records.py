@@ -1,0 +1,175 @@
+"""What is kept of a run of learning, and the plan of when it is recorded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ...measures.growth import Rates
+from ...networks import Feedforward
+from ...problem import EPOCH, Problem
+from ...status import Status
+from ...systems import AbstractSystem
+from ...systems.base import LONGEST_SEGMENT
+from ...systems.fast.deviations import DeviationObserver, deviation_flow, deviation_updates
+from ...tasks import AbstractTask, LinearSamples
+from ..runs import Run, as_numpy
+
+STABILISED_PIECE = 1000.0
+"""Units of time after which a flow with stabilised steps is retracted at the latest: its steps are long."""
+
+Kind = TypeVar("Kind", bound="TrainingRun")
+
+
+class Stop(IntEnum):
+    """What ended a run."""
+
+    end = 0
+    repeated = 1
+    at_solution = 2
+    failed = 3
+    crossed = 4
+    interrupted = 5
+
+
+class Errors(eqx.Module):
+    """Training and test error of a network."""
+
+    training: AbstractTask
+    test: AbstractTask
+
+    def __call__(self, network: Feedforward) -> Float[Array, " errors"]:
+        return jnp.stack([self.training.error(network), self.test.error(network)])
+
+
+@dataclass(kw_only=True)
+class TrainingRun(Run):
+    """One realization on its way, and the errors at its records so far; `done` counts the records.
+
+    **Attributes:**
+
+    - `observer`: from a state to the training and the test error.
+    - `reference`: the solution from which the state is a deviation; None where the state is the weights.
+    - `stop`: what ended it; None as long as it goes on.
+    - `epoch`: how many epochs are done.
+    - `peak`, `highest`: the largest training error at any record, and since the last look at whether it may stop.
+    - `at_floor_since`: the epoch since which the weights solve the task; None where they do not.
+    - `rates`: the linearisation at the solution where the run is, as far as it is known.
+    """
+
+    problem: Problem
+    observer: Callable
+    reference: Feedforward | None = None
+    stop: Stop | None = None
+    epoch: int = 0
+    peak: float = float("nan")
+    highest: float = 0.0
+    at_floor_since: int | None = None
+    rates: Rates | None = None
+    errors: list[np.ndarray] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls: type[Kind], index: int, problem: Problem, around: tuple[Feedforward, Feedforward] | None, **more: Any
+    ) -> Kind:
+        """A run from the start of `problem`; with `around`, a solution and the deviation from it, as a deviation."""
+        if around is None:
+            reference, system, observer = None, problem.system(), _errors(problem)
+        else:
+            reference, system = around[0], _deviation_system(problem, *around)
+            observer = DeviationObserver(problem.training_error, _test(problem), reference)
+        own = {"problem": problem, "observer": observer, "reference": reference}
+        return cls(index, system, system.state, system.clock(), **own, **more)
+
+    @property
+    def network(self) -> Feedforward:
+        """The weights now."""
+        if self.reference is None:
+            return self.state
+        return self.reference.with_weights(
+            np.asarray(w) + np.asarray(d) for w, d in zip(self.reference.weights, self.state.weights, strict=True)
+        )
+
+    @property
+    def train_error(self) -> float:
+        """The last one."""
+        return float(self.errors[-1][0]) if self.errors else float("nan")
+
+    @property
+    def test_error(self) -> float:
+        """The last one."""
+        return float(self.errors[-1][1]) if self.errors else float("nan")
+
+    @property
+    def draws_batches(self) -> bool:
+        """Whether updates are by batches of the samples, not by all of them."""
+        return not self.system.continuous and self.problem.spec.dynamics.batch != "full"
+
+    def leave(self) -> None:
+        """Go on with the weights themselves."""
+        self.state, self.reference = as_numpy(self.network), None
+        self.system, self.observer = self.problem.system(), _errors(self.problem)
+
+    def interrupt(self) -> None:
+        """Note that the user stopped what has not ended."""
+        if self.stop is None:
+            self.stop, self.status = Stop.interrupted, Status.interrupted if self.done else Status.not_run
+
+
+def _errors(problem: Problem) -> Errors:
+    return Errors(problem.training_error, _test(problem))
+
+
+def _test(problem: Problem) -> AbstractTask:
+    linear = problem.student.is_linear
+    return LinearSamples(problem.x_test, np.asarray(problem.teacher.product())) if linear else problem.test
+
+
+def _deviation_system(problem: Problem, reference: Feedforward, deviation: Feedforward) -> AbstractSystem:
+    arguments = reference, deviation, problem.rule, problem.task, problem.constraint
+    if problem.spec.dynamics.kind == "flow":
+        return deviation_flow(*arguments, problem.flow().integrator)
+    return deviation_updates(*arguments, problem.spec.dynamics.learning_rate)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When to record: after how many epochs, how to get from one record to the next; and what may end a run early.
+
+    **Attributes:**
+
+    - `may_stop`: whether a run may stop where that changes nothing.
+    - `threshold`: it ends at the first record with a test error below this.
+    """
+
+    epochs: Int[np.ndarray, " records"]
+    spans: np.ndarray
+    pieces: Int[np.ndarray, " records"]
+    may_stop: bool = True
+    threshold: float | None = None
+
+    @classmethod
+    def of(
+        cls, system: AbstractSystem, *, epochs: int, records: int, stop: bool = True, threshold: float | None = None
+    ) -> "Plan":
+        """The plan of runs of systems of the same kind and solver as `system`."""
+        at = recorded_epochs(epochs, records)
+        gaps = np.diff(at, prepend=0)
+        longest = STABILISED_PIECE if system.label == "rkc2" else LONGEST_SEGMENT
+        return cls(at, *system.cut(gaps * EPOCH if system.continuous else gaps, longest), stop, threshold)
+
+    def within(self, first: int, most: int, span: Any) -> int:
+        """How many of the next records, at most `most`, are at most `span` away."""
+        part = slice(first, first + most)
+        return int((np.cumsum(self.spans[part] * self.pieces[part]) <= span).sum())
+
+
+def recorded_epochs(epochs: int, records: int) -> Int[np.ndarray, " records"]:
+    """The start, whole epochs from 1 in equal steps of their logarithm, each once, and always the last."""
+    spaced = np.round(np.geomspace(1, epochs, records)).astype(np.int64)
+    return np.unique(np.concatenate([[0], spaced[spaced < epochs], [epochs]]))
