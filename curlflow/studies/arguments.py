@@ -1,4 +1,4 @@
-"""Arguments of studies: what they may be, checked in one place, and subjects that no study takes."""
+"""Arguments of studies: what they may be, and one decorator that checks them."""
 
 import functools
 from collections.abc import Callable
@@ -9,7 +9,6 @@ import networkx as nx
 
 from ..networks.architecture import Architecture
 from ..rules import AbstractLearningRule
-from ..spec import Spec
 from ..spec.arguments import (
     Count,
     Flag,
@@ -25,12 +24,11 @@ from ..spec.arguments import (
     plain,
     whole,
 )
-from ..systems import AbstractSystem, Diffusion
 from .runs import Progress
 
 __all__ = [
     "Bar", "Count", "Flag", "Function", "Graph", "Length", "Natural", "Positive", "Rule", "Seed", "Tolerance",
-    "allowed", "check", "check_free_of_noise", "check_subject", "checked", "plain", "study", "whole",
+    "allowed", "check", "checked", "plain", "study", "whole",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,34 +48,3 @@ def study(function: F) -> F:
             return function(*subject, **given)
 
     return wrapped  # type: ignore[return-value]
-
-
-def check_subject(subject: Any, rule: Any, systems: str = "a Flow, a Map or a Diffusion") -> None:
-    """Refuse anything that is neither a spec nor a system.
-
-    **Arguments:**
-
-    - `systems`: those that the study allows, in words.
-    """
-    if not isinstance(subject, Spec | AbstractSystem):
-        raise ValueError(
-            f"spec_or_system: got {type(subject).__name__}, required is a curlflow.Spec, {systems}; "
-            "curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs."
-        )
-    if rule is not None and not isinstance(subject, Spec):
-        raise ValueError("rule: a rule object goes with a spec; the system that was given has its own dynamics.")
-
-
-def check_free_of_noise(subject: Any, why: str, instead: str) -> None:
-    """Refuse what moves by random numbers: a `Diffusion`, and specs that name one or draw batches.
-
-    **Arguments:**
-
-    - `why`: what goes wrong with noise.
-    - `instead`: what to do with a spec.
-    """
-    if isinstance(subject, Diffusion):
-        raise ValueError(f"spec_or_system: got a Diffusion; {why}.")
-    if isinstance(subject, Spec) and getattr(subject.dynamics, "batch", "full") != "full":
-        what = f'dynamics.kind: got "{subject.dynamics.kind}" with batches of {subject.dynamics.batch}'
-        raise ValueError(f"{what}; {why}. {instead}")

@@ -213,15 +213,6 @@ def finished(dataset: xr.Dataset, interrupted: bool) -> xr.Dataset:
     return dataset
 
 
-def stopped(work: Callable[[], object]) -> bool:
-    """Do `work`; whether the user stopped it by Ctrl-C."""
-    try:
-        work()
-    except KeyboardInterrupt:
-        return True
-    return False
-
-
 def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> None:
     """Run the generator `work` on every item, on as many threads as there are cores, or as `NPROC` says.
 
@@ -287,6 +278,5 @@ __all__ = [
     "reporting",
     "side_by_side",
     "silent",
-    "stopped",
     "threads",
 ]

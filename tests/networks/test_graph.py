@@ -20,6 +20,7 @@ from curlflow.plot.networks import graph as draw
 from curlflow.rules import AbstractLearningRule, FeedbackAlignment, Gradient, SignFlipped
 from curlflow.rules.graph_signs import with_graph_signs
 from curlflow.studies import subject as subjects
+from curlflow.studies.lyapunov.resume import check_graph
 
 mpl.use("Agg")
 WIDTHS = (4, 5, 3, 2)
@@ -623,18 +624,18 @@ def test_resuming_needs_the_same_graph():
 def test_large_graphs_are_named_by_a_digest(tmp_path, monkeypatch):
     spec = spec_of((20, 60, 1))
     full = spec.build().graph()
-    attributes = subjects.subject_attributes(spec, None, from_graph(full))
+    attributes = subjects.Subject.of(spec, graph=full).identity
     assert 80_000 < len(attributes["graph"]) <= subjects.LONGEST_GRAPH
     ds = xr.Dataset(attrs=attributes)
     assert curlflow.load(curlflow.save(ds, tmp_path / "a.nc")).attrs["graph"] == attributes["graph"]
     monkeypatch.setattr(subjects, "LONGEST_GRAPH", 1000)
-    short = subjects.subject_attributes(spec, None, from_graph(full))["graph"]
+    short = subjects.Subject.of(spec, graph=full).identity["graph"]
     assert short.startswith("sha256:")
     full.edges["x1", "h1"]["weight"] += 1e-12
-    other = subjects.subject_attributes(spec, None, from_graph(full))["graph"]
+    other = subjects.Subject.of(spec, graph=full).identity["graph"]
     assert short != other
     with pytest.raises(ValueError, match="another graph: sha256:.*, not sha256:"):
-        subjects.check_resumed_graph(ds.assign_attrs(graph=short), {"graph": other})
+        check_graph(ds.assign_attrs(graph=short), {"graph": other})
     with pytest.raises(ValueError, match="holds no graph .it has only the digest"):
         draw(ds.assign_attrs(graph=short))
 
@@ -656,7 +657,7 @@ def test_pictures_show_every_synapse_and_neuron(tmp_path):
     }  # fmt: skip
     names = {t.get_text(): t.xy for t in figure.axes[0].texts}
     assert names["7"][1] > names["left"][1]  # in their order from the top
-    ds = xr.Dataset(attrs=subjects.subject_attributes(spec_of((2, 2, 1)), None, from_graph(g)))
+    ds = xr.Dataset(attrs=subjects.Subject.of(spec_of((2, 2, 1)), graph=g).identity)
     assert {t.get_text() for t in draw(ds).axes[0].texts} == {"7", "left", "('cell', 1)", "pyramidal", "out"}
     weights = draw(curlflow.preset("hidden_chaos").build().graph())
     (lines,) = weights.axes[0].collections

@@ -102,10 +102,10 @@ def _exponents(r: Classified, options: ClassifyOptions) -> dict[str, Any]:
     length = len(local) // PIECES
     if length > 0:
         pieces = local[len(local) - PIECES * length :, 0].reshape(PIECES, length)
-        found |= {"finite_time_exponent": pieces.mean(axis=1), "finite_time": length * r.block}
+        found |= {"finite_time_exponent": pieces.mean(axis=1), "finite_time": length * r.options.block}
     return found | {
         "lyapunov_exponent": local.mean(axis=0), "lyapunov_exponent_se": batch_means_error(local),
-        "averaged_time": float(len(local) * r.block), "converged": np.bool_(halves_agree(local[:, :1])),
+        "averaged_time": float(len(local) * r.options.block), "converged": np.bool_(halves_agree(local[:, :1])),
     }  # fmt: skip
 
 

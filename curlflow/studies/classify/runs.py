@@ -1,6 +1,5 @@
 """The runs behind `curlflow.classify`: a transient that is watched, exponents, and observables beside them."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from ...measures.sampling import FEWEST, MISSED, Sampling, missed, sampling, ste
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.base import LONGEST_SEGMENT
-from ..lyapunov.runs import TangentRun, average, prepare
+from ..lyapunov.runs import TangentRun, average, prepare, set_block
 from ..runs import Progress, as_numpy, in_turns, paced
 from .options import ClassifyOptions
 
@@ -45,14 +44,12 @@ class Classified(TangentRun):
 
     - `observe`: a function of the state to the observables, whose values are in `seen`.
     - `window`: where it stood at the beginning of the window, without tangents.
-    - `block`: time between two factorisations.
     - `log_gali`: ln GALI of 1, 2, … tangents after `aligned_time`.
     """
 
     observe: Callable
     seen: Observed
     window: TangentState | None = None
-    block: float = math.nan
     log_gali: Float[np.ndarray, " tangents"] | None = None
     aligned_time: float = math.nan
 
@@ -92,7 +89,7 @@ def _good(runs: list[Classified]) -> list[Classified]:
 
 def _transient(r: Classified, options: ClassifyOptions, report: Progress) -> Iterator[None]:
     """The state with one tangent, stretch by stretch."""
-    tracked, none = r.tracked(r.system, 1), r.tangents
+    tracked, none = r.space.inside(r.system, 1), r.tangents
     span, number = _stretch(r.system, options.transient)
     r.status = Status.completed
     r.tangents = as_numpy(random_tangents(tracked, r.state, 1, key=r.key))
@@ -167,12 +164,11 @@ def _exponents(runs: list[Classified], options: ClassifyOptions, report: Progres
     """Exponents over the window, from where the transients ended."""
     if not runs:
         return
-    chosen = prepare(runs, options.averaging, report)
-    if chosen.block is not None:
-        chosen = dataclasses.replace(chosen, block=_shorter(runs[0].system, chosen.block, options.duration / PARTS))
-    for r in runs:
-        r.block = chosen.block
-    average(runs, chosen, report)
+    prepare(runs, report)
+    block = runs[0].options.block
+    if block is not None:
+        set_block(runs, _shorter(runs[0].system, block, options.duration / PARTS))
+    average(runs, report)
 
 
 def _shorter(system: AbstractSystem, block: float, most: float) -> float:
@@ -182,10 +178,10 @@ def _shorter(system: AbstractSystem, block: float, most: float) -> float:
 
 def _align(r: Classified, options: ClassifyOptions, report: Progress) -> Iterator[None]:
     """Random tangents from the beginning of the window: how soon they point the same way."""
-    tracked, span = r.tracked(r.system, options.exponents), np.asarray(r.system.span(r.block))
+    tracked, span = r.tracked(), np.asarray(r.system.span(r.options.block))
     number = r.done if r.preserves_volume else math.ceil(r.done / ALIGNED)
     key = jax.random.fold_in(jax.random.key(options.seed), OTHERS + r.index)
-    aside = TangentRun.fresh(r.index, r.system, options.averaging, r.space)
+    aside = TangentRun.fresh(r.index, r.system, r.options, r.space)
     aside.move(r.window)
     aside.tangents = as_numpy(random_tangents(tracked, aside.state, options.exponents, key=key))
     factors = []
@@ -198,5 +194,5 @@ def _align(r: Classified, options: ClassifyOptions, report: Progress) -> Iterato
 
     yield from paced(aside, number, MOST_FRAMES, followed, report, "alignment")
     if aside.status == Status.completed:
-        r.log_gali, r.aligned_time = log_alignment(np.concatenate(factors))[-1], number * r.block
+        r.log_gali, r.aligned_time = log_alignment(np.concatenate(factors))[-1], number * r.options.block
     r.finished = True

@@ -1,14 +1,12 @@
 """Pilot runs: how long a block may be, and how long a fixed step."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
-from ...measures.lyapunov import TangentState, largest_condition, lyapunov_blocks, random_tangents
+from ...measures.lyapunov import largest_condition, lyapunov_blocks, random_tangents
 from ...status import Status
-from ...systems import AbstractSystem, Flow
 
 BLOCK = 1.0
 """The longest block, in units of time, and the length of the blocks of a transient."""
@@ -21,19 +19,21 @@ SAFETY = 0.7
 """The share of the longest accurate step that is used, because stretches stiffer than the pilot will come."""
 
 
-def block_length(
-    system: AbstractSystem, run: TangentState, vectors: int, tracked: Callable[[AbstractSystem], Any], *, key: Any
-) -> Any:
+def block_length(run: Any) -> Any:
     """The longest span of 1, 0.5, 0.2, 0.1, … units of time over which a pilot's condition number stays below 1e6.
 
-    It does not depend on how long the exponents are averaged, so that a run can be continued exactly. `tracked` makes
-    of a system what is advanced with its tangents.
+    It does not depend on how long the exponents are averaged, so that a run can be continued exactly.
+
+    **Arguments:**
+
+    - `run`: a `TangentRun` behind its transient.
     """
-    tangents = random_tangents(tracked(system), run.state, vectors, key=key)
-    run = jax.tree.map(np.asarray, run._replace(tangents=tangents))
+    system, tracked = run.system, run.tracked()
+    tangents = random_tangents(tracked, run.state, run.vectors, key=run.key)
+    start = jax.tree.map(np.asarray, run.here._replace(tangents=tangents))
     span = system.nonempty_span(BLOCK)
     for k in range(1, 40):
-        blocks = lyapunov_blocks(tracked(system), run, np.asarray(span), np.asarray(PILOT_BLOCKS))
+        blocks = lyapunov_blocks(tracked, start, np.asarray(span), np.asarray(PILOT_BLOCKS))
         stretch = np.asarray(blocks.log_stretch)[: int(blocks.number)]
         condition = largest_condition(stretch, 1.0) if len(stretch) == PILOT_BLOCKS else np.inf
         shorter = system.span(BLOCK * (1, 0.5, 0.2)[k % 3] * 10.0 ** -(k // 3))
@@ -43,18 +43,23 @@ def block_length(
     return span
 
 
-def fixed_step(flow: Flow, run: TangentState, span, tracked: Callable[[AbstractSystem], Any]) -> tuple[float, Status]:
+def fixed_step(run: Any) -> tuple[float, Status]:
     """The longest step at which fixed steps agree with the adaptive solver over a pilot run.
 
     Every pilot block starts from the adaptive trajectory. The fixed-step state and tangents at its end may differ
     by `ACCURACY` · rtol, relative and root-mean-square.
 
+    **Arguments:**
+
+    - `run`: a `TangentRun` of a flow with random tangents.
+
     **Returns:** the step, and a status: `step_size_underflow` if no step is short enough, or what stopped
     the adaptive solver.
     """
-    starts, ends = [run], []
+    flow, span = run.system, run.system.span(run.options.block)
+    starts, ends = [run.here], []
     for _ in range(PILOT_BLOCKS):
-        blocks = _one_block(tracked(flow), starts[-1], span)
+        blocks = _one_block(run.tracked(), starts[-1], span)
         if int(blocks.number) == 0:
             return float("nan"), Status(int(blocks.run.status))
         ends.append(blocks)
@@ -62,10 +67,9 @@ def fixed_step(flow: Flow, run: TangentState, span, tracked: Callable[[AbstractS
     allowed = ACCURACY * flow.tolerances["rtol"]
     number = max(1, int(np.ceil(span / max(float(start.clock.step) for start in starts[1:]))))
     for _ in range(20):
-        fixed = tracked(flow.with_fixed_steps(span / number))
-        if all(
-            _close(_one_block(fixed, start, span), end, allowed) for start, end in zip(starts, ends, strict=False)
-        ):
+        fixed = run.tracked(flow.with_fixed_steps(span / number))
+        pairs = zip(starts, ends, strict=False)
+        if all(_close(_one_block(fixed, start, span), end, allowed) for start, end in pairs):
             return SAFETY * float(span) / number, Status.completed
         number = int(np.ceil(1.4 * number))
     return float("nan"), Status.step_size_underflow

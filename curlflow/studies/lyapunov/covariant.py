@@ -80,13 +80,12 @@ def covariant_vectors(
     runs = [FramedRun.fresh(i, system, options, space) for i, (system, space) in pairs]
 
     def work(report: Progress) -> None:
-        nonlocal options
-        options = prepare(runs, options, report)
-        if options.block is not None:
-            run_forward(runs, options, report)
+        prepare(runs, report)
+        if runs[0].options.block is not None:
+            run_forward(runs, report)
 
     interrupted = attended(work, runs, progress)
     places = Places.of(subject.build()) if subject.learning else None
-    settings = {name: getattr(options, name) for name in given}
-    dataset = covariant_dataset(runs, options, places, settings, subject.attributes)
+    settings = {name: getattr(runs[0].options, name) for name in given}
+    dataset = covariant_dataset(runs, places, settings, subject.attributes)
     return finished(dataset, interrupted)

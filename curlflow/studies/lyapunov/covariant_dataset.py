@@ -13,7 +13,6 @@ from ...problem import Problem
 from ...variable import Variable
 from ..assemble import assembled
 from .covariant_runs import Backward, FramedRun, blocks_of
-from .options import LyapunovOptions
 
 
 class Places(NamedTuple):
@@ -53,14 +52,14 @@ class Places(NamedTuple):
 
 def covariant_dataset(
     runs: list[FramedRun],
-    options: LyapunovOptions,
     places: Places | None,
     settings: dict[str, Any],
     attributes: dict[str, Any],
 ) -> xr.Dataset:
     """All realizations, finished or not."""
+    options = runs[0].options
     window = blocks_of(options.duration, options) if options.block else 0
-    rows = [_row(r, r.backward(window, options.seed), options, places) for r in runs]
+    rows = [_row(r, r.backward(window, options.seed), places) for r in runs]
     number = np.arange(1, options.exponents + 1)
     coordinates = {
         "exponent": (("exponent",), number, "rank of the exponent"),
@@ -90,8 +89,9 @@ def _unit_coordinates(places: Places) -> dict[str, Any]:
     return coordinates
 
 
-def _row(r: FramedRun, b: Backward | None, options: LyapunovOptions, places: Places | None) -> dict[str, Any]:
+def _row(r: FramedRun, b: Backward | None, places: Places | None) -> dict[str, Any]:
     """All variables of one realization; NaN where there is nothing."""
+    options = r.options
     k, n = options.exponents, sum(leaf.size for leaf in jax.tree.leaves(r.system.state))
     one, pair = np.full(k, np.nan), np.full((k, k), np.nan)
     found = {

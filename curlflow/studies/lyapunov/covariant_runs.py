@@ -75,13 +75,14 @@ def blocks_of(time: float, options: LyapunovOptions) -> int:
     return max(1, math.ceil(time / options.block - 1e-9))
 
 
-def run_forward(runs: list[FramedRun], options: LyapunovOptions, report: Progress) -> None:
+def run_forward(runs: list[FramedRun], report: Progress) -> None:
     """All realizations side by side: tangents align, then come the window and as long again as they aligned."""
-    in_turns(lambda r: _forward(r, options, report), [r for r in runs if r.status == Status.completed])
+    in_turns(lambda r: _forward(r, report), [r for r in runs if r.status == Status.completed])
 
 
-def _forward(r: FramedRun, options: LyapunovOptions, report: Progress) -> Iterator[None]:
-    tracked, span = r.tracked(r.system, options.exponents), np.asarray(r.system.span(options.block))
+def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
+    options, tracked = r.options, r.tracked()
+    span = np.asarray(r.system.span(options.block))
     r.tangents = as_numpy(random_tangents(tracked, r.state, r.vectors, key=r.key))
     before, window = blocks_of(options.alignment, options), blocks_of(options.duration, options)
     every = math.ceil(window / KEPT)

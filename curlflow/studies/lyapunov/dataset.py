@@ -43,11 +43,9 @@ VARIABLES = (
 )  # fmt: skip
 
 
-def lyapunov_dataset(
-    runs: list[TangentRun], options: LyapunovOptions, system: AbstractSystem, attributes: Mapping[str, Any]
-) -> xr.Dataset:
-    """The dataset of all runs, finished or not."""
-    length = max(r.done for r in runs)
+def lyapunov_dataset(runs: list[TangentRun], system: AbstractSystem, attributes: Mapping[str, Any]) -> xr.Dataset:
+    """The dataset of all realizations of `system`, finished or not."""
+    options, length = runs[0].options, max(r.done for r in runs)
     block = np.nan if options.block is None else options.block
     coordinates = {
         "realization": (R, np.arange(len(runs)), "realization: teacher, start and tangents"),
@@ -67,7 +65,7 @@ def lyapunov_dataset(
         "criterion": _criterion(options),
         "resolution": max(ROUNDING, tolerances.get("rtol", 0.0)),
     }
-    rows = [_row(r, options) for r in runs]
+    rows = [_row(r) for r in runs]
     return assembled("lyapunov", VARIABLES, rows, coordinates, settings, dict(attributes) | described)
 
 
@@ -86,9 +84,9 @@ def _criterion(options: LyapunovOptions) -> str:
     return f"the means of both halves of the run agree within two standard errors of their difference, and {block}"
 
 
-def _row(r: TangentRun, options: LyapunovOptions) -> dict[str, Any]:
+def _row(r: TangentRun) -> dict[str, Any]:
     """What one realization contributes to every variable."""
-    order = r.leading(options.exponents)
+    options, order = r.options, r.leading
     local = r.series[:, order]
     mean = (r.series.mean(axis=0) if r.done else np.full(r.vectors, np.nan))[order]
     complete = options.exponents == r.space.dimension

@@ -65,19 +65,8 @@ class LyapunovOptions:
         dimension = f", the dimension of the {'state' if free else 'tangent space of the constraint'}"
         if not system.continuous and "stepping" in given:
             raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")
-        return cls(
-            exponents=check("exponents", full["exponents"], whole(1, most), dimension),
-            duration=full["duration"],
-            before=full.get("before", 0.0),
-            transient=full["transient"],
-            alignment=full["alignment"],
-            block=_block(system, full["block"]),
-            tolerance=full["tolerance"],
-            rtol=full["rtol"],
-            atol=full["atol"],
-            stepping=full["stepping"],
-            seed=full["seed"],
-        )
+        exponents = check("exponents", full["exponents"], whole(1, most), dimension)
+        return cls(**{"before": 0.0} | full | {"exponents": exponents, "block": _block(system, full["block"])})
 
 
 def _block(system: AbstractSystem, block: float | None) -> float | None:

@@ -24,8 +24,8 @@ def restored(
     identity: dict[str, str],
     systems: list[AbstractSystem],
     spaces: list[TangentSpace],
-) -> tuple[LyapunovOptions, list[TangentRun]]:
-    """The options and runs with which `previous` goes on.
+) -> list[TangentRun]:
+    """The runs with which `previous` goes on.
 
     **Arguments:**
 
@@ -37,7 +37,7 @@ def restored(
     options = _options(previous, given, systems[0], spaces[0])
     _check_subject(previous, identity, len(systems))
     pairs = enumerate(zip(systems, spaces, strict=True))
-    return options, [_run(previous, i, system, part, options) for i, (system, part) in pairs]
+    return [_run(previous, i, system, part, options) for i, (system, part) in pairs]
 
 
 def _resumable(previous: Any) -> xr.Dataset:

@@ -39,13 +39,15 @@ class TangentRun(Run):
     **Attributes:**
 
     - `tangents`: where the tangent vectors point.
-    - `key`: of the random ones that it begins with.
+    - `options`: the same for all realizations; `block` is chosen by `prepare` where it was not given.
+    - `key`: of the random tangents that it begins with.
     - `space`: which tangents are carried, and how many exponents each of them stands for.
     - `started`: whether transient and alignment are behind it.
     - `reached`: whether the standard errors are as small as was asked for.
     - `local_exponents`, `local_divergences`: of the blocks, call by call.
     """
 
+    options: LyapunovOptions
     tangents: PyTree
     key: Array
     space: TangentSpace
@@ -67,7 +69,8 @@ class TangentRun(Run):
         key = jax.random.fold_in(jax.random.key(options.seed), index)
         tangents = np.zeros((len(space.copies_of_tangents(options.exponents)), 0))
         state, clock = as_numpy((system.state, system.clock()))
-        return cls(index, system, state, clock, Status.not_run, tangents=tangents, key=key, space=space, **further)
+        further |= {"options": options, "tangents": tangents, "key": key, "space": space}
+        return cls(index, system, state, clock, Status.not_run, **further)
 
     @property
     def here(self) -> TangentState:
@@ -79,10 +82,10 @@ class TangentRun(Run):
         self.state, self.tangents, self.clock = as_numpy(to[:3])
         self.status = Status(int(to.status))
 
-    def average(self, log_stretch: np.ndarray, log_volume: np.ndarray, block: float) -> None:
+    def average(self, log_stretch: np.ndarray, log_volume: np.ndarray) -> None:
         """Take some blocks into the average."""
-        self.local_exponents.append(log_stretch / block)
-        self.local_divergences.append(log_volume / block)
+        self.local_exponents.append(log_stretch / self.options.block)
+        self.local_divergences.append(log_volume / self.options.block)
         self.done += len(log_stretch)
 
     @property
@@ -100,39 +103,49 @@ class TangentRun(Run):
         """Mean divergence of every block."""
         return np.concatenate([np.empty(0), *self.local_divergences])
 
-    def leading(self, exponents: int) -> Int[np.ndarray, " exponents"]:
+    @property
+    def copies(self) -> Int[np.ndarray, " vectors"]:
+        """How many exponents of the system each tangent vector measures at once."""
+        return self.space.copies_of_tangents(self.options.exponents)
+
+    @property
+    def leading(self) -> Int[np.ndarray, " exponents"]:
         """The tangent vectors that measure the leading exponents, in decreasing order, repeated for every copy."""
+        exponents = self.options.exponents
         mean = self.series.mean(axis=0) if self.done else np.full(self.vectors, np.nan)
         order = np.argsort(-mean, kind="stable")
-        return np.repeat(order, np.minimum(self.space.copies_of_tangents(exponents)[order], exponents))[:exponents]
+        return np.repeat(order, np.minimum(self.copies[order], exponents))[:exponents]
 
-    def tracked(self, system: AbstractSystem, exponents: int) -> Any:
-        """What is advanced with tangent vectors: `system`, with each kept where it belongs."""
-        return self.space.inside(system, exponents)
+    def tracked(self, system: AbstractSystem | None = None) -> Any:
+        """What is advanced with tangent vectors: the system, or one like it, with each kept where it belongs."""
+        return self.space.inside(self.system if system is None else system, self.options.exponents)
 
 
-def prepare(runs: list[TangentRun], options: LyapunovOptions, report: Progress) -> LyapunovOptions:
+def prepare(runs: list[TangentRun], report: Progress) -> None:
     """Run the transients of what has not begun, and choose the length of a block if nobody has.
 
-    **Returns:** the options with a block, unless no run got through its transient.
+    It stays open where no run got through its transient.
     """
-    fresh = [r for r in runs if not r.started]
+    fresh, options = [r for r in runs if not r.started], runs[0].options
     for r in fresh:
         r.status = Status.completed
     if fresh and options.transient > 0:
         _compile(transient_blocks, fresh[0].system, fresh[0], fresh[0].system.span(0.0))
-    in_turns(lambda r: _transient(r, options, report), fresh)
+    in_turns(lambda r: _transient(r, report), fresh)
     ready = [r for r in fresh if r.status == Status.completed]
-    if options.block is not None or not ready:
-        return options
-    first = ready[0]
-    span = block_length(first.system, first.here, first.vectors, _tracking(first, options), key=first.key)
-    return dataclasses.replace(options, block=float(first.system.time(span)))
+    if options.block is None and ready:
+        set_block(runs, float(ready[0].system.time(block_length(ready[0]))))
 
 
-def average(runs: list[TangentRun], options: LyapunovOptions, report: Progress) -> None:
+def set_block(runs: list[TangentRun], block: float) -> None:
+    """Choose the length of a block for all runs."""
+    for r in runs:
+        r.options = dataclasses.replace(r.options, block=block)
+
+
+def average(runs: list[TangentRun], report: Progress) -> None:
     """Align the tangents of what has not begun, then average all that can go on for `duration` more."""
-    able = [r for r in runs if r.status in (Status.completed, Status.interrupted)]
+    able, options = [r for r in runs if r.status in (Status.completed, Status.interrupted)], runs[0].options
     if not able or options.block is None:
         return
     target = _blocks_of(options.before + options.duration, options.block)
@@ -141,10 +154,9 @@ def average(runs: list[TangentRun], options: LyapunovOptions, report: Progress) 
         r.reached = r.finished = False
     for r in able:
         if not r.started:
-            _begin(r, options)
-    tracked = able[0].tracked(able[0].system, options.exponents)
-    _compile(lyapunov_blocks, tracked, able[0], able[0].system.span(options.block))
-    in_turns(lambda r: _average(r, options, target, report), able)
+            _begin(r)
+    _compile(lyapunov_blocks, able[0].tracked(), able[0], able[0].system.span(options.block))
+    in_turns(lambda r: _average(r, target, report), able)
 
 
 def _blocks_of(time: float, block: float) -> int:
@@ -163,14 +175,10 @@ def _compile(function: Callable, system: Any, run: TangentRun, span: Any) -> Non
     jax.block_until_ready(function(system, run.here, np.asarray(span), np.asarray(0)))
 
 
-def _tracking(r: TangentRun, options: LyapunovOptions) -> Callable[[AbstractSystem], Any]:
-    return lambda system: r.tracked(system, options.exponents)
-
-
-def _transient(r: TangentRun, options: LyapunovOptions, report: Progress) -> Iterator[None]:
+def _transient(r: TangentRun, report: Progress) -> Iterator[None]:
     """The state alone, in blocks of about one unit of time."""
     span = np.asarray(r.system.nonempty_span(BLOCK))
-    number = math.ceil(options.transient / float(r.system.time(span)) - 1e-9)
+    number = math.ceil(r.options.transient / float(r.system.time(span)) - 1e-9)
 
     def blocks(take: int) -> int:
         r.move(transient_blocks(r.system, r.here, span, np.asarray(take)))
@@ -179,40 +187,38 @@ def _transient(r: TangentRun, options: LyapunovOptions, report: Progress) -> Ite
     yield from paced(r, number, 10**6, blocks, report, "transient")
 
 
-def _begin(r: TangentRun, options: LyapunovOptions) -> None:
+def _begin(r: TangentRun) -> None:
     """Random tangents, and the fixed step if one is asked for."""
-    tracked = _tracking(r, options)
-    r.tangents = as_numpy(random_tangents(tracked(r.system), r.state, r.vectors, key=r.key))
-    if options.stepping == "fixed" and r.system.stepping == "adaptive":
-        step, r.status = fixed_step(r.system, r.here, r.system.span(options.block), tracked)
+    r.tangents = as_numpy(random_tangents(r.tracked(), r.state, r.vectors, key=r.key))
+    if r.options.stepping == "fixed" and r.system.stepping == "adaptive":
+        step, r.status = fixed_step(r)
         r.system = r.system.with_fixed_steps(step)
 
 
-def _average(r: TangentRun, options: LyapunovOptions, target: int, report: Progress) -> Iterator[None]:
+def _average(r: TangentRun, target: int, report: Progress) -> Iterator[None]:
     """Alignment, whose blocks are thrown away, then blocks up to `target` or the tolerance."""
     if not r.started:
-        number = math.ceil(options.alignment / options.block - 1e-9)
-        yield from paced(r, number, CAPACITY, lambda take: len(_blocks(r, options, take)[0]), report, "alignment")
+        number = math.ceil(r.options.alignment / r.options.block - 1e-9)
+        yield from paced(r, number, CAPACITY, lambda take: len(_blocks(r, take)[0]), report, "alignment")
         r.started = r.status == Status.completed
     pace = Pace(CAPACITY)
     while r.started and r.done < target and r.status == Status.completed and not r.reached:
-        goal = target if options.tolerance is None else min(target, _next_check(r.done))
+        goal = target if r.options.tolerance is None else min(target, _next_check(r.done))
         number = min(pace.number, goal - r.done)
         with pace.timed(number):
-            r.average(*_blocks(r, options, number), options.block)
-        r.reached = options.tolerance is not None and r.done == goal and _precise(r, options)
+            r.average(*_blocks(r, number))
+        r.reached = r.options.tolerance is not None and r.done == goal and _precise(r)
         report(r.index, "exponents", r.done / target)
         yield
     r.finished = True
 
 
-def _blocks(r: TangentRun, options: LyapunovOptions, number: int) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray]:
     """The next blocks: stretches of all tangent vectors, and volumes of the full system."""
-    tracked = r.tracked(r.system, options.exponents)
-    found = lyapunov_spectrum(tracked, block=options.block, number=number, start=r.here)
+    found = lyapunov_spectrum(r.tracked(), block=r.options.block, number=number, start=r.here)
     r.move(found.end)
     # The system that is advanced has one copy of every sector. The volumes of the others are the sums of stretches.
-    further = r.space.copies_of_tangents(options.exponents) - 1
+    further = r.copies - 1
     return found.log_stretch, found.log_volume + found.log_stretch[:, further > 0] @ further[further > 0]
 
 
@@ -224,8 +230,8 @@ def _next_check(done: int) -> int:
     return check
 
 
-def _precise(r: TangentRun, options: LyapunovOptions) -> bool:
+def _precise(r: TangentRun) -> bool:
     """Whether every standard error is small enough and can be trusted."""
-    series = r.series[:, r.leading(options.exponents)]
-    small = batch_means_error(series) <= options.tolerance
+    series = r.series[:, r.leading]
+    small = batch_means_error(series) <= r.options.tolerance
     return bool(np.all(small & ~(error_ratio(series) > LONG_ENOUGH)))

@@ -103,16 +103,15 @@ def lyapunov(
     )
     systems, spaces = subject.with_tolerances(rtol, atol), subject.spaces
     if resume is not None:
-        options, runs = restored(resume, given, subject.identity, systems, spaces)
+        runs = restored(resume, given, subject.identity, systems, spaces)
     else:
         options = LyapunovOptions.of(given, systems[0], spaces[0])
         pairs = enumerate(zip(systems, spaces, strict=True))
         runs = [TangentRun.fresh(i, system, options, space) for i, (system, space) in pairs]
 
     def work(report: Progress) -> None:
-        nonlocal options
-        options = prepare(runs, options, report)
-        average(runs, options, report)
+        prepare(runs, report)
+        average(runs, report)
 
     interrupted = attended(work, runs, progress)
-    return finished(lyapunov_dataset(runs, options, systems[0], subject.attributes), interrupted)
+    return finished(lyapunov_dataset(runs, systems[0], subject.attributes), interrupted)
