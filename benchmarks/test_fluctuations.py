@@ -9,7 +9,7 @@ from interleaved import interleaved, report
 
 import curlflow
 from curlflow.measures.lyapunov import TangentState, transient_blocks
-from curlflow.measures.window import Schedule, opened, places_ahead, snapshot_places, watched
+from curlflow.measures.window import Schedule, observe_window, open_window, places_ahead, snapshot_places
 from curlflow.studies.fluctuations.runs import Entries
 from curlflow.studies.runs import as_numpy
 
@@ -29,7 +29,7 @@ def cases_of(system, span, samples):
     state = as_numpy(transient_blocks(system, start(system), np.asarray(system.span(100.0)), np.asarray(10)))
     entries = Entries.of(np.arange(0, 12_000, 120), state.state)
     schedule = Schedule(np.asarray(samples), np.asarray(max(1, samples // 1000)), span, 1)
-    window = as_numpy(opened(state.state, state.clock))
+    window = as_numpy(open_window(state.state, state.clock))
     shown, every = snapshot_places(samples, int(schedule.every)), int(schedule.every)
 
     def bare():
@@ -37,15 +37,15 @@ def cases_of(system, span, samples):
         number = samples // 10 if isinstance(span, int) else samples // 20
         return jax.block_until_ready(transient_blocks(system, state, block, np.asarray(number)))
 
-    def watching():
+    def observing():
         at = window
         while int(at.done) < samples:
             blocks = np.asarray(schedule.most_blocks)
             places = places_ahead(shown, every, int(at.done))
-            seen = watched(system, entries, at, schedule, places, np.asarray(schedule.group), blocks)
-            at = as_numpy(seen.window)
+            observed = observe_window(system, entries, at, schedule, places, np.asarray(schedule.group), blocks)
+            at = as_numpy(observed.window)
 
-    return {"with a window": watching, "bare": bare}
+    return {"with a window": observing, "bare": bare}
 
 
 def start(system):

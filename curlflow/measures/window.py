@@ -1,15 +1,16 @@
-"""A long window of a run, seen sample by sample: T samples of n numbers never lie in memory whole.
+"""A long window of a run, observed sample by sample, so that the T samples of n numbers are never all in memory.
 
-What is kept of it are the moments of all numbers (`curlflow.measures.moments`), a record of a few of them at every
-sample, and snapshots of the whole state, for `curlflow.measures.pca`. A sample follows every interval; the state at
-the beginning of the window is none.
+What is kept are the moments of all numbers (`curlflow.measures.moments`), a record of a few of them at every sample,
+and snapshots of the whole state for `curlflow.measures.pca`. A sample is taken at the end of every interval; the
+state at the beginning of the window is not a sample.
 
-Of every so many samples one, drawn at random, is a snapshot. Snapshots at equal distances d would see only some
-states of a cycle whose period has a factor in common with d, and in place of an oscillation with the frequency ω a
-slow one, with ω − k/d. If one is drawn from every d in a row, each sample is as likely as any other, and no frequency
-is taken for rest.
+The window is divided into rows of d samples, and one sample of each row, drawn at random, is a snapshot. Snapshots at
+equal distances d would alias: they would catch only some states of a cycle whose period has a factor in common with
+d, and would show an oscillation of frequency ω as a slow one of frequency ω − k/d. When one is drawn from every row,
+each sample is as likely as any other, and no oscillation is mistaken for rest.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,11 +28,11 @@ CAPACITY = 4096
 SLOTS = 64
 """The most snapshots in one compiled call."""
 TOGETHER = 4
-"""Updates that are sampled one by one are summed so many at a time: the sums are then read and written less often."""
+"""Number of single updates whose samples are summed together, so that the sums are read and written less often."""
 DRAW = 0
-"""Seed of the choice of snapshots."""
+"""Seed of the random choice of snapshots."""
 BLOCK = 64
-"""So many samples are summed before they are joined to the moments; more, where snapshots are further apart."""
+"""About how many samples are summed before they are joined to the moments: whole rows, and at least one."""
 
 
 class Schedule(NamedTuple):
@@ -40,16 +41,22 @@ class Schedule(NamedTuple):
     **Attributes:**
 
     - `samples`: how many there are in the window.
-    - `every`: of so many samples in a row, at most `CAPACITY`, one is a snapshot.
-    - `span`: what lies between two samples, in the unit of `system.advance`, divided by `pieces`.
-    - `pieces`: in how many calls of `system.advance`. A `span` and `pieces` that are Python's whole numbers are known
-      to the compiler, which then leaves out the loops around a single update.
+    - `every`: how many samples a row has, at most `CAPACITY`; one sample of every row is a snapshot.
+    - `span`: the length of one segment, in the unit of `system.advance`.
+    - `segments`: how many segments, each one call of `system.advance`, lie between two samples. If `span` and
+      `segments` are Python integers, the compiler knows them and leaves out the loops around a single update.
     """
 
     samples: Any
     every: Any
     span: Any
-    pieces: Any
+    segments: Any
+
+    @property
+    def pieces(self) -> Any:
+        """The former name of `segments`."""
+        warnings.warn("Schedule.pieces is now Schedule.segments.", DeprecationWarning, stacklevel=2)
+        return self.segments
 
     @property
     def group(self) -> int:
@@ -65,7 +72,8 @@ class Schedule(NamedTuple):
 class Window(NamedTuple):
     """Where a window stands: its state, clock and status, the moments of every leaf, and how many samples there are.
 
-    Moments count the samples of complete calls of `watched`; where the status is not completed, they are spoiled.
+    The moments include the samples of all complete calls of `observe_window`; unless the status is `completed`, they
+    are invalid.
     """
 
     state: PyTree
@@ -75,8 +83,9 @@ class Window(NamedTuple):
     done: Array | int
 
 
-class Watched(NamedTuple):
-    """What some blocks have shown. Of the arrays only the first `number` records and `shots` snapshots count."""
+class Observed(NamedTuple):
+    """What was observed over some blocks. Of the arrays only the first `number` records and `shots` snapshots are
+    valid."""
 
     window: Window
     records: Float[Array, "capacity observables"]
@@ -86,8 +95,7 @@ class Watched(NamedTuple):
 
 
 class _Inside(NamedTuple):
-    """What changes from sample to sample: besides the sums, how many samples there are in the row of which one is a
-    snapshot."""
+    """What changes from sample to sample; `since` is the number of samples taken in the current row."""
 
     state: PyTree
     clock: PyTree
@@ -99,10 +107,10 @@ class _Inside(NamedTuple):
 
 
 def snapshot_places(samples: int, every: int) -> Int[np.ndarray, " snapshots"]:
-    """Which samples, counted from 0, are snapshots: one of each `every` in a row, the same in every run.
+    """Which samples, counted from 0, are snapshots: one in every row of `every` samples, the same in every run.
 
-    As many rows follow each other as each has samples, so often every place within a row is drawn once: cycles whose
-    period divides `every` are seen evenly, and slow motions as if at equal distances.
+    Within each set of `every` consecutive rows every place in a row is drawn once, so that cycles whose period
+    divides `every` are sampled evenly, and slow motions as if at equal distances.
     """
     number = -(-samples // every)
     rounds = np.tile(np.arange(every), (-(-number // every), 1))
@@ -112,19 +120,19 @@ def snapshot_places(samples: int, every: int) -> Int[np.ndarray, " snapshots"]:
 
 
 def places_ahead(places: Int[np.ndarray, " snapshots"], every: int, done: int) -> Int[np.ndarray, " slots"]:
-    """Of the next rows, after `done` samples, which of its samples, counted from 1, is the snapshot."""
+    """For each row that follows after `done` samples, which of its samples, counted from 1, is the snapshot."""
     ahead = places[done // every :][:SLOTS] % every + 1
     return np.concatenate([ahead, np.ones(SLOTS - ahead.size, dtype=ahead.dtype)])
 
 
-def opened(state: PyTree, clock: PyTree) -> Window:
+def open_window(state: PyTree, clock: PyTree) -> Window:
     """A window that begins here."""
     moments = tuple(no_moments(jnp.asarray(leaf)) for leaf in jax.tree.leaves(state))
     return Window(state, clock, int(Status.completed), moments, 0)
 
 
 @eqx.filter_jit
-def watched(
+def observe_window(
     system: Any,
     observe: Callable[[PyTree], Float[Array, " observables"]],
     window: Window,
@@ -132,21 +140,21 @@ def watched(
     places: Any,
     group: Any,
     blocks: Any,
-) -> Watched:
+) -> Observed:
     """Advance a window by up to `blocks` blocks.
 
-    The samples of a block do not depend on how many blocks a call does, so that sums are the same however the work is
-    cut into calls.
+    The samples of a block do not depend on the number of blocks in a call, so that the sums are the same however the
+    work is divided into calls.
 
     **Arguments:**
 
     - `system`: anything with `advance(state, tangents, span, clock)`, as `curlflow.systems` has.
     - `observe`: what to record at every sample.
-    - `window`: where to go on.
-    - `schedule`: see there.
-    - `places`: what `places_ahead` says.
-    - `group`: its `group`.
-    - `blocks`: at most its `most_blocks`.
+    - `window`: where to continue.
+    - `schedule`: when samples are taken.
+    - `places`: the result of `places_ahead`.
+    - `group`: `schedule.group`.
+    - `blocks`: how many blocks, at most `schedule.most_blocks`.
     """
     before = window.done
 
@@ -167,7 +175,7 @@ def watched(
         inside, snapshots, shots, rows = carry
         place = places[rows]
         stop = jnp.where(inside.since < place, place, schedule.every)
-        if isinstance(schedule.span, int) and isinstance(schedule.pieces, int):
+        if isinstance(schedule.span, int) and isinstance(schedule.segments, int):
             inside = sampled(inside, stop, TOGETHER)
         inside = sampled(inside, stop, 1)
         seen = _good(inside.status) & (inside.since == place)
@@ -201,14 +209,14 @@ def watched(
         lambda c: unfinished(c[0]) & (c[5] > 0), block, start
     )
     after = Window(inside.state, inside.clock, inside.status, moments, before + inside.number)
-    return Watched(after, inside.records, snapshots, inside.number, shots)
+    return Observed(after, inside.records, snapshots, inside.number, shots)
 
 
 def _with_samples(system: Any, observe: Callable, schedule: Schedule, inside: _Inside, together: int) -> _Inside:
-    """So many samples more. Of several together only the last one's status is looked at: what is no longer finite
-    remains so."""
+    """The next `together` samples. Only the status of the last of them is checked, since a state that is not finite
+    stays so."""
 
-    def piece(_, inner):
+    def segment(_, inner):
         state, clock, status = inner
         after = system.advance(state, None, schedule.span, clock)
         return after.state, after.clock, jnp.where(_good(status), after.status, status)
@@ -216,7 +224,7 @@ def _with_samples(system: Any, observe: Callable, schedule: Schedule, inside: _I
     state, clock, states = inside.state, inside.clock, []
     for _ in range(together):
         start = state, clock, inside.status
-        state, clock, status = jax.lax.fori_loop(0, schedule.pieces, piece, start)
+        state, clock, status = jax.lax.fori_loop(0, schedule.segments, segment, start)
         states.append(state)
     leaves = zip(*map(jax.tree.leaves, states), strict=True)
     sums = tuple(added(s, *times) for s, times in zip(inside.sums, leaves, strict=True))
@@ -228,3 +236,14 @@ def _with_samples(system: Any, observe: Callable, schedule: Schedule, inside: _I
 
 def _good(status: Array) -> Array:
     return status == int(Status.completed)
+
+
+_FORMER = {"Watched": "Observed", "opened": "open_window", "watched": "observe_window"}
+
+
+def __getattr__(name: str) -> Any:
+    """Former names, for one version."""
+    if name not in _FORMER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"{__name__}.{name} is now {_FORMER[name]}.", DeprecationWarning, stacklevel=2)
+    return globals()[_FORMER[name]]

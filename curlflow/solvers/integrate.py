@@ -18,8 +18,8 @@ from jaxtyping import Array, Float, PyTree
 
 from ..precision import Scalar
 from ..status import Status
+from .observing import Observing
 from .stabilised import RungeKuttaChebyshev
-from .watching import Watching
 
 SOLVERS = {
     "tsit5": diffrax.Tsit5,
@@ -138,7 +138,7 @@ def adaptive(
     integrator: Adaptive,
     norm: Callable,
     until: Callable | None = None,
-    looks: tuple[Array, Callable] | None = None,
+    observe_at: tuple[Array, Callable] | None = None,
 ) -> tuple[PyTree, Clock, Array, Array | None]:
     """Integrate dy/dt = field(t, y) over `span` with adaptive steps.
 
@@ -146,13 +146,13 @@ def adaptive(
 
     - `field`: the right-hand side, a function of time and state.
     - `norm`: the norm of the scaled error, a function of a pytree like `y`.
-    - `until`: a function of the state; the end is where it falls to zero, if that is before the end of the span. It
-      is looked at after every step, and the zero is found on the solver's interpolation of that step.
-    - `looks`: times from the beginning of the span on, in increasing order, and a function of the state whose values
-      are wanted there, a vector.
+    - `until`: an event function of the state; integration ends where it falls to zero, if that is before the end of
+      the span. It is evaluated after every step, and its zero is found on the solver's interpolation of that step.
+    - `observe_at`: times counted from the beginning of the span, in increasing order, and a function of the state
+      that returns the vector to record at these times.
 
-    **Returns:** the state at the end, the clock there, a status, and the values at `looks`. Those of times behind the
-    end mean nothing.
+    **Returns:** the state at the end, the clock there, a status, and the values recorded by `observe_at`. The values
+    at times after the end are meaningless.
     """
     # Time runs from 0 within a block, so that the smallest step does not depend on how long the run is.
     start = clock.position
@@ -185,12 +185,12 @@ def adaptive(
     solver = SOLVERS[integrator.solver]()
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(shifted),
-        solver if looks is None else Watching(solver, *looks),
+        solver if observe_at is None else Observing(solver, *observe_at),
         t0=0.0,
         t1=span,
         dt0=None,
         y0=y,
-        saveat=diffrax.SaveAt(t1=True, controller_state=True, solver_state=looks is not None),
+        saveat=diffrax.SaveAt(t1=True, controller_state=True, solver_state=observe_at is not None),
         stepsize_controller=_Remember(pid, first, integrator.rtol, integrator.atol, norm),
         adjoint=diffrax.ForwardMode(),
         max_steps=integrator.max_steps,
@@ -200,8 +200,8 @@ def adaptive(
     end = jax.tree.map(lambda leaf: leaf[-1], solution.ys)
     gone = span if until is None else solution.ts[-1]
     status = _status(solution.result, lambda: shifted(gone, end, None), end, y)
-    seen = None if looks is None else solution.solver_state[1]
-    return end, Clock(start + gone, solution.controller_state[1]), status, seen
+    observed = None if observe_at is None else solution.solver_state[1]
+    return end, Clock(start + gone, solution.controller_state[1]), status, observed
 
 
 def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callable) -> Float[Array, ""]:

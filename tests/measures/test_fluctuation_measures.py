@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reference import autoregressive
 
-from curlflow.measures import moments
+from curlflow.measures import moments, window
 from curlflow.measures.autocorrelation import (
     autocorrelation,
     autocovariance,
@@ -17,7 +17,7 @@ from curlflow.measures.autocorrelation import (
 )
 from curlflow.measures.order_parameter import layer_order_parameters, order_parameter
 from curlflow.measures.pca import principal_components
-from curlflow.measures.window import SLOTS, places_ahead, snapshot_places
+from curlflow.measures.window import SLOTS, Schedule, places_ahead, snapshot_places
 
 pytestmark = pytest.mark.quick
 
@@ -166,6 +166,19 @@ def test_every_sample_is_a_snapshot_or_one_of_each_row():
         assert ahead.size == SLOTS
         rest = places[done // 7 :][:SLOTS]
         np.testing.assert_array_equal(done + 7 * np.arange(rest.size) + ahead[: rest.size] - 1, rest)
+
+
+@pytest.mark.parametrize(
+    ("former", "name"), [("Watched", "Observed"), ("opened", "open_window"), ("watched", "observe_window")]
+)
+def test_the_former_names_of_a_window_warn(former, name):
+    with pytest.warns(DeprecationWarning, match=f"is now {name}"):
+        assert getattr(window, former) is getattr(window, name)
+
+
+def test_the_former_name_of_segments_warns():
+    with pytest.warns(DeprecationWarning, match="is now Schedule.segments"):
+        assert Schedule(10, 2, 1, 3).pieces == 3
 
 
 # Order parameter

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...measures.recording import Recorded
 from ...status import Status
-from ...systems.crossing import Reached, flow_until, pieces_until
+from ...systems.crossing import Reached, flow_until, segments_until
 from ...tasks import Samples
 from ..runs import as_numpy, threads
 from ..train.records import Plan, Stop, TrainingRun
@@ -159,7 +159,7 @@ def _next(run: ConvergenceRun, plan: Plan) -> Recorded:
 def _sought(run: ConvergenceRun, span: Any, pieces: int, parts: int) -> Reached:
     """The crossing sought over `pieces` times `span`, each in `parts`."""
     shorter = span / parts if run.system.continuous else np.int64(span)
-    return pieces_until(*_fixed(run), np.asarray(shorter), np.asarray(pieces * parts))
+    return segments_until(*_fixed(run), np.asarray(shorter), np.asarray(pieces * parts))
 
 
 def _fixed(run: ConvergenceRun) -> tuple[Any, ...]:

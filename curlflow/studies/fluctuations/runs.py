@@ -1,4 +1,4 @@
-"""The runs behind `curlflow.fluctuations`: a transient, then a window that is looked at."""
+"""The runs behind `curlflow.fluctuations`: a transient, then a window that is observed."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from ...measures.lyapunov import TangentState, transient_blocks
-from ...measures.window import Schedule, Watched, Window, opened, places_ahead, watched
+from ...measures.window import Observed, Schedule, Window, observe_window, open_window, places_ahead
 from ...status import Status
 from ...systems import AbstractSystem
 from ...tangents import size
@@ -20,10 +20,10 @@ from ..runs import Progress, Run, as_numpy, paced, side_by_side
 from .options import FluctuationOptions
 
 ITERATIONS = 100
-"""Iterations of a map that are done at once before the window."""
+"""Iterations of a map in one block before the window."""
 LEAD = 30.0
-"""Units of time before the window of a flow in which its solver takes the steps of the window already. Longer steps
-leave larger errors, which would relax, in fast directions, before the eyes of who looks for small fluctuations."""
+"""Units of time before the window of a flow in which its solver already takes the steps of the window. Longer steps
+leave larger errors, whose relaxation along fast directions would otherwise contaminate small fluctuations."""
 
 
 class Entries(eqx.Module):
@@ -77,14 +77,14 @@ class WindowRun(Run):
         """Where it stands before the window."""
         return as_numpy(TangentState(self.state, None, self.clock, self.status.value))
 
-    def take(self, seen: Watched) -> None:
-        """Note what some blocks have shown."""
-        number, shots = int(seen.number), int(seen.shots)
-        self.records[self.done : self.done + number] = seen.records[:number]
-        leaves = [leaf[:shots].reshape(shots, -1) for leaf in jax.tree.leaves(seen.snapshots)]
+    def take(self, observed: Observed) -> None:
+        """Keep what was observed over some blocks."""
+        number, shots = int(observed.number), int(observed.shots)
+        self.records[self.done : self.done + number] = observed.records[:number]
+        leaves = [leaf[:shots].reshape(shots, -1) for leaf in jax.tree.leaves(observed.snapshots)]
         self.snapshots[self.shots : self.shots + shots] = np.concatenate(leaves, axis=1)
-        self.window, self.shots, self.done = seen.window, self.shots + shots, int(seen.window.done)
-        self.status = Status(int(seen.window.status))
+        self.window, self.shots, self.done = observed.window, self.shots + shots, int(observed.window.done)
+        self.status = Status(int(observed.window.status))
 
     @property
     def mean(self) -> Float[np.ndarray, " numbers"]:
@@ -112,8 +112,8 @@ def run_all(
     def compiled() -> None:
         span = np.asarray(first.system.span(0.0))
         jax.block_until_ready(transient_blocks(first.system, first.here, span, np.asarray(0)))
-        window = as_numpy(opened(first.wide_system.state, first.wide_system.clock()))
-        jax.block_until_ready(_watched(first.wide_system, entries, window, schedule, options, 0))
+        window = as_numpy(open_window(first.wide_system.state, first.wide_system.clock()))
+        jax.block_until_ready(_observed(first.wide_system, entries, window, schedule, options, 0))
 
     return side_by_side(
         lambda r, report: _run(r, options, schedule, entries, report), runs, progress, compiled=compiled
@@ -128,16 +128,16 @@ def _schedule(system: AbstractSystem, options: FluctuationOptions) -> Schedule:
     return Schedule(np.asarray(options.samples), np.asarray(options.every), np.asarray(span), int(segments))
 
 
-def _watched(
+def _observed(
     system: AbstractSystem,
     entries: Entries,
     window: Window,
     schedule: Schedule,
     options: FluctuationOptions,
     blocks: int,
-) -> Watched:
+) -> Observed:
     places = places_ahead(options.shown, options.every, int(window.done))
-    return watched(system, entries, window, schedule, places, np.asarray(schedule.group), np.asarray(blocks))
+    return observe_window(system, entries, window, schedule, places, np.asarray(schedule.group), np.asarray(blocks))
 
 
 def _run(
@@ -146,13 +146,13 @@ def _run(
     yield from _transient(r, options, report)
     if r.status != Status.completed:
         return
-    r.window = as_numpy(opened(r.expand(r.state), r.clock))
+    r.window = as_numpy(open_window(r.expand(r.state), r.clock))
     r.records = np.empty((options.samples, options.weights))
     r.snapshots = np.empty((options.shown.size, r.numbers))
     blocks = math.ceil(options.samples / (schedule.group * options.every))
 
     def sampled(take: int) -> int:
-        r.take(as_numpy(_watched(r.wide_system, entries, r.window, schedule, options, take)))
+        r.take(as_numpy(_observed(r.wide_system, entries, r.window, schedule, options, take)))
         return take
 
     yield from paced(r, blocks, schedule.most_blocks, sampled, report, "window")

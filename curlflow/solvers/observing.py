@@ -1,6 +1,6 @@
-"""What is seen of a flow at chosen times while its solver goes on with steps of its own.
+"""Observation of a flow at chosen times that leaves the steps of its solver unchanged.
 
-diffrax's `SaveAt(ts=…)` does this too, but it checks times that are only known when it runs by calling Python from
+diffrax's `SaveAt(ts=…)` does this too, but it checks times that are known only at run time by calling Python from
 compiled code, which JAX then cannot keep on disk.
 """
 
@@ -14,16 +14,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-class Watching(diffrax.AbstractWrappedSolver):
-    """Any solver of diffrax, with a look at its interpolation at `times`.
+class Observing(diffrax.AbstractWrappedSolver):
+    """Any solver of diffrax, whose interpolation is observed at `times`.
 
-    *State:* that of the solver, and what was seen, a row for each time: NaN until it is reached. A step that is
-    rejected leaves nothing behind, since diffrax then keeps the state from before.
+    *State:* that of the solver, and the observations, one row for each time, NaN until that time is reached. A
+    rejected step leaves nothing behind, since diffrax then keeps the previous state.
 
     **Attributes:**
 
-    - `times`: when to look, in increasing order; infinite for rows that are not used.
-    - `observe`: a function of the state, with a vector as result.
+    - `times`: when to observe, in increasing order; infinite for rows that are not used.
+    - `observe`: a function of the state that returns a vector.
     """
 
     solver: diffrax.AbstractSolver
@@ -32,7 +32,7 @@ class Watching(diffrax.AbstractWrappedSolver):
 
     def __init__(self, solver, times, observe):
         if isinstance(solver, diffrax.AbstractRungeKutta):
-            # `ForwardMode` does the same, but only to a solver whose own field this is.
+            # `ForwardMode` does the same, but only for a Runge–Kutta solver that is not wrapped.
             solver = eqx.tree_at(lambda s: s.scan_kind, solver, "lax", is_leaf=lambda x: x is None)
         self.solver, self.times, self.observe = solver, times, observe
 
@@ -66,21 +66,21 @@ class Watching(diffrax.AbstractWrappedSolver):
         return self.solver.init(terms, t0, t1, y0, args), jnp.full((self.times.size, width), jnp.nan)
 
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
-        inner, seen = solver_state
+        inner, observed = solver_state
         y1, error, dense, inner, result = self.solver.step(terms, t0, t1, y0, args, inner, made_jump)
-        seen = self._with_looks(self.interpolation_cls(t0=t0, t1=t1, **dense), t0, t1, seen)
-        return y1, error, dense, (inner, seen), result
+        observed = self._with_observations(self.interpolation_cls(t0=t0, t1=t1, **dense), t0, t1, observed)
+        return y1, error, dense, (inner, observed), result
 
-    def _with_looks(self, interpolation: Any, t0: Any, t1: Any, seen: Array) -> Array:
-        """`seen`, with the rows of all times after t0 and up to t1."""
+    def _with_observations(self, interpolation: Any, t0: Any, t1: Any, observed: Array) -> Array:
+        """`observed`, with the rows of all times after t0 and up to t1."""
 
         def before_end(carry):
             row, _ = carry
             return (row < self.times.size) & (self.times[row] <= t1)
 
-        def look(carry):
-            row, seen = carry
-            return row + 1, seen.at[row].set(self.observe(interpolation.evaluate(self.times[row])))
+        def record(carry):
+            row, observed = carry
+            return row + 1, observed.at[row].set(self.observe(interpolation.evaluate(self.times[row])))
 
         first = jnp.searchsorted(self.times, t0, side="right")
-        return jax.lax.while_loop(before_end, look, (first, seen))[1]
+        return jax.lax.while_loop(before_end, record, (first, observed))[1]
