@@ -33,9 +33,9 @@ from .symbolic import c as ratio
 def phase_boundary(c: Any, layer: Any = "inputs") -> Any:
     """`phase_boundary(0.5, "inputs")` is the fraction of flipped inputs at which a solution loses stability.
 
-    **Returns:** the critical fraction in the shape of `c`, a number for a number. NaN where the solution is stable
-    for every fraction, 0 where it is unstable for every positive one. For the inputs that is c < 1/4 and c ≥ 2/3;
-    for hidden units neither occurs.
+    **Returns:** the critical fraction in the shape of `c`, a scalar for a scalar. It is NaN where the solution is
+    stable for every fraction, 0 where it is unstable for every positive one. For the inputs these ranges are c < 1/4
+    and c ≥ 2/3; for hidden units neither occurs.
 
     **Arguments:**
 
@@ -45,7 +45,7 @@ def phase_boundary(c: Any, layer: Any = "inputs") -> Any:
     **Description:** the parameter of the rational curve (random.5) is a root of a polynomial with coefficients linear
     in c. These are evaluated in exact arithmetic, so that no digits are lost at the ends of the curve.
 
-    **Raises:** `ValueError` for values out of range or another layer.
+    **Raises:** `ValueError` for values out of range or an unknown layer.
     """
     ratios = check_ratio(c)
     check_choice("layer", layer, LAYERS)
@@ -92,9 +92,9 @@ def phase_surface(c: Any, inputs: Any) -> Any:
     - `inputs`: fraction of flipped inputs α_h.
 
     **Description:** the maximum (random.6), bracketed between the point where the gap below the spectrum without
-    hidden flips reaches 0 and where it ends. At `inputs=0` it equals `phase_boundary(c, "hidden")`, and it is 0 from
-    `phase_boundary(c, "inputs")` on. For c > 1/4 it jumps at `inputs` = 0: the limit for few flipped inputs is
-    (2 − 3c)/8, and 0 from c = 2/3 on.
+    hidden flips reaches 0 and where it ends. At `inputs=0` it equals `phase_boundary(c, "hidden")`, and it is 0 for
+    `inputs` from `phase_boundary(c, "inputs")` on. For c > 1/4 it jumps at `inputs` = 0: the limit for few flipped
+    inputs is (2 − 3c)/8, and 0 from c = 2/3 on.
 
     **Raises:** `ValueError` for values out of range.
     """
@@ -116,7 +116,7 @@ def phase_surface(c: Any, inputs: Any) -> Any:
 def _end_of_gap(c: Float[np.ndarray, " n"], inputs: Float[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
     """The end of the gap below the spectrum at α_r → 0: ω + 1, and c x there; below 0 where nothing is stable."""
     without = FreeSum.of(c, inputs, 0.0)
-    pole = FreeSum(1 / c, 1 / c, inputs, 1 - inputs).first_pole()  # G = −1: the flipped part allows no further
+    pole = FreeSum(1 / c, 1 / c, inputs, 1 - inputs).first_pole()  # G = −1: the pole of the flipped part ends it
     end = np.minimum(lower_edge(without)[0], pole)
     return end, np.where(inputs * c > 1, -1.0, _reach(end, c, inputs))
 

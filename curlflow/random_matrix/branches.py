@@ -10,8 +10,8 @@ coefficients. Two facts make the choice of a root a theorem instead of a guess.
    intervals on which x′ > 0, the **edges are all the real critical values of x(ω)**, and none of them is spurious.
 
 The slope is x′ = 1 − F with F = −G′(ω) R′(G(ω)) > 0. Between its poles (where G = ±1) F has a single minimum, and it
-is monotone outside them. With two minima some 1/F₀ times the rates would open two gaps on either side of the maximum
-F₀ between them, with overlapping images, against 1.
+is monotone outside them. If F had two minima with a maximum F₀ between them, the rates divided by F₀ would open two
+gaps with overlapping images, which contradicts fact 1.
 
 To keep all digits where few units are flipped, ω is given by its distance δ = ω + 1 from the lower atom of D1. What
 lies near the upper one is found on the mirrored law, that of −H.
@@ -35,7 +35,7 @@ class FreeSum:
     **Arguments:** (numbers, or arrays of one shape)
 
     - `positive`, `negative`: the rates A and B.
-    - `minus`, `plus`: the fractions α_h and 1 − α_h of D1. Both, so that a tiny one keeps its digits.
+    - `minus`, `plus`: the fractions α_h and 1 − α_h of D1. Both are given, so that a tiny one keeps its digits.
     """
 
     positive: Any
@@ -74,15 +74,15 @@ class FreeSum:
         return fall / (lower * upper) / (lower * upper)  # the square of the product may overflow
 
     def _denominators(self, delta: Any) -> tuple[Any, Any, Any]:
-        """The factors of P = δ(δ − 2), the denominator of G, and −G′P². What cancels for want of an atom is one."""
+        """The factors of P = δ(δ − 2), the denominator of G, and −G′P². A factor that a missing atom cancels is 1."""
         lower, upper = np.where(self.minus > 0, delta, 1.0), np.where(self.plus > 0, delta - 2, 1.0)
         both = self.minus * self.plus
         return lower, upper, np.where(both > 0, (delta - 2 * self.minus) ** 2 + 4 * both, 1.0)
 
     def _terms(self, delta: Any, origin: Any) -> tuple[Any, Any, Any, Any]:
-        """1/((1 − G) P) and 1/((1 + G) P), or 0 where the rate is, P, and −G′P², at δ = `origin` + `delta`.
+        """1/((1 − G) P) and 1/((1 + G) P), each 0 where its rate is 0, then P and −G′P², at δ = `origin` + `delta`.
 
-        With `origin` at a pole the distance from it is exact.
+        If `origin` is a pole, the distance from it is exact.
         """
         # (1 ∓ G) P as products over their zeros: no differences of nearly equal numbers.
         factors = [np.where(np.isnan(p), 1.0, delta + (origin - np.nan_to_num(p))) for p in self.poles()]

@@ -1,8 +1,8 @@
 """Checks of the arguments that all functions of random matrices share.
 
 The ratio c and the fractions α_h and α_r are bounded such that the rates (1 − α_r)/c and α_r/c of equation (random.1)
-and their squares are floating-point numbers. A fraction of 0 is a case of its own: the limit of small fractions is
-another one where an eigenvalue splits off, so that tiny fractions are refused and not taken for 0.
+and their squares are floating-point numbers. A fraction of 0 is a separate case: where an eigenvalue splits off, the
+limit of small fractions differs from it. Tiny fractions are therefore refused rather than taken for 0.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ LONGEST = 80
 
 
 def quoted(value: Any) -> str:
-    """`value` for a message: arrays as the numbers in them, an array of one as that number, long texts cut."""
+    """`value` as text for a message: an array as its numbers, a single one as that number, long texts cut."""
     if isinstance(value, np.ma.MaskedArray):
         return "a masked array"
     try:
@@ -26,7 +26,7 @@ def quoted(value: Any) -> str:
             array = np.asarray(value)
             value = array.item() if array.size == 1 else array.tolist()
         text = repr(value)
-    except ValueError:  # Python does not write out whole numbers of thousands of digits
+    except ValueError:  # Python does not print integers of thousands of digits
         return "a very long number"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
@@ -34,7 +34,7 @@ def quoted(value: Any) -> str:
 def check_real(name: str, value: Any) -> Float[np.ndarray, "..."]:
     """`value` as a float64 array.
 
-    **Raises:** `ValueError` where it is no real number or array of finite real numbers, or a masked array.
+    **Raises:** `ValueError` where it is neither a finite real number nor an array of them, or is a masked array.
     """
     array = _real(value)
     if array is None:

@@ -37,7 +37,7 @@ class Density(NamedTuple):
 def spectral_density(x: Any, c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Density:
     """`spectral_density(x, 0.5, inputs=0.3).values` is the density of the eigenvalues of H at `x`.
 
-    **Returns:** `Density(values, atoms, masses)`. The integral of the density and the masses make 1. Where an edge
+    **Returns:** `Density(values, atoms, masses)`. The integral of the density and the masses sum to 1. Where an edge
     is at ±1 exactly (an atom about to form) the density diverges there.
 
     **Arguments:**
@@ -67,7 +67,7 @@ def spectral_distribution(x: Any, c: Any, *, inputs: Any = 0.0, hidden: Any = 0.
 
     **Returns:** the distribution function with the atoms, continuous from the right, in the shape of `x`.
 
-    **Arguments:** as of `spectral_density`.
+    **Arguments:** as for `spectral_density`.
 
     **Raises:** `ValueError` for values out of range.
     """

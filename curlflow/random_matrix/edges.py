@@ -2,8 +2,8 @@
 
 The gaps are the images of the intervals with x′(ω) > 0 (`branches`): one below the spectrum, one above, and one
 between two neighbouring poles of x(ω) wherever the minimum of F there is less than 1. There are no more than three of
-these, so the spectrum has at most four bands. x′ at ω = ±1 is 1 − 1/(c m) with m the weight of D1 there. Where it is
-positive ω = ±1 lies in a gap, and
+these, so the spectrum has at most four bands. x′ at ω = ±1 is 1 − 1/(c m) with m the weight of D1 there. Where this
+is positive, ω = ±1 lies in a gap, and
 
     the atom at ±1 has the mass m (1 − 1/(c m)) = m − 1/c.                                             (random.2)
 """
@@ -24,7 +24,7 @@ TOUCHING = 1e-12
 
 PRECISE = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps, "maxiter": 5000}
 STEP = 1e-30
-"""Of complex-step derivatives, relative to the distance from the pole."""
+"""Step of complex-step derivatives, relative to the distance from the pole."""
 
 
 class Atoms(NamedTuple):
@@ -44,7 +44,7 @@ class Gap(NamedTuple):
 def spectral_edges(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Float[np.ndarray, "bands 2"]:
     """`spectral_edges(0.5, inputs=0.3)` are the ends of the bands of the spectrum of H.
 
-    **Returns:** one row (lower, upper) for each of the one to four bands, in increasing order. Atoms are no bands;
+    **Returns:** one row (lower, upper) for each of the one to four bands, in increasing order. Atoms are not bands;
     see `spectral_atoms`.
 
     **Arguments:**
@@ -54,7 +54,8 @@ def spectral_edges(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Float[np.
     - `hidden`: fraction of flipped hidden units α_r.
 
     **Description:** all real critical values of x(ω), found in brackets on which x′ changes sign once. Bands that
-    touch, that is closer than 1e-12 max(1, |x|), are given as one. For α_h = α_r = 0 the edges are 1 + (1 ± 1/√c)².
+    touch, that is, are closer than 1e-12 max(1, |x|), are returned as one. For α_h = α_r = 0 the edges are
+    1 + (1 ± 1/√c)².
 
     **Raises:** `ValueError` for values out of range.
     """
@@ -68,7 +69,7 @@ def spectral_atoms(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Atoms:
     **Returns:** `Atoms(positions, masses)`, empty where there are none. An atom at +1 has the mass 1 − α_h − 1/c and
     one at −1 the mass α_h − 1/c, where these are positive (random.2).
 
-    **Arguments:** as of `spectral_edges`. (The atoms do not depend on `hidden`: the rank of the sum of both Wishart
+    **Arguments:** as for `spectral_edges`. (The atoms do not depend on `hidden`: the rank of the sum of both Wishart
     matrices does not.)
 
     **Raises:** `ValueError` for values out of range.
@@ -119,7 +120,7 @@ def is_stable(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
 def bands(law: FreeSum) -> list[tuple[float, float]]:
     """The ends of the bands of a law with scalar parameters, paired in the order of ω.
 
-    In that order they do not decrease; where a band is so narrow that rounding turns it round, it is a point.
+    In that order they do not decrease; where a band is so narrow that rounding reverses its ends, it is a point.
     """
     ends = [float(lower_edge(law)[1]), *(x for gap in inner_gaps(law) for x in gap.x)]
     ends = np.maximum.accumulate([*ends, -float(lower_edge(law.mirrored)[1])]).tolist()
@@ -131,7 +132,7 @@ def inner_gaps(law: FreeSum) -> list[Gap]:
     poles = [float(p) for p in law.poles() if not np.isnan(p)]
     found = []
     for index, (low, high) in enumerate(pairwise(poles)):
-        # Seen from the atom of D1 that a pole may be close to; on the mirrored law that is the upper one.
+        # Distances are from the atom of D1 that a pole may be close to: on the mirrored law, the upper one.
         if min(abs(low), abs(high)) <= min(abs(2 - low), abs(2 - high)):
             found.append(_gap(law, index))
         elif (gap := _gap(law.mirrored, len(poles) - 2 - index)) is not None:
@@ -140,7 +141,7 @@ def inner_gaps(law: FreeSum) -> list[Gap]:
 
 
 def _gap(law: FreeSum, index: int) -> Gap | None:
-    """The gap between the poles `index` and `index` + 1 of those that there are, if it is open.
+    """The gap between the poles `index` and `index` + 1 of those that exist, if it is open.
 
     Where a rate or a fraction is tiny, the minimum of F or an end is close to a pole, so places are given by their
     distance from the nearer of the two poles.
@@ -160,7 +161,7 @@ def _gap(law: FreeSum, index: int) -> Gap | None:
 def _place(function: Callable, law: FreeSum, start: tuple, end: tuple) -> tuple[float, float]:
     """(origin, distance) of the zero of a function that is negative at `start` and positive at `end`.
 
-    The two places are given alike. The origin of the zero is that of the half of the interval in which it lies.
+    `start` and `end` are such pairs too. The origin of the zero is that of the half of the interval in which it lies.
     """
     (low, first), (high, last) = start, end
     if low != high:
@@ -169,7 +170,7 @@ def _place(function: Callable, law: FreeSum, start: tuple, end: tuple) -> tuple[
             high, last = low, first + half
         else:
             low, first = high, last - half
-            if function(law, first, low) >= 0:  # the same place as before, rounded otherwise
+            if function(law, first, low) >= 0:  # the same place as before, rounded differently
                 return low, first
     return low, brentq(lambda distance: function(law, distance, low), first, last, **PRECISE)
 

@@ -50,7 +50,7 @@ def sample_matrix(
     - `size`: number of inputs M, at most 100,000.
     - `inputs`, `hidden`: fractions of flipped inputs and hidden units, of which the first ⌊fraction · number + 1e-9⌋
       are flipped.
-    - `law`: of the entries of W1, `"normal"` or `"uniform"`, of variance 1/M.
+    - `law`: the law of the entries of W1, `"normal"` or `"uniform"`, of variance 1/M.
     - `seed`: a whole number, or a `numpy.random.Generator` to draw from.
 
     **Raises:** `ValueError` for values out of range.
@@ -86,7 +86,7 @@ def sample_eigenvalues(
 
     **Returns:** one row for each sample, in increasing order.
 
-    **Arguments:** as of `sample_matrix`, and `samples`, the number of independent draws.
+    **Arguments:** as for `sample_matrix`, and `samples`, the number of independent draws.
 
     **Raises:** `ValueError` for values out of range.
     """
@@ -110,7 +110,7 @@ def smallest_eigenvalues(
 
     **Returns:** one row for each size, to be given to `extrapolate`.
 
-    **Arguments:** as of `sample_eigenvalues`, and `sizes`, numbers of inputs. Choose them such that the numbers of
+    **Arguments:** as for `sample_eigenvalues`, and `sizes`, numbers of inputs. Choose them such that the numbers of
     hidden and flipped units are whole: rounding shifts λ_min by up to a multiple of 1/M.
 
     **Raises:** `ValueError` for values out of range.
@@ -159,8 +159,8 @@ def extrapolate(sizes: Any, values: Any) -> Extrapolation:
 def finite_size_slope(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> float:
     """`finite_size_slope(0.5, inputs=0.3)` is the coefficient of M^(−2/3) in the mean of λ_min: 1.2065 κ^(−2/3).
 
-    **Returns:** the slope that `extrapolate` should find, by (random.7). NaN where λ_min is an atom, and
-    0 where an edge at ±1 is one about to form: the approach is faster there.
+    **Returns:** the slope that `extrapolate` should find, by (random.7). NaN where λ_min is an atom, and 0 where an
+    atom is about to form at an edge at ±1: the approach is faster there.
 
     **Arguments:** `c`, `inputs` and `hidden`, one number each.
 

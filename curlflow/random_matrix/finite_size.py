@@ -1,8 +1,7 @@
-"""Networks of finite width: how many flips does a solution bear, and with which probability is it lost?
+"""Networks of finite width: how many flips does a solution tolerate, and how probable is its instability?
 
 The phase boundary holds for M, N → ∞. The published phase diagrams go down to two inputs and two hidden units, with
-norms that are kept, from 250 samples and in steps of finite size. For one solution the verdict is that of the
-spectrum {μ} of
+fixed norms, 250 samples and steps of finite size. The stability of one solution is decided by the spectrum {μ} of
 
     K = Lᵀ (H − v uᵀ) L,    H = W1ᵀ D2 W1 + |w2|² D1,    Σ = L Lᵀ,                                     (random.8)
 
@@ -11,9 +10,9 @@ without a constraint. It is stable under the flow where Re μ > 0, and under upd
 |1 − ημ| < 1, for all μ that are not zero. Networks are drawn and judged one by one.
 
 Without a constraint K is symmetric and falls with every flip, so that a sampled network has one critical number of
-flips (of a flow; too large a step is lost at the other end of the spectrum, where flips help). On spheres K is not
-symmetric, and stability may come back; what is defined there is the share of networks that are unstable at a given
-number of flips.
+flips (this is for a flow; too large a step makes a solution unstable at the other end of the spectrum, where flips
+help). On spheres K is not symmetric, and stability may return; what is defined there is the share of networks that
+are unstable at a given number of flips.
 """
 
 from typing import Any, NamedTuple
@@ -32,7 +31,7 @@ INPUT_STD = 0.5**0.5
 class CriticalFraction(NamedTuple):
     """Median, 10 % and 90 % quantile, over networks, of the smallest unstable fraction of flips.
 
-    NaN where the network at that place of the order is stable for every fraction.
+    NaN where the network at that quantile is stable for every fraction.
     """
 
     median: Float[np.ndarray, "..."]
@@ -64,12 +63,13 @@ def probability_unstable(
 
     - `inputs`, `hidden`: widths M and N.
     - `flipped_inputs`, `flipped_hidden`: how many units of either layer are flipped.
-    - `samples`: how many networks of every pair of widths. The standard error of a share p is √(p (1 − p)/samples).
+    - `samples`: how many networks are drawn for every pair of widths. The standard error of a share p is √(p
+      (1 − p)/samples).
     - `constraint`: `"frobenius"` if both layers keep their norms, or `"none"`.
-    - `learning_rate`: η of the updates at which the solution may be lost besides; 0 for a flow.
+    - `learning_rate`: η of the updates, at which the solution may be unstable as well; 0 for a flow.
     - `data`: number of training samples that give Σ, drawn for every network; None for the population's Σ.
     - `law`, `scale`: of the weights, `"uniform"` U(±s/√fan-in) or `"normal"` with the standard deviation s/√fan-in.
-    - `input_std`: standard deviation of the inputs; of no effect on a flow.
+    - `input_std`: standard deviation of the inputs; it has no effect on a flow.
     - `seed`: a whole number, or a `numpy.random.Generator` to draw from. With a number, networks depend on it and on
       their widths alone.
 
@@ -116,16 +116,16 @@ def critical_fraction_at(
 
     **Returns:** `CriticalFraction`: median and quantiles over sampled networks of the smallest number of flips at
     which the solution is unstable, over the number of units, in the shape to which `inputs`, `hidden` and `flipped`
-    broadcast. NaN: stable for every fraction. 0: unstable without any flip, for updates. For large networks without
-    a constraint it tends to `phase_boundary`, and with `flipped` inputs to `phase_surface`.
+    broadcast. NaN means stable for every fraction; 0 means unstable without any flip, which only updates can be. For
+    large networks without a constraint it tends to `phase_boundary`, and with `flipped` inputs to `phase_surface`.
 
-    **Arguments:** as of `probability_unstable`, and
+    **Arguments:** as for `probability_unstable`, and
 
     - `layer`: whose signs are flipped one after the other, `"inputs"` or `"hidden"` units.
     - `flipped`: how many units of the other layer are flipped throughout.
 
-    **Description:** the number is found by bisection between no flips and all. On spheres, or with a learning rate,
-    a network may be unstable in between and stable again; bisection then gives one of the changes.
+    **Description:** the number is found by bisection between no flips and all. On spheres, or with a learning rate, a
+    network may become unstable and then stable again; bisection then finds one of the changes.
 
     **Raises:** `ValueError` for values out of range.
     """

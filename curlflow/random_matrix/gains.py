@@ -1,4 +1,4 @@
-"""Flipped units that learn with another gain g than −1: where the solution loses stability as g falls from 1.
+"""Flipped units that learn with a gain g other than −1: where the solution loses stability as g falls from 1.
 
 With D1 = diag(1 or g) over the inputs and D2 = diag(1 or g) over the hidden units, H = W1ᵀ D2 W1 + D1 is for large
 networks again a free sum, whose law follows from
@@ -6,9 +6,9 @@ networks again a free sum, whose law follows from
     x(ω) = ω + R(G(ω)),    G(ω) = (1 − α_h)/(ω − 1) + α_h/(ω − g),
     R(z) = (1 − α_r)/c · 1/(1 − z) + α_r/c · g/(1 − g z),                                              (random.9)
 
-where for g = −1 it is `branches`. Below its first pole x rises to a single maximum, the lower edge of the spectrum,
-by the same argument as there. The atom at g has the mass α_h − 1/c. Both fall with g, so that there is one critical
-gain.
+which for g = −1 is that of `branches`. Below its first pole x rises to a single maximum, the lower edge of the
+spectrum, by the same argument as there. The atom at g has the mass α_h − 1/c. Both fall with g, so that there is one
+critical gain.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from scipy.optimize import brentq, minimize_scalar
 from .checks import check_fraction, check_ratio
 
 LOWEST = -1e6
-"""Gains below this are not looked at."""
+"""Gains below this are not searched."""
 
 
 def critical_gain(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:

@@ -11,7 +11,7 @@ from .ensembles import LAWS, MOST_SAMPLES, generator
 
 CONSTRAINTS = ("none", "frobenius")
 NEUTRAL, ROUNDING = 1e-10, 1e-13
-"""Eigenvalues count as zero below this share of the largest modulus, or of what K is the difference of."""
+"""Eigenvalues count as zero below `NEUTRAL` times the largest modulus, or `ROUNDING` times the terms of K."""
 
 
 class Solution(NamedTuple):
@@ -42,7 +42,7 @@ class Solution(NamedTuple):
 
 
 class Ensemble(NamedTuple):
-    """What networks are drawn from, but for their widths, and how they are judged."""
+    """How networks are drawn, except for their widths, and how their stability is decided."""
 
     samples: int
     constraint: str
@@ -54,7 +54,7 @@ class Ensemble(NamedTuple):
     seed: Any
 
     def solutions(self, inputs: int, hidden: int) -> Iterator[Solution]:
-        """Networks of given widths: the same for a seed, whatever else is drawn."""
+        """Networks of given widths; they depend on the seed alone, whatever else is drawn."""
         seed = self.seed
         own = isinstance(seed, np.random.Generator)
         rng = seed if own else np.random.default_rng([int(seed), inputs, hidden])
@@ -68,7 +68,7 @@ class Ensemble(NamedTuple):
         return self.scale / np.sqrt(shape[1]) * unit
 
     def _root(self, rng: np.random.Generator, inputs: int) -> np.ndarray:
-        """L with the second moments L Lᵀ of the inputs: of the population, or of as many samples as there are."""
+        """L with the second moments L Lᵀ of the inputs: those of the population, or of `data` samples."""
         if self.data is None:
             return self.input_std * np.eye(inputs)
         x = self.input_std / np.sqrt(self.data) * rng.normal(size=(self.data, inputs))
@@ -98,17 +98,17 @@ def _contracts(k: Float[np.ndarray, "k k"], step: float) -> bool:
 
 
 def _expands(k: Float[np.ndarray, "k k"], solution: Solution) -> bool:
-    """Whether trace or determinant tell that some Re μ < 0, which is as much cheaper, and happens as often."""
+    """Whether trace or determinant shows that some Re μ < 0, which costs as little, and succeeds about as often."""
     if np.trace(k) < -ROUNDING * solution.scale * len(k):
         return True
-    # Eigenvalues that are not real come in pairs. With one hidden unit on its sphere there is one of zero.
+    # Eigenvalues that are not real come in pairs. With one hidden unit on its sphere one eigenvalue is zero.
     return bool(solution.w2.size > 1 and np.linalg.slogdet(k).sign < 0)
 
 
 def checked_ensemble(
     samples: Any, constraint: Any, learning_rate: Any, data: Any, law: Any, scale: Any, input_std: Any, seed: Any
 ) -> Ensemble:
-    """An ensemble from arguments of the user's.
+    """An ensemble from the user's arguments.
 
     **Raises:** `ValueError` for values out of range.
     """

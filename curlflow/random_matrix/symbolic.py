@@ -74,7 +74,7 @@ def resolvent_polynomial(inputs: Any = None, hidden: Any = None) -> sp.Poly:
     sign is missing (`inputs` 0 or 1, or `hidden` 0 or 1), and 2, the Marchenko–Pastur law, where two are. Derived
     when it is first called (a fraction of a second) and kept.
 
-    **Raises:** `ValueError` for what is no number from 0 to 1.
+    **Raises:** `ValueError` for anything but a number from 0 to 1.
     """
     return _resolvent(_exact("inputs", inputs, alpha_h), _exact("hidden", hidden, alpha_r))
 
@@ -127,7 +127,7 @@ def boundary_curve(layer: Any) -> Curve:
     α_r = 0, x(ω) = 0 gives c and then x′(ω) = 0 is linear in α_h. The ends are α_h = 1 and α_h = 0 for the inputs,
     c → 0 and c → ∞ for the hidden units.
 
-    **Raises:** `ValueError` for another layer.
+    **Raises:** `ValueError` for an unknown layer.
     """
     return _boundary(check_choice("layer", layer, LAYERS))
 
