@@ -25,7 +25,7 @@ class AbstractConstraint(eqx.Module):
 
     @abstractmethod
     def codimension(self, state: State) -> int:
-        """How many dimensions the constraint takes away."""
+        """How many dimensions the constraint removes."""
 
     @abstractmethod
     def tangent(self, state: State, velocity: State) -> State:
@@ -52,14 +52,14 @@ class Free(AbstractConstraint):
 class FrobeniusSpheres(AbstractConstraint):
     """‖Wₗ‖_F = rₗ for every layer (every array leaf of the state).
 
-    tangent: F − W ⟨W, F⟩ / ⟨W, W⟩ with the *current* norm: dividing by r² in its place makes the sphere
-    unstable. retraction: r W / ‖W‖.
+    tangent: F − W ⟨W, F⟩ / ⟨W, W⟩ with the *current* norm: dividing by r² instead makes the sphere unstable.
+    retraction: r W / ‖W‖.
 
     **Arguments:**
 
     - `radii`: one radius per leaf, as `FrobeniusSpheres.through(state)` reads them off a state.
 
-    **Raises:** `ValueError` for radii that are no list of finite numbers from 0.
+    **Raises:** `ValueError` for radii that are not a list of finite numbers from 0.
     """
 
     radii: tuple[Scalar, ...]
@@ -89,7 +89,7 @@ class FrobeniusSpheres(AbstractConstraint):
 
 
 def _listed(field: str, given: Any, required: str) -> list[Any]:
-    """A list with something for every layer."""
+    """A list with one entry for every layer."""
     iterable = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
     listed = list(given) if iterable else []
     if not listed:
@@ -106,13 +106,13 @@ def _is_radius(value: Any) -> bool:
 class Masked(AbstractConstraint):
     """wᵢⱼ = 0 for every missing synapse, within another constraint: P ∘ (inner constraint), P = the mask.
 
-    tangent: P T P v, with T the inner projection at P w. retraction: the inner one of P w. codimension: the number
-    of missing synapses more than the inner one.
+    tangent: P T P v, with T the inner projection at P w. retraction: the inner one of P w. codimension: that of the
+    inner constraint plus the number of missing synapses.
 
     P T P is the orthogonal projection onto the intersection of both tangent spaces, because P and T commute. On the
-    spheres T = 1 − Σₗ wₗ wₗᵀ/‖wₗ‖², and P wₗ = wₗ makes P T = P − Σₗ wₗ wₗᵀ/‖wₗ‖² = T P; without a constraint
-    T = 1. (A constraint whose T does not commute with P may not be given as `within`.) Missing synapses are cut out
-    rather than multiplied by zero, so that they stay exactly 0 even where a rule gives them an infinite velocity.
+    spheres T = 1 − Σₗ wₗ wₗᵀ/‖wₗ‖², and P wₗ = wₗ makes P T = P − Σₗ wₗ wₗᵀ/‖wₗ‖² = T P; without a constraint T = 1.
+    (A constraint whose T does not commute with P may not be given as `within`.) Missing synapses are set to zero
+    rather than multiplied by it, so that they stay exactly 0 even where a rule gives them an infinite velocity.
 
     ```python
     constraint = Masked([np.array([[True, False], [True, True]]), np.ones((1, 2), bool)], Free())
@@ -124,7 +124,7 @@ class Masked(AbstractConstraint):
       where a synapse is missing.
     - `within`: `Free()`, or `FrobeniusSpheres(radii)`, with the radii of the masked layers.
 
-    **Raises:** `ValueError` for masks that are not boolean arrays, a constraint within that is masked itself, and,
+    **Raises:** `ValueError` for masks that are not boolean arrays, a constraint `within` that is itself masked, and,
     on use, for a state of other shapes.
     """
 

@@ -1,10 +1,10 @@
-"""What a student learns from: samples of a teacher, or the second moments that are enough for linear networks.
+"""What a student learns from: samples of a teacher, or the second moments, which suffice for linear networks.
 
-A rule that is driven by the error needs no more of a task than a pair (X, E): presynaptic inputs
-(inputs × samples) and errors (outputs × samples) whose products, summed over the samples, are the means of
-equation (2) of docs/model.md. For samples that is X and (ŷ − y)/n. For a linear network every such mean
-contains ⟨e xᵀ⟩ = (W_L…W_1 − V) Σ and nothing else of the data, so that one *virtual sample* per output does
-the same: X = Σ (W_L…W_1 − V)ᵀ with the errors I; equation (3). A step then costs the same for any n.
+A rule that is driven by the error needs only a pair (X, E) from a task: presynaptic inputs (inputs × samples) and
+errors (outputs × samples) whose products, summed over the samples, are the means of equation (2) of docs/model.md.
+For samples this pair is X and (ŷ − y)/n. For a linear network every such mean depends on the data through
+⟨e xᵀ⟩ = (W_L…W_1 − V) Σ alone, so that one *virtual sample* per output gives the same means: X = Σ (W_L…W_1 − V)ᵀ
+with the errors I; equation (3). A step then costs the same for any n.
 
 Other rules ask for the moments themselves: products with Σ = ⟨x xᵀ⟩, and ⟨e eᵀ⟩. Every task that has data gives them.
 """
@@ -52,12 +52,12 @@ class AbstractTask(eqx.Module):
         """½ · mean over samples of |ŷ − y|², summed over the outputs."""
 
     def transposed(self, inputs: Inputs) -> Float[Array, "samples inputs"] | Float[np.ndarray, "samples inputs"]:
-        """The transpose of `inputs`, which must be those of `residuals`: a task may have it ready."""
+        """The transpose of `inputs`, which must be those of `residuals`: a task may hold it already."""
         return inputs.T
 
 
 class AbstractDataTask(AbstractTask):
-    """A task with data, known by their second moments at least."""
+    """A task with data, of which at least the second moments are known."""
 
     @abstractmethod
     def times_covariance(self, vectors: Any) -> Any:
@@ -100,7 +100,7 @@ class Samples(AbstractSampleTask):
     """Inputs `x` (inputs × samples) with targets `y` (outputs × samples).
 
     `rows` may be a copy of the inputs as samples × inputs. A gradient multiplies by the inputs from both sides, and
-    takes a quarter less time if both lie in memory as they are read.
+    takes a quarter less time if both copies are stored in the order in which they are read.
     """
 
     x: Inputs

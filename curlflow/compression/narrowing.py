@@ -1,16 +1,16 @@
 """Wide linear hidden layers as narrow ones, without approximation; equation (7) of docs/model.md.
 
 Let Q be orthogonal and mix only hidden units with identical gains on all their synapses. Then W_in → Q W_in,
-W_out → W_out Qᵀ, B → B Qᵀ (and B → Q B for a feedback matrix that ends at the layer) leaves the output as it is and
-turns the velocity of the rule along: F(Q·W) = Q·F(W). The Frobenius norms stay. Within a group of N_s units choose Q
-by the QR factorisation of
+W_out → W_out Qᵀ, B → B Qᵀ (and B → Q B for a feedback matrix that ends at the layer) leaves the output unchanged and
+turns the velocity of the rule in the same way: F(Q·W) = Q·F(W). The Frobenius norms do not change. Within a group of
+N_s units choose Q by the QR factorisation of
 
     [W_in | W_outᵀ | Bᵀ] = Q R.                                                                        (7)
 
-All but the first r rows (r: the number of columns) then have weights and feedback zero, and stay so, because their
-velocity is zero: the r first units follow the same equations on their own. Bᵀ is there for fixed feedback only, where
-dW_in/dt lies in the span of its columns; of a feedback matrix that ends at the layer only the part in the span
-is ever used, and it needs no columns.
+All but the first r rows (r: the number of columns) then have weights and feedback zero, and keep them, because their
+velocity is zero: the first r units follow the same equations on their own. Bᵀ enters for fixed feedback only, where
+dW_in/dt lies in the span of its columns; of a feedback matrix that ends at the layer only the part in the span is
+ever used, and it needs no columns.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,8 @@ class Compression:
 
     - `network`, `rule`, `constraint`: the narrow ones.
     - `wide_rule`: the rule of the wide network.
-    - `rotations`: for every hidden layer a `curlflow.compression.rotations.Rotation`, or None where it is as it was.
+    - `rotations`: for every hidden layer a `curlflow.compression.rotations.Rotation`, or None where the layer is
+      unchanged.
     """
 
     network: Feedforward
@@ -62,7 +63,7 @@ class Compression:
 
     @property
     def layout(self) -> tuple[tuple[tuple[int, int], ...] | None, ...]:
-        """For every hidden layer the sizes of the groups, wide and narrow; None where it is as it was."""
+        """For every hidden layer the sizes of the groups, wide and narrow; None where the layer is unchanged."""
         groups = (None if r is None else r.groups for r in self.rotations)
         return tuple(None if g is None else tuple((len(part.units), part.width) for part in g) for g in groups)
 
@@ -99,7 +100,7 @@ class Compression:
         return network.with_weights(_turned(network.weights, self.rotations, Rotation.narrow))
 
     def with_idle_units(self) -> "Compression":
-        """The same with a unit without synapses for every group that got narrower; see `sectors`."""
+        """The same with an idle unit, one without synapses, for every group that got narrower; see `sectors`."""
         rotations = tuple(None if r is None else r.with_idle_units() for r in self.rotations)
         idle = [0, *(0 if r is None else len(r.idle) for r in rotations), 0]
         weights = [np.pad(w, ((0, idle[i + 1]), (0, idle[i]))) for i, w in enumerate(self.network.weights)]
@@ -123,7 +124,7 @@ def compress(
     ```
 
     **Returns:** a `Compression`, or None where no layer gets smaller: hidden units that are not linear, constraints
-    other than `Free` and `FrobeniusSpheres`, rules that are not known to rotate with the hidden units (see
+    other than `Free` and `FrobeniusSpheres`, rules not known to rotate with the hidden units (see
     `curlflow.rules.AbstractLearningRule`), gains drawn synapse by synapse, and layers that are narrow already.
 
     **Arguments:**
@@ -132,8 +133,8 @@ def compress(
     - `rule`: one with `rotates_with_hidden_units`, such as gradient descent or feedback alignment, or flips of it.
     - `constraint`: on the weights; radii stay as they are.
     - `extra`: one array (units × k) per hidden layer, or None in its place: further columns whose span is kept, for
-      example those of other weights that `rotate` shall take over exactly.
-    - `pad`: fill up with units without synapses, which stay so, to a width that depends on the shapes and on `kinds`
+      example those of other weights that `rotate` is to reproduce exactly.
+    - `pad`: add units that have no synapses, and keep none, up to a width that depends on the shapes and on `kinds`
       alone, min(N, `kinds` · r): one compiled program then serves any number of flips.
     - `kinds`: how many different gains the units of a layer can have. Default: 2 for flipped rules, otherwise 1.
 
@@ -160,7 +161,7 @@ def compress(
 
 
 def _rows(turn: Rotation | None, units: Units, width: int) -> Rows:
-    """The rows of Q of some units, those of the identity for a layer that is as it was."""
+    """The rows of Q of some units, or those of the identity for a layer that is unchanged."""
     return np.eye(width)[units] if turn is None else turn.rows(units)
 
 

@@ -17,7 +17,7 @@ Rows = Float[np.ndarray, "_ _"]
 Units = Int[np.ndarray, " _"]
 
 CHUNK = 4096
-"""Rows that are factorised at once: they stay in the cache, which makes tall factorisations several times faster."""
+"""Rows that are factorised together: they stay in the cache, which makes tall factorisations several times faster."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Group:
 
     @property
     def part(self) -> slice:
-        """Where they are."""
+        """The narrow units that stand for the group."""
         return slice(self.first, self.first + self.width)
 
 
@@ -49,8 +49,8 @@ class Rotation:
     **Attributes:**
 
     - `units`, `width`: how many there are, and how many stand for them.
-    - `groups`: in the order of the narrow layer; units behind the last group have no synapses (weights of 0).
-    - `idle`: for each of the last units, without synapses as well, the group whose gains it has.
+    - `groups`: in the order of the narrow layer; units after the last group have no synapses (weights of 0).
+    - `idle`: for each of the last units, which have no synapses either, the group whose gains it has.
     """
 
     units: int
@@ -109,9 +109,9 @@ def rotation(columns: Rows, groups: list[Units], width: int | None = None) -> Ro
 
     **Arguments:**
 
-    - `columns`: whose span is kept, within every group.
+    - `columns`: the columns whose span is kept, within every group.
     - `groups`: the units of every group, in increasing order.
-    - `width`: of the narrow layer, if larger than needed: the rest is filled with units without synapses.
+    - `width`: the width of the narrow layer, if larger than needed; the rest is filled with units without synapses.
     """
     units, r = columns.shape
     needed = sum(min(len(group), r) for group in groups)
@@ -130,7 +130,7 @@ def tall_basis(columns: Rows) -> Rows:
     """Q of the QR factorisation of `columns` (units × r), r ≤ units.
 
     Chunks of rows are factorised on their own, and their triangles together (Demmel, Grigori, Hoemmen & Langou, SIAM
-    J. Sci. Comput. 34 (2012) A206): as exact as Householder reflections over all rows.
+    J. Sci. Comput. 34 (2012) A206): this is as accurate as Householder reflections over all rows.
     """
     units, r = columns.shape
     edges = np.linspace(0, units, max(1, units // max(CHUNK, 4 * r)) + 1).astype(int)

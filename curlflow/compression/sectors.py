@@ -43,8 +43,8 @@ class Sectors(eqx.Module):
     **Attributes:**
 
     - `owners`: for every array leaf of the state the sector of every entry, from 0.
-    - `dimensions`: of the sectors.
-    - `copies`: how often every sector stands in the full system.
+    - `dimensions`: the dimensions of the sectors.
+    - `copies`: how many times every sector occurs in the full system.
     """
 
     owners: tuple[Int[np.ndarray, "..."], ...]
@@ -74,12 +74,12 @@ class Sectors(eqx.Module):
         return sum(d * n for d, n in zip(self.dimensions, self.copies, strict=True))
 
     def of_tangents(self, exponents: int) -> Int[np.ndarray, " tangents"]:
-        """The sector of every tangent that is needed for so many leading exponents of the full system."""
+        """The sector of every tangent that is needed for this number of leading exponents of the full system."""
         needed = [min(d, -(-exponents // n)) for d, n in zip(self.dimensions, self.copies, strict=True)]
         return np.repeat(np.arange(len(needed)), needed)
 
     def copies_of_tangents(self, exponents: int) -> Int[np.ndarray, " tangents"]:
-        """How many exponents of the full system every tangent measures at once."""
+        """How many exponents of the full system every tangent measures."""
         return np.asarray(self.copies)[self.of_tangents(exponents)]
 
     def inside(self, system: AbstractSystem, exponents: int) -> "InSectors":
@@ -92,7 +92,7 @@ def _idle(rotation: Any) -> tuple[Any, ...]:
 
 
 class InSectors(eqx.Module):
-    """A system whose tangents stay in sectors: `system`, with every tangent cut to its own at the start of a block.
+    """A system whose tangents stay in sectors: every tangent is cut to its own at the start of a block.
 
     By itself every tangent would stay there. But a QR factorisation of all of them leaves rounding errors elsewhere,
     which would grow at the rates of the other sectors.
@@ -101,7 +101,7 @@ class InSectors(eqx.Module):
 
     - `system`: a flow or map whose tangent space splits.
     - `owners`: as in `Sectors`.
-    - `sector`: of every tangent.
+    - `sector`: the sector of every tangent.
     """
 
     system: AbstractSystem

@@ -1,4 +1,4 @@
-"""What a graph says of a network: widths, missing synapses, neuron types, rule signs, perhaps weights.
+"""What a graph says about a network: widths, missing synapses, neuron types, rule signs, perhaps weights.
 
 hₗ = φ((Pₗ ∘ Wₗ) hₗ₋₁) with Pₗ the mask of layer l, and a velocity Gₗ ∘ Fₗ with the gains Gₗ of equation (2) of
 docs/model.md: the sign belongs to the presynaptic neuron, unless a synapse has one of its own.
@@ -58,7 +58,7 @@ class Architecture:
 
     @property
     def has_signs(self) -> bool:
-        """Whether any synapse learns with another gain than 1."""
+        """Whether any synapse learns with a gain other than 1."""
         return any(bool(((g != 1) & m).any()) for g, m in zip(self.gains, self.masks, strict=True))
 
     def masked(self, weights: Any) -> list[Float[np.ndarray, "_ _"]]:
@@ -80,8 +80,8 @@ class Architecture:
         - `weights`: one array per layer (post × pre), 0 for missing synapses; `masked` makes them so. By default the
           weights of the edges.
 
-        **Raises:** `ValueError` for weights of other shapes, on missing synapses or not finite, and where neither
-        they nor the edges give any.
+        **Raises:** `ValueError` for weights of other shapes, on missing synapses or not finite, and where neither the
+        argument nor the edges give weights.
         """
         if weights is None and self.weights is None:
             raise ValueError("weights: the edges of the graph have none, so they must be given.")
@@ -93,7 +93,7 @@ class Architecture:
 
         **Arguments:**
 
-        - `network`: whose weights and activations to write into it.
+        - `network`: a network whose weights and activations are written into the graph.
         - `gains`: one array per layer, to write as `rule_sign` where they differ from what the graph says.
 
         **Raises:** `ValueError` for weights and gains of other shapes or not finite, and weights on missing synapses.
@@ -109,10 +109,10 @@ class Architecture:
         return graph
 
     def to_json(self) -> str:
-        """All that is computed with, in networkx's node-link format: the same text for the same network.
+        """All that enters a computation, in networkx's node-link format: the same text for the same network.
 
-        Read it by `networkx.node_link_graph(json.loads(text), edges="edges")`. Attributes of the user's own are left
-        out. Names are kept where JSON has them; `graph_names.json_names` says what becomes of the others.
+        Read it with `networkx.node_link_graph(json.loads(text), edges="edges")`. The user's own attributes are left
+        out. Names are kept where JSON has them; `graph_names.json_names` says how the others are replaced.
         """
         named = json_names(self.nodes)
         plain = nx.DiGraph()

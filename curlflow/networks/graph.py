@@ -49,11 +49,11 @@ def from_graph(graph: Any) -> Architecture:
       `rule_sign`; the graph may have `activation` and `output_activation`. Other attributes are kept.
 
     **Description:** neurons of a layer are numbered in the order in which the graph holds them. Neurons without
-    synapses are allowed; every layer must be joined to the next by at least one edge. Types set rule signs, they do
-    not force signs of weights (Dale's principle is not imposed).
+    synapses are allowed; every layer must be joined to the next by at least one edge. Types set rule signs; they do
+    not force the signs of weights (Dale's principle is not imposed).
 
     **Raises:** `ValueError` for undirected graphs and multigraphs, cycles, edges that do not lead to the next layer,
-    nodes without a layer, layers with gaps, unknown types and activations, weights and signs that are no finite
+    nodes without a layer, layers with gaps, unknown types and activations, weights and signs that are not finite
     numbers, weights on some edges only, and a `rule_sign` other than 1 on an output neuron, which no synapse leaves.
     """
     check_directed(graph)
@@ -147,14 +147,14 @@ def to_graph(
     - `gains`: one array per layer, as `SignFlipped` takes them: of shape (1, pre) they become `rule_sign` of neurons,
       otherwise of edges.
     - `masks`: one boolean array per layer (post × pre), False where there is no synapse. By default every pair of
-      neurons in consecutive layers is joined, also by weights that are 0.
+      neurons in consecutive layers is joined, even by weights that are 0.
     - `names`: for every layer, the names of its neurons, all different. By default x1, x2, … for inputs, h1, h2, …
       for hidden units (h1.1, h1.2, …, h2.1, … in several layers), y1, y2, … for outputs.
     - `types`: for every layer, `"excitatory"`, `"inhibitory"` or None for each neuron. An inhibitory neuron without a
       gain of its own is read back with rule sign −1.
 
     **Raises:** `ValueError` for gains, masks, names or types that do not fit the network, for weights that are not
-    finite, and for weights other than 0 where a mask says that there is no synapse.
+    finite, and for weights other than 0 where the masks have no synapse.
     """
     if not isinstance(network, Feedforward):
         raise ValueError(f"network: got {type(network).__name__}, required is a curlflow.networks.Feedforward.")

@@ -1,4 +1,4 @@
-"""What a graph must be to be a network: checks with one sentence each, before anything is made of it.
+"""The conditions for a graph to be a network, checked one by one, with a sentence for each that fails.
 
 Neurons are nodes with `layer` (0 = inputs), synapses are edges from one layer to the next; docs/graphs.md.
 """
@@ -21,7 +21,7 @@ Layers = tuple[tuple[Hashable, ...], ...]
 
 
 def check_directed(graph: Any) -> None:
-    """Refuse what is no simple directed graph."""
+    """Refuse anything but a simple directed graph."""
     if not isinstance(graph, nx.Graph):
         raise ValueError(f"graph: got {type(graph).__name__}, required is a networkx.DiGraph.")
     if graph.is_multigraph():
@@ -35,7 +35,7 @@ def check_directed(graph: Any) -> None:
 def checked_layers(graph: nx.DiGraph) -> Layers:
     """The neurons of every layer in the order of the graph's nodes.
 
-    **Raises:** `ValueError` for neurons without a layer, layers that are no whole numbers, and gaps between them.
+    **Raises:** `ValueError` for neurons without a layer, layers that are not whole numbers, and gaps between them.
     """
     layers: dict[int, list[Hashable]] = {}
     for node, data in graph.nodes(data=True):
@@ -91,7 +91,7 @@ def checked_type(node: Hashable, data: dict) -> str | None:
 
 
 def checked_number(field: str, value: Any, where: str) -> float:
-    """A finite real number, not in lower precision than double."""
+    """A finite real number in double precision."""
     if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
         value = np.asarray(value)[()]
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)

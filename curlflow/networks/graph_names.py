@@ -1,6 +1,6 @@
-"""Names of neurons in JSON: kept where JSON has them, replaced by a word that no other neuron has where it does not.
+"""Names of neurons in JSON: kept where JSON has them, otherwise replaced by a word that no other neuron has.
 
-A graph's names are any hashable objects. JSON carries strings, numbers and lists, which networkx reads as tuples.
+Names in a graph are any hashable objects. JSON carries strings, numbers and lists, which networkx reads as tuples.
 """
 
 import math
@@ -11,15 +11,15 @@ import numpy as np
 from .graph_checks import Layers
 
 Name = str | int | float | bool | tuple
-"""A name that comes back from JSON as it is."""
+"""A name that JSON returns unchanged."""
 
 
 def json_names(nodes: Layers) -> dict[Hashable, Name]:
     """For every neuron the name that stands for it in JSON, all different.
 
     **Description:** strings, finite numbers and flat tuples of them are kept. Nested tuples and bytes become their
-    `repr`, everything else "neuron 3 of layer 1", counted from 1 in its layer (the text of other objects need not be
-    the same in the next session). Where that is the name of another neuron, a prime is added.
+    `repr`; everything else becomes "neuron 3 of layer 1", counted from 1 within its layer (the text of other objects
+    need not be the same in the next session). If another neuron has that name, a prime is added.
     """
     every = [(layer, number, name) for layer, names in enumerate(nodes) for number, name in enumerate(names, start=1)]
     found: dict[Hashable, Name] = {name: _plain(name) for *_, name in every if _is_kept(name)}
@@ -44,7 +44,7 @@ def _is_number_or_text(name: Hashable) -> bool:
 
 
 def _is_kept(name: Hashable) -> bool:
-    """Whether JSON gives the name back."""
+    """Whether JSON returns the name unchanged."""
     return all(map(_is_number_or_text, name)) if type(name) is tuple else _is_number_or_text(name)
 
 

@@ -1,8 +1,8 @@
 """Which synapses follow the flipped rule: from a selection of units to a gain for every synapse.
 
-A gain multiplies the velocity of a synapse: 1 where the rule is as it is, −1 (or another number) where it
-is flipped. Gains of a layer (post × pre) have the shape (1, pre) for signs of the presynaptic neurons,
-(post, 1) for the postsynaptic ones, and (post, pre) for signs of single synapses, so that they broadcast.
+A gain multiplies the velocity of a synapse: 1 where the rule is unchanged, −1 (or another number) where it is
+flipped. Gains of a layer (post × pre) have the shape (1, pre) for signs of the presynaptic neurons, (post, 1) for the
+postsynaptic ones, and (post, pre) for signs of single synapses, so that they broadcast.
 """
 
 import math
@@ -63,7 +63,7 @@ def gains(
 
     - `widths`: numbers of units from the inputs to the outputs.
     - `side`: `"presynaptic"`, `"postsynaptic"` or `"synapse"`.
-    - `selections`: one selection per layer of weights: of the units before it, behind it, or of its
+    - `selections`: one selection per layer of weights: of the units before it, of those after it, or of its
       post · pre synapses counted row by row.
     - `gain`: the gain of what is flipped.
     - `fields`: what to call each selection in an error.

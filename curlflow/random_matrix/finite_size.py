@@ -63,8 +63,8 @@ def probability_unstable(
 
     - `inputs`, `hidden`: widths M and N.
     - `flipped_inputs`, `flipped_hidden`: how many units of either layer are flipped.
-    - `samples`: how many networks are drawn for every pair of widths. The standard error of a share p is √(p
-      (1 − p)/samples).
+    - `samples`: how many networks are drawn for every pair of widths. The standard error of a share p is
+      √(p(1 − p)/samples).
     - `constraint`: `"frobenius"` if both layers keep their norms, or `"none"`.
     - `learning_rate`: η of the updates, at which the solution may be unstable as well; 0 for a flow.
     - `data`: number of training samples that give Σ, drawn for every network; None for the population's Σ.
