@@ -36,8 +36,8 @@ def to_float64(tree: Any, field: str) -> Any:
 
     **Arguments:**
 
-    - `tree`: any pytree. Leaves that are no real numbers (functions, strings, PRNG keys) stay as they are.
-    - `field`: what to call it in an error.
+    - `tree`: any pytree. Leaves that are not real numbers (functions, strings, PRNG keys) are left unchanged.
+    - `field`: its name in error messages.
 
     **Raises:** `ValueError` for a leaf in single or half precision, or a complex one.
     """

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """How one realization ended. The number is what files store (`flag_values`), the name what they say."""
+    """How one realization ended. Files store the number (`flag_values`) and name it in `flag_meanings`."""
 
     completed = 0
     interrupted = 1

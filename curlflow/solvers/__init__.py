@@ -1,4 +1,4 @@
-"""Solvers of flows: diffrax's, and what is observed along the way."""
+"""Solvers of flows: those of diffrax, a stabilised one, and observation along the way."""
 
 from .integrate import Adaptive, FixedSteps
 

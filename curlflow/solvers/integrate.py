@@ -1,7 +1,7 @@
 """Integration of flows by diffrax: adaptive steps (the reference and the default) or fixed ones.
 
-Both integrate over one *block* of time and hand on a `Clock`, which holds all that the next block needs, so
-that many short blocks cost hardly more than a long one and a run can be continued exactly.
+Both integrate over one *block* of time and return a `Clock`, which holds all that the next block needs, so that many
+short blocks cost hardly more than a long one and a run can be continued exactly.
 """
 
 import math
@@ -33,9 +33,9 @@ SOLVERS = {
 """Explicit solvers, `rkc2` for mildly stiff systems; for stiff systems the implicit `kvaerno3` and `kvaerno5`."""
 
 CARRIED_OFF = 100.0
-"""A solver whose step shrank to nothing while the state grew by this factor in one block met a singularity."""
+"""If a solver's step shrank to nothing while the state grew by this factor in one block, it met a singularity."""
 HUGE = 1e100
-"""Beyond this a solver that gives up has been carried off: squares of such numbers overflow."""
+"""A solver that gives up at numbers beyond this has diverged: their squares overflow."""
 
 IMPLICIT = ("kvaerno3", "kvaerno5")
 IMPLICIT_LIMIT = 1000
@@ -56,7 +56,7 @@ class Adaptive(eqx.Module):
 
     - `solver`: a name in `SOLVERS`.
     - `rtol`, `atol`: relative and absolute tolerance of one step.
-    - `max_steps`: the most steps in one block; then the status is `max_steps_reached`.
+    - `max_steps`: the most steps in one block; a block that needs more has the status `max_steps_reached`.
     """
 
     rtol: Scalar = 1e-6
@@ -101,8 +101,8 @@ def _check_between(name: str, value: Any, limit: float) -> None:
 class _Remember(diffrax.AbstractAdaptiveStepSizeController):
     """A PID controller whose state is the step that it would take next, beginning with `first`.
 
-    diffrax clips the last step to the end of the interval; without a memory the next block would start with
-    the clipped one. (A controller's own state holds no step size.) It checks a first step of its own argument by
+    diffrax clips the last step to the end of the interval; without a memory the next block would start with the
+    clipped one. (A controller's own state holds no step size.) It checks a first step given as its own argument by
     calling Python from compiled code, which JAX then cannot keep on disk; hence `first`.
     """
 
@@ -218,7 +218,7 @@ def _status(result: diffrax.RESULTS, velocity: Callable, end: PyTree, start: PyT
 
     **Arguments:**
 
-    - `velocity`: a function that computes it at the end. It is called where diffrax gave up, and only there.
+    - `velocity`: a function that computes it at the end. It is called only where diffrax gave up.
     """
     results = diffrax.RESULTS
     good = (result == results.successful) | (result == results.event_occurred)

@@ -1,12 +1,12 @@
 """A stabilised explicit solver for mildly stiff flows: Runge–Kutta–Chebyshev of second order.
 
-Learning near solutions is stiff in its own way: it is slow, along directions in which hardly anything happens, and
-the fastest direction limits the step of an explicit method all the same. The eigenvalues there are real and negative
-(or nearly so), and a method of s stages whose stability polynomial is a shifted Chebyshev polynomial,
+Learning near solutions is stiff in its own way: it is slow along directions in which hardly anything happens, while
+the fastest direction still limits the step of an explicit method. The eigenvalues there are real and negative (or
+nearly so), and a method of s stages whose stability polynomial is a shifted Chebyshev polynomial,
 
     R(z) = a_s + b_s T_s(w₀ + w₁ z),    |R| ≤ 1 on [−β, 0],    β ≈ ⅔ (s² − 1)(1 − 2ε/15),
 
-takes steps of β/ρ, with ρ the spectral radius: s stages do the work of about s²/5 steps of a usual method. With
+takes steps of β/ρ, with ρ the spectral radius: s stages do the work of about s²/5 steps of an ordinary method. With
 w₀ = 1 + ε/s², ε = 2/13 and w₁ = T′_s(w₀)/T″_s(w₀), b_j = T″_j(w₀)/T′_j(w₀)², a_j = 1 − b_j T_j(w₀), the stages are
 
     Y₁ = y + μ̃₁ h F₀,    Y_j = (1 − μ_j − ν_j) y + μ_j Y_{j−1} + ν_j Y_{j−2} + μ̃_j h F_{j−1} + γ̃_j h F₀,
@@ -14,9 +14,9 @@ w₀ = 1 + ε/s², ε = 2/13 and w₁ = T′_s(w₀)/T″_s(w₀), b_j = T″_j(
 
 and the error of a step is estimated by (4/5)(y − Y_s) + (2/5) h (F₀ + F_s).
 
-Source: Sommeijer, Shampine & Verwer, J. Comput. Appl. Math. 88 (1998) 315. Here ρ and the direction that has it are
-followed by one step of power iteration for each step of the solver. Where the step is not limited by stability, or
-the fastest direction is not of a negative real eigenvalue, the step is one of Tsitouras' method of fifth order.
+Source: Sommeijer, Shampine & Verwer, J. Comput. Appl. Math. 88 (1998) 315. Here ρ and its direction are tracked by
+one step of power iteration for each step of the solver. Where stability does not limit the step, or the fastest
+direction does not belong to a negative real eigenvalue, the step is one of Tsitouras' method of fifth order.
 """
 
 import math
@@ -33,19 +33,19 @@ Vector = Float[Array, " numbers"]
 DAMPING = 2 / 13
 """ε, which keeps |R| below one inside the interval."""
 SAFETY = 1.2
-"""The spectral radius is taken to be so many times larger than it is found to be."""
+"""The estimate of the spectral radius is increased by this factor."""
 EXPLICIT = 3.0
-"""A step of less than this over the spectral radius is Tsitouras': his method is stable up to 3.3."""
+"""Steps shorter than this over the spectral radius use Tsitouras' method, which is stable up to 3.3."""
 REAL = 0.9
-"""Least cosine between a direction and minus its image where its eigenvalue counts as real and negative."""
+"""Least cosine between a direction and minus its image at which its eigenvalue counts as real and negative."""
 MOST_STAGES = 1000
-"""Steps that need more stages are refused, by an error that is too large."""
+"""Steps that need more stages are rejected: their error estimate is set to infinity."""
 FIRST = 20
-"""Steps of power iteration at the beginning, at most."""
+"""Most steps of the power iteration at the start of a block."""
 SETTLED = 0.02
-"""Relative change of the spectral radius at which they stop."""
+"""Relative change of the spectral radius at which the power iteration at the start stops."""
 KEPT = 0.95
-"""Least share of the spectral radius that is kept from step to step."""
+"""The spectral radius falls to no less than this share of itself from one step to the next."""
 
 
 class Spectrum(NamedTuple):
@@ -57,7 +57,7 @@ class Spectrum(NamedTuple):
 
 
 class RungeKuttaChebyshev(diffrax.AbstractSolver):
-    """The Runge–Kutta–Chebyshev method of second order, beside Tsitouras' method for steps that are not stiff.
+    """The Runge–Kutta–Chebyshev method of second order, with Tsitouras' method for steps that are not stiff.
 
     *State:* the velocity where the next step begins, and the `Spectrum`.
     """
@@ -104,7 +104,7 @@ class RungeKuttaChebyshev(diffrax.AbstractSolver):
 
 
 def stages(reach: Any) -> Array:
-    """How many stages a step needs whose length times the spectral radius is `reach`: from two."""
+    """How many stages, at least two, a step needs if its length times the spectral radius is `reach`."""
     # β = ⅔ (s² − 1)(1 − 2ε/15), solved for s.
     squared = 1 + reach / (2 / 3 * (1 - 2 * DAMPING / 15))
     return jnp.maximum(2, jnp.ceil(jnp.sqrt(squared))).astype(int)
@@ -152,7 +152,7 @@ class Polynomials(NamedTuple):
 
 
 def _next(w0: Any, before: Polynomials, last: Polynomials) -> Polynomials:
-    """The one of the next degree: T ← 2 w₀ T − T, differentiated."""
+    """The polynomial of the next degree by the recurrence T ← 2 w₀ T − T, with its derivatives."""
     return Polynomials(
         2 * w0 * last.value - before.value,
         2 * last.value + 2 * w0 * last.slope - before.slope,
@@ -169,7 +169,7 @@ def _tsitouras_step(field: Any, t: Any, y: Vector, h: Any) -> tuple[Vector, Vect
 
 
 def _found(field: Any, t: Any, y: Vector, f0: Vector) -> Spectrum:
-    """The spectrum by power iteration, from the direction of the velocity on."""
+    """The spectrum by power iteration that starts from the direction of the velocity."""
     speed = jnp.linalg.norm(f0)
     even = jnp.full_like(y, y.size**-0.5)
     start = Spectrum(
@@ -195,5 +195,5 @@ def _followed(field: Any, t: Any, y: Vector, f0: Vector, spectrum: Spectrum) -> 
     image = (field(t, y + apart * spectrum.direction) - f0) / apart
     radius = jnp.linalg.norm(image)
     moved = jnp.where(radius > 0, image / jnp.where(radius > 0, radius, 1), spectrum.direction)
-    # Not all at once: a direction that is not the fastest one yet has a small image.
+    # The radius falls gradually: a direction that is not yet the fastest one has a small image.
     return Spectrum(moved, jnp.maximum(radius, KEPT * spectrum.radius), -jnp.dot(spectrum.direction, moved))

@@ -24,13 +24,13 @@ from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
 
 LONGEST_SEGMENT = 10.0
-"""Units of time after which a flow is retracted onto its constraint at the latest; `cut` cuts longer spans."""
+"""Longest time over which a flow runs before it is retracted onto its constraint; `cut` divides longer spans."""
 ITERATIONS_PER_UNIT = 10
-"""Default lengths are so many iterations for each unit of time that they are of a flow."""
+"""Iterations of a map in default lengths for each unit of time of a flow."""
 
 
 class Advanced(NamedTuple):
-    """A state, its tangents and its clock at the end of a span, and how it went.
+    """A state, its tangents and its clock at the end of a span, with a volume and a status.
 
     `log_volume` is log|det| of the tangent map over the span where there are as many tangents as dimensions
     (for flows the integral of the divergence), else NaN. `status` is a `curlflow.status.Status`.
@@ -47,12 +47,12 @@ class AbstractSystem(eqx.Module):
     """A state that moves, with the tangent space of the set on which it moves.
 
     *For developers:* a new kind of system supplies all that is abstract here: `advance`, `clock`, `span` and `time`;
-    `continuous`; and what datasets say of it, `label` and `described`.
+    `continuous`; and what datasets record about it, `label` and `described`.
 
     **Attributes:**
 
-    - `continuous`: whether time is continuous, so that any span of it can be asked for; other systems go by whole
-      iterations.
+    - `continuous`: whether time is continuous, so that any span of it can be asked for; other systems advance by
+      whole iterations.
     """
 
     state: eqx.AbstractVar[PyTree]
@@ -61,7 +61,7 @@ class AbstractSystem(eqx.Module):
 
     @abstractmethod
     def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
-        """Move `state` and `tangents` (leaves with a leading axis of vectors, or None) over `span`."""
+        """Advance `state` and `tangents` (leaves with a leading axis of vectors, or None) over `span`."""
 
     @abstractmethod
     def clock(self) -> Clock:
@@ -83,15 +83,15 @@ class AbstractSystem(eqx.Module):
     @property
     @abstractmethod
     def described(self) -> tuple[tuple[Callable, ...], Any]:
-        """The functions that define the system and their parameters, which tell it from others."""
+        """The functions that define the system and their parameters, which distinguish it from others."""
 
     @abstractmethod
     def rate(self, state: PyTree, clock: Clock) -> PyTree:
-        """How fast the state changes: the velocity of a flow, or the change over one iteration per unit of time."""
+        """How fast the state changes: the velocity of a flow, or the change over one iteration, per unit of time."""
 
     @property
     def unit(self) -> float:
-        """The time that default lengths are multiples of: one unit of time for flows, else ten iterations."""
+        """The time of which default lengths are multiples: one unit of time for flows, otherwise ten iterations."""
         return 1.0 if self.continuous else ITERATIONS_PER_UNIT * float(self.time(1))
 
     @property
@@ -101,7 +101,7 @@ class AbstractSystem(eqx.Module):
 
     @property
     def tolerances(self) -> dict[str, float]:
-        """The relative and absolute tolerance, `rtol` and `atol`, of adaptive steps; nothing for others."""
+        """The relative and absolute tolerance, `rtol` and `atol`, of adaptive steps; empty for other systems."""
         return {}
 
     def with_tolerances(self, **tolerances: float) -> "AbstractSystem":
@@ -162,7 +162,7 @@ def change_over_iteration(system: AbstractSystem, state: PyTree, clock: Clock) -
 def iterated(
     system: AbstractSystem, step: Callable, state: PyTree, tangents: PyTree | None, first: Any, number: Any
 ) -> tuple[PyTree, PyTree | None, Array]:
-    """Take `number` times a `step`, a function of its index (from `first`) and the state.
+    """Apply `step`, a function of its index (from `first`) and the state, `number` times.
 
     **Returns:** the state, the tangents and the volume as in `Advanced`.
     """
@@ -203,5 +203,5 @@ def tangent_basis(system: AbstractSystem, state: PyTree) -> Float[Array, "dimens
 
 
 def with_divergence(status: Any, state: PyTree, tangents: PyTree | None) -> Array:
-    """`status`, unless something stopped being finite."""
+    """`status`, or `diverged` where the state or its tangents are not finite."""
     return jnp.where(all_finite((state, tangents)), jnp.asarray(status), int(Status.diverged))

@@ -1,4 +1,4 @@
-"""Checks of what a system is built from: sentences in place of errors from deep inside a solver."""
+"""Checks of what a system is built from: a sentence instead of an error from deep inside a solver."""
 
 import functools
 import inspect
@@ -54,7 +54,7 @@ def check_function(
 
     **Arguments:**
 
-    - `further`: what it is given besides `index`, `state` and `args`.
+    - `further`: its arguments besides `index`, `state` and `args`.
     """
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
         return

@@ -1,6 +1,6 @@
-"""Systems of the textbooks, for which exponents are known: a check of any method, and a place to start.
+"""Textbook systems whose exponents are known: a check of any method, and a place to start.
 
-Each function returns a `Flow` or `Map` whose parameters are data: changing them compiles nothing.
+Each function returns a `Flow` or `Map` whose parameters are data: changing them does not compile again.
 """
 
 import jax.numpy as jnp
@@ -76,7 +76,7 @@ def _logistic(i, x, r):
 def standard_map(k: float = 1.0, state=(0.1, 0.0)) -> Map:
     """p → p + k sin θ, θ → θ + p, both modulo 2π; the state is (θ, p). Chirikov, Phys. Rep. 52 (1979) 263.
 
-    It keeps areas: the exponents are ±λ. At k = 1 and the default start λ = 0.105.
+    It preserves areas: the exponents are ±λ. At k = 1 and the default start λ = 0.105.
     """
     return Map(_standard_map, np.asarray(state, dtype=float), args=float(k))
 

@@ -20,7 +20,7 @@ from .flow import Flow
 
 
 def advance_until(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, event: Callable) -> Advanced:
-    """Move `state` over `span`, or until `event` of it is no longer positive; it must be positive at the start.
+    """Advance `state` over `span`, or until `event` of it is no longer positive; it must be positive at the start.
 
     **Arguments:**
 

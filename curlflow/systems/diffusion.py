@@ -1,17 +1,17 @@
 """Random dynamical systems in continuous time: stochastic differential equations along a frozen Brownian path.
 
-Ito's equation with independent Brownian motions B, and its steps of length Δ after Euler and Maruyama, are
+Ito's equation with independent Brownian motions B, and its Euler–Maruyama steps of length Δ are
 
     dx = f(t, x) dt + g(t, x) dB,        xₖ₊₁ = xₖ + Δ f(tₖ, xₖ) + g(tₖ, xₖ) ΔBₖ,    ΔBₖ ~ N(0, Δ),    (25)
 
 with a retraction after every step where there is a constraint. ΔBₖ depends on a key and on k alone, so that the path
-is frozen: a state and its tangents meet the same noise, and so do runs that are cut in other places or resumed.
+is frozen: a state and its tangents meet the same noise, and so do runs that are divided differently or resumed.
 Tangents follow the derivative of the step with respect to x, of drift and noise together: a random cocycle with
 Lyapunov exponents of its own.
 
-(diffrax has Brownian paths too. Its `VirtualBrownianTree` belongs to an interval whose end is known beforehand, and a
-run that may be resumed has none; and where all steps have one length, no path has to be refined. A key folded with
-the number of the step is all that is needed.)
+(diffrax has Brownian paths too, but its `VirtualBrownianTree` needs an interval whose end is known beforehand, which
+a run that may be resumed does not have. Where all steps have the same length no path has to be refined, so a key
+folded with the number of the step is all that is needed.)
 
 Sources: Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992), chapters 10 and 14;
 Arnold, Random Dynamical Systems (1998), chapters 3 and 4. The numbers of equations are those of docs/model.md.
@@ -36,7 +36,7 @@ from .base import AbstractSystem, Advanced, change_over_iteration, iterated, wit
 from .checks import check_function, check_kind, check_positive, checked_state
 
 NOT_LINEAR = 1e-8
-"""Noise that is this far from linear in its increments, relative, is not so by rounding."""
+"""Noise that deviates from linearity in its increments by more than this, relative, is refused; rounding does not."""
 
 
 class Diffusion(AbstractSystem):
@@ -61,16 +61,16 @@ class Diffusion(AbstractSystem):
       is g dB, so that no matrix g has to be formed.
     - `state`: where it starts: float64 arrays in any pytree. A list of plain numbers means a vector.
     - `step`: Δ, in units of time.
-    - `key`: of the path, from `jax.random.key`. Another key is another path.
-    - `args`: parameters, handed to both functions. Their values may change without compiling again.
+    - `key`: the key of the path, from `jax.random.key`. Another key gives another path.
+    - `args`: parameters, passed to both functions. Their values may change without compiling again.
     - `motions`: how many Brownian motions there are. Default: as many as numbers in the state.
     - `steps`: how many steps make an iteration, which is the unit of the studies and lasts `steps` times `step`; the
       path does not depend on it.
     - `constraint`: a set onto which the state is retracted after every step.
 
     **Raises:** `ValueError` for a state in single precision, functions with other arguments or another result, a step
-    that is not positive, noise that is not linear in its increments, numbers of motions or steps that are no whole
-    numbers from 1, and what is no key.
+    that is not positive, noise that is not linear in its increments, numbers of motions or steps that are not whole
+    numbers from 1, and anything that is not a key.
     """
 
     continuous: ClassVar[bool] = False
@@ -155,9 +155,9 @@ class Diffusion(AbstractSystem):
 
 @double_precision
 def _check_linear(d: Diffusion) -> None:
-    """Refuse noise that is not linear in the increments: it is no g dB, and (25) would have another limit.
+    """Refuse noise that is not linear in the increments: it is not g dB, and (25) would have another limit.
 
-    It is looked at where the motion starts, where it may vanish, and somewhere beside it at another time.
+    It is checked at the start, where it may vanish, and at a nearby state at another time.
     """
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((d.state, d.args, d.step))):
         return

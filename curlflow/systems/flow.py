@@ -24,7 +24,7 @@ class Flow(AbstractSystem):
 
     - `vector_field`: a function of (t, x, args) that JAX can trace; it returns a pytree like x.
     - `state`: where the flow starts: float64 arrays in any pytree. A list of plain numbers means a vector.
-    - `args`: parameters, handed to `vector_field`. Their values may change without compiling again.
+    - `args`: parameters, passed to `vector_field`. Their values may change without compiling again.
     - `constraint`: a set that the flow stays on; the vector field is projected onto its tangent space.
     - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
     - `integrate`: optionally, a faster way to take adaptive steps without tangents, a function of (state, span,

@@ -71,8 +71,9 @@ def minibatch_updates(
 
     **Arguments:**
 
-    - `drawing`: how batches are drawn, a name in `DRAWINGS`. Those of an epoch depend on `key` and the number of the
-      epoch alone: a frozen random sequence, the same for a state and its tangents and however a run is cut.
+    - `drawing`: how batches are drawn, a name in `DRAWINGS`. The batches of an epoch depend on `key` and the number
+      of the epoch alone: a frozen random sequence, the same for a state and its tangents and however a run is
+      divided.
     """
     drawn = DRAWINGS[drawing]
     epoch, args = _MinibatchEpoch(batch, drawn, constraint), (rule, task, learning_rate, key)
@@ -106,10 +107,10 @@ def batches(key: Array, epoch: int | Int[Array, ""], samples: int, batch: int) -
 def independent_batches(
     key: Array, epoch: int | Int[Array, ""], samples: int, batch: int
 ) -> Int[Array, "slices batch"]:
-    """As many batches, each drawn without replacement within itself, and independently of all others.
+    """As many batches as `batches` gives, each drawn without replacement and independently of all others.
 
-    By Floyd's algorithm: the i-th index is drawn from the first n − b + i + 1, and where that one has been taken it
-    is n − b + i. Every subset is equally likely, and no permutation of all samples is needed for a batch of a few.
+    By Floyd's algorithm: the i-th index is drawn from the first n − b + i + 1, and if that one has been taken, it is
+    n − b + i. Every subset is equally likely, and no permutation of all samples is needed for a batch of a few.
 
     **Source:** Bentley and Floyd, Commun. ACM 30 (1987) 754.
     """

@@ -24,7 +24,7 @@ class Map(AbstractSystem):
       at 0, and returns a pytree like x.
     - `state`: where the map starts: float64 arrays in any pytree. A list of plain numbers means a vector.
     - `time_per_step`: how much time one iteration stands for; exponents are per unit of this time.
-    - `args`: parameters, handed to `step`. Their values may change without compiling again.
+    - `args`: parameters, passed to `step`. Their values may change without compiling again.
     - `constraint`: a set onto which every iterate is retracted.
     - `iterate`: optionally, a faster way to take many steps, a function of (state, index, number, args).
 

@@ -5,13 +5,13 @@ sample s alone would give, the covariance
 
     h² · (n − b)/(b (n − 1)) · C,        C = ⟨fₛ fₛᵀ⟩ₛ − F Fᵀ,        h = η b/n.                          (23)
 
-Per unit of time the same mean and covariance have
+The same mean and covariance per unit of time belong to
 
     dW = F dt + √(h (n − b)/(b (n − 1) n)) Σₛ fₛ (dBₛ − ⟨dB⟩),                                            (24)
 
-with one Brownian motion for every sample and ⟨dB⟩ their mean: n numbers a step in place of a matrix over all weights.
-The velocity of an error-driven rule is linear in the errors, and Σₛ fₛ ξₛ is its velocity where the error of every
-sample is multiplied by ξₛ: one backward pass. Updates follow (24) to weak order one in h. With the drift
+with one Brownian motion for every sample and ⟨dB⟩ their mean: n numbers per step instead of a matrix over all
+weights. The velocity of an error-driven rule is linear in the errors, and Σₛ fₛ ξₛ is its velocity where the error of
+every sample is multiplied by ξₛ: one backward pass. Updates follow (24) to weak order one in h. With the drift
 
     F − (h/2) F′F,                                                                                       (26)
 
@@ -37,7 +37,7 @@ from ..tasks import AbstractTask, GivenErrors, Samples
 from .diffusion import Diffusion
 
 SAME = 1e-9
-"""Velocities that differ by less than this, relative, differ by rounding."""
+"""Velocities whose relative difference is below this differ by rounding only."""
 
 
 def learning_diffusion(
@@ -53,18 +53,18 @@ def learning_diffusion(
     steps: int,
     correction: bool = False,
 ) -> Diffusion:
-    """Equation (24), an epoch of η units of time per iteration.
+    """Equation (24), with one epoch of η units of time per iteration.
 
     **Arguments:**
 
     - `task`: what the drift learns from; for linear networks second moments do.
     - `samples`: the `Samples` that batches are drawn from.
-    - `learning_rate`: η, of an epoch; an update of the batches that are meant has the step h = η b/n.
-    - `steps`: how many steps of Euler and Maruyama an epoch has.
+    - `learning_rate`: η, the time of an epoch; the updates that are described have the step h = η b/n.
+    - `steps`: how many Euler–Maruyama steps an epoch has.
     - `correction`: whether the drift is (26).
 
     **Raises:** `ValueError` for a task without samples, a batch that is larger than their number, and a rule whose
-    velocity is no sum over samples of what is linear in their errors.
+    velocity is not a sum over samples of terms linear in their errors.
     """
     if not isinstance(samples, Samples):
         raise ValueError(
@@ -128,7 +128,7 @@ def _noise(t, network, args, increments):
 
 
 def _noise_beside_constant(t, network, args, increments):
-    """`_noise` for a rule with a part that does not depend on the samples, such as decay; it is in the drift."""
+    """`_noise` for a rule with a term that does not depend on the samples, such as decay; the drift has that term."""
     rule, _, samples = args[:3]
     constant = rule.velocity(network, GivenErrors(samples.x, jnp.zeros_like(samples.y)))
     return jax.tree.map(jnp.subtract, _noise(t, network, args, increments), constant)
@@ -136,12 +136,12 @@ def _noise_beside_constant(t, network, args, increments):
 
 @double_precision
 def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward, samples: Samples) -> None:
-    """Refuse a rule whose velocity is not Σₛ fₛ, fₛ linear in the error of sample s, plus what depends on no sample.
+    """Refuse a rule whose velocity is not Σₛ fₛ, fₛ linear in the error of sample s, plus a constant.
 
-    It is asked for velocities at the weights of `network` with random errors on all samples, on parts of them, and on
+    Its velocity is evaluated at the weights of `network` with random errors on all samples, on parts of them, and on
     none.
 
-    **Raises:** `ValueError` for such a rule, and for one that looks at more of a task than its residuals.
+    **Raises:** `ValueError` for such a rule, and for one that uses more of a task than its residuals.
     """
     x, name = np.asarray(samples.x), type(rule.unflipped(most=1)[0]).__qualname__
     first, second = np.random.default_rng(0).normal(size=(2, *np.shape(samples.y))) / x.shape[1]

@@ -52,7 +52,9 @@ def test_compiled_code_calls_no_python(solver, x64):
     # Otherwise JAX could not keep it on disk, and each process would compile it anew.
     flow = eqx.tree_at(lambda f: f.integrator, DECAY, Adaptive(1e-7, 1e-10, solver=solver))
     observe_at = jnp.asarray([0.1, 1.7]), lambda x: x
-    crossing = eqx.filter_jit(lambda state, span, clock: watch_until(flow, state, span, clock, event(0.5), observe_at))
+    crossing = eqx.filter_jit(
+        lambda state, span, clock: watch_until(flow, state, span, clock, event(0.5), observe_at)
+    )
     assert "callback" not in crossing.lower(flow.state, 50.0, flow.clock()).as_text()
     # The word is the right one.
     shown = eqx.filter_jit(lambda x: jax.debug.print("{}", x))

@@ -1,1 +1,1 @@
-"""Exact fast paths of learning, each tested against the plain one."""
+"""Exact fast paths of learning, each tested against the plain path."""

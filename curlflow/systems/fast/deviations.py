@@ -34,7 +34,7 @@ from .rank_one_deviations import RankOneDeviations
 class NearSolution(AbstractTask):
     """`task`, whose targets are the outputs of `reference`, seen from `reference` + `deviation`.
 
-    Its errors are those of these weights, whatever network is asked about: a rule must be given their sum.
+    Its errors are those of these weights, whichever network is passed: a rule must be given their sum.
     """
 
     task: AbstractTask
@@ -62,12 +62,13 @@ class NearSolution(AbstractTask):
 
     def _differences(self, x: Any) -> Float[Array, "outputs samples"]:
         """ŷ(W* + δ) − ŷ(W*) on the inputs `x` (inputs × samples)."""
-        # The identity as inputs stands for the whole product of a linear network, and is not multiplied by.
+        # With the identity as inputs the result is the product of a linear network; it is not multiplied by the
+        # identity.
         product = isinstance(self.task, SecondMoments | LinearSamples)
         h, change = x, jnp.zeros_like(x)
         names = [self.reference.activation] * (len(self.reference.weights) - 1) + [self.reference.output_activation]
         for layer, (w, d, name) in enumerate(zip(self.reference.weights, self.deviation.weights, names, strict=True)):
-            # h are the activities of the reference, h + change those of the sum.
+            # h are the activities of the reference, and h + change those of the sum.
             moved = d if layer == 0 and product else d @ (h + change)
             a, step = (w if layer == 0 and product else w @ h), (moved if layer == 0 else w @ change + moved)
             h, change = _activities(name, a, step)

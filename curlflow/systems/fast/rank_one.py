@@ -5,8 +5,8 @@ u = D1 Σ (W2W1 − V)ᵀ, and its norm follows from products that the step need
 
     ‖W1 − η w uᵀ‖² = ‖W1‖² − 2η (W2W1)·u + η² |w|² |u|².
 
-That saves two passes over W1 out of five. Taken alone the closed form lets ‖W1‖ run away from its sphere, so every
-`ANCHOR` updates the norm is computed and rescaled exactly. Equal to plain rescaling to rounding (tests/).
+This saves two passes over W1 out of five. On its own the closed form lets ‖W1‖ drift away from its sphere, so every
+`ANCHOR` updates the norm is computed and rescaled exactly. The result equals plain rescaling to rounding (tests/).
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class RankOneUpdates(eqx.Module):
 
 @jax.custom_batching.custom_vmap
 def _product(covariance: Any, vector: Any) -> Any:
-    """Σ v, or σ ∘ v for variances alone; of a batch of vectors with one Σ a product of matrices: it reads Σ once."""
+    """Σ v, or σ ∘ v for variances alone; for a batch with one Σ a product of matrices, which reads Σ once."""
     return covariance @ vector if covariance.ndim == 2 else covariance * vector
 
 
@@ -68,7 +68,7 @@ class RankOneMinibatches(eqx.Module):
     **Arguments:**
 
     - `radii`: of the spheres of W1 and W2.
-    - `batches`: a function of (key, epoch, samples, batch) to the samples in every batch.
+    - `batches`: a function of (key, epoch, samples, batch) that returns the samples in every batch.
     - `batch`: how many samples each has.
     """
 
@@ -99,7 +99,7 @@ class RankOneMinibatches(eqx.Module):
 
 
 class RankOneStep(NamedTuple):
-    """One update of (W1, w); W1 lies with its longer side first, since rows that are long are read faster."""
+    """One update of (W1, w); W1 is stored with its longer side as rows, since long rows are read faster."""
 
     d1: Any
     d2: Any
@@ -110,11 +110,11 @@ class RankOneStep(NamedTuple):
 
     @classmethod
     def of(cls, network: Feedforward, rule: AbstractLearningRule, radii: Any, rate: Any) -> "RankOneStep":
-        """That of a rule with the learning rate η of one update."""
+        """The update of a rule with the learning rate η of one update."""
         return cls(*gains_of(rule), *radii, rate, network.widths[0] > network.widths[1])
 
     def begin(self, network: Feedforward) -> tuple[Any, Any]:
-        """W1, as it lies here, and w."""
+        """W1 as it is stored here, and w."""
         w1, w2 = map(jnp.asarray, network.weights)
         return (w1.T if self.tall else w1), w2[0]
 
@@ -142,7 +142,7 @@ class RankOneStep(NamedTuple):
 
 
 def updated(update: Callable, anchored: Callable, state: tuple[Any, Any], number: Any) -> tuple[Any, Any]:
-    """Both layers after `number` times `update`, `anchored` after every `ANCHOR` of them and each that is left."""
+    """Both layers after `number` updates, anchored after every `ANCHOR` of them and after each remaining one."""
 
     def pairs(_, state):
         # XLA then saves a copy of the state at every update. More than two would only compile longer.

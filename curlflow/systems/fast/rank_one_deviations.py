@@ -9,8 +9,8 @@ and δ2 is put back onto its sphere as in `curlflow.systems.fast.deviations`. Si
 
     s = (1 + x)^(−½),    x = (−2η (v + e)·u + η² |w|² |u|²) / r²,
 
-where s − 1 is taken without cancellation. Every `ANCHOR` updates the norm of W1 is computed and put back exactly.
-That is four products with a vector and one sum of matrices, a third of what the general update of a deviation costs.
+where s − 1 is taken without cancellation. Every `ANCHOR` updates the norm of W1 is computed and put back exactly. An
+update costs four products with a vector and one sum of matrices, a third of the general update of a deviation.
 """
 
 import equinox as eqx
@@ -26,7 +26,7 @@ class RankOneDeviations(eqx.Module):
 
     **Arguments:**
 
-    - `spheres`: of W1 and W2.
+    - `spheres`: the spheres of W1 and W2.
     """
 
     spheres: DeviationSpheres

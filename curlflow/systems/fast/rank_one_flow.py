@@ -1,6 +1,7 @@
 """Fast flows of two-layer linear networks with one output on Frobenius spheres.
 
-With K = 1 and presynaptic signs the velocity of W1 on its sphere of radius r is of rank one but for a multiple of W1,
+With K = 1 and presynaptic signs the velocity of W1 on its sphere of radius r is of rank one except for a multiple of
+W1,
 
     Ẇ1 = −w uᵀ − γ W1,    u = D1 Σ (W1ᵀw − v),    γ = −(W1ᵀw)·u / r²,    w = W2ᵀ,
 
@@ -10,9 +11,9 @@ so that stage i of an explicit Runge–Kutta step from W1 over h is W1⁽ⁱ⁾ 
 
 A stage then costs two products of W1 with a vector in place of sums of up to seven matrices. W1 itself is formed once
 a step, and put back onto the sphere; since it is, r² may stand for ‖W1⁽ⁱ⁾‖² within a step, which changes the field
-off the sphere only. The tableau is that of the diffrax solver, steps are chosen as in
-`curlflow.solvers.integrate.adaptive`, but for the scale of the error, which is the root mean square of a layer in
-place of every single weight.
+off the sphere only. The tableau is that of the diffrax solver. Steps are chosen as in
+`curlflow.solvers.integrate.adaptive`, except that the scale of the error is the root mean square of a layer instead
+of every single weight.
 """
 
 from typing import Any, NamedTuple
@@ -115,8 +116,8 @@ class RankOneFlow(eqx.Module):
 def _step(
     field: _Field, tableau: diffrax.ButcherTableau, integrator: Adaptive, span: Scalar, carry: _Carry
 ) -> _Carry:
-    """Try one step; keep it or make it shorter."""
-    # A last stretch that is hardly longer than a step is not cut in two unequal ones.
+    """Try one step; accept it, or make it shorter."""
+    # A remainder that is hardly longer than a step is not divided into two unequal steps.
     last = carry.t + carry.h * (1 + 1e-9) >= span
     h = jnp.where(last, span - carry.t, carry.h)
     stages = _stages(field, tableau, carry.w1, carry.w, h)
@@ -128,7 +129,7 @@ def _step(
     factor = jnp.clip(factor, LEAST_FACTOR, jnp.where(keep, MOST_FACTOR, 1.0))
     factor = jnp.where(jnp.isfinite(error), factor, LEAST_FACTOR)
     proposed = h * factor
-    # The last step of a span was clipped: the next span starts with what was proposed before.
+    # The last step of a span was clipped: the next span starts with the step proposed before.
     proposed = jnp.where(keep & last, jnp.maximum(proposed, carry.h), proposed)
     steps = carry.steps + 1
     status = jnp.where(steps >= integrator.max_steps, int(Status.max_steps_reached), int(Status.completed))
@@ -206,7 +207,7 @@ def _scale(radius: Any, entries: int, integrator: Adaptive) -> Any:
 
 
 def _first_step(field: _Field, w1: Any, w: Any, integrator: Adaptive) -> Any:
-    """A hundredth of ‖W‖/‖Ẇ‖, as `curlflow.solvers.integrate` guesses."""
+    """A hundredth of ‖W‖/‖Ẇ‖, the first guess of `curlflow.solvers.integrate`."""
     x = field.task.times_covariance(w @ w1 - field.target)
     speed1 = jnp.linalg.norm(w) * jnp.linalg.norm(x) / _scale(field.r1, w1.size, integrator)
     speed2 = jnp.linalg.norm(w1 @ x) / _scale(field.r2, w.size, integrator)

@@ -6,8 +6,8 @@ outputs, and its nonzero eigenvalues are those of the m × m matrix
 
     K = −U Π G,    m = outputs · samples,
 
-where Π projects onto the tangent space of the constraint. For a linear network m samples are as good as any: the
-columns of Σ^½ have the second moments Σ, so that K has the size outputs · inputs, and with one output
+where Π projects onto the tangent space of the constraint. For a linear network any samples with the second moments Σ
+will do, for example the columns of Σ^½. K then has the size outputs · inputs, and with one output
 
     K = −Σ^½ H Σ^½,    H = W1ᵀ D2 W1 + |w2|² D1,
 
@@ -41,7 +41,7 @@ Square = Float[np.ndarray, "m m"]
 class TangentKernel(NamedTuple):
     """K = −U Π G and the Gram matrices U Π Uᵀ and Gᵀ Π G of its factors, all m × m.
 
-    `scale` is ‖U‖ ‖G‖ (Frobenius) without Π: what is below its rounding is zero, however much Π takes away.
+    `scale` is ‖U‖ ‖G‖ (Frobenius) without Π: what is below its rounding is zero, however much Π removes.
     """
 
     kernel: Square
@@ -58,26 +58,26 @@ class VirtualSamples(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """A constraint as the kernel knows it: which synapses exist (None: all), and whether layers keep their norms."""
+    """A constraint as the kernel uses it: which synapses exist (None: all), and whether layers keep their norms."""
 
     masks: tuple[Any, ...] | None
     spheres: bool
 
 
 def virtual_samples(network: Feedforward, task: AbstractTask) -> VirtualSamples:
-    """The fewest samples that have the moments of `task` that the network sees."""
+    """The fewest samples with those moments of `task` on which the network depends."""
     if isinstance(task, SecondMoments):
         covariance = np.asarray(task.covariance)
         values, vectors = np.linalg.eigh(np.diag(covariance) if covariance.ndim == 1 else covariance)
         scaled = vectors * np.sqrt(np.clip(values, 0.0, None))
         resolved = values > values[-1] * len(values) * np.finfo(float).eps
-        # Of full rank, the symmetric root; otherwise one sample for each direction that has any variance.
+        # At full rank the symmetric root; otherwise one sample for each direction that has any variance.
         return VirtualSamples(scaled @ vectors.T if resolved.all() else scaled[:, resolved], 1.0)
     return VirtualSamples(np.asarray(task.x), 1.0 / task.x.shape[1])
 
 
 def geometry(constraint: AbstractConstraint) -> Geometry | None:
-    """The constraint as masks and spheres; None for one of another make."""
+    """The constraint as masks and spheres; None for any other kind of constraint."""
     if isinstance(constraint, Free):
         return Geometry(None, False)
     if isinstance(constraint, FrobeniusSpheres):
@@ -101,7 +101,7 @@ def tangent_kernel(
     - `network`: the weights. That they are a solution is not checked here.
     - `signal`: feedback and gains of the rule, from `rule.signal(network)`.
     - `samples`: from `virtual_samples`.
-    - `geometry`: of the constraint.
+    - `geometry`: the geometry of the constraint.
     """
     a, h = ([np.asarray(v) for v in part] for part in network.forward(samples.inputs))
     outputs = network.widths[-1]

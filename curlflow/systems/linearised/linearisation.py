@@ -1,7 +1,7 @@
 """Linearisation of a system at one point: the velocity, and the Jacobian as products or as a matrix.
 
-On a constraint the Jacobian is Π DF Π, with F the projected velocity and Π the projection onto the tangent space;
-the directions that the constraint takes away then count as zeros. A map's Jacobian is that of one iteration.
+On a constraint the Jacobian is Π DF Π, with F the projected velocity and Π the projection onto the tangent space; the
+directions that the constraint removes then count as zeros. A map's Jacobian is that of one iteration.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Products(NamedTuple):
 
 @double_precision
 def velocity(system: AbstractSystem, state: PyTree) -> Vector:
-    """The velocity of a flow at `state`, or what one iteration of a map adds to it; one flat vector."""
+    """The velocity of a flow at `state`, or the change of `state` over one iteration of a map, as one flat vector."""
     return np.asarray(_velocity(system, state))
 
 
@@ -48,13 +48,13 @@ def jacobian(system: AbstractSystem, state: PyTree) -> Float[np.ndarray, "n n"]:
 
 @double_precision
 def normal_projector(system: AbstractSystem, state: PyTree) -> Float[np.ndarray, "n n"]:
-    """The orthogonal projector onto the directions that the constraint takes away."""
+    """The orthogonal projector onto the directions that the constraint removes."""
     n = size(state)
     return np.eye(n) - np.asarray(as_rows(system.project(state, from_rows(np.eye(n), state))))
 
 
 def normal_part(system: AbstractSystem, state: PyTree) -> Callable[[Vector], Vector]:
-    """v → v − Π v, the part of a flat vector that the constraint takes away."""
+    """v → v − Π v, the part of a flat vector that the constraint removes."""
 
     @double_precision
     def normal(v: Vector) -> Vector:
@@ -65,7 +65,7 @@ def normal_part(system: AbstractSystem, state: PyTree) -> Callable[[Vector], Vec
 
 @double_precision
 def unprojected_norm(system: AbstractSystem, state: PyTree) -> float:
-    """‖DF‖ of the field before it is projected (Frobenius), to a factor of about two: four random directions."""
+    """‖DF‖ (Frobenius) of the field before projection, to a factor of about two, from four random directions."""
     n = size(state)
     return float(max(np.linalg.norm(_unprojected(system, state, v)) for v in _directions(n, 4)))
 
@@ -95,7 +95,7 @@ def kernel_product(
     inputs: Float[np.ndarray, "inputs samples"],
     weight: float,
 ) -> Callable[[Float[np.ndarray, " m"]], Float[np.ndarray, " m"]]:
-    """Products with the signed tangent kernel of `curlflow.systems.linearised.kernels`, for a rule of any make.
+    """Products with the signed tangent kernel of `curlflow.systems.linearised.kernels`, for any learning rule.
 
     One product costs the velocity that given errors cause and one derivative of the outputs.
     """
@@ -116,10 +116,10 @@ def is_driven_by_errors(
     inputs: Float[np.ndarray, "inputs samples"],
     weight: float,
 ) -> bool:
-    """Whether the Jacobian at a solution is −G U, tried on two random vectors (of norm 1, to 10⁻⁸ of the image).
+    """Whether the Jacobian at a solution is −G U, tested on two random vectors (of norm 1, to 10⁻⁸ of the image).
 
-    G is the derivative of the velocity by the errors at e = 0. A rule that reads more of its task than `GivenErrors`
-    has is taken not to be.
+    G is the derivative of the velocity with respect to the errors at e = 0. A rule that needs more of its task than
+    `GivenErrors` provides counts as not driven by errors.
     """
     for seed in range(2):
         v = np.random.default_rng(seed).standard_normal(sum(w.size for w in network.weights))

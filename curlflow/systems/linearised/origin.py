@@ -23,11 +23,11 @@ from ...tasks import AbstractTask
 from ...variable import Variable, flag_variable
 
 ROUNDING = 1e-12
-"""Squares below this fraction of what gains of one sign would give count as zero."""
+"""Squares below this fraction of their size for gains of one sign count as zero."""
 
 
 class OriginType(IntEnum):
-    """What the origin is to one hidden unit."""
+    """The type of the origin for one hidden unit."""
 
     saddle = 0
     centre = 1
@@ -54,7 +54,8 @@ def origin_squares(
     **Arguments:**
 
     - `network`: any weights of the right shapes; they are taken to be zero.
-    - `signal`: whose gains count. The rule must send errors back through the weights themselves.
+    - `signal`: the signal of the rule, of which the gains are used. The rule must send errors back through the
+      weights themselves.
     - `masks`: for every layer which synapses exist, (post, pre); None: all.
     - `task`: what is learned.
     """

@@ -1,4 +1,4 @@
-"""Symmetry orbits: the rotations of hidden units that leave a rule as it is.
+"""Symmetry orbits: the rotations of hidden units that leave a rule unchanged.
 
 Linear hidden units that learn with the same gains on all their synapses (and have the same synapses) may be rotated
 into each other, Wₗ → R Wₗ, Wₗ₊₁ → Wₗ₊₁ Rᵀ: the output, the rule, the norms of the layers and so the whole dynamics
@@ -7,7 +7,7 @@ zero. For one hidden layer whose groups s have N_s units with r_s independent ro
 
     Σ_s  N_s r_s − r_s (r_s + 1)/2
 
-dimensions. With feedback alignment only rotations that fix B count, those of the complement of its columns.
+dimensions. With feedback alignment only the rotations that fix B count, which act on the complement of its columns.
 Source: docs/model.md, (7).
 """
 
@@ -50,7 +50,7 @@ def orbit_dimension(network: Feedforward, signal: ErrorSignal, masks: tuple[Any,
             r = min(n, _rank(np.hstack([incoming, outgoing])))
             orbit += n * r - r * (r + 1) // 2
             loose += [layer] if min(_rank(incoming), _rank(outgoing)) < n else []
-    # A rotation that the weights on one side do not see could be undone by one of the next layer.
+    # A rotation that leaves the weights on one side unchanged could be undone by one of the next layer.
     return None if any(layer + 1 in loose for layer in loose) else orbit
 
 

@@ -29,10 +29,10 @@ class TangentSpace(Protocol):
     def has_volume(self) -> bool: ...
 
     def copies_of_tangents(self, exponents: int) -> Int[np.ndarray, " tangents"]:
-        """How many exponents each of the tangents stands for that are needed for so many leading exponents."""
+        """For each tangent that this number of leading exponents needs, how many exponents it stands for."""
 
     def inside(self, system: AbstractSystem, exponents: int) -> Any:
-        """`system`, with such tangents kept where they belong."""
+        """`system`, with these tangents kept in the subspaces that they belong to."""
 
 
 class Whole:

@@ -1,10 +1,10 @@
-"""Tangents across the symmetry orbits of a linear network: what is left when rotations of hidden units are taken out.
+"""Tangents across the symmetry orbits of a linear network: what is left when rotations of hidden units are removed.
 
 Hidden units of one group (the same gains on all their synapses) may be rotated, X → e^Ω X with Ω antisymmetric and
 X = [W1 | W2ᵀ] the rows of the group. The dynamics commutes with that, so tangents along the orbit, ΩX, stay along the
 orbit: they have exponents of zero or below that say nothing about the motion. Modulo these tangents the tangent flow
-is a cocycle of its own. Its exponents are found by taking away, at the end of every block, the closest tangent of the
-orbit, the Ω with
+is a cocycle of its own. Its exponents are found by subtracting, at the end of every block, the closest tangent of the
+orbit, which has the Ω with
 
     ΩG + GΩ = V Xᵀ − X Vᵀ,    G = X Xᵀ,                                                               (17)
 
@@ -26,7 +26,7 @@ from ..base import AbstractSystem, Advanced
 from .symmetry import groups_of_hidden_units, orbit_dimension
 
 SMALLEST = 1e-13
-"""Rotations that move the weights by less than the root of this share are none."""
+"""Rotations that move the weights by less than the square root of this share are left out."""
 
 
 class OffOrbits(NamedTuple):
@@ -34,7 +34,7 @@ class OffOrbits(NamedTuple):
 
     **Attributes:**
 
-    - `groups`: of hidden units that may be rotated into each other.
+    - `groups`: the groups of hidden units that may be rotated into each other.
     - `dimension`: how many exponents there are.
     """
 
@@ -45,9 +45,9 @@ class OffOrbits(NamedTuple):
 
     @classmethod
     def of(cls, system: AbstractSystem, signal: ErrorSignal, masks: tuple[Any, ...] | None) -> "OffOrbits":
-        """That of `system`, by the rotations that its rule allows.
+        """The space for `system`, modulo the rotations that its rule allows.
 
-        **Raises:** `ValueError` for states that are no linear networks with one hidden layer, and for feedback that
+        **Raises:** `ValueError` for states that are not linear networks with one hidden layer, and for feedback that
         does not turn with the weights.
         """
         network = system.state
@@ -72,7 +72,7 @@ class Transverse(eqx.Module):
 
     **Arguments:**
 
-    - `system`: whose state is a linear network with one hidden layer.
+    - `system`: a system whose state is a linear network with one hidden layer.
     - `groups`: as in `OffOrbits`.
     """
 
@@ -98,7 +98,7 @@ class Transverse(eqx.Module):
         for units in self.groups:
             v = v.at[:, units].set(off_orbit(x[units], v[:, units]))
         inputs = state.weights[0].shape[1]
-        # Tangents have an axis more than weights.
+        # Tangents have one more axis than weights.
         layers = v[:, :, :inputs], jnp.swapaxes(v[:, :, inputs:], 1, 2)
         return jax.tree.unflatten(jax.tree.structure(tangents), layers)
 
