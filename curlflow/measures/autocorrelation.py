@@ -1,16 +1,17 @@
-"""Autocorrelation of time series, and how long they remember.
+"""Autocorrelation of time series, and their correlation times.
 
 For a series of T values xₜ with mean x̄, sampled at equal intervals,
 
     c(k) = 1/(T − k) Σₜ (xₜ − x̄)(xₜ₊ₖ − x̄),    r(k) = c(k)/c(0),                                    (9)
 
-by FFT with zeros appended, so that the end of a series does not meet its beginning. Of many series (weights) there
-are two averages: the mean of the ratios r, in which all weigh the same, and the ratio of the mean covariances, in
-which those that move most do. Series that do not move have no autocorrelation, and are left out.
+by FFT with zeros appended, so that the end of a series does not wrap around to its beginning. For many series
+(weights) there are two averages: the mean of the ratios r, in which all series have the same weight, and the ratio of
+the mean covariances, in which those that move most dominate. Series that do not move have no autocorrelation, and are
+left out.
 
-The integrated time is τ = ½ + Σₖ r(k). The sum over all lags of the estimate that divides by T is −½ by
-construction and so says nothing; it is cut at the first lag k ≥ 5 τ(k). An exponential e^(−k/θ) with θ ≫ 1 has τ = θ,
-independent values have τ = ½. With (9) the mean of T values has the variance 2 τ c(0)/T.
+The integrated time is τ = ½ + Σₖ r(k). The sum over all lags of the estimate that divides by T is −½ by construction
+and so says nothing; the sum is therefore truncated at the first lag k ≥ 5 τ(k). An exponential e^(−k/θ) with θ ≫ 1
+has τ = θ, independent values have τ = ½. With (9) the mean of T values has the variance 2 τ c(0)/T.
 
 Source: Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3; Priestley, Spectral Analysis and Time
 Series (1981), section 5.3.
@@ -28,13 +29,13 @@ WINDOW = 5.0
 ROUNDING = 1e-14
 """A series whose standard deviation is below this share of its largest value does not move."""
 LONG_ENOUGH = 50
-"""A window of fewer integrated times says little about averages."""
+"""A window with fewer integrated times than this is too short for averages."""
 TOGETHER = 2**20
-"""Values that are transformed at once: what bounds the memory."""
+"""Values that are transformed together, which bounds the memory."""
 
 
 class WindowStatus(IntEnum):
-    """What a window is good for."""
+    """Whether a window is long enough for averages, and if not, why."""
 
     long_enough = 0
     still = 1
@@ -44,7 +45,7 @@ class WindowStatus(IntEnum):
 
 
 class Averages(NamedTuple):
-    """Of the autocorrelations of many series.
+    """Averages of the autocorrelations of many series.
 
     **Attributes:**
 
@@ -74,7 +75,7 @@ def autocovariance(series: Float[np.ndarray, "times series"], lags: int) -> Floa
     step = max(1, TOGETHER // length)
     for first in range(0, number, step):
         part = series[:, first : first + step]
-        # The first value is taken off before the mean, so that a mean that is large does not round what varies.
+        # The first value is subtracted before the mean, so that a large mean does not round what varies.
         part = part - part[0]
         transformed = fft.rfft(part - part.mean(axis=0), length, axis=0)
         power = transformed.real**2 + transformed.imag**2
@@ -129,7 +130,7 @@ def integrated_time(correlation: Float[np.ndarray, " lags"]) -> float:
 
 
 def decay_time(correlation: Float[np.ndarray, " lags"]) -> float:
-    """The first time at which r falls to 1/e, between lags by a straight line, in sampling intervals.
+    """The first time at which r falls to 1/e, interpolated linearly between lags, in sampling intervals.
 
     NaN where it never does within the lags.
     """
@@ -143,7 +144,7 @@ def decay_time(correlation: Float[np.ndarray, " lags"]) -> float:
 
 
 def window_status(found: Averages, tau: float, times: int) -> WindowStatus:
-    """Whether a window of so many times is long enough for averages, given its integrated time `tau`."""
+    """Whether a window of that many times is long enough for averages, given its integrated time `tau`."""
     if not found.moving.any():
         return WindowStatus.still
     if np.isnan(tau):

@@ -6,11 +6,11 @@ over any surface that the loop bounds. On a circle of radius r in the plane of o
 Γ/(πr²) is the mean of the curl ∂F_v/∂u − ∂F_u/∂v over the disc; for a gradient field it is zero.
 
 The integrand is periodic, so that the trapezoid rule converges geometrically for smooth fields, and is exact for
-polynomials once there are more points than their degree plus one. Every other point, and every fourth one from the
-first, second, third or fourth on, make coarser rules; the largest difference from them is an error estimate that is
-much too large for smooth fields. Where the field jumps (relu) the error falls with the first power of the spacing
-only. Between the four rules the jump lies once in every quarter of a spacing, so that no lucky position hides it:
-the estimate is then at least the error of one jump, and says of several no more than the order of magnitude.
+polynomials once there are more points than their degree plus one. Every other point, and every fourth point starting
+from the first, second, third or fourth, make coarser rules; the largest difference from them is an error estimate
+that is much too large for smooth fields. Where the field jumps (relu) the error falls with the first power of the
+spacing only. Between the four rules the jump lies once in every quarter of a spacing, so that no lucky position hides
+it: the estimate is then at least the error of one jump; for several jumps it gives only the order of magnitude.
 
 Source: Trefethen & Weideman, SIAM Rev. 56 (2014) 385.
 """
@@ -28,11 +28,11 @@ from ..variable import Variable
 POINTS = 64
 """Points of the trapezoid rule; a multiple of four, for the coarser rules."""
 MORE = 1024
-"""Points where those were not enough."""
+"""Points of the trapezoid rule where `POINTS` of them are not enough."""
 CONVERGED = 1e-9
 """An error below this share of ∮ |F · dw| is small enough."""
 TOGETHER = 16
-"""Points under one `vmap`."""
+"""Points that are evaluated under one `vmap`."""
 
 VARIABLES = (
     Variable("circulation", ("realization",), "circulation of the velocity around a circle"),
@@ -70,7 +70,7 @@ def circulation(field: Any, loop: Any, points: int = POINTS) -> tuple[Float[Arra
     - `field`: a function of a flat vector (n numbers), as a pytree.
     - `loop`: a function of s with period 1 that gives a flat vector, as a pytree: `Circle(...)` or one of your own.
       Its derivative is taken by JAX.
-    - `points`: how many, even.
+    - `points`: number of points, even.
     """
     return _trapezoid(field, loop, points)[:2]
 

@@ -4,9 +4,9 @@
     updates with step η of that flow:   if |1 + ημ| < 1, which for Re μ < 0 means η < −2 Re μ/|μ|²,
     a map with multipliers m:           if |m| < 1, with rates μ = ln m per iteration.
 
-Eigenvalues up to a threshold in modulus are *neutral* and say nothing. Of large matrices only the leading eigenvalues
-are known, and those of largest modulus, the *extreme* ones: an unstable one decides, and stability follows where no
-other could leave the region first.
+Eigenvalues up to a threshold in modulus are *neutral* and say nothing. For large matrices only the leading
+eigenvalues are known, and those of largest modulus, the *extreme* ones: one unstable eigenvalue decides, and
+stability follows where no other eigenvalue could leave the region first.
 """
 
 from enum import IntEnum
@@ -55,14 +55,15 @@ def decided(
     extreme: Eigenvalues | None = None,
     converged: bool = True,
 ) -> Decision:
-    """What the eigenvalues say.
+    """The decision that follows from the eigenvalues.
 
     **Arguments:**
 
     - `eigenvalues`: those that are not neutral, or the leading ones of them.
     - `threshold`: the modulus up to which an eigenvalue is neutral.
-    - `step`: of updates; None for a flow.
-    - `extreme`: those of largest modulus where not all are known, none if they are not known either; else None.
+    - `step`: the step of updates; None for a flow.
+    - `extreme`: those of largest modulus where not all are known, empty if they are not known either; None where all
+      are known.
     - `converged`: whether all that were asked for are known.
     """
     known = eigenvalues if extreme is None else np.concatenate([eigenvalues, extreme])
@@ -72,7 +73,7 @@ def decided(
         return Decision.unstable
     complete = converged and eigenvalues.size > 0
     if complete and extreme is not None and step is not None:
-        # Between the ends a complex eigenvalue could be the one that leaves the unit circle first.
+        # Between the two ends there may be a complex eigenvalue that leaves the unit circle first.
         complete = extreme.size > 0 and bool((known.imag == 0).all())
     return Decision.stable if complete else Decision.undecided
 
@@ -80,7 +81,7 @@ def decided(
 def critical_step(
     eigenvalues: Eigenvalues, threshold: float, *, extreme: Eigenvalues | None = None, converged: bool = True
 ) -> float:
-    """The largest η with |1 + ημ| < 1 for every μ: the least of −2 Re μ/|μ|²; NaN where none, or not known.
+    """The largest η with |1 + ημ| < 1 for every μ: the least of −2 Re μ/|μ|²; NaN if none or unknown.
 
     The arguments are those of `decided`.
     """
@@ -97,13 +98,13 @@ def critical_step(
 
 
 def rates_of_multipliers(multipliers: Eigenvalues, zeros: int, time: float) -> Eigenvalues:
-    """The rates of a map, per unit of time, but for those of multipliers at one.
+    """The rates of a map, per unit of time, except those of multipliers at one.
 
     **Arguments:**
 
     - `multipliers`: eigenvalues of the Jacobian of one iteration that are not zero.
     - `zeros`: how many others there are, whose rate is −∞.
-    - `time`: that passes in one iteration.
+    - `time`: the time of one iteration.
     """
     rates = np.concatenate([np.log(multipliers) / time, np.full(zeros, -np.inf, dtype=complex)])
     return in_order(rates[np.abs(rates) * time > NEUTRAL])

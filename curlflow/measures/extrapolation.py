@@ -1,4 +1,4 @@
-"""What a quantity tends to as a step size goes to zero: a weighted straight line through its values."""
+"""The limit of a quantity as a step size goes to zero, from a weighted straight line through its values."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from ..variable import Variable
 
 FEWEST = 2
-"""Step sizes below which there is no line."""
+"""Fewest step sizes that determine a line."""
 R = ("realization", "exponent")
 VARIABLES = (
     Variable("exponent_limit", R, "exponent of the updates as the learning rate goes to zero, by a straight line"),
@@ -19,13 +19,14 @@ VARIABLES = (
 
 
 class Limit(NamedTuple):
-    """Of a line through values with errors.
+    """The limit at step size zero of a line through values with errors.
 
     **Attributes:**
 
     - `value`, `error`: at step size zero, with its standard error; NaN where there are too few values.
     - `slope`: per unit of the step size.
-    - `chi_square`: of the residuals, over the degrees of freedom; far above 1 the values lie on no line. NaN for two.
+    - `chi_square`: χ² of the residuals per degree of freedom; if it is far above 1, the values are not on a line. NaN
+      for two values.
     """
 
     value: float

@@ -6,14 +6,14 @@ from jaxtyping import Float
 from ..variable import Variable
 
 EXTREMA = 200
-"""The most that are kept, the last ones."""
+"""The most extrema that are kept; the last ones are."""
 VARIABLES = (Variable("late_extremum", ("realization", "extremum"), "late extrema of the observable"),)
 
 
 def extrema(series: Float[np.ndarray, " samples"], moves: bool, continuous: bool) -> Float[np.ndarray, " extremum"]:
-    """The last local extrema of a series, NaN behind them: of what does not move its value, of a map all values.
+    """The last local extrema of a series, then NaN; its value if it does not move; for a map all values.
 
-    For flows the tops of parabolas through an extremal sample and its neighbours.
+    For flows they are the vertices of parabolas through an extremal sample and its neighbours.
     """
     late = np.full(EXTREMA, np.nan)
     if len(series) == 0:
@@ -34,11 +34,11 @@ def extrema(series: Float[np.ndarray, " samples"], moves: bool, continuous: bool
 def late_extrema(
     late: Float[np.ndarray, " late"], even: Float[np.ndarray, " even"], moves: bool, continuous: bool
 ) -> Float[np.ndarray, " extremum"]:
-    """The last local extrema of consecutive samples, or of even ones where these have more of them.
+    """The last local extrema of the late samples, or of the even ones where these have more of them.
 
     **Arguments:**
 
-    - `late`, `even`: samples as `curlflow.measures.sampling` has. Those that are not finite are left out.
+    - `late`, `even`: samples as defined in `curlflow.measures.sampling`. Those that are not finite are left out.
     - `moves`: whether the series moves at all.
     """
     of_late, of_even = (extrema(s[np.isfinite(s)], moves, continuous) for s in (late, even))

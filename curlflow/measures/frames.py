@@ -10,8 +10,9 @@ and covariant vectors are V_t = Q_t C_t with C_t upper triangular and of unit co
 
     C_t D_t = R_{t+1}⁻¹ C_{t+1},    D_t diagonal,                                                     (15)
 
-from an arbitrary C at the end: run backwards, every column turns into the direction that grows at one rate. Angles
-between covariant vectors are those between columns of C, and their rates are −ln D.
+from an arbitrary C at the end: as the iteration runs backwards, every column turns into the direction that grows at
+one rate. Angles between covariant vectors are those between columns of C, and the logarithms of their growth over a
+block are −ln D.
 
 Sources: Skokos, Bountis & Antonopoulos, Physica D 231 (2007) 30 (GALI); Ginelli et al., Phys. Rev. Lett. 99 (2007)
 130601, and J. Phys. A 46 (2013) 254005 (covariant vectors).
@@ -34,7 +35,7 @@ from .lyapunov import TangentState, factored_block
 CAPACITY = 16
 """The most blocks in one compiled call: each keeps a frame of the size of the tangents."""
 NOTHING = 1e-100
-"""What stands for a factor of zero."""
+"""The number that replaces a factor of zero."""
 VARIABLES = (
     Variable("log_gali", ("realization", "tangents"), "ln of the generalized alignment index after gali_time"),
     Variable("gali_time", ("realization",), "how long tangents were followed for the alignment index"),
@@ -114,16 +115,16 @@ class Covariant(NamedTuple):
 def covariant(r: Float[np.ndarray, "blocks vectors vectors"], *, seed: int = 0) -> Covariant:
     """Covariant vectors by the backward iteration (15).
 
-    They converge backwards in time at rates λᵢ − λᵢ₊₁: those of the last blocks are not to be used.
+    They converge backwards in time at rates λᵢ − λᵢ₊₁: do not use those of the last blocks.
 
     **Arguments:**
 
     - `r`: the factors of consecutive blocks.
-    - `seed`: of the arbitrary C at the end.
+    - `seed`: the seed of the arbitrary C at the end.
     """
     r = np.array(r)
     blocks, vectors, _ = r.shape
-    # A direction that is squeezed to nothing: the backward iteration turns into it at once.
+    # A direction that is squeezed to nothing: the backward iteration turns into it immediately.
     places = np.arange(vectors)
     r[:, places, places] = np.where(r[:, places, places] == 0, NOTHING, r[:, places, places])
     c = np.triu(np.random.default_rng(seed).normal(size=(vectors, vectors)))
@@ -138,7 +139,7 @@ def covariant(r: Float[np.ndarray, "blocks vectors vectors"], *, seed: int = 0) 
 
 
 def angles(coefficients: Float[np.ndarray, "blocks vectors vectors"]) -> Float[np.ndarray, "blocks vectors vectors"]:
-    """The angle between every two covariant vectors as lines, from 0 to π/2."""
+    """The angle between every two covariant vectors, taken as lines, from 0 to π/2."""
     c = np.asarray(coefficients)
     cosines = np.abs(np.swapaxes(c, 1, 2) @ c)
     return np.arccos(np.minimum(cosines, 1.0))

@@ -1,6 +1,6 @@
 """How fast small deviations from a solution grow, and for how long rounding can hide that they do.
 
-With the eigenvalues μ of the linearisation deviations from a fixed point of a flow grow by e^μ per unit of time, and
+With the eigenvalues μ of the linearisation, deviations from a fixed point of a flow grow by e^μ per unit of time, and
 those of updates with the step η by |1 + ημ| per update.
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Complex
 MARGIN = 1e-6
 """Rates must be below minus this times the largest, multipliers below one by this times the largest step."""
 ROUNDED = 1e15
-"""From rounding to what can be seen deviations grow by this factor."""
+"""Deviations grow by this factor from rounding until they are visible."""
 
 
 class Rates(NamedTuple):
@@ -31,7 +31,7 @@ def rates(eigenvalues: Complex[np.ndarray, " k"], step: float | None) -> Rates:
 
     **Arguments:**
 
-    - `step`: of an update; None for a flow.
+    - `step`: the step of an update; None for a flow.
     """
     largest = float(np.abs(eigenvalues).max())
     stable = bool((eigenvalues.real < -MARGIN * largest).all())

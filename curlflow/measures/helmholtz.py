@@ -73,7 +73,7 @@ class Rectangle:
 
     @classmethod
     def centred(cls, half_widths: tuple[float, float], cells: tuple[int, int]) -> "Rectangle":
-        """The rectangle −a ≤ x ≤ a, −b ≤ y ≤ b with so many cells."""
+        """The rectangle −a ≤ x ≤ a, −b ≤ y ≤ b with this number of cells along each side."""
         return cls(*(np.linspace(-a, a, n + 1) for a, n in zip(half_widths, cells, strict=True)))
 
     @property
@@ -112,7 +112,7 @@ class Rectangle:
         return np.diff(f.along_y, axis=0) - np.diff(f.along_x, axis=1)
 
     def outflow(self, f: Edges) -> Float[np.ndarray, "_ _"]:
-        """−d₀ᵀ∗: what flows out of the dual cell of every node within."""
+        """−d₀ᵀ∗: the flux out of the dual cell of every interior node."""
         hx, hy = self.spacing
         return np.diff(f.along_x[:, 1:-1], axis=0) * hy / hx + np.diff(f.along_y[1:-1], axis=1) * hx / hy
 
@@ -164,7 +164,7 @@ def helmholtz_hodge(f: Edges, grid: Rectangle) -> HelmholtzHodge:
 
     **Arguments:**
 
-    - `f`: as `edge_integrals` gives it.
+    - `f`: line integrals along all edges, as from `edge_integrals`.
     - `grid`: the rectangle.
 
     **Sources:** see the module.
@@ -181,7 +181,7 @@ def helmholtz_hodge(f: Edges, grid: Rectangle) -> HelmholtzHodge:
 def _solve(right: np.ndarray, cx: float, cy: float, kind: int) -> np.ndarray:
     """Solve cx (−δx²) u + cy (−δy²) u = right with u = 0 on the boundary.
 
-    Nodes within (`kind` 1) have eigenvalues 4 sin²(kπ/2N), k = 1, …, N − 1; cells, whose boundary is half a cell
+    Interior nodes (`kind` 1) have eigenvalues 4 sin²(kπ/2N), k = 1, …, N − 1; cells, whose boundary is half a cell
     beyond the last (`kind` 2), the same for k = 1, …, N.
     """
     kx, ky = (np.arange(1, n + 1) / (2 * (n + 1 if kind == 1 else n)) for n in right.shape)

@@ -10,8 +10,8 @@ zᵀJz need one product with J and one with Jᵀ each, and no matrix:
     the basis, z = e₁, …, eₙ:     Σ |Sz|² = ‖S‖²,      Σ |Az|² = ‖A‖²,      Σ zᵀJz = tr J,
     random signs, ⟨zzᵀ⟩ = 1:      ⟨|Sz|²⟩ = ‖S‖²,      ⟨|Az|²⟩ = ‖A‖²,      ⟨zᵀJz⟩ = tr J.
 
-The differences are taken vector by vector. (tr JᵀJ ∓ tr J²)/2 gives the same norms, but where one of them is
-small it is lost in the rounding of the other.
+The differences are taken vector by vector. The expression (tr JᵀJ ∓ tr J²)/2 gives the same norms, but a norm that is
+small is lost in the rounding of the other.
 
 On a set with tangent projection P the operator is P J P, which for a field tangent to the set is its covariant
 derivative: symmetric exactly for the gradients on that set.
@@ -151,11 +151,11 @@ def _parts(s: float, a: float, trace: float) -> Parts:
 
 
 NOISE = 1e-13
-"""What a projection leaves of a quantity is rounding where it is no larger than this share of the quantity."""
+"""A projected quantity counts as rounding where it is no larger than this share of the quantity before."""
 
 
 class Scales(NamedTuple):
-    """|F|, ‖DF‖ and |∇loss| before any projection: what their projections are to be compared with."""
+    """|F|, ‖DF‖ and |∇loss| before any projection, with which their projections are compared."""
 
     speed: Any
     derivative: Any
@@ -175,14 +175,14 @@ def scales(field: Any, loss: Any, x: Vector) -> tuple[Array, Array, Array]:
 
 
 def without_noise(parts: Parts, scale: Scales) -> Parts:
-    """`parts`, with a ratio of NaN where S and A are both what rounding leaves."""
+    """`parts`, with a ratio of NaN where S and A are both rounding."""
     if max(parts.symmetric_norm, parts.antisymmetric_norm) > NOISE * scale.derivative:
         return parts
     return parts._replace(curl_ratio=np.nan)
 
 
 ROUNDING = 32 * np.finfo(float).eps
-"""A field is taken as zero where it is no larger than a relative change of the point by this would make it."""
+"""A field counts as zero where it is no larger than its change if the point changes by this, relative."""
 
 
 @eqx.filter_jit
@@ -190,8 +190,8 @@ def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector, scale: Scale
     """|F|, the angle between F and −∇loss (projected), and the loss.
 
     The angle is 2 atan2(|a − b|, |a + b|) for unit vectors a and b, which is accurate for all angles (Kahan). It is
-    NaN where F or ∇loss is zero up to rounding (also that of the projection, against `scale`), and where `loss` is
-    None.
+    NaN where F or ∇loss is zero up to rounding (including that of the projection, relative to `scale`), and where
+    `loss` is None.
     """
     speed = jnp.linalg.norm(field(x))
     if loss is None:

@@ -29,7 +29,7 @@ from ..variable import Variable, flag_variable
 
 
 class KaplanYorke(IntEnum):
-    """Why a Kaplan–Yorke dimension is there, or is not."""
+    """Whether there is a Kaplan–Yorke dimension, and if not, why."""
 
     known = 0
     too_few_exponents = 1
@@ -38,7 +38,7 @@ class KaplanYorke(IntEnum):
 
 KY_STATUS = "kaplan_yorke_status"
 CAPACITY = 256
-"""The most blocks in one compiled call. More would only make interrupts and progress slower to notice."""
+"""The most blocks in one compiled call. More would only delay interrupts and progress reports."""
 
 VARIABLES = (
     Variable(
@@ -69,7 +69,7 @@ class TangentState(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """The outcome of some blocks: ln Rᵢᵢ and log|det| of each, and how many there are.
+    """The result of some blocks: ln Rᵢᵢ and log|det| of each, and how many there are.
 
     The arrays have room for `CAPACITY` blocks; those from `number` on are NaN. `run.status` says why fewer
     than asked for were done; a block that fails is not counted, and the run stands where the block began.
@@ -90,7 +90,7 @@ class Spectrum(NamedTuple):
       come out in decreasing order.
     - `log_stretch`: ln Rᵢᵢ of every block.
     - `log_volume`: log|det| of every block where there are as many tangents as dimensions, else NaN.
-    - `end`: where the run stands, to go on from.
+    - `end`: where the run stands, to continue from.
     """
 
     exponents: Float[np.ndarray, " vectors"]
@@ -121,11 +121,12 @@ def lyapunov_spectrum(
     - `block`: time between two factorisations.
     - `number`: how many blocks.
     - `vectors`: how many exponents, the largest first.
-    - `key`: of the random tangents that the run begins with, from `jax.random.key`.
-    - `start`: where to begin instead: `end` of an earlier call.
+    - `key`: the key of the random tangents with which the run begins, from `jax.random.key`.
+    - `start`: where to begin instead, the `end` of an earlier call.
 
-    No transient is left out: the first blocks belong to the approach to the attractor and to the alignment of the
-    tangents. `curlflow.lyapunov` leaves both out, and gives standard errors.
+    No transient is discarded: the first blocks contain that of the state, which approaches the attractor, and that of
+    the tangents, which turn into the leading directions. `curlflow.lyapunov` discards both, and gives standard
+    errors.
     """
     if start is None:
         key = jax.random.key(0) if key is None else key
@@ -193,7 +194,7 @@ def lyapunov_blocks(system: Any, run: TangentState, span: Any, number: Any) -> B
         run, stretch, volume, done = carry
         run, r, log_volume = factored_block(system, run, span)
         good = run.status == Status.completed
-        # A direction that was squeezed to nothing has ln 0 = −∞; its column of Q is as good as any.
+        # A direction that was squeezed to nothing has ln 0 = −∞; its column of Q is arbitrary.
         stretch = stretch.at[done].set(jnp.where(good, jnp.log(jnp.diagonal(r)), jnp.nan))
         volume = volume.at[done].set(jnp.where(good, log_volume, jnp.nan))
         return run, stretch, volume, done + good
@@ -226,7 +227,7 @@ ILL_CONDITIONED = 1e10
 
 
 def largest_condition(local: Float[np.ndarray, "blocks vectors"], block: float) -> float:
-    """The largest ratio of the Rᵢᵢ of one block. Directions squeezed to exactly nothing do not count."""
+    """The largest ratio of the Rᵢᵢ of one block. Directions that shrink to exactly zero do not count."""
     finite = np.where(np.isneginf(local), np.nan, local)
     if len(local) == 0 or np.isnan(finite).all():
         return np.nan

@@ -1,6 +1,6 @@
-"""Means and variances over time of many numbers at once, as they come: nothing but a few arrays is kept.
+"""Means and variances over time of many numbers, accumulated as they arrive: only a few arrays are kept.
 
-All differences are from the first state, x₀, so that nothing cancels however small the fluctuations are. Within a
+All differences are from the first state, x₀, so that no digits cancel, however small the fluctuations are. Within a
 block of times the sums are shifted once more, by the state s at its beginning,
 
     a = Σ (x − s),    b = Σ (x − s)²,    mean = (s − x₀) + a/n,    M = b − a²/n,
@@ -23,12 +23,12 @@ Numbers = Float[Array, "*n"] | Float[np.ndarray, "*n"] | np.float64
 
 
 class Moments(NamedTuple):
-    """Of n numbers over `count` times.
+    """The moments of n numbers over `count` times.
 
     **Attributes:**
 
     - `origin`: x₀.
-    - `offset`: their mean, less x₀.
+    - `offset`: the mean of the numbers, less x₀.
     - `squares`: the sum of squares of the differences from the mean.
     """
 
@@ -39,17 +39,17 @@ class Moments(NamedTuple):
 
     @property
     def mean(self) -> Numbers:
-        """The mean; of no times x₀."""
+        """The mean, or x₀ for no times."""
         return self.origin + self.offset
 
     @property
     def variance(self) -> Numbers:
-        """The variance that divides by the number of times; of no times NaN."""
+        """The variance, which divides by the number of times; NaN for no times."""
         return self.squares / self.count
 
 
 class Sums(NamedTuple):
-    """Of n numbers over the times of one block: the shift, and the sums of differences from it and their squares."""
+    """Sums over the times of one block: the shift, and the sums of differences from it and of their squares."""
 
     count: Array | np.ndarray
     shift: Numbers
@@ -58,7 +58,7 @@ class Sums(NamedTuple):
 
 
 def no_moments(origin: Numbers) -> Moments:
-    """Of no times; `origin` is what differences are from."""
+    """The moments of no times; differences are taken from `origin`."""
     return Moments(jnp.asarray(0.0), origin, jnp.zeros_like(origin), jnp.zeros_like(origin))
 
 
@@ -68,7 +68,7 @@ def begun(x: Numbers) -> Sums:
 
 
 def added(sums: Sums, *times: Numbers) -> Sums:
-    """The sums with the numbers at one more time, or at several, which read and write the sums once."""
+    """The sums with the numbers at one more time, or at several, for which the sums are read and written once."""
     differences = [x - sums.shift for x in times]
     first, second = sum(differences), sum(d * d for d in differences)
     return Sums(sums.count + len(times), sums.shift, sums.first + first, sums.second + second)

@@ -1,8 +1,8 @@
 """What kind of motion it is: a verdict from several indicators, or an honest "undecided".
 
 Every indicator errs in its own way: exponents of regular motion are positive over finite times, the 0–1 test takes
-noise for chaos and oversampled chaos for order, a spectrum of lines may belong to a short run. So a verdict needs all
-of those that apply, and says which one stood against it.
+noise for chaos and oversampled chaos for order, and a spectrum of lines may come from a short run. So a verdict needs
+all indicators that apply, and names the one that contradicts it.
 """
 
 from enum import IntEnum
@@ -31,47 +31,47 @@ class Verdict(IntEnum):
 VERDICT = flag_variable("verdict", ("realization",), "kind of motion", Verdict)
 VARIABLES = (VERDICT, Variable("reason", ("realization",), "why"))
 SIGNIFICANT = 3.0
-"""Standard errors from zero at which an exponent has a sign."""
+"""An exponent has a sign if it is at least this many standard errors from zero."""
 FOLDS = 20.0
-"""λ₁ T from which growth is chaos: e²⁰ is what separates rounding from 10⁻⁷. Over shorter times regular motion grows
-as much."""
+"""Growth counts as chaos from this λ₁ T on: e²⁰ raises rounding to 10⁻⁷. Before, regular motion may grow as much."""
 DRIFT = "observables drift; start later, run longer, or look at cosines of angles"
 WALKS, STAYS = 0.8, 0.3
 """K of the 0–1 test above which a series is chaotic, and below which it is regular."""
 AROUND = 0.1
-"""Weights that go so far, over their norm, while nothing that is looked at moves go along a symmetry."""
+"""Weights that move this far, relative to their norm, while no observable moves, drift along a symmetry."""
 BACK = 0.01
-"""d(k) of equation (16) at which a trajectory is back."""
+"""A trajectory has returned when d(k) of equation (16) is at most this."""
 NEUTRAL = 4.0
-"""An exponent λ of regular motion with −λT below this is no contraction for sure."""
+"""An exponent λ of regular motion with −λT below this is not certain to be a contraction."""
 
 
 class Indicators(NamedTuple):
-    """What was measured of one run, on its attractor unless it says otherwise.
+    """What was measured of one run, on its attractor unless stated otherwise.
 
     **Attributes:**
 
     - `status`: how the run ended.
-    - `exponents`, `errors`: Lyapunov exponents in decreasing order, symmetry taken out, and standard errors.
+    - `exponents`, `errors`: Lyapunov exponents in decreasing order, without those of symmetries, and their standard
+      errors.
     - `resolution`: exponents smaller than this are zero.
     - `duration`: T, over which they were averaged.
     - `converged`: whether both halves of T agree on them.
-    - `continuous`: whether time is.
+    - `continuous`: whether time is continuous.
     - `moves`: whether observables vary by more than rounding in the last part of the window.
-    - `stationary`: whether all of them have the same mean and variance in both halves.
+    - `stationary`: whether all observables have the same mean and variance in both halves.
     - `zero_one`: K, the median over observables.
-    - `distance`: how far the trajectory is from where it was after the lag at which it comes back; NaN for none.
+    - `distance`: how far the trajectory is from where it was, after the lag at which it returns; NaN if it does not.
     - `period`: that lag, in iterations of a map.
-    - `steady`: whether it is as near after all multiples of that lag.
+    - `steady`: whether it returns as closely after all multiples of that lag.
     - `lines`: whether all high peaks of the spectra are as narrow as the window allows.
-    - `early_growth`: ln of the growth of a difference before the window, while the run was away from where it began
-      and from where it ended.
+    - `early_growth`: ln of the growth of a difference before the window, while the run was far from its start and
+      from its end.
     - `preserves_volume`: whether the divergence vanishes all along.
     - `log_alignment`: ln GALI₂ of two tangents at the end; NaN where it was not measured.
-    - `aligns_as_expected`: whether tangents align at the rates that the gaps between exponents say.
+    - `aligns_as_expected`: whether tangents align at the rates that follow from the gaps between exponents.
     - `zeros_are_tori`: whether further exponents of zero mean further frequencies.
     - `not_finite`: names of observables that were not finite, with counts; empty if all were.
-    - `weights_go`: how far the weights of a network go in T at the speed that they end with, over their norm.
+    - `weights_go`: how far the weights of a network move in T at their final speed, relative to their norm.
     """
 
     status: Status
@@ -98,7 +98,7 @@ class Indicators(NamedTuple):
 
 
 def verdict(i: Indicators) -> tuple[Verdict, str]:
-    """The kind of motion, and why; of undecided runs what stands against a verdict and what would help."""
+    """The kind of motion, and why; for an undecided run what contradicts a verdict and what would help."""
     if i.status == Status.diverged:
         return Verdict.divergent, "the state grew beyond all bounds"
     if i.status != Status.completed:
@@ -129,7 +129,7 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
 
 
 def _zero(i: Indicators) -> Bool[np.ndarray, " exponents"]:
-    """Which exponents are zero as far as errors and duration tell: in regular motion growth is a power of time."""
+    """Which exponents are zero to within errors and duration: in regular motion growth is a power of time."""
     allowed = np.maximum(SIGNIFICANT * np.nan_to_num(i.errors), max(i.resolution, FOLDS / 2 / i.duration))
     return np.abs(i.exponents) <= allowed
 
@@ -164,7 +164,7 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
 
 
 def _returning(i: Indicators) -> tuple[Verdict, str]:
-    """It comes back every time: a cycle, unless an exponent says that it may have another frequency."""
+    """The motion returns every time: a cycle, unless an exponent suggests another frequency."""
     back = f"it comes back to within d = {i.distance:.1g}"
     further = int((i.exponents > -max(i.resolution, NEUTRAL / i.duration)).sum()) - int(i.continuous)
     if further > 0 and i.zeros_are_tori:

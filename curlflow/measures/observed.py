@@ -1,4 +1,4 @@
-"""What the observables of one run say: returns, the 0-1 test, spectra, drifts, and growth on the way."""
+"""What follows from the observables of one run: returns, the 0-1 test, spectra, drifts, and growth on the way."""
 
 import math
 from dataclasses import dataclass, field
@@ -22,13 +22,13 @@ from .zero_one import zero_one_test
 NOISE = 10.0
 """Observables of a flow that vary by less than this times its relative tolerance do not move."""
 AWAY = 0.01
-"""Share of the range of the observables beyond which a run is away from where it began, or ended."""
+"""A run is away from its start, or its end, if it is farther from it than this share of the observables' range."""
 MOST_TESTED = 5_000
-"""Values that the 0-1 test is given at most."""
+"""Most values that enter the 0-1 test."""
 BANDS = 40
-"""Chaotic bands that a map may visit one after the other: their number is the interval of the 0-1 test."""
+"""Most chaotic bands that a map may visit in turn; their number is the sampling interval of the 0-1 test."""
 LASTS = 0.05
-"""Chaos on the way must last for this share of the transient to be called so."""
+"""Chaos on the way is reported only if it lasts for this share of the transient."""
 PEAKS = 3
 ONE, BOTH = ("realization",), ("realization", "observable")
 VARIABLES = (
@@ -53,19 +53,19 @@ VARIABLES = (
 
 @dataclass
 class Observed:
-    """Observables of one run: on its way, through the window of `sampling`, and where it ended.
+    """Observables of one run: on the way to its window, through the window of `sampling`, and at its end.
 
     **Attributes:**
 
-    - `scale`: how large every observable is where nothing has been learnt; 0 where nothing is known. Those that are
-      recorded behind these are not judged.
-    - `continuous`: whether time is.
-    - `tolerance`: relative, of a flow; 0 of maps and of fixed steps.
-    - `early`: at the ends of stretches of the transient, from its beginning.
-    - `early_stretch`: ln of what a difference grew in each of them.
-    - `records`: through the window, at the places that `sampling` says.
-    - `closely`: whether late samples take the place of even ones.
-    - `ends`: what the run ended in: for maps consecutive states.
+    - `scale`: how large every observable is where nothing has been learnt; 0 where that is not known. Observables
+      recorded after these are not judged.
+    - `continuous`: whether time is continuous.
+    - `tolerance`: the relative tolerance of a flow; 0 for maps and for fixed steps.
+    - `early`: the observables at the ends of the stretches of the transient, from its beginning.
+    - `early_stretch`: ln of the growth of a difference over each stretch.
+    - `records`: the observables through the window, at the places of `sampling`.
+    - `closely`: whether late samples replace the even ones.
+    - `ends`: the observables at the end of the run; for maps those of consecutive states.
     """
 
     scale: Float[np.ndarray, " observables"]
@@ -80,29 +80,29 @@ class Observed:
 
     @property
     def all(self) -> Float[np.ndarray, "records observables"]:
-        """Through the window, as far as it went."""
+        """The observables through the window, as far as the run got."""
         width = self.early[0].size if self.early else 0
         return np.concatenate([np.empty((0, width)), *self.records])
 
     @property
     def largest(self) -> Float[np.ndarray, " observables"]:
-        """The largest value of every observable so far, of those that are finite."""
+        """The largest finite value of every observable so far."""
         seen = np.abs(np.concatenate([np.array(self.early), self.all]))
         return np.where(np.isfinite(seen), seen, 0.0).max(axis=0)
 
     @property
     def spread(self) -> Float[np.ndarray, "samples observables"]:
-        """Through the window, at times without a rhythm where not all are there."""
+        """The observables through the window, at irregular times where not all of them are recorded."""
         return self._chosen("spread")
 
     @property
     def late(self) -> Float[np.ndarray, "samples observables"]:
-        """One step after the other, up to the end of the window."""
+        """The observables at consecutive steps up to the end of the window."""
         return self._chosen("late")
 
     @property
     def even(self) -> Float[np.ndarray, "samples observables"]:
-        """At equal intervals, close enough to see what moves: `samples` of them, with this `interval` between."""
+        """`samples` of the observables at equal distances `interval` that resolve the motion."""
         return self._chosen("late" if self.closely else "even")
 
     def _chosen(self, kind: str) -> Float[np.ndarray, "samples observables"]:
@@ -125,7 +125,7 @@ class Observed:
 
     @property
     def frequencies(self) -> Float[np.ndarray, " frequencies"]:
-        """Those of the power spectra."""
+        """The frequencies of the power spectra."""
         return np.fft.rfftfreq(self.segment, self.interval) if self.segment else np.empty(0)
 
     @property
@@ -134,9 +134,9 @@ class Observed:
         return self.samples // SEGMENTS if self.samples >= SEGMENTS * FEWEST_FOR_SPECTRUM else 0
 
     def moves(self, place: int) -> bool:
-        """Whether an observable still moves in the last quarter of the window, against the largest value it ever had.
+        """Whether an observable still moves in the last quarter of the window, relative to its largest value so far.
 
-        False where it is not finite all along.
+        False if it is not finite throughout.
         """
         series = self.all[:, place]
         if not np.isfinite(series).all() or len(series) == 0:
@@ -148,13 +148,13 @@ class Observed:
 
 
 def of_observables(seen: Observed, *, complete: bool, grows: bool, seed: int) -> dict[str, Any]:
-    """All numbers that observables give, by the names of `VARIABLES`.
+    """All results for the observables, by the names of `VARIABLES`.
 
     **Arguments:**
 
-    - `complete`: whether the run got through its window; nothing is known of others.
+    - `complete`: whether the run completed its window; otherwise nothing is known.
     - `grows`: whether the largest exponent is positive.
-    - `seed`: of the 0-1 test.
+    - `seed`: the seed of the 0-1 test.
     """
     number, length = len(seen.scale), seen.segment
     found = {
@@ -188,10 +188,10 @@ def of_observables(seen: Observed, *, complete: bool, grows: bool, seed: int) ->
 
 
 def _returns(seen: Observed, moves: Bool[np.ndarray, " observables"], grows: bool) -> tuple[Return, int | None]:
-    """When the observables come back, in units of time, and how many bands a chaotic map visits.
+    """When the observables return, in units of time, and how many bands a chaotic map visits.
 
-    Late samples tell what repeats soon, and no state between two of them is missed. Where they are not the even ones
-    too, those tell what takes longer, or does not come back later on.
+    Late samples show what repeats soon, and miss no state. Where the even samples are others, they show returns that
+    take longer, and motion that does not return later on.
     """
     step = seen.sampling.step
     apart = _apart(seen.late, moves)
@@ -217,7 +217,7 @@ def _apart(series: np.ndarray, moves: Bool[np.ndarray, " observables"]) -> Float
 def _bands(apart: np.ndarray) -> int | None:
     """How many bands a chaotic map visits one after the other: the lag at which it is nearest; None for no bands.
 
-    What is nearest to the next value moves slowly.
+    Motion whose nearest value is the next one moves slowly, and has no bands.
     """
     lag = int(np.argmin(apart[1 : BANDS + 1])) + 1
     return lag if lag > 1 and apart[lag] < 5 * BACK else None
@@ -229,9 +229,9 @@ def early_growth(
     ends: Float[np.ndarray, "states observables"],
     scale: Float[np.ndarray, " observables"],
 ) -> float:
-    """What a difference grew, as a logarithm, while the run was away from its start and from where it ended.
+    """The logarithm of the growth of a difference while the run was away from its start and from its end.
 
-    0 where that was too short a while to be called a kind of motion.
+    It is 0 if that lasted too short a time to be called a kind of motion.
 
     **Arguments:** as for `Observed`.
     """
@@ -248,7 +248,7 @@ def early_growth(
 
 
 def _zero_one(found: dict[str, Any], i: int, seen: Observed, bands: int | None, seed: int) -> None:
-    """K with its quartiles of every so many values; NaN where these are too few."""
+    """K with its quartiles, from values a certain number of samples apart; NaN where these are too few."""
     if bands:
         series, steps, interval = seen.late[:, i], bands, seen.sampling.step
     else:

@@ -1,4 +1,4 @@
-"""The order parameter of fluctuating weights: how far they move in time, against how far they lie apart.
+"""The order parameter of fluctuating weights: how far they move in time, relative to how far they lie apart.
 
     q = ⟨Varₜ[wᵢ]⟩ᵢ / Varᵢ[⟨wᵢ⟩ₜ],                                                                    (11)
 
@@ -18,13 +18,13 @@ from jaxtyping import Float
 def order_parameter(mean: Float[np.ndarray, " weights"], variance: Float[np.ndarray, " weights"]) -> float:
     """q of weights with these means and variances over time, equation (11).
 
-    NaN for no weights; infinite where the means are all equal and the weights move, NaN where nothing moves either.
+    NaN for no weights. Where the means are all equal it is infinite if the weights move, and NaN if they do not.
     """
     mean, variance = np.asarray(mean, dtype=float), np.asarray(variance, dtype=float)
     if mean.size == 0:
         return float("nan")
     apart = float(np.mean((mean - mean.mean()) ** 2))
-    # One weight, or equal ones: their mean is rounded, and what is left of the differences is nothing.
+    # With one weight, or equal ones, the mean is rounded, and the remaining differences are rounding alone.
     if apart <= (np.finfo(float).eps * float(np.abs(mean).max())) ** 2:
         return float("inf") if variance.mean() > 0 else float("nan")
     return float(variance.mean()) / apart
@@ -33,7 +33,7 @@ def order_parameter(mean: Float[np.ndarray, " weights"], variance: Float[np.ndar
 def layer_order_parameters(
     mean: Float[np.ndarray, " weights"], variance: Float[np.ndarray, " weights"], sizes: Sequence[int]
 ) -> Float[np.ndarray, " layers"]:
-    """q of every layer, of which `sizes` says how many weights it has, one after the other."""
+    """q of every layer; `sizes` are the numbers of weights of the layers, which follow one after the other."""
     bounds = np.cumsum(sizes)[:-1]
     pairs = zip(np.split(np.asarray(mean), bounds), np.split(np.asarray(variance), bounds), strict=True)
     return np.array([order_parameter(m, v) for m, v in pairs])

@@ -1,11 +1,12 @@
 """Times until something happens, of runs in pairs, some of which never get there: which of two is faster?
 
-A run that has not arrived when it ends is *censored*: all that is known is that its time is longer. Three ways with
-it stand side by side here. *Leave it out*: the speed-up exp⟨ln(t/t′)⟩ is over pairs of which both arrive. *Cut it
-off*: the mean of min(t, T), the restricted mean time, is defined for all runs. *Ask for the order alone*: a pair is
-won by the run that arrives first, and no matter when the other would have; the sign test on pairs that are won or
-lost is exact. Kaplan and Meier's estimate of the median and the log-rank test take censoring into account too, but
-know nothing of pairs: they treat both groups as independent, and have less power where pairs have much in common.
+A run that has not arrived when it ends is *censored*: all that is known is that its time is longer. Three ways to
+treat such a run stand side by side here. *Leave it out*: the speed-up exp⟨ln(t/t′)⟩ is over pairs of which both
+arrive. *Cut it off*: the mean of min(t, T), the restricted mean time, is defined for all runs. *Ask for the order
+alone*: a pair is won by the run that arrives first, no matter when the other would have arrived; the sign test on
+pairs that are won or lost is exact. Kaplan and Meier's estimate of the median and the log-rank test take censoring
+into account too, but know nothing of pairs: they treat both groups as independent, and have less power where pairs
+have much in common.
 
 Sources: Kaplan & Meier, J. Am. Stat. Assoc. 53 (1958) 457; Mantel, Cancer Chemother. Rep. 50 (1966) 163; Royston &
 Parmar, BMC Med. Res. Methodol. 13 (2013) 152 (restricted means). SciPy computes them.
@@ -78,10 +79,10 @@ class Comparison(NamedTuple):
     **Attributes:**
 
     - `speed_up`: exp⟨ln(t_base/t)⟩ over the pairs of which both arrive: above 1, the rule is faster.
-    - `pairs`, `excluded`: how many pairs that is, and how many there are besides.
+    - `pairs`, `excluded`: how many pairs enter it, and how many do not.
     - `mean_ratio`: restricted mean time of the baseline over that of the rule.
-    - `won`, `lost`, `tied`: pairs in which the rule arrives first, second, and at the same time or not at all, as the
-      baseline.
+    - `won`, `lost`, `tied`: pairs in which the rule arrives before the baseline, after it, and at the same time (or
+      neither arrives).
     - `sign_p`, `wilcoxon_p`, `t_test_p`, `log_rank_p`: two-sided p-values; NaN where a test says nothing.
     """
 
@@ -167,7 +168,7 @@ def compared(
     - `base_arrived`, `arrived`: whether it did.
     - `horizon`: T, when runs that have not arrived were ended.
     - `published`: times of both by another convention, for the t-test. Default: those cut off at the horizon.
-    - `seed`: of the bootstrap.
+    - `seed`: the seed of the bootstrap.
     """
     a, b = _cut(base, base_arrived, horizon), _cut(times, arrived, horizon)
     both = base_arrived & arrived & (a > 0) & (b > 0)
@@ -199,9 +200,9 @@ def _ratio_of_means(a: Any, b: Any, axis: int = -1) -> Any:
 
 
 def _bootstrapped(statistic: Callable, samples: tuple[Times, ...], seed: int) -> Interval:
-    """A statistic with its interval, bias-corrected and accelerated; by percentiles where that is not defined.
+    """A statistic with its bias-corrected and accelerated interval, or that of percentiles where it is undefined.
 
-    Pairs are drawn, so that what both runs of a pair have in common stays together.
+    Whole pairs are drawn, so that what the two runs of a pair have in common is preserved.
     """
     if samples[0].size == 0:
         return NOTHING
@@ -229,12 +230,12 @@ def _quietly(test: Callable) -> float:
 
 
 def censored(times: Times, arrived: Flags, horizon: float) -> stats.CensoredData:
-    """Times as SciPy takes them."""
+    """Times in SciPy's form."""
     return stats.CensoredData(uncensored=times[arrived], right=np.full(int((~arrived).sum()), horizon))
 
 
 def log_rank(base: Times, base_arrived: Flags, times: Times, arrived: Flags, horizon: float) -> float:
-    """p of the log-rank test; NaN where nothing arrives. It ignores which runs are pairs."""
+    """p of the log-rank test, which ignores the pairing; NaN where no run arrives."""
     if not (base_arrived.any() or arrived.any()):
         return NAN
     groups = censored(base, base_arrived, horizon), censored(times, arrived, horizon)

@@ -19,15 +19,15 @@ from .autocorrelation import moving
 
 
 class Components(NamedTuple):
-    """Of a trajectory.
+    """The principal components of a trajectory.
 
     **Attributes:**
 
     - `directions`: orthonormal rows; NaN for components without variance.
-    - `shares`: of the variance along each; NaN where nothing moves.
-    - `projections`: of the snapshots, less their mean.
-    - `variance`: of all directions together.
-    - `participation_ratio`: (Σλ)²/Σλ² over all components, also those that were not asked for.
+    - `shares`: the share of the variance along each; NaN where nothing moves.
+    - `projections`: the projections of the snapshots, less their mean.
+    - `variance`: the variance of all directions together.
+    - `participation_ratio`: (Σλ)²/Σλ² over all components, including those that were not asked for.
     """
 
     directions: Float[np.ndarray, "components n"]

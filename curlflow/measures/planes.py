@@ -1,8 +1,8 @@
 """Planes through a point of a vector field F with Jacobian J, given by two orthonormal directions u and v.
 
 The curl in a plane is v·Ju − u·Jv = 2 v·Au, with A the antisymmetric part of J. It is largest in the plane of
-strongest rotation, that of the largest eigenvalue of the Hermitian matrix iA. Where a trajectory bends it spans the
-plane of velocity F and acceleration JF.
+strongest rotation, that of the largest eigenvalue of the Hermitian matrix iA. A trajectory that bends spans the plane
+of velocity F and acceleration JF.
 
 On a set with tangent projection P the operator is P J P, as in `curlflow.measures.jacobian_parts`.
 """
@@ -18,7 +18,7 @@ from .jacobian_parts import NOISE, PROBES, Scales, Vector, both_products
 DENSE = 256
 """Up to this size the plane of strongest rotation comes from a dense eigenproblem."""
 PARALLEL = 1e-8
-"""Directions whose sine is smaller than this do not span a plane that rounding leaves alone."""
+"""Directions at an angle whose sine is smaller than this do not span a plane, to within rounding."""
 
 Plane = Float[np.ndarray, "2 n"]
 
@@ -56,8 +56,8 @@ def rotation_plane(field: Any, project: Any, x: Vector, scale: float = 0.0) -> P
     is free: the component that is largest in modulus is made real. Its products are matrix-free, and the tolerance
     is 1e-6, beyond `DENSE` dimensions.
 
-    **Returns:** u and v, oriented such that the curl is positive; None where A is zero up to rounding, also that of
-    the projection against the norm `scale` of the Jacobian before it.
+    **Returns:** u and v, oriented such that the curl is positive; None where A is zero up to rounding, including that
+    of the projection relative to the norm `scale` of the Jacobian before it.
     """
     x, n = np.asarray(x), len(x)
     probes = np.random.default_rng(0).choice([-1.0, 1.0], (PROBES, n))

@@ -15,13 +15,13 @@ from jaxtyping import Float
 from scipy import signal
 
 SEGMENTS = 8
-"""Segments, less the overlap, into which a series is cut."""
+"""Number of segments, without the overlaps, into which a series is cut."""
 FEWEST = 64
-"""Values of a segment below which there is no spectrum."""
+"""Fewest values in a segment."""
 HANN_WIDTH = 1.44
 """The width of a line at half height, in units of one over the duration of a segment."""
 LINE = 1.5
-"""A peak of no more than this many times the width of a line is one."""
+"""A peak is a line if it is no wider than this many times the width of a line."""
 
 
 class Spectrum(NamedTuple):
@@ -38,8 +38,8 @@ class Peaks(NamedTuple):
     **Attributes:**
 
     - `frequency`, `height`: where they are, and the density there.
-    - `width`: at half height.
-    - `is_line`: whether that is no more than the window makes of a line.
+    - `width`: the width at half height.
+    - `is_line`: whether the peak is no wider than a line is after windowing.
     """
 
     frequency: Float[np.ndarray, " peaks"]
@@ -53,8 +53,8 @@ def power_spectrum(series: Float[np.ndarray, " times"], interval: float = 1.0, s
 
     **Arguments:**
 
-    - `interval`: between two values.
-    - `segments`: more of them are smoother, and resolve less.
+    - `interval`: the time between two values.
+    - `segments`: number of segments; more of them give a smoother spectrum of lower resolution.
 
     **Raises:** `ValueError` for series that are too short for so many segments.
     """
@@ -66,7 +66,7 @@ def power_spectrum(series: Float[np.ndarray, " times"], interval: float = 1.0, s
         )
     shifted = series - series[0]
     shifted = shifted - shifted.mean()
-    # Segments keep their own means: taking them away would cut a hole into slow motion.
+    # Segments keep their own means: subtracting them would remove slow motion.
     frequency, density = signal.welch(shifted, 1 / interval, "hann", nperseg=length, detrend=False)
     return Spectrum(frequency, density, HANN_WIDTH / (length * interval))
 
@@ -74,14 +74,14 @@ def power_spectrum(series: Float[np.ndarray, " times"], interval: float = 1.0, s
 def peaks(spectrum: Spectrum, number: int = 5) -> Peaks:
     """The highest peaks, at most `number`, with widths at half height; none in a spectrum of zeros.
 
-    A maximum at frequency zero is a peak too: its width is twice that of the half that is seen.
+    A maximum at frequency zero is a peak too: its width is twice that of the half that is visible.
     """
     density = np.concatenate([spectrum.density[:0:-1], spectrum.density])
     middle = spectrum.density.size - 1
     places, _ = signal.find_peaks(density, prominence=0.1 * density.max() if density.max() > 0 else np.inf)
     places = places[places >= middle]
     step = spectrum.frequency[1]
-    # At half of the peak's own height: its prominence would depend on what stands beside it.
+    # At half of the peak's own height: its prominence would depend on its neighbours.
     data = (density[places], np.zeros_like(places), np.full_like(places, density.size - 1))
     widths = signal.peak_widths(density, places, rel_height=0.5, prominence_data=data)[0] * step
     order = np.argsort(-density[places], kind="stable")[:number]

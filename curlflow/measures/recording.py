@@ -42,9 +42,10 @@ def record(
     - `system`: anything with `advance(state, tangents, span, clock)`, as `curlflow.systems` has.
     - `observe`: a function of the state.
     - `state`, `clock`: where to start.
-    - `spans`: how far to go before each record, in the unit of `system.advance`, divided by `pieces`.
-    - `pieces`: in how many calls of `system.advance` (each ends on the constraint).
-    - `number`: how many records.
+    - `spans`: the length of each segment before each record, in the unit of `system.advance`.
+    - `pieces`: how many segments there are before each record; a segment is one call of `system.advance`, and ends on
+      the constraint.
+    - `number`: how many records to take.
     """
 
     def unfinished(carry):

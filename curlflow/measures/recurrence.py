@@ -1,15 +1,16 @@
-"""Whether a motion repeats: after which lag a trajectory comes back to where it was, and how closely.
+"""Whether a motion repeats: after what lag a trajectory returns to where it was, and how closely.
 
 The mean square distance of values k apart, over twice the variance,
 
     d(k) = ⟨|x_{t+k} − x_t|²⟩ / 2⟨|x − x̄|²⟩,                                                          (16)
 
-is 1 − r(k) for the weighted autocorrelation r, near 1 for values that know nothing of each other, and 0 at the period
-of a periodic motion. For flows, whose samples do not fit the period, the lowest point of the polynomial through the
+is 1 − r(k) for the weighted autocorrelation r, near 1 for uncorrelated values, and 0 at the period of a periodic
+motion. For flows, whose sampling interval does not divide the period, the lowest point of the polynomial through the
 values about a minimum takes the place of the minimum.
 
-A motion with two frequencies comes near to where it was as well, since two oscillations meet again nearly. But then
-their phases differ, by twice as much after twice the time: periodic is what comes back as closely every time.
+A motion with two frequencies also comes near to where it was, since two oscillations nearly come back into phase. But
+their phases then differ, by twice as much after twice the time: a motion is periodic if it returns as closely every
+time.
 """
 
 from typing import NamedTuple
@@ -22,14 +23,14 @@ from .autocorrelation import autocovariance
 
 
 class Return(NamedTuple):
-    """When a motion comes back; NaN for never.
+    """When a motion returns; NaN for never.
 
     **Attributes:**
 
-    - `lag`: the first time that it does, in samples.
+    - `lag`: the first time at which it does, in samples.
     - `distance`: d at that lag.
     - `farthest`: the largest d at multiples of it.
-    - `steady`: whether that is as little as sampling explains: it comes back every time.
+    - `steady`: whether that is no more than sampling explains, so that the motion returns every time.
     """
 
     lag: float
@@ -42,14 +43,14 @@ NEVER = Return(np.nan, np.nan, np.nan, False)
 
 
 def distances(series: Float[np.ndarray, "times observables"], lags: int) -> Float[np.ndarray, " lags"]:
-    """d(0) … d(lags − 1), equation (16); every column counts by its variance. NaN where nothing moves."""
+    """d(0) … d(lags − 1), equation (16); every column is weighted by its variance. NaN where nothing moves."""
     series = np.asarray(series, dtype=float)
     times = series.shape[0]
     shifted = series - series[0]
     shifted = shifted - shifted.mean(axis=0)
     squares = np.sum(shifted**2, axis=1)
     mean = squares.mean()
-    # Sums of what differs from the mean stay small, and round less.
+    # Sums of differences from the mean stay small, and round less.
     sums = np.concatenate([[0.0], np.cumsum(squares - mean)])
     k = np.arange(lags)
     products = autocovariance(shifted, lags).sum(axis=1)
@@ -59,24 +60,24 @@ def distances(series: Float[np.ndarray, "times observables"], lags: int) -> Floa
 
 
 REPEATS = 1e-12
-"""d(k) at which the states of a map are the same."""
+"""States of a map are the same if d(k) is at most this."""
 
 
 SLIGHT = 1e-4
-"""d(k) up to which a motion is where it was, as far as one that still settles a little can be told from one of two
-frequencies: phases that differ by a hundredth of a radian."""
+"""A motion has returned if d(k) is at most this, where phases differ by a hundredth of a radian. With less, a motion
+that still settles a little could not be told from one with two frequencies."""
 AROUND = 4
-"""Samples on both sides of a minimum of d that a polynomial goes through."""
+"""Samples on each side of a minimum of d through which a polynomial is laid."""
 REPEATED = 4
-"""Several returns make one period where it repeats this many times within the lags."""
+"""Several returns count as one period if that period repeats this many times within the lags."""
 
 
 def first_return(distance: Float[np.ndarray, " lags"], near: float, continuous: bool) -> Return:
-    """The first minimum of d, after it has been above ½, that is below `near`; or that of its multiples from which on
-    the motion comes back every time.
+    """The first minimum of d, after it has been above ½, that is below `near`; or the first of its multiples from
+    which the motion returns every time.
 
-    Of a map whose states repeat it is the first lag at which they do: a cycle that has doubled its period many times
-    comes close to where it was long before that.
+    For a map whose states repeat, it is the first lag at which they do: a cycle that has doubled its period many
+    times comes close to where it was long before that.
 
     **Arguments:**
 
@@ -98,10 +99,10 @@ def first_return(distance: Float[np.ndarray, " lags"], near: float, continuous: 
 
 
 def sampled(distance: Float[np.ndarray, " lags"]) -> float:
-    """What d(k) of a periodic motion may be at its return because the samples of a flow do not see all of it.
+    """The largest d(k) at the return of a periodic motion that the finite sampling of a flow explains.
 
-    Of smooth motion d(2) = 4 d(1); of motion that jumps between two samples, d(2) = 2 d(1), and it comes back to
-    within ½ d(1).
+    For smooth motion d(2) = 4 d(1). For motion that jumps between two samples d(2) = 2 d(1), and it returns to within
+    ½ d(1).
     """
     return max(0.0, (4 * distance[1] - distance[2]) / 4) if len(distance) > 2 else 0.0
 
@@ -128,7 +129,7 @@ def _multiples(
         step = round(first[0])
         return [float(k) for k in range(step, len(distance), step)], distance[step::step]
     while True:
-        # The lags so far say more exactly than the first one how long a return takes.
+        # The lags so far give the time of a return more exactly than the first one does.
         period = lags[-1] / len(lags)
         middle, around = lags[-1] + period, max(1, int(period / 8))
         begin, end = int(middle) - around, int(middle) + around + 2

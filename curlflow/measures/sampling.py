@@ -1,12 +1,13 @@
-"""When observables are recorded, so that slow motion, fast motion and states that repeat are all seen.
+"""When observables are recorded, so that slow motion, fast motion and states that repeat are all captured.
 
 A *step* is an iteration of a map, or the shortest step of a flow's solver. A window of fewer than `2 · MOST` steps is
-recorded step by step. Of a longer one three sets of samples are kept, since none of them alone does for all:
+recorded step by step. Of a longer one three sets of samples are kept, since no single one serves all purposes:
 
-- *even*: every so many steps one, through the whole window: slow motion, its spectrum, the 0–1 test;
-- *spread*: one from every so many steps, drawn at random, so that no period can hide: drifts;
-- *late*: the last `MOST` steps one by one: states that repeat, extrema; and all measures of the even ones where those
-  would miss much of what moves.
+- *even*: samples at equal intervals of several steps through the whole window, for slow motion, its spectrum and the
+  0–1 test;
+- *spread*: one sample drawn at random from each of many equal intervals, so that no period can hide, for drifts;
+- *late*: the last `MOST` steps one by one, for states that repeat, extrema, and all measures of the even samples
+  where those would miss much of the motion.
 """
 
 import math
@@ -17,14 +18,14 @@ from jaxtyping import Bool, Float, Int
 from scipy import signal
 
 MOST, FEWEST = 40_000, 4_000
-"""The most late samples, and the fewest samples of a flow's window."""
+"""`MOST` is the number of late samples at most, and `FEWEST` the number of samples of a flow's window at least."""
 SPREAD = 4
 """One of the spread samples is drawn from this many intervals between even ones."""
 RESTS = 1e-8
-"""Observables whose standard deviation is below this share of the largest value they had do not move."""
+"""Observables whose standard deviation is below this share of their largest value do not move."""
 MISSED = 0.01
-"""Share of an observable's variance at frequencies that even samples cannot tell from lower ones, above which the
-late samples take their place."""
+"""Late samples replace the even ones if more than this share of an observable's variance is at frequencies that the
+even samples alias to lower ones."""
 
 
 class Sampling(NamedTuple):
@@ -50,12 +51,12 @@ class Sampling(NamedTuple):
 
 
 def sampling(step: float, number: int, seed: int = 0) -> Sampling:
-    """The sampling of a window of so many steps.
+    """The sampling of a window of `number` steps.
 
     **Arguments:**
 
     - `step`: the time that a step takes.
-    - `seed`: of the spread samples.
+    - `seed`: the seed of the spread samples.
     """
     stride = max(1, number // MOST)
     if stride == 1:
@@ -83,10 +84,10 @@ def steps_of_flow(step: float, duration: float) -> tuple[float, int]:
 def missed(
     late: Float[np.ndarray, "samples observables"], stride: int, largest: Float[np.ndarray, " observables"]
 ) -> float:
-    """The largest share of an observable's variance that even samples take for slower motion than it is.
+    """The largest share of an observable's variance that even samples alias to slower motion.
 
-    It is what the spectrum of consecutive samples has above half a cycle per `stride` of them; 0 of what does not
-    move against the `largest` value that it ever had, or is not finite.
+    This is the share of the spectrum of consecutive samples above half a cycle per `stride` samples; 0 for an
+    observable that does not move relative to the `largest` value that it ever had, or that is not finite.
     """
     with np.errstate(invalid="ignore"):
         late = late[:, (late - late[:1]).std(axis=0) > RESTS * largest]

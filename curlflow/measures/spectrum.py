@@ -18,11 +18,11 @@ import scipy.sparse.linalg
 from jaxtyping import Complex, Float
 
 NEUTRAL = 1e-10
-"""Eigenvalues below this fraction of the largest in modulus count as zero: some hundred times the rounding of a
+"""Eigenvalues below this fraction of the largest in modulus count as zero: about a hundred times the rounding of a
 matrix of a thousand rows."""
 ROUNDING = 1e-13
 LEAST = 1e-8
-"""Likewise for eigenvalues from products alone, whose residuals are larger."""
+"""Eigenvalues from products alone, whose residuals are larger, count as zero below this fraction of the largest."""
 SYMMETRIC = 1e-12
 """A matrix that is symmetric to this fraction of its norm is treated as symmetric, with real eigenvalues."""
 WIDTH, RESTARTS = 120, 30
@@ -51,7 +51,7 @@ def is_symmetric(matrix: Float[np.ndarray, "n n"]) -> bool:
 
 
 def in_order(values: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
-    """Decreasing real parts; of a conjugate pair first the one above the real axis."""
+    """The values by decreasing real part; of a conjugate pair the one above the real axis comes first."""
     return values[np.lexsort((-values.imag, -values.real))]
 
 
@@ -76,13 +76,13 @@ def extreme_eigenvalues(
     - `product`: v → J v on vectors of length `size`.
     - `number`: from 1 to `size` − 2.
     - `which`: `"LR"` for the largest real parts, `"LM"` for the largest moduli.
-    - `scale`: of the largest eigenvalue in modulus, from `largest_modulus`; residuals are below 10⁻⁹ of it. Of a
-      multiple eigenvalue not all copies need be found.
-    - `seed`: of the vector that the iteration starts with.
+    - `scale`: the largest modulus of an eigenvalue, from `largest_modulus`; residuals are below 10⁻⁹ of it. Not all
+      copies of a multiple eigenvalue need be found.
+    - `seed`: the seed of the vector that the iteration starts with.
 
     Implicitly restarted Arnoldi iteration (ARPACK): R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide
-    (1998). It measures residuals against the eigenvalue, which for those next to zero would never be met: for the
-    largest real parts the matrix is shifted by `scale`.
+    (1998). It measures residuals relative to the eigenvalue, a criterion that eigenvalues next to zero would never
+    meet: for the largest real parts the matrix is therefore shifted by `scale`.
     """
     if not 1 <= number <= size - 2:
         raise ValueError(f"number: got {number}, allowed are 1 to {size - 2}, the size less two.")
@@ -119,7 +119,7 @@ def largest_modulus(product: Product, size: int, *, seed: int = 0) -> float:
 def largest_symmetric(product: Product, size: int, *, scale: float = 1.0, seed: int = 0) -> float:
     """The largest eigenvalue of a symmetric matrix known by its products only, to 10⁻¹⁰ of `scale` (Lanczos).
 
-    NaN without success. The shift is that of `extreme_eigenvalues`.
+    NaN if the iteration does not converge. The shift is that of `extreme_eigenvalues`.
     """
     start = np.random.default_rng(seed).standard_normal(size)
     operator = _shifted(product, size, scale)

@@ -34,8 +34,8 @@ def batch_means_error(
 ) -> Float[np.ndarray, "*rest"]:
     """The standard error of the mean of `series` along its first axis; NaN for fewer than two values.
 
-    What does not fill the batches is left out at the start. Series shorter than two values per batch get
-    as many batches as there are values.
+    Values that do not fill the batches are left out at the start. Series shorter than two values per batch get as
+    many batches as there are values.
     """
     series = np.asarray(series, dtype=float)
     batches = min(batches, len(series))

@@ -1,13 +1,14 @@
 """Whether a time series is stationary: its mean and its variance are the same in both halves, within their errors.
 
 The errors are those of batch means (`curlflow.measures.standard_error`), so that slow fluctuations are not taken for
-a drift as long as a batch is longer than their memory. Of regular motion they say little: the means of batches that
-last for a whole number of periods are all the same, while halves of the series end in the midst of a period. So the
-means of halves are weighted by Hann's window, w(u) = 2 sin² πu for u from 0 to 1, that takes an oscillation of n
-periods off to 1/n³, and leaves the difference of halves that drift as it is; independent values have 3/2 of the plain
-mean's variance then. And errors are the larger ones of two numbers of batches without a common divisor.
+a drift as long as a batch is longer than their correlation time. For regular motion they say little: the means of
+batches that last for a whole number of periods are all the same, while the halves of the series end in the middle of
+a period. So the means of halves are weighted by Hann's window, w(u) = 2 sin² πu for u from 0 to 1, which suppresses
+an oscillation of n periods to 1/n³, and leaves the difference of halves that drift unchanged; for independent values
+the variance is then 3/2 of that of the plain mean. Each error is the larger one for two numbers of batches without a
+common divisor.
 
-Many series are judged together: the confidence of every test is raised so that all of them pass with 95 %.
+Many series are tested together: the confidence of every test is raised so that all of them pass with 95 %.
 
 Sources: Šidák, J. Am. Stat. Assoc. 62 (1967) 626; windows: Harris, Proc. IEEE 66 (1978) 51.
 """
@@ -22,11 +23,11 @@ CONFIDENCE = 0.95
 WEIGHTED = 1.5**0.5
 """The standard error of a mean that is weighted by Hann's window, over that of the plain mean."""
 ROUNDING = 1e-9
-"""Differences below this share of the largest value, or of 1, are none."""
+"""Differences below this share of the largest value, or of 1, count as zero."""
 
 
 def stationary(series: Float[np.ndarray, "times observables"]) -> Bool[np.ndarray, " observables"]:
-    """Which columns have the same mean and variance in both halves; none of fewer than four values."""
+    """Which columns have the same mean and variance in both halves; with fewer than four values, none."""
     series = np.asarray(series, dtype=float)
     if len(series) < 4:
         return np.zeros(series.shape[1], dtype=bool)
@@ -45,5 +46,5 @@ def _halves_agree(
     apart = np.abs(weights @ (series[:half] - series[len(series) - half :]))
     error = WEIGHTED * np.maximum(batch_means_error(series), batch_means_error(series, BATCHES - 1))
     t = stats.t.ppf((1 + confidence) / 2, min(BATCHES, len(series)) - 1)
-    # The difference of two halves has twice the error of the mean of all.
+    # The difference of two halves has twice the error of the mean of all values.
     return apart <= 2 * t * error + ROUNDING * np.maximum(1.0, np.abs(series).max(axis=0))

@@ -1,4 +1,4 @@
-"""Vector fields and functions on a two-dimensional surface w(p₁, p₂), at many points of it at once.
+"""Vector fields and functions on a two-dimensional surface w(p₁, p₂), at many points together.
 
 The components of a field F on the surface are F · ∂w/∂p₁ and F · ∂w/∂p₂, so that those of a gradient ∇f are the
 derivatives of f(w(p)), and a gradient has no curl on any surface.
@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 POINTS = 4_096
-"""Points of the surface in one compiled call; the last call is filled up, so that one program does for all grids."""
+"""Points of the surface in one compiled call; the last call is padded, so that one program serves all grids."""
 TOGETHER = 16
-"""Points under one `vmap`."""
+"""Points that are evaluated under one `vmap`."""
 
 
 class FlatPlane(eqx.Module):
@@ -48,7 +48,7 @@ def norm(field: Any, surface: Any, p: Any) -> Float[Array, " 1"]:
 def evaluated(
     observe: Callable, function: Any, surface: Any, x: Float[np.ndarray, "*grid"], y: Float[np.ndarray, "*grid"]
 ) -> Float[np.ndarray, "*grid _"]:
-    """`observe` at all points with coordinates `x` and `y`; its numbers come along a last axis.
+    """`observe` at all points with coordinates `x` and `y`; its numbers are along the last axis.
 
     **Arguments:**
 

@@ -83,7 +83,7 @@ class Window(NamedTuple):
     done: Array | int
 
 
-class Observed(NamedTuple):
+class ObservedWindow(NamedTuple):
     """What was observed over some blocks. Of the arrays only the first `number` records and `shots` snapshots are
     valid."""
 
@@ -140,7 +140,7 @@ def observe_window(
     places: Any,
     group: Any,
     blocks: Any,
-) -> Observed:
+) -> ObservedWindow:
     """Advance a window by up to `blocks` blocks.
 
     The samples of a block do not depend on the number of blocks in a call, so that the sums are the same however the
@@ -209,7 +209,7 @@ def observe_window(
         lambda c: unfinished(c[0]) & (c[5] > 0), block, start
     )
     after = Window(inside.state, inside.clock, inside.status, moments, before + inside.number)
-    return Observed(after, inside.records, snapshots, inside.number, shots)
+    return ObservedWindow(after, inside.records, snapshots, inside.number, shots)
 
 
 def _with_samples(system: Any, observe: Callable, schedule: Schedule, inside: _Inside, together: int) -> _Inside:
@@ -238,7 +238,7 @@ def _good(status: Array) -> Array:
     return status == int(Status.completed)
 
 
-_FORMER = {"Watched": "Observed", "opened": "open_window", "watched": "observe_window"}
+_FORMER = {"Watched": "ObservedWindow", "opened": "open_window", "watched": "observe_window"}
 
 
 def __getattr__(name: str) -> Any:

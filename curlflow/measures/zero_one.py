@@ -5,15 +5,15 @@ From observations φ₁ … φ_N and a frequency c come translations in a plane,
     p(n) = Σ_{j≤n} φⱼ cos jc,    q(n) = Σ_{j≤n} φⱼ sin jc,
 
 which stay bounded for regular motion and walk at random for chaotic motion. Their mean square displacement over
-n ≤ N/10 steps, less what oscillates whatever the motion is,
+n ≤ N/10 steps, less a term that oscillates whatever the motion is,
 
     D(n) = ⟨|z(j + n) − z(j)|²⟩ⱼ − ⟨φ⟩² (1 − cos nc)/(1 − cos c),    z = p + iq,                        (13)
 
 then grows or does not, and K(c) is the correlation of D(1), D(2), … with 1, 2, …: near 0 or near 1. The median over
 many c avoids resonances with frequencies of the motion.
 
-What the test does not know: it calls noise chaotic, and a flow that is sampled too often regular. Choose the interval
-with `curlflow.measures.autocorrelation`, and take away what drifts.
+The test has two limits: it calls noise chaotic, and a flow that is sampled too often regular. Choose the interval
+with `curlflow.measures.autocorrelation`, and remove drifts.
 
 Sources: Gottwald & Melbourne, SIAM J. Appl. Dyn. Syst. 8 (2009) 129 (correlation method, oscillating term);
 Gottwald & Melbourne, Lecture Notes in Physics 915 (2016) 221.
@@ -28,17 +28,17 @@ from scipy import fft
 from .autocorrelation import moving
 
 FREQUENCIES = 100
-"""How many c."""
+"""Number of frequencies c."""
 RANGE = np.pi / 5, 4 * np.pi / 5
-"""From where c is drawn: away from 0 and π, where any motion resonates."""
+"""The interval from which c is drawn: away from 0 and π, where any motion resonates."""
 SHARE = 10
-"""Displacements over up to N/10 steps."""
+"""Displacements are taken over up to N/10 steps."""
 FEWEST = 500
-"""Values below which the test says nothing."""
+"""Fewest values for which the test says anything."""
 
 
 class ZeroOne(NamedTuple):
-    """Of one series.
+    """The result for one series.
 
     **Attributes:**
 
@@ -62,7 +62,7 @@ def zero_one_test(series: Float[np.ndarray, " times"], frequencies: int = FREQUE
 
     - `series`: at equal intervals, stationary.
     - `frequencies`: how many c are drawn.
-    - `seed`: of the draws.
+    - `seed`: the seed of the draws.
 
     **Raises:** `ValueError` for fewer than 500 values.
     """

@@ -169,7 +169,7 @@ def test_every_sample_is_a_snapshot_or_one_of_each_row():
 
 
 @pytest.mark.parametrize(
-    ("former", "name"), [("Watched", "Observed"), ("opened", "open_window"), ("watched", "observe_window")]
+    ("former", "name"), [("Watched", "ObservedWindow"), ("opened", "open_window"), ("watched", "observe_window")]
 )
 def test_the_former_names_of_a_window_warn(former, name):
     with pytest.warns(DeprecationWarning, match=f"is now {name}"):

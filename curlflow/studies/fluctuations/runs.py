@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from ...measures.lyapunov import TangentState, transient_blocks
-from ...measures.window import Observed, Schedule, Window, observe_window, open_window, places_ahead
+from ...measures.window import ObservedWindow, Schedule, Window, observe_window, open_window, places_ahead
 from ...status import Status
 from ...systems import AbstractSystem
 from ...tangents import size
@@ -77,7 +77,7 @@ class WindowRun(Run):
         """Where it stands before the window."""
         return as_numpy(TangentState(self.state, None, self.clock, self.status.value))
 
-    def take(self, observed: Observed) -> None:
+    def take(self, observed: ObservedWindow) -> None:
         """Keep what was observed over some blocks."""
         number, shots = int(observed.number), int(observed.shots)
         self.records[self.done : self.done + number] = observed.records[:number]
@@ -135,7 +135,7 @@ def _observed(
     schedule: Schedule,
     options: FluctuationOptions,
     blocks: int,
-) -> Observed:
+) -> ObservedWindow:
     places = places_ahead(options.shown, options.every, int(window.done))
     return observe_window(system, entries, window, schedule, places, np.asarray(schedule.group), np.asarray(blocks))
 
