@@ -7,23 +7,23 @@ from typing import NamedTuple
 
 
 class Study(NamedTuple):
-    """What is known of a study without importing it.
+    """What is known about a study without importing it.
 
     **Attributes:**
 
-    - `name`: of the function in `curlflow`, of its command, and of the attribute `study` of its datasets.
+    - `name`: the name of the function in `curlflow`, of its command, and in the attribute `study` of its datasets.
     - `function`: where the function is now, as `module:name`.
-    - `identity`: what names the cells of its sweeps, for ever, wherever the function goes.
-    - `summary`: what the list of commands says of it.
+    - `identity`: what names the cells of its sweeps, permanently, wherever the function moves.
+    - `summary`: its line in the list of commands.
     - `examples`: commands, without `curlflow` and the name of the study.
-    - `version`: of its numbers. It is raised by hand whenever the same spec and options would give other numbers
-      than before, so that old and new cells of a sweep are never mixed; a commit changes with every comment, and
-      would throw away what is still right.
+    - `version`: the version of its numbers. It is raised by hand whenever the same spec and options would give other
+      numbers than before, so that old and new cells of a sweep are never mixed; a commit changes with every comment,
+      and would discard results that are still valid.
     - `batch`: a function that takes many specs of equal shapes at once and returns the dataset of each, which is one
       batch on an accelerator; None where there is none.
     - `picture`: the function of `curlflow.plot` that draws its datasets; None where there is nothing to draw.
     - `columns`: the table that the command line prints, a name in `curlflow.cli.tables.TABLES`.
-    - `sweeps`: whether `curlflow.sweep` takes it by its name; not what has no spec, or makes a sweep itself.
+    - `sweeps`: whether `curlflow.sweep` takes it by its name; not if it has no spec, or makes a sweep itself.
     """
 
     name: str

@@ -12,18 +12,18 @@ from matplotlib.figure import Figure
 from .style import check_realization, needs, styled
 
 SLIGHT = 1e-20
-"""Values closer to zero than this are drawn there: errors below it mean a solution and nothing finer."""
+"""Values closer to zero than this are drawn at this value: errors below it all mean a solution."""
 
 
 def bifurcation(dataset: xr.Dataset, realization: Any = None) -> Figure:
     """Draw `curlflow.bifurcation`: above the late extrema, a color for each realization; below λ₁ ± its error.
 
-    A vertical line is where large networks lose stability by the theory, dotted ones where the solutions of the
-    realizations do so.
+    A vertical line marks where large networks lose stability by the theory; dotted lines mark where the solutions of
+    the realizations do.
 
     **Arguments:**
 
-    - `realization`: one of them. Default: all.
+    - `realization`: the number of one realization. Default: all.
 
     **Raises:** `ValueError` for a dataset without extrema, and realizations that it does not have.
     """
@@ -84,7 +84,7 @@ def _boundary(axes: Axes, dataset: xr.Dataset, name: str, shown: list[int]) -> N
 
 
 def _scale(axes: Axes, dataset: xr.Dataset) -> None:
-    """Logarithmic for errors that reach solutions."""
+    """A logarithmic axis for errors that reach solutions."""
     values = dataset.late_extremum.to_numpy()
     values = values[np.isfinite(values)]
     if "error" in dataset.attrs.get("observable", "") and values.size and values.min() < 1e-6 * values.max():

@@ -14,13 +14,13 @@ NAMES = {"inputs": "flipped inputs α_h", "hidden": "flipped hidden units α_r"}
 
 
 FEW = 60
-"""Up to so many values are marked one by one; lines and shades are drawn from the theory in between."""
+"""Up to this number of values are marked one by one; lines and shades in between are drawn from the theory."""
 
 
 def boundary(dataset: xr.Dataset) -> Figure:
     """Draw what `curlflow.boundary` returned: a panel for each layer, or a curve for each c over both fractions.
 
-    Lines and shades are those of the theory over the range of the dataset, whose own values are marked if they are
+    Lines and shades are those of the theory over the range of the dataset, whose own values are marked if there are
     few.
 
     **Raises:** `ValueError` for a dataset without critical fractions.
@@ -72,7 +72,7 @@ def _surface(dataset: xr.Dataset) -> Figure:
         ratios = dataset.c.to_numpy()
         colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(ratios)))
         fractions = dataset.inputs_fraction.to_numpy()
-        least = 1e-9 if fractions[0] == 0 else fractions[0]  # what no flips bear is a point apart, for c > 1/4
+        least = 1e-9 if fractions[0] == 0 else fractions[0]  # for c > 1/4 the value without flips is a separate point
         fine = np.linspace(least, max(fractions[-1], least), 400)
         for colour, c in zip(colours, ratios, strict=True):
             axes.plot(fine, phase_surface(c, fine), color=colour, label=f"{c:g}")

@@ -16,7 +16,7 @@ CONVENTIONS = ("published", "censored")
 
 
 def convergence(dataset: xr.Dataset) -> Figure:
-    """Draw the errors of `curlflow.convergence` against epochs, and the share of runs that are not there yet.
+    """Draw the errors of `curlflow.convergence` against epochs, and the share of runs that have not converged yet.
 
     Realizations are thin, their median thick; the line across is the threshold. The share is Kaplan and Meier's.
 
@@ -33,7 +33,7 @@ def convergence(dataset: xr.Dataset) -> Figure:
         figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
         for name, color in _colors(dataset).items():
             one = dataset.sel(rule=name)
-            one = one.isel(realization=one["convergence_epoch"].to_numpy() >= 0)  # those that a sweep has
+            one = one.isel(realization=one["convergence_epoch"].to_numpy() >= 0)  # those that the sweep has finished
             if one.sizes["realization"] == 0:
                 continue
             _curves(
@@ -68,10 +68,10 @@ def _survival(axes: Axes, one: xr.Dataset, color: str, label: str) -> None:
     times, horizon = one["convergence_time"].to_numpy(), float(one["horizon"])
     arrived = np.sort(times[~np.isnan(times)])
     share = 1 - np.arange(arrived.size + 1) / times.size
-    # All that do not arrive are cut off at the horizon: the estimate is one minus the share that has arrived.
+    # All runs that do not arrive are censored at the horizon: the estimate is one minus the share that has arrived.
     later = arrived[arrived > 0]
     first = later[0] / 2 if later.size else horizon / 10
-    # What is there at the start is at the left end of the logarithmic axis.
+    # Runs that have converged at the start are drawn at the left end of the logarithmic axis.
     axes.step([first, *arrived.clip(first), horizon], [*share, share[-1]], where="post", color=color, label=label)
 
 
@@ -127,7 +127,7 @@ def _medians(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
         x, median = _places(dataset, axis), one["median_time"].to_numpy()
         lower, upper = one["median_time_lower"].to_numpy(), one["median_time_upper"].to_numpy()
         axes.plot(x, median, marker="o", markersize=3, color=color, label=labels.get(name, name))
-        # A limit that is not known is no limit: the interval is open there.
+        # Where a limit is unknown, the interval is open.
         low, high = np.where(np.isnan(lower), median, lower), np.where(np.isnan(upper), horizon, upper)
         known, never = ~np.isnan(median), np.isnan(median) & one["arrived_share"].notnull().to_numpy()
         axes.vlines(x[known], low[known], high[known], color=color, alpha=0.5, linewidth=1)
@@ -156,7 +156,7 @@ def _speed_ups(axes: Axes, dataset: xr.Dataset, axis: Any, labels: Any) -> None:
 
 
 def _places(dataset: xr.Dataset, axis: Any) -> np.ndarray:
-    """Where the values of an axis are drawn: in a row if they are no numbers."""
+    """Where the values of an axis are drawn: in a row if they are not numbers."""
     values = dataset[axis].to_numpy()
     return values.astype(float) if values.dtype.kind in "iuf" else np.arange(values.size, dtype=float)
 

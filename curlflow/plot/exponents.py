@@ -12,7 +12,7 @@ from ..status import Status
 from .style import needs, styled
 
 BANDS = 60
-"""How many times the error band is computed at."""
+"""Number of times at which the error band is computed."""
 
 
 def lyapunov(dataset: xr.Dataset) -> Figure:
@@ -71,7 +71,7 @@ def _panel(axes: Axes, run: xr.Dataset) -> None:
 
 
 def _limits(axes: Axes, dataset: xr.Dataset) -> None:
-    """Show the second half of all running means in full; their wild beginning may leave the picture."""
+    """Show the second half of all running means in full; their large early excursions may leave it."""
     local = dataset.local_exponent.to_numpy()
     half: list[Float[np.ndarray, "..."]] = []
     for run in local:

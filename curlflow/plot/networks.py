@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from .style import styled
 
 COLORS = {"excitatory": "#c8553d", "inhibitory": "#33658a", None: "0.55"}
-"""Of the types of neurons."""
+"""Colors of the types of neurons."""
 MARKERS = {"+": ("o", "rule sign +1"), "-": ("s", "rule sign −1"), "other": ("D", "other rule sign")}
 """Shape and label of the rule signs of neurons."""
 LABELLED = 16
@@ -27,7 +27,7 @@ WIDEST = 2.4
 MANY = 100
 """Beyond this number between two layers, lines become thinner and fainter."""
 SIDE = 11.0
-"""Diameter of a neuron in points, where there is room for it."""
+"""Largest diameter of a neuron, in points."""
 
 Positions = dict[Hashable, tuple[float, float]]
 

@@ -1,4 +1,4 @@
-"""What the panels of a phase diagram have in common: edges of cells, boundaries of the theory, marks, words."""
+"""What the panels of a phase diagram have in common: edges of cells, boundaries of the theory, marks, labels."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ FLAGS = {
     "period_two": (("period_two",), "o", "some realization alternates between two states"),
     "held_by_rounding": (("held_by_rounding",), "_", "some realization is held by rounding"),
 }
-"""Marks: flags of `status`, marker, words."""
+"""Marks: flags of `status`, marker and label."""
 WORDS = {
     "c": "compression ratio c = M/N",
     "dynamics": "",
@@ -33,7 +33,7 @@ WORDS = {
     "minibatch": "updates, minibatches",
 }
 OUTLINE = (effects.withStroke(linewidth=3.0, foreground="white"),)
-"""Black lines and marks are seen on dark cells too."""
+"""A white outline, so that black lines and marks are visible on dark cells too."""
 
 
 def cell_edges(centres: np.ndarray, logarithmic: bool) -> np.ndarray:
@@ -72,7 +72,7 @@ def overlay(axes: Axes, dataset: xr.Dataset, x: str, y: str) -> dict[str, Any]:
 
 
 def _fine(dataset: xr.Dataset, name: str, x: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """The boundary of the theory between the points of the dataset too, where it can be told what it is."""
+    """The boundary of the theory between the points of the dataset too, if its parameters are known."""
     at = dataset[x].to_numpy()
     if at.size < 2:
         return None
@@ -83,13 +83,13 @@ def _fine(dataset: xr.Dataset, name: str, x: str) -> tuple[np.ndarray, np.ndarra
         fine = fine[(fine >= low) & (fine <= high)]
         return fine, phase_boundary(fine, dataset[name].attrs["layer"])
     if name == "critical_hidden_fraction" and x == "inputs_fraction" and "c" in dataset and not dataset.c.ndim:
-        fine = np.linspace(max(low, 1e-9), high, FINE)  # what no flips bear is a point apart, for c > 1/4
+        fine = np.linspace(max(low, 1e-9), high, FINE)  # for c > 1/4 the value without flips is a separate point
         return fine, phase_surface(float(dataset.c), fine)
     return None
 
 
 def _marks(axes: Axes, dataset: xr.Dataset, x: str, y: str) -> dict[str, Any]:
-    """Marks on the cells of which a realization did not end well."""
+    """Marks on the cells in which a realization has one of the statuses in `FLAGS`."""
     if "status" not in dataset or not {x, y} <= {*dataset.status.dims}:
         return {}
     flags = dict(

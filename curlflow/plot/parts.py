@@ -1,4 +1,4 @@
-"""How much of a rule is gradient and how much is curl, along learning or for every realization."""
+"""How much of a rule is gradient and how much is curl, during learning or for every realization."""
 
 from typing import Any
 

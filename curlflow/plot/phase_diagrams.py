@@ -15,9 +15,9 @@ from .panels import axis_label, cell_edges, is_geometric, overlay, panel_title
 from .style import needs, styled
 
 AVERAGES = {"mean": "mean", "median": "median", "max": "largest"}
-"""How realizations are put together, and what the colour bar calls it."""
+"""How realizations are combined, and the word for it on the colour bar."""
 LARGEST = {"peak_error": "max"}
-"""Variables of which by default not the mean is shown."""
+"""Variables whose default average is not the mean."""
 FLOOR = 1e-15
 """Published: log10(round(error, 15) + 1e-15)."""
 PANELS = 2
@@ -58,7 +58,7 @@ def phase_diagram(
       sweep. Errors are drawn as logarithms.
     - `x`, `y`: dimensions along the axes; by default `c` and `fraction`, else the last two axes of the sweep.
     - `average`: over realizations: `"mean"`, `"median"` or `"max"`; by default the mean, for `peak_error` the
-      largest. Realizations without a number are left out. A mapping has one for each variable.
+      largest. Realizations without a number are left out. A mapping gives one for each variable.
     - `floor`: errors are drawn as log₁₀ of the error rounded to a multiple of the floor, plus the floor; by default
       the attribute `floor` of the variable, else the published 10⁻¹⁵.
 
@@ -159,7 +159,7 @@ def _is_error(name: str) -> bool:
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    """The least and the largest number that there is."""
+    """The smallest and the largest finite number."""
     known = values[np.isfinite(values)]
     return (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
 
@@ -183,7 +183,7 @@ def _variables(dataset: xr.Dataset, given: Any) -> list[str]:
 
 
 def _average(given: Any, name: str) -> str:
-    """How the realizations of a variable are put together."""
+    """How the realizations of a variable are combined."""
     one = given.get(name) if isinstance(given, Mapping) else given
     one = LARGEST.get(name, "mean") if one is None else one
     if one not in AVERAGES:

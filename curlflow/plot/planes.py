@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from .style import needs, styled
 
 NOTHING = 1e-12
-"""A part with a smaller share of the energy is rounding, and has no streamlines."""
+"""A part with a smaller share of the energy than this is rounding, and is drawn without streamlines."""
 PARTS = {
     "gradient": ("gradient_potential", "φ", "RdBu_r"),
     "curl": ("stream_function", "ψ", "PuOr_r"),
@@ -88,12 +88,12 @@ def _part(
 
 
 def _pale(name: str) -> ListedColormap:
-    """A colormap mixed with white, on which black lines are seen from end to end."""
+    """A colormap mixed with white, on which black lines are visible from end to end."""
     return ListedColormap(0.35 + 0.65 * plt.get_cmap(name)(np.linspace(0, 1, 256))[:, :3])
 
 
 def _bar(figure: Figure, axes: Axes, image: Any, label: str, **options: Any) -> None:
-    """A color bar beside its panel with the label on top of it, where it belongs to the bar alone."""
+    """A color bar beside its panel with its label on top, which then belongs to this bar alone."""
     bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, **options)
     bar.ax.set_title(label, fontsize="medium")
 

@@ -16,8 +16,8 @@ SHIFT = 0.006
 def step_sizes(dataset: xr.Dataset) -> Figure:
     """Draw the largest exponents of `curlflow.step_sizes` against the learning rate, and verdicts as marks.
 
-    The flow is at 0. Lines go from the smallest learning rate to the limit of the updates at 0, a mark beside that
-    of the flow; a dataset of one learning rate has no lines.
+    The flow is at 0. Lines go from the smallest learning rate to the limit of the updates at 0, which has a mark
+    beside that of the flow; a dataset with one learning rate has no lines.
 
     **Raises:** `ValueError` for another dataset.
     """

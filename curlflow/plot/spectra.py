@@ -40,7 +40,7 @@ def stability(dataset: xr.Dataset) -> Figure:
 
 
 def _limits(dataset: xr.Dataset) -> tuple[float, float]:
-    """Of the real parts in all panels, with some of the unstable half."""
+    """The limits of the real parts in all panels, with some of the unstable half."""
     numbers = np.concatenate(
         [dataset.eigenvalue_real.to_numpy().ravel(), dataset.numerical_abscissa.to_numpy(), [0.0]]
     )
@@ -69,7 +69,7 @@ def _panel(axes: Axes, run: xr.Dataset, limits: tuple[float, float]) -> None:
     else:
         axes.plot(real, imaginary, "o", markersize=3.5, alpha=0.8)
         axes.set_ylabel("imaginary part")
-        # Imaginary parts that are small beside the real ones look small.
+        # Imaginary parts that are small compared with the real ones are drawn small.
         height = max(1.1 * np.abs(imaginary).max(), 0.02 * (limits[1] - limits[0]))
         axes.set_ylim(-height, height)
     axes.axvline(0.0, color="0.4", linewidth=0.8)

@@ -35,9 +35,9 @@ def styled() -> Iterator[None]:
 
 
 def check_realization(dataset: xr.Dataset, realization: Any) -> None:
-    """Refuse what is no number of a realization of the dataset.
+    """Refuse anything but the number of a realization of the dataset.
 
-    **Raises:** `ValueError` for those, and for a dataset without realizations.
+    **Raises:** `ValueError` for anything else, and for a dataset without realizations.
     """
     if "realization" not in dataset.dims:
         raise ValueError("dataset: it has no dimension realization; select one by [0:1], not by 0.")
@@ -50,7 +50,7 @@ def check_realization(dataset: xr.Dataset, realization: Any) -> None:
 def needs(dataset: xr.Dataset, *names: str) -> None:
     """Refuse a dataset that lacks a variable.
 
-    **Raises:** `ValueError` with what is missing and what is there.
+    **Raises:** `ValueError` that names the missing variables and those of the dataset.
     """
     if not isinstance(dataset, xr.Dataset):
         raise ValueError(f"dataset: got {type(dataset).__name__}, required is an xarray.Dataset.")

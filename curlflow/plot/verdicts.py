@@ -1,4 +1,4 @@
-"""What a verdict rests on: exponents over short times, power spectra, the 0-1 test."""
+"""The evidence for a verdict: exponents over short times, power spectra, the 0-1 test."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from .style import check_realization, needs, styled
 
 SHOWN = 4
-"""Spectra that are drawn."""
+"""Most spectra that are drawn."""
 
 
 def classification(dataset: xr.Dataset, realization: Any = 0) -> Figure:
-    """Draw one realization of `curlflow.classify`: the largest exponent over pieces of the window with its mean and
+    """Draw one realization of `curlflow.classify`: the largest exponent over segments of the window with its mean and
     standard error, power spectra with their peaks (● lines, ○ broad), K of the 0–1 test with quartiles.
 
     **Raises:** `ValueError` for a dataset without verdicts, and realizations that it does not have.
@@ -31,15 +31,15 @@ def classification(dataset: xr.Dataset, realization: Any = 0) -> Figure:
     one = dataset.isel(realization=realization)
     name = dataset.verdict.attrs["flag_meanings"].split()[int(one.verdict)].replace("_", " ")
     with styled():
-        figure, (pieces, spectra, test) = plt.subplots(1, 3, figsize=(10.5, 3.4))
-        _pieces(pieces, one)
+        figure, (segments, spectra, test) = plt.subplots(1, 3, figsize=(10.5, 3.4))
+        _segments(segments, one)
         _spectra(spectra, one)
         _test(test, one)
         figure.suptitle(f"{name}: {one.reason.item()}", fontsize="medium")
     return figure
 
 
-def _pieces(axes: Axes, one: xr.Dataset) -> None:
+def _segments(axes: Axes, one: xr.Dataset) -> None:
     values = one.finite_time_exponent.to_numpy()
     values = values[np.isfinite(values)]
     mean, error = float(one.lyapunov_exponent[0]), float(one.lyapunov_exponent_se[0])
@@ -50,7 +50,7 @@ def _pieces(axes: Axes, one: xr.Dataset) -> None:
         axes.axvspan(mean - error, mean + error, color="black", alpha=0.2, linewidth=0)
     axes.axvline(0, color="black", linewidth=0.6, linestyle=":")
     axes.set_xlabel(f"λ₁ over {float(one.finite_time):.3g} units of time")
-    axes.set_ylabel("pieces of the window")
+    axes.set_ylabel("segments of the window")
     axes.set_title(f"λ₁ = {mean:.3g} ± {error:.1g}")
 
 

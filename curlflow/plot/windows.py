@@ -1,4 +1,4 @@
-"""What a window of a run looks like: traces, autocorrelation, principal plane."""
+"""A window of a run: traces, autocorrelation, principal plane."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from .style import check_realization, needs, styled
 
 TRACES = 6
 SHOWN_TIMES = 5
-"""Autocorrelations are drawn up to so many decay times, where these are known."""
+"""Autocorrelations are drawn up to this number of decay times, where these are known."""
 WORDS = {"time": "time", "epoch": "epochs", "iteration": "iterations"}
 
 

@@ -26,14 +26,14 @@ def labelled(
     coordinates: Mapping[str, tuple[Any, Any, str]],
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
-    """A dataset from arrays and the declarations of what they are.
+    """A dataset from arrays and the declarations of its variables.
 
     **Arguments:**
 
     - `variables`: declarations; those without data are left out.
     - `data`: arrays by name.
     - `coordinates`: (dims, values, long_name) by name.
-    - `attributes`: of the whole dataset; nested values become JSON, None is left out.
+    - `attributes`: attributes of the whole dataset; nested values become JSON, None is left out.
     """
     declared = {v.name: v for v in variables}
     unknown = set(data) - set(declared)
@@ -66,9 +66,9 @@ def _attribute(value: Any) -> Any:
 
 
 def fill_value(dtype: Any, flags: Mapping[str, Any] | None = None) -> Any:
-    """What stands where there is no result: NaN; for text nothing; for flags `not_run` where there is such a flag.
+    """The value where there is no result: NaN; an empty string for text; `not_run` for flags that have it.
 
-    Truth values are false, and other whole numbers −1 (the largest one where there are no negative ones).
+    Booleans are false, and other whole numbers −1 (or the largest one of an unsigned type).
 
     **Arguments:**
 
@@ -90,8 +90,8 @@ def stacked(rows: Sequence[Any], dims: Sequence[str] = (), sizes: Mapping[str, i
 
     **Arguments:**
 
-    - `dims`: of one of the arrays.
-    - `sizes`: how long a dimension is at least.
+    - `dims`: the dimensions of one of the arrays.
+    - `sizes`: the least length of a dimension.
     """
     arrays, sizes = [np.asarray(row) for row in rows], sizes or {}
     shape = tuple(max(sizes.get(dim, 0), *(a.shape[i] for a in arrays)) for i, dim in enumerate(dims))

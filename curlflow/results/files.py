@@ -96,8 +96,8 @@ def check_output(path: str | Path) -> Path:
 def save(dataset: Any, path: str | Path) -> Path:
     """Write `dataset` to the NetCDF file `path`, whole or not at all.
 
-    It is written under a temporary name in the same folder, flushed to the disk and renamed. Variables of
-    more than a few kilobytes are compressed.
+    The file is written under a temporary name in the same folder, flushed to disk and renamed. Variables of more than
+    a few kilobytes are compressed.
 
     **Raises:** `ValueError` where `path` cannot be written.
     """
@@ -117,7 +117,7 @@ def save(dataset: Any, path: str | Path) -> Path:
 def load(path: str | Path) -> xr.Dataset:
     """Read a NetCDF file into memory and close it.
 
-    **Raises:** `ValueError` for a file that is missing or no NetCDF.
+    **Raises:** `ValueError` for a file that is missing or not NetCDF.
     """
     try:
         return xr.load_dataset(path, engine="netcdf4")
