@@ -29,13 +29,13 @@ TRAIN, TEST, TEACHER, START, BATCHES, FEEDBACK, FLIPS, NOISE = range(8)
 
 WIDE = 10**7
 """A linear teacher with more activities than this, units times samples, gives its outputs by the product of its
-layers: in hundredths of the time and without gigabytes of activities. (They differ by rounding.)"""
+layers: in a hundredth of the time and without gigabytes of activities. (They differ by rounding.)"""
 
 FEW, SEVERAL = 64, 2**16
-"""The least number that is drawn at once, and the number above which no more is drawn than is asked for."""
+"""At least `FEW` numbers are drawn in one call; above `SEVERAL` no more are drawn than asked for."""
 
 _inputs_in_use: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
-"""Inputs by what they are drawn from."""
+"""Inputs, by the arguments of their draw."""
 
 
 @jax.jit
@@ -128,7 +128,7 @@ def drawn_student(spec: "Spec", teacher: Feedforward, key: Array, architecture: 
 
 
 def drawn_constraint(spec: "Spec", student: Feedforward, architecture: Architecture | None) -> AbstractConstraint:
-    """What the weights must keep."""
+    """The constraint on the weights."""
     within = Free()
     if spec.constraint.kind != "none":
         within = FrobeniusSpheres(tuple(np.asarray(np.linalg.norm(w)) for w in student.weights))
@@ -139,7 +139,7 @@ def drawn_constraint(spec: "Spec", student: Feedforward, architecture: Architect
 
 
 def checked_rule(rule: Any) -> AbstractLearningRule:
-    """A rule object of the user's, if it is one."""
+    """The user's rule object, if it is a learning rule."""
     if not isinstance(rule, AbstractLearningRule) or not isinstance(rule, eqx.Module):
         raise ValueError(
             f"rule: got {rule!r}, required is an instance of a subclass of curlflow.rules.AbstractLearningRule."

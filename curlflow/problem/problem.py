@@ -66,10 +66,10 @@ class Problem:
     - `constraint`: `Free()` or `FrobeniusSpheres(radii)`; within `Masked(masks, …)` where synapses are missing.
     - `batch_key`: the key from which `batches` shuffles or draws.
     - `noise_key`: the key of the Brownian path of `diffusion`.
-    - `spec`: where it comes from.
-    - `architecture`: what the graph said that was given to `build`, a `curlflow.networks.Architecture`, or None.
+    - `spec`: the spec that it was built from.
+    - `architecture`: the `curlflow.networks.Architecture` of the graph that was given to `build`, or None.
     - `compression`: how a problem that `compressed` made stands for the full one, a
-      `curlflow.compression.Compression`; None for one that is as it was drawn.
+      `curlflow.compression.Compression`; None for an uncompressed one.
     """
 
     student: Feedforward
@@ -131,8 +131,8 @@ class Problem:
     def graph(self) -> "nx.DiGraph":
         """The student as a graph: neurons with rule signs, synapses with weights; docs/graphs.md.
 
-        It is the graph that was given, with the student's weights and the gains of the rule; or one with the names
-        x1, h1, y1, …. A rule that wraps a flipped one hides its gains: they are not written.
+        It is the graph that was given, with the student's weights and the gains of the rule, or else one with the
+        names x1, h1, y1, …. A rule that wraps a flipped one hides its gains: they are not written.
         """
         student, rule = self.student, self.rule
         if self.compression is not None:
@@ -143,7 +143,7 @@ class Problem:
         return self.architecture.graph(student, gains=signs)
 
     def compressed(self, *, pad: bool = False, extra: Any = None, kinds: int | None = None) -> "Problem":
-        """The same problem on fewer hidden units, where that is exact; docs/compression.md.
+        """The same problem on fewer hidden units, where that is exact (docs/compression.md).
 
         ```python
         narrow = spec.build().compressed()
@@ -176,7 +176,7 @@ class Problem:
 
     @double_precision
     def flow(self, *, solver: str | None = None, rtol: float | None = None, atol: float | None = None) -> Flow:
-        """The rule as a flow. What is not given comes from the spec if its dynamics is a flow, or from defaults."""
+        """The rule as a flow. What is not given is that of the spec, if its dynamics is a flow, or a default."""
         settings = self._dynamics("flow", solver=solver, rtol=rtol, atol=atol).model_dump(exclude={"kind"})
         return learning_flow(self.student, self.rule, self.task, self.constraint, Adaptive(**settings))
 
@@ -184,7 +184,7 @@ class Problem:
     def updates(
         self, *, learning_rate: float | None = None, batch: int | str | None = None, drawing: str | None = None
     ) -> Map:
-        """The rule as a map, one epoch per iteration. What is not given comes as for `flow`."""
+        """The rule as a map, one epoch per iteration. What is not given is taken as for `flow`."""
         dynamics = self._dynamics("updates", learning_rate=learning_rate, batch=batch, drawing=drawing)
         parts = self.student, self.rule
         if dynamics.batch == "full":
@@ -203,7 +203,7 @@ class Problem:
     ) -> Diffusion:
         """Updates by independently drawn batches as a stochastic differential equation, one epoch per iteration.
 
-        What is not given comes as for `flow`.
+        What is not given is taken as for `flow`.
         """
         given = {"learning_rate": learning_rate, "batch": batch, "step": step, "correction": correction}
         dynamics, samples = self._dynamics("sde", **given), self.samples
@@ -235,7 +235,7 @@ class Problem:
         return np.asarray(DRAWINGS[dynamics.drawing](self.batch_key, epoch, samples, size))
 
     def _dynamics(self, kind: str, **given: Any) -> Any:
-        """The spec's dynamics, validated by the spec, with what was given in place of its fields."""
+        """The spec's dynamics with the given values in place of its fields, validated by the spec."""
         changes = {f"dynamics.{name}": value for name, value in given.items() if value is not None}
         return self.spec.replace({"dynamics.kind": kind, **changes}).dynamics
 

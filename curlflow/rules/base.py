@@ -1,15 +1,14 @@
 """What a learning rule is.
 
-A *learning rule* is a vector field F on the weights of a network: dW/dt = F(W), where F may look at the
-network W and at the task T that it learns. Everything else (constraints, integration, exponents) is the
-same for all rules.
+A *learning rule* is a vector field F on the weights of a network: dW/dt = F(W), where F may depend on the network W
+and on the task T that it learns. Everything else (constraints, integration, exponents) is the same for all rules.
 
 Most rules of interest are *driven by errors*: a signal δ travels backwards through matrices B₂, …, B_L,
 
     δ_L = e,    δₗ = (Bₗ₊₁ᵀ δₗ₊₁) ∘ φ′(aₗ),    dWₗ/dt = −⟨δₗ hₗ₋₁ᵀ⟩,                                (2)
 
-and a rule of this family is nothing but its choice of B. (No φ_out′ enters: for nonlinear outputs the rule
-with B = W is the gradient of the matching loss, see docs/model.md.)
+and a rule of this family is determined by its choice of B. (No φ_out′ enters: for nonlinear outputs the rule with
+B = W is the gradient of the matching loss, see docs/model.md.)
 """
 
 from abc import abstractmethod
@@ -30,8 +29,9 @@ from .signals import ErrorSignal
 class AbstractLearningRule(eqx.Module):
     """A vector field on the weights of a network.
 
-    *For developers:* a new rule supplies `velocity`. All else that is asked of a rule has an answer here that holds
-    for every rule. A new rule may replace these answers, each on its own, and then runs faster or with more studies:
+    *For developers:* a new rule supplies `velocity`. Everything else that is asked of a rule has a default here that
+    holds for every rule. A new rule may override these defaults one by one, and then runs faster or with more
+    studies:
 
     - `signal`, if its velocity has the form of (2) up to fixed gains. `curlflow.stability` then takes the tangent
       kernel, exponents can be taken modulo symmetries (for B = W), runs start close to a solution without loss of
@@ -39,12 +39,12 @@ class AbstractLearningRule(eqx.Module):
     - `second_moments_suffice = True`, if its velocity, for a linear network, depends on the data through second
       moments alone: through `residuals`, if it is linear in ⟨e xᵀ⟩, or through `times_covariance` and
       `error_covariance` of the task. It is then given `curlflow.tasks.SecondMoments` in place of samples and runs at
-      a cost that does not depend on their number. Without that it always gets all samples.
+      a cost that does not depend on their number. Otherwise it always gets all samples.
     - `rotates_with_hidden_units = True`, if, for linear hidden units, its velocity turns with every rotation of the
       hidden units of a layer (Wₗ → Q Wₗ, Wₗ₊₁ → Wₗ₊₁ Qᵀ gives Fₗ → Q Fₗ, Fₗ₊₁ → Fₗ₊₁ Qᵀ) and does not change where
-      units without weights are added. It may not depend on their number. Wide networks then run as narrow ones;
-      docs/compression.md. A rule that holds arrays over hidden units also supplies `kept_columns` and `narrowed`, and
-      its velocity turns if these arrays are turned as well.
+      units without weights are added. It may not depend on their number. Wide networks then run as narrow ones
+      (docs/compression.md). A rule that holds arrays over hidden units also supplies `kept_columns` and `narrowed`,
+      and its velocity turns if these arrays are turned as well.
     - `backpropagates = True`, if its velocity is (2) with B = W: gradient descent, computed in another way. Its
       updates may then be replaced by faster ones, and the eigenvalues at zero weights are known in closed form.
     - `unflipped`, for a rule that multiplies the velocity of another by gains. `SignFlipped` does so for all.
@@ -59,7 +59,7 @@ class AbstractLearningRule(eqx.Module):
         """dW/dt at the weights of `network`, as a network of the same shapes."""
 
     def signal(self, network: Feedforward) -> ErrorSignal | None:
-        """The feedback matrices and gains at the weights of `network`; None for a rule of another form than (2)."""
+        """The feedback matrices and gains at the weights of `network`; None for a rule not of the form (2)."""
         return None
 
     def unflipped(self, most: int | None = None) -> tuple["AbstractLearningRule", tuple[Any, ...] | None]:

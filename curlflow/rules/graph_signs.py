@@ -1,6 +1,6 @@
-"""The signs of a graph upon a rule: dWₗ/dt = Gₗ ∘ Fₗ(W), with the gains Gₗ that the neurons and synapses carry.
+"""The signs of a graph applied to a rule: dWₗ/dt = Gₗ ∘ Fₗ(W), with the gains Gₗ that the neurons and synapses carry.
 
-Equation (2) of docs/model.md; how a graph gives gains is said in `curlflow.networks.graph`.
+Equation (2) of docs/model.md; `curlflow.networks.graph` describes how a graph determines gains.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ Every layer learns from its own inputs h = hₗ₋₁ alone. With its outputs y 
 
     dWₗ/dt = ⟨y hᵀ⟩ − C Wₗ,    C = ⟨y yᵀ⟩ (Oja),    C = lower triangle of ⟨y yᵀ⟩ (Sanger).              (18)
 
-There is no error in it: targets are ignored. For linear networks ⟨x xᵀ⟩ is all that it needs of the data.
+No error enters, and targets are ignored. For linear networks ⟨x xᵀ⟩ is all that the rule needs of the data.
 
 Sources: Oja, J. Math. Biol. 15 (1982) 267 (one unit); Oja, Int. J. Neural Syst. 1 (1989) 61 (subspace); Sanger,
 Neural Netw. 2 (1989) 459; units that are not linear: Karhunen & Joutsensalo, Neural Netw. 8 (1995) 549.
@@ -51,7 +51,8 @@ class Oja(AbstractHebbianRule):
 class Sanger(AbstractHebbianRule):
     """The generalized Hebbian algorithm: unit i of a layer finds the i-th principal component of its inputs.
 
-    The units of a layer have an order: each learns from what those before it leave of the inputs.
+    The units of a layer have an order: each learns from the part of the inputs that the units before it leave
+    unexplained.
     """
 
     def competition(self, covariance: Any) -> Any:

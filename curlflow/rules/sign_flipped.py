@@ -1,4 +1,4 @@
-"""Curl descent: a rule some of whose synapses learn with another sign or gain, D₁ and D₂ of equation (2).
+"""Curl descent: a rule in which some synapses learn with another sign or gain, D₁ and D₂ of equation (2).
 
 Source: Ninou, Kadmon & Cayco-Gajic, "Curl Descent", arXiv:2510.02765.
 """
@@ -27,7 +27,8 @@ class SignFlipped(AbstractLearningRule):
     - `gains`: one array per layer that broadcasts against (post, pre): (1, pre) for signs of presynaptic
       neurons, (post, 1) for postsynaptic ones, (post, pre) for single synapses.
 
-    **Raises:** `ValueError` for what is no learning rule, and for gains that are no matrices of finite numbers.
+    **Raises:** `ValueError` for anything that is not a learning rule, and for gains that are not matrices of finite
+    numbers.
     """
 
     rule: AbstractLearningRule

@@ -1,4 +1,4 @@
-"""What a linearisation at a solution needs of a rule: how errors travel back, and how fast each synapse follows.
+"""What a linearisation at a solution needs from a rule: how errors travel back, and how fast each synapse follows.
 
 A rule that is built from the error-driven rules and from sign flips has the velocity
 

@@ -9,7 +9,7 @@ _PRESETS = resources.files("curlflow") / "experiments"
 
 
 def presets() -> dict[str, str]:
-    """The names of all presets, with one line on each."""
+    """The names of all presets, each with a line of description."""
     files = sorted((f for f in _PRESETS.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return {f.name.removesuffix(".toml"): f.read_text("utf-8").partition("\n")[0].lstrip("# ") for f in files}
 

@@ -97,7 +97,7 @@ class CurlRule(Table):
     kind: Literal["curl"] = "curl"
     side: Literal["presynaptic", "postsynaptic", "synapse"] = Field(
         "presynaptic",
-        description="whether a sign belongs to the neuron before or behind a synapse, or to the synapse",
+        description="whether a sign belongs to the neuron before or after a synapse, or to the synapse",
     )
     gain: float = Field(-1.0, description="gain of what is flipped; all others have gain 1")
     flipped: Flipped = Field(default_factory=Flipped, description="what is flipped")

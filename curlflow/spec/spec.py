@@ -54,7 +54,7 @@ class Spec(Table):
     data: Data = Field(default_factory=Data, description="training and test sets")
     rule: _tagged(*RULES) = Field(default_factory=GradientRule, description="the learning rule")
     constraint: _tagged(NoConstraint, FrobeniusConstraint) = Field(
-        default_factory=NoConstraint, description="what the weights must keep"
+        default_factory=NoConstraint, description="the constraint on the weights"
     )
     start: _tagged(RandomStart, TeacherStart) = Field(
         default_factory=RandomStart, description="the weights to start from"
@@ -107,7 +107,7 @@ class Spec(Table):
     def from_toml(cls, path: str | Path) -> "Spec":
         """Read a spec from a TOML file.
 
-        **Raises:** `ValueError` for a missing or malformed file, as for the spec itself.
+        **Raises:** `ValueError` for a missing or malformed file, and as for the spec itself.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -118,7 +118,7 @@ class Spec(Table):
 
     @classmethod
     def from_toml_string(cls, text: str, name: str = "TOML") -> "Spec":
-        """Read a spec from TOML text; `name` is what to call it in an error."""
+        """Read a spec from TOML text; error messages call it `name`."""
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -143,16 +143,17 @@ class Spec(Table):
 
         **Arguments:**
 
-        - `realization`: which one; any number ≥ 0, also beyond `realizations`.
+        - `realization`: which one; any number ≥ 0, even beyond `realizations`.
         - `rule`: a rule object of your own, in place of the one that the spec names.
-        - `graph`: a `networkx.DiGraph` with the spec's widths, or what `curlflow.networks.from_graph` made of one.
-          Synapses that it lacks stay 0, in the student and in a teacher of the same widths; its rule signs multiply
-          the rule; its weights, where it has any, are those that the student starts with.
+        - `graph`: a `networkx.DiGraph` with the spec's widths, or an `Architecture` from
+          `curlflow.networks.from_graph`. Synapses that it lacks stay 0, in the student and in a teacher of the same
+          widths; its rule signs multiply the rule; its weights, where it has any, are those that the student starts
+          with.
 
         **Returns:** a `curlflow.problem.Problem`.
 
-        **Raises:** `ValueError` for arguments out of range, a graph of other widths or activations, and signs both
-        in the graph and in the rule.
+        **Raises:** `ValueError` for arguments out of range, a graph of other widths or activations, and signs in both
+        the graph and the rule.
         """
         from ..problem.problem import build
 

@@ -1,4 +1,4 @@
-"""The tables of a spec but those of rules: every field with its unit and meaning."""
+"""The tables of a spec, except those of rules: every field with its unit and meaning."""
 
 from typing import Annotated, Any, Literal
 
@@ -34,7 +34,7 @@ Widths = Annotated[
 
 
 class Table(BaseModel):
-    """A table of the spec: frozen, with no fields but those it names."""
+    """A table of the spec: frozen, with no fields other than those it declares."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -143,8 +143,8 @@ class UpdateDynamics(Table):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: Any) -> dict[str, Any]:
-        # Written only where they differ: what is written names the cells of sweeps, and tells whether a run may be
-        # resumed; both are older than these fields.
+        # These fields are written only where they differ from their defaults: the text names the cells of sweeps and
+        # decides whether a run may be resumed, and both are older than these fields.
         tables = serialize(self)
         if self.drawing == "reshuffled":
             tables.pop("drawing", None)
@@ -160,12 +160,12 @@ class DiffusionDynamics(Table):
 
     kind: Literal["sde"] = "sde"
     learning_rate: PositiveFloat = Field(
-        0.1, description="η: an epoch is η units of time; the updates that are meant have h = η · batch/samples"
+        0.1, description="η: an epoch is η units of time; the corresponding updates have h = η · batch/samples"
     )
     batch: Positive = Field(description="samples per update, a divisor of data.samples")
     step: PositiveFloat | None = Field(
         None,
-        description="a step of Euler and Maruyama, a whole fraction of learning_rate; by default h, that of an "
+        description="an Euler–Maruyama step, a whole fraction of learning_rate; by default h, that of an "
         "update, and h/10 with correction",
     )
     correction: bool = Field(False, description="drift F − (h/2) F′F: second weak order in h, in place of first")

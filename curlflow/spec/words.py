@@ -1,4 +1,4 @@
-"""From words on the command line to what they mean."""
+"""Values from the words of a command line."""
 
 import tomllib
 from pathlib import Path
