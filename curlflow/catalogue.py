@@ -19,7 +19,7 @@ class Study(NamedTuple):
     - `version`: the version of its numbers. It is raised by hand whenever the same spec and options would give other
       numbers than before, so that old and new cells of a sweep are never mixed; a commit changes with every comment,
       and would discard results that are still valid.
-    - `batch`: a function that takes many specs of equal shapes at once and returns the dataset of each, which is one
+    - `batch`: a function that takes many specs of equal shapes together and returns the dataset of each, which is one
       batch on an accelerator; None where there is none.
     - `picture`: the function of `curlflow.plot` that draws its datasets; None where there is nothing to draw.
     - `columns`: the table that the command line prints, a name in `curlflow.cli.tables.TABLES`.
@@ -196,16 +196,16 @@ STUDIES = (
 
 
 CELLS = {"curlflow.studies.bifurcation_cell:at_value": f"{_HOME}.classify.at_value:at_value"}
-"""Functions that compute the cells of sweeps and are no studies: where they are now, by identity."""
+"""Functions that compute the cells of sweeps and are not studies: where they are now, by identity."""
 
 
 def location(identity: str) -> str:
-    """Where the function of that identity is now; other names, of functions of the user's, as they are."""
+    """Where the function of that identity is now; other names, those of the user's functions, are unchanged."""
     return _functions().get(identity, identity)
 
 
 def identity_of(function: str) -> str:
-    """The identity of a function that is there now; other names as they are."""
+    """The identity of a function by its present place; other names are unchanged."""
     return {now: identity for identity, now in _functions().items()}.get(function, function)
 
 

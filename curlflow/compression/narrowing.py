@@ -131,7 +131,7 @@ def compress(
 
     - `network`: the weights at the start.
     - `rule`: one with `rotates_with_hidden_units`, such as gradient descent or feedback alignment, or flips of it.
-    - `constraint`: on the weights; radii stay as they are.
+    - `constraint`: the constraint on the weights; radii do not change.
     - `extra`: one array (units × k) per hidden layer, or None in its place: further columns whose span is kept, for
       example those of other weights that `rotate` is to reproduce exactly.
     - `pad`: add units that have no synapses, and keep none, up to a width that depends on the shapes and on `kinds`

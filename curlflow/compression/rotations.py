@@ -24,7 +24,7 @@ CHUNK = 4096
 class Group:
     """Units with identical gains on all their synapses, and where the units that stand for them begin.
 
-    `basis` is Q (units × r), or None for a group that stays as it is.
+    `basis` is Q (units × r), or None for a group that is not narrowed.
     """
 
     units: Units

@@ -2,11 +2,11 @@
 
 Let W = Q W_c be the weights of a compressed network. A tangent of W is one of W_c, turned by Q, and for every group
 of N_s units that was narrowed to r a part in the complement of the span: N_s − r copies of z = (z_in, z_out), a row
-of W_in and a column of W_out, M + K numbers. Rotations within the complement leave W as it is. So the linearised
+of W_in and a column of W_out, M + K numbers. Rotations within the complement leave W unchanged. So the linearised
 dynamics commutes with them: it mixes neither the copies with one another nor with the rest, and all copies obey the
-same equation ż = A_s(t) z, which is that of every single unit of the group at the current errors. With
-C = ⟨δ hᵀ⟩ (the signal that arrives from behind the layer times the activity before it; K × M), κ = ⟨W, F⟩/⟨W, W⟩ on
-the spheres and 0 without, and the group's gains g,
+same equation ż = A_s(t) z, which is that of every single unit of the group at the current errors. With C = ⟨δ hᵀ⟩
+(the error signal after the layer times the activity before it; K × M), κ = ⟨W, F⟩/⟨W, W⟩ on the spheres and 0
+without, and the group's gains g,
 
     flow:     ż_in = −g_in ∘ (z_out C) − κ_in z_in,    ż_out = −g_out ∘ (C z_in) − κ_out z_out,
     updates:  z_in → s_in (z_in − η g_in ∘ (z_out C)),    z_out → s_out (z_out − η g_out ∘ (C z_in)),

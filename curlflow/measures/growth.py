@@ -27,7 +27,7 @@ class Rates(NamedTuple):
 
 
 def rates(eigenvalues: Complex[np.ndarray, " k"], step: float | None) -> Rates:
-    """What the eigenvalues of a linearisation, those that are not neutral, say of its solution.
+    """The rates at a solution, from those eigenvalues of its linearisation that are not neutral.
 
     **Arguments:**
 

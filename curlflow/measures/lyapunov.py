@@ -206,7 +206,7 @@ def lyapunov_blocks(system: Any, run: TangentState, span: Any, number: Any) -> B
 
 @eqx.filter_jit
 def transient_blocks(system: Any, run: TangentState, span: Any, number: Any) -> TangentState:
-    """Advance the state alone by `number` blocks of length `span`; the tangents of `run` stay as they are."""
+    """Advance the state alone by `number` blocks of length `span`; the tangents of `run` are left unchanged."""
 
     def unfinished(carry):
         run, done = carry

@@ -73,6 +73,6 @@ def record(
 
 
 def next_spans(values: np.ndarray, first: int) -> np.ndarray:
-    """The values from `first` on that `record` takes at once, with zeros behind the last one."""
+    """The values from `first` on for one call of `record`, padded with zeros."""
     taken = values[first : first + CAPACITY]
     return np.concatenate([taken, np.zeros(CAPACITY - taken.size, taken.dtype)])

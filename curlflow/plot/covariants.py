@@ -14,9 +14,9 @@ from .style import check_realization, needs, styled
 def covariant_vectors(dataset: xr.Dataset, realization: Any = 0) -> Figure:
     """Draw one realization of `curlflow.covariant_vectors`: growth rates, angles, and where the vectors live.
 
-    Growth rates stand beside the Lyapunov exponents of the forward run. For networks the last panel shows what share
-    of a vector is on synapses with flipped sign, and what share of the synapses these are; for other systems it shows
-    over how many entries a vector is spread.
+    Growth rates are drawn beside the Lyapunov exponents of the forward run. For networks the last panel shows what
+    share of a vector is on synapses with flipped sign, and what share of the synapses these are; for other systems it
+    shows over how many entries a vector is spread.
 
     **Raises:** `ValueError` for a dataset without covariant vectors, and realizations that it does not have.
     """

@@ -17,7 +17,7 @@ SHOWN = 6
 def learning_curves(dataset: xr.Dataset) -> Figure:
     """Draw the errors of `curlflow.simulate` against time or epochs: realizations thin, median thick.
 
-    Of a system that is no learning its first state variables are drawn, each in a panel.
+    For systems other than learning the first state variables are drawn, each in a panel.
 
     **Raises:** `ValueError` for a dataset without errors and states.
     """

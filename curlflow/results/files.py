@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 PARTIAL = ".partial"
-"""How names of files end while they are being written."""
+"""The suffix of files that are being written."""
 
 
 @contextlib.contextmanager
@@ -23,9 +23,9 @@ def replacing(
     **Arguments:**
 
     - `durable`: False leaves the flushing to the system: the file is whole, but a power failure may lose it.
-    - `place`: what gives the temporary file its name in place of `os.replace`.
+    - `place`: the function that renames the temporary file; by default `os.replace`.
 
-    **Raises:** `OSError`, after which `path` is as it was before.
+    **Raises:** `OSError`, after which `path` is unchanged.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}{PARTIAL}")
     try:
@@ -48,7 +48,7 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 
 def write_new(path: Path, content: bytes) -> bool:
-    """Write a file that nobody else has written; False if somebody has."""
+    """Write a file unless it exists; False if it does."""
     if path.exists():
         return False
     try:

@@ -4,7 +4,8 @@
 
     checked(study, {"duration": -1})  # ValueError: duration: got -1.0, allowed are finite numbers above 0.
 
-A study checks its arguments so, and so do the command line and the plan of a sweep, which need not call the study.
+Studies check their arguments in this way, and so do the command line and the plan of a sweep, without calling the
+study.
 """
 
 import collections.abc
@@ -23,7 +24,7 @@ from .sentences import nearest
 
 
 def plain(value: Any) -> Any:
-    """A NumPy or JAX number as a Python one, anything else as it is."""
+    """A NumPy or JAX number as a Python one, anything else unchanged."""
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
@@ -49,11 +50,11 @@ def _whole(value: Any) -> int:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number; 3.0 is one, True is none."""
+"""A whole number; 3.0 is one, True is not."""
 Count = Annotated[Whole, Field(ge=1)]
 Natural = Annotated[Whole, Field(ge=0)]
 Seed = Annotated[Whole, Field(ge=0, le=2**63 - 1)]
-"""Of JAX's random numbers."""
+"""A seed of JAX's random numbers."""
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 Length = Annotated[Number, Field(ge=0)]
@@ -112,7 +113,7 @@ def check(name: str, value: Any, annotation: Any, why: str = "") -> Any:
 
     **Arguments:**
 
-    - `name`: of the argument, for the sentence.
+    - `name`: the argument's name, for the message.
     - `annotation`: a type of this module, a choice of words, or a union of them. A `PlainValidator` in it says in a
       sentence of its own, which begins with the argument's name, what is wrong.
     - `why`: what follows on what is allowed, beginning with a comma.
@@ -142,8 +143,9 @@ def checked(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str,
 
     **Arguments:**
 
-    - `function`: its arguments are checked that are annotated with a type of this module or a choice of words, with
-      or without None. Whatever depends on the subject or on other arguments is left to the function.
+    - `function`: the function whose arguments are checked if they are annotated with a type of this module or a
+      choice of words, with or without None. Whatever depends on the subject or on other arguments is left to the
+      function.
 
     **Raises:** `ValueError` that names the first argument that is not allowed, or that the function does not have.
     """

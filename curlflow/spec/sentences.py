@@ -97,7 +97,7 @@ def sentences(error: ValidationError, spec: type[BaseModel]) -> str:
 
 
 def _sentence(entry: Any, spec: type[BaseModel]) -> str:
-    # The tag of a union stands in pydantic's path after the table; a reader does not write it.
+    # pydantic's path has the tag of a union after the table; a user does not write it.
     tags = kinds(spec, str(entry["loc"][0])) if entry["loc"] else {}
     path = [str(p) for i, p in enumerate(entry["loc"]) if not (i == 1 and p in tags)]
     name, given, kind = ".".join(path), entry["input"], entry["type"]
