@@ -9,8 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 import curlflow
 from curlflow.measures.circulation import Circle, converged_circulation
-from curlflow.measures.jacobian_parts import RandomSigns, estimated_parts, products
-from curlflow.measures.planes import rotation_plane
+from curlflow.measures.jacobian_parts import RandomSigns, estimated_parts, products, rotation_plane
 from curlflow.networks import Feedforward
 from curlflow.plot.planes import decomposition as draw
 from curlflow.rules import FeedbackAlignment, SignFlipped

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from ...measures.planes import Plane, orthonormal, rotation_plane, trajectory_plane
+from ...measures.jacobian_parts import Plane, orthonormal, rotation_plane, trajectory_plane
 from ...networks import Feedforward
 from ..arguments import Positive, check, plain
 from .flat_fields import FlatField, flattened

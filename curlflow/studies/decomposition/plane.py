@@ -8,8 +8,7 @@ import xarray as xr
 
 from ...measures import helmholtz
 from ...measures.helmholtz import CELLS, NODES, Rectangle, edge_integrals, helmholtz_hodge, in_cells
-from ...measures.jacobian_parts import NOISE
-from ...measures.planes import Plane
+from ...measures.jacobian_parts import NOISE, Plane
 from ...measures.surfaces import FlatPlane, components, evaluated, norm, value
 from ...spec import Spec
 from ...systems import AbstractSystem, Flow
