@@ -24,10 +24,26 @@ import numpy as np
 import sympy as sp
 from jaxtyping import Float
 
+from ..variable import Variable
 from .branches import FreeSum, bracketed_root, lower_edge
 from .checks import LAYERS, check_choice, check_fraction, check_ratio
 from .symbolic import boundary_curve
 from .symbolic import c as ratio
+
+VARIABLES = (
+    Variable(
+        "critical_fraction",
+        ("layer", "c"),
+        "smallest unstable fraction of flips",
+        attributes={"comment": "NaN: stable for every fraction; 0: unstable for every positive one"},
+    ),
+    Variable(
+        "critical_hidden_fraction",
+        ("c", "inputs_fraction"),
+        "smallest unstable fraction of flipped hidden units",
+        attributes={"comment": "0: unstable for every positive fraction"},
+    ),
+)
 
 
 def phase_boundary(c: Any, layer: Any = "inputs") -> Any:

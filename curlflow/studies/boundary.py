@@ -9,8 +9,8 @@ import xarray as xr
 from pydantic import PlainValidator
 
 from .. import random_matrix, results
+from ..random_matrix.boundary import VARIABLES
 from ..random_matrix.checks import LAYERS, check_fraction, check_ratio
-from ..variable import Variable
 from .arguments import study
 
 COMPRESSIONS = (1e-3, 1e2, 500)
@@ -69,7 +69,7 @@ def boundary(
         coordinates["inputs_fraction"] = (("inputs_fraction",), fractions, "fraction of flipped inputs")
         settings["inputs"] = _listed(fractions)
     attributes = results.provenance("boundary", settings, "none: theory, in double precision")
-    return results.labelled(_VARIABLES, data, coordinates, attributes)
+    return results.labelled(VARIABLES, data, coordinates, attributes)
 
 
 def _distinct(name: str, values: np.ndarray) -> np.ndarray:
@@ -84,19 +84,3 @@ def _listed(values: np.ndarray, most: int = 50) -> list[float] | str:
     if values.size <= most:
         return values.tolist()
     return f"{values.size} from {values[0]:g} to {values[-1]:g}, in the coordinates"
-
-
-_VARIABLES = (
-    Variable(
-        "critical_fraction",
-        ("layer", "c"),
-        "smallest unstable fraction of flips",
-        attributes={"comment": "NaN: stable for every fraction; 0: unstable for every positive one"},
-    ),
-    Variable(
-        "critical_hidden_fraction",
-        ("c", "inputs_fraction"),
-        "smallest unstable fraction of flipped hidden units",
-        attributes={"comment": "0: unstable for every positive fraction"},
-    ),
-)
