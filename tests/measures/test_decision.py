@@ -5,6 +5,8 @@ import pytest
 
 from curlflow.measures.decision import Decision, critical_step, decided, rates_of_multipliers
 
+pytestmark = pytest.mark.quick
+
 REAL = np.array([-0.5, -1.0, -4.0], complex)
 SPIRAL = np.array([-0.5 + 2j, -0.5 - 2j])
 NONE = np.zeros(0, complex)
