@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from rich.table import Column, Table
 
 from ..catalogue import named
-from ..status import Status
+
+_EXPONENT = ("lyapunov_exponent", "lyapunov_exponent_se")
 
 
 def table(dataset: xr.Dataset) -> Table | None:
@@ -48,12 +49,11 @@ def _flag(variable: xr.DataArray) -> str:
 
 def _ending_table(dataset: xr.Dataset) -> Table:
     """How every realization ended."""
-    names = dataset.stopped_by.attrs["flag_meanings"].split()
     title = "Errors at the end, and the largest training error on the way"
     table = _table(title, ("run", "test", "training", "peak", "epochs"), ("stopped by", "status"))
     for run in _runs(dataset):
         errors = (f"{float(run[name]):.3g}" for name in ("test_error", "train_error", "peak_error"))
-        ended = names[int(run.stopped_by)], Status(int(run.status)).name
+        ended = _flag(run.stopped_by), _flag(run.status)
         table.add_row(str(int(run.realization)), *errors, f"{int(run.stop_epoch):,}", *ended)
     return table
 
@@ -88,22 +88,15 @@ def _time(value: float) -> str:
 
 
 def _verdict_table(dataset: xr.Dataset) -> Table:
-    names = dataset.verdict.attrs["flag_meanings"].split()
-    table = Table(title="What kind of motion it is", title_justify="left", min_width=60)
-    for name in ("run", "λ₁", "± SE", "K"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("verdict", "why"):
-        table.add_column(name)
+    table = _table("What kind of motion it is", ("run", "λ₁", "± SE", "K"), ("verdict", "why"))
     for run in _runs(dataset):
         numbers = _rounded(float(run.lyapunov_exponent[0]), float(run.lyapunov_exponent_se[0]))
         k = f"{float(run.zero_one.median()):.2f}"
-        verdict = names[int(run.verdict)].replace("_", " ")
-        table.add_row(str(int(run.realization)), *numbers, k, verdict, run.reason.item())
+        table.add_row(str(int(run.realization)), *numbers, k, _flag(run.verdict), run.reason.item())
     return table
 
 
 def _fluctuation_table(dataset: xr.Dataset) -> Table:
-    names = dataset.window_status.attrs["flag_meanings"].split()
     title = "Fluctuations: order parameter q, integrated and 1/e time, participation ratio, share of component 1"
     table = _table(title, ("run", "q", "τ", "1/e", "ratio", "share"), ("window", "status"))
     for run in _runs(dataset):
@@ -112,8 +105,8 @@ def _fluctuation_table(dataset: xr.Dataset) -> Table:
             str(int(run.realization)),
             *(f"{float(run[name]):.4g}" for name in measured),
             f"{float(run.explained_variance_ratio[0]):.1%}",
-            names[int(run.window_status)].replace("_", " "),
-            Status(int(run.status)).name.replace("_", " "),
+            _flag(run.window_status),
+            _flag(run.status),
         )
     return table
 
@@ -131,16 +124,13 @@ def _exponent_table(dataset: xr.Dataset) -> Table:
     table = _table("Lyapunov exponents per unit of time", ("run", "", "λ", "± SE"), ("sign", "converged", "status"))
     resolution = float(dataset.attrs.get("resolution", 0.0))
     for run in _runs(dataset):
-        ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", Status(int(run.status)).name]
-        for number, value, error in zip(*_rows(run), strict=True):
+        ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", _flag(run.status)]
+        columns = (run[name].to_numpy() for name in ("exponent", *_EXPONENT))
+        for number, value, error in zip(*columns, strict=True):
             table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error, resolution), *ends[1:])
             ends = ["", "", ""]
         table.add_section()
     return table
-
-
-def _rows(run: xr.Dataset) -> tuple[Any, Any, Any]:
-    return run.exponent.to_numpy(), run.lyapunov_exponent.to_numpy(), run.lyapunov_exponent_se.to_numpy()
 
 
 def _rounded(value: float, error: float) -> tuple[str, str]:
@@ -251,17 +241,16 @@ def _share_table(dataset: xr.Dataset) -> Table:
 def _stability_table(dataset: xr.Dataset) -> Table:
     title = "Stability: largest Re μ, numerical abscissa ω, numbers of eigenvalues"
     table = _table(title, ("run", "verdict", "Re μ", "ω", "≠ 0", "= 0"), ("method", "status"))
-    methods, verdicts = (dataset[name].attrs["flag_meanings"].split() for name in ("method", "verdict"))
     for run in _runs(dataset):
         neutral = int(run.neutral_dimension)
         table.add_row(
             str(int(run.realization)),
-            verdicts[int(run.verdict)],
+            _flag(run.verdict),
             *(f"{float(run[name]):.4g}" for name in ("leading_real_part", "numerical_abscissa")),
             str(int(run.eigenvalue_real.notnull().sum())),
             "–" if neutral < 0 else str(neutral),
-            methods[int(run.method)].replace("_", " "),
-            Status(int(run.status)).name.replace("_", " "),
+            _flag(run.method),
+            _flag(run.status),
         )
     return table
 
@@ -302,7 +291,6 @@ class Columns(NamedTuple):
     needs: tuple[str, ...]
 
 
-_EXPONENT = ("lyapunov_exponent", "lyapunov_exponent_se")
 TABLES = {
     "boundary": Columns(_boundary_table, ("c",)),
     "convergence": Columns(_convergence_table, ("rule", "threshold", "convergence_time")),

@@ -45,6 +45,10 @@ def convergence(dataset: xr.Dataset) -> Figure:
             _survival(right, one, color, str(name))
         left.axhline(float(dataset["threshold"].mean()), color="0.4", linewidth=0.8, linestyle=":")
         left.set(xscale="log", yscale="log", xlabel="epochs", ylabel=error.replace("_", " "))
+        late = dataset["epoch"].to_numpy()
+        late = late[late > 0]
+        if late.size:  # also where nothing was recorded there
+            left.set_xlim(0.8 * late[0], 1.25 * late[-1])
         right.set(xscale="log", xlabel="time", ylabel="share not converged", ylim=(-0.03, 1.03))
         if right.lines:
             right.legend(frameon=False)

@@ -85,3 +85,12 @@ def test_boundaries_are_drawn_where_they_are():
 def test_other_datasets_are_refused(exponents):
     with pytest.raises(ValueError, match="dataset: train_error, test_error required for this picture"):
         curlflow.plot.learning_curves(exponents)
+
+
+def test_runs_that_end_at_their_start_are_drawn_as_nothing(tmp_path):
+    spec = curlflow.Spec(network={"inputs": 3, "hidden": 2}, data={"samples": 8}, dynamics={"kind": "updates"})
+    ds = curlflow.convergence(spec.replace("realizations", 1), threshold=1e3, epochs=10, rules=["gradient"])
+    assert ds.convergence_time[0, 0] == 0
+    figure = curlflow.plot.convergence(ds)
+    figure.savefig(tmp_path / "a.png")
+    assert figure.axes[0].get_xlim()[0] > 0
