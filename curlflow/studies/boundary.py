@@ -25,7 +25,7 @@ Fractions = Annotated[
 
 @study
 def boundary(
-    c: Any = None,
+    c: float | Sequence[float] | np.ndarray | None = None,
     *,
     layer: Literal["inputs", "hidden", "both"] = BOTH,
     inputs: Fractions | None = None,
