@@ -22,7 +22,8 @@ class Study(NamedTuple):
     - `batch`: a function that takes many specs of equal shapes together and returns the dataset of each, which is one
       batch on an accelerator; None where there is none.
     - `picture`: the function of `curlflow.plot` that draws its datasets; None where there is nothing to draw.
-    - `columns`: the table that the command line prints, a name in `curlflow.cli.tables.TABLES`.
+    - `columns`: what the command line prints as a table: the names of variables, and of dimensions whose positions
+      have rows of their own; or the name of a table in `curlflow.cli.tables` that says more.
     - `sweeps`: whether `curlflow.sweep` takes it by its name; not if it has no spec, or makes a sweep itself.
     """
 
@@ -31,7 +32,7 @@ class Study(NamedTuple):
     identity: str
     summary: str
     examples: tuple[str, ...]
-    columns: str
+    columns: str | tuple[str, ...]
     picture: str | None
     version: int = 1
     batch: str | None = None
@@ -65,7 +66,7 @@ STUDIES = (
         "curlflow:covariant_vectors",
         "The directions that belong to Lyapunov exponents, and the synapses that they live on.",
         ("hidden_chaos --exponents 3 --realizations 2",),
-        columns="vectors",
+        columns=("exponent", "covariant_exponent", "covariant_exponent_se", "participation", "status"),
         picture="covariant_vectors",
     ),
     Study(
@@ -74,7 +75,7 @@ STUDIES = (
         f"{_HOME}.simulation:simulate",
         "Learning curves: errors and norms along the dynamics.",
         ("fig5c --until 1000 --realizations 2", "hidden_chaos --spacing linear --until 500 --weights 10"),
-        columns="ends",
+        columns=("train_error", "test_error", "state_variable", "state", "status"),
         picture="learning_curves",
     ),
     Study(
@@ -83,7 +84,7 @@ STUDIES = (
         f"{_HOME}.training:train",
         "How learning ends: final and peak errors, and whether it settled.",
         ("fig4", "fig3a --set rule.flipped.inputs=0.3 --epochs 20000 --realizations 3"),
-        columns="endings",
+        columns=("test_error", "train_error", "peak_error", "stop_epoch", "stopped_by", "status"),
         picture=None,
         version=2,
         batch=f"{_HOME}.train.study:train_together",
@@ -116,7 +117,14 @@ STUDIES = (
         f"{_HOME}.fluctuation:fluctuations",
         "Order parameter, autocorrelation and principal components over a window of a run.",
         ("fig3cd --realizations 2", "hidden_chaos --window 1000:2000 --interval 0.5"),
-        columns="fluctuations",
+        columns=(
+            "order_parameter",
+            "integrated_time",
+            "decay_time",
+            "participation_ratio",
+            "window_status",
+            "status",
+        ),
         picture="fluctuations",
         version=2,
     ),
@@ -126,7 +134,7 @@ STUDIES = (
         "curlflow:classify",
         "Chaos or not: a verdict for every realization, with its indicators.",
         ("hidden_chaos", "fig3cd --realizations 2"),
-        columns="verdicts",
+        columns=("lyapunov_exponent", "lyapunov_exponent_se", "zero_one", "verdict", "reason"),
         picture="classification",
     ),
     Study(
@@ -135,7 +143,7 @@ STUDIES = (
         "curlflow:step_sizes",
         "Chaos of learning or of its steps: the same runs at several learning rates and as a flow.",
         ("fig3cd --realizations 2 --learning-rates 0.1,0.05,0.02",),
-        columns="rates",
+        columns=("lyapunov_exponent", "lyapunov_exponent_se", "verdict", "chaotic_in"),
         picture="step_sizes",
     ),
     Study(
@@ -147,7 +155,7 @@ STUDIES = (
             "hidden_chaos --over rule.gain=-1:1:41 -d gain/",
             "hidden_chaos --over rule.flipped.inputs=0:0.6:13 --realizations 1",
         ),
-        columns="diagram",
+        columns=("lyapunov_exponent", "lyapunov_exponent_se", "verdict", "status"),
         picture="bifurcation",
         sweeps=False,
     ),
@@ -161,7 +169,7 @@ STUDIES = (
             "fig5c --realizations 3",
             "hidden_chaos --at origin --set constraint.kind=none",
         ),
-        columns="stability",
+        columns=("verdict", "leading_real_part", "numerical_abscissa", "neutral_dimension", "method", "status"),
         picture="stability",
     ),
     Study(
@@ -170,7 +178,7 @@ STUDIES = (
         f"{_HOME}.decompositions:decomposition",
         "How much of a rule is gradient and how much is curl, at a point or along learning.",
         ("hidden_chaos --realizations 2", "hidden_chaos --times 0,100,1000"),
-        columns="parts",
+        columns=("symmetric_norm", "antisymmetric_norm", "curl_ratio", "divergence", "speed", "status"),
         picture="parts_of_jacobian",
     ),
     Study(
@@ -179,7 +187,7 @@ STUDIES = (
         "curlflow:plane_decomposition",
         "A rule on a plane through weight space: its gradient, curl and harmonic parts on a grid.",
         ("fig1 --at origin --extent 2", "hidden_chaos --directions 0,3 --grid 24,32"),
-        columns="shares",
+        columns=("gradient_share", "curl_share", "harmonic_share"),
         picture="decomposition",
     ),
     Study(

@@ -1,28 +1,77 @@
 """How datasets look in a terminal."""
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from rich.table import Column, Table
 
-from ..catalogue import named
+from ..catalogue import Study, named
 
 _EXPONENT = ("lyapunov_exponent", "lyapunov_exponent_se")
 
 
 def table(dataset: xr.Dataset) -> Table | None:
     """The numbers of a dataset as a table; None for what no study returned, and for parts of what one did."""
-    study = dataset.attrs.get("study", "")
-    if study == "sweep":
-        return _sweep_table(dataset)
-    row = named(study)
+    row = named(dataset.attrs.get("study", ""))
     if row is None:
+        return _sweep_table(dataset) if dataset.attrs.get("study") == "sweep" else None
+    try:
+        return TABLES[row.columns](dataset) if isinstance(row.columns, str) else _variables(dataset, row)
+    except (KeyError, AttributeError):  # a variable that the table is made of was left out
         return None
-    columns = TABLES[row.columns]
-    return columns.table(dataset) if all(name in dataset.variables for name in columns.needs) else None
+
+
+def _variables(dataset: xr.Dataset, study: Study) -> Table:
+    """The variables that the catalogue names, with a row for every realization and place along other dimensions."""
+    shown = [name for name in study.columns if name in dataset.variables]
+    if not set(shown) - {"status"} - set(dataset.dims):
+        raise KeyError(*study.columns)
+    numbers = dataset[[name for name in shown if name not in dataset.dims]]
+    # What varies from run to run, such as a learning rate, comes before the realizations.
+    before = (v.dims[: v.dims.index("realization")] for v in numbers.values() if "realization" in v.dims)
+    along = [*dict.fromkeys(d for dims in before for d in dims)]
+    along += [d for d in ("realization", *study.columns) if d in numbers.dims]
+    numbers = numbers.assign_coords({d: np.arange(numbers.sizes[d]) for d in along if d not in numbers.coords})
+    for name in set(numbers.dims) - set(along):
+        last = name in ("time", "epoch", "iteration")
+        numbers = numbers.isel({name: -1}) if last else _first(numbers, name)
+    pairs = [str(name) for name in numbers if not str(name).endswith("_se")]
+    table = Table(title=study.summary, title_justify="left")
+    for name in (*along, *pairs):
+        number = numbers[name].dtype.kind in "fiu" and "flag_meanings" not in numbers[name].attrs
+        head = str(name).replace("realization", "run").replace("_", " ")
+        table.add_column(head, justify="right" if number else "left")
+    rows = list(np.ndindex(*(numbers.sizes[d] for d in along)))
+    for at in [rows[i] for i in _some(len(rows), MOST)]:
+        one = numbers.isel(dict(zip(along, at, strict=True)))
+        places = [f"{one[d].item():.5g}" if one[d].dtype.kind == "f" else str(one[d].item()) for d in along]
+        table.add_row(*places, *(_cell(one, name) for name in pairs))
+    return table
+
+
+def _first(numbers: xr.Dataset, name: Any) -> xr.Dataset:
+    """The median of what was observed in several ways, and the first of what has an order."""
+    if name != "observable":
+        return numbers.isel({name: 0})
+    several = {n: v for n, v in numbers.items() if name in v.dims}
+    kinds = {n: v.median(name) if v.dtype.kind == "f" else v.isel({name: 0}) for n, v in several.items()}
+    return numbers.assign(kinds).drop_dims(name)
+
+
+def _cell(one: xr.Dataset, name: str) -> str:
+    """A number with its standard error where there is one, a flag or a truth value in words."""
+    value = one[name]
+    if "flag_meanings" in value.attrs:
+        return _flag(value)
+    if value.dtype.kind == "b":
+        return "yes" if value.item() else "no"
+    if f"{name}_se" in one:
+        return " ± ".join(_rounded(value.item(), one[f"{name}_se"].item()))
+    if value.dtype.kind in "iu":
+        return "–" if value.item() < 0 else f"{value.item():,}"
+    return _time(value.item()) if value.dtype.kind == "f" else str(value.item())
 
 
 def _table(title: str, numbers: tuple[str, ...], words: tuple[str, ...]) -> Table:
@@ -45,17 +94,6 @@ def _flag(variable: xr.DataArray) -> str:
     """What a flag means, in words."""
     names = dict(zip(variable.attrs["flag_values"], variable.attrs["flag_meanings"].split(), strict=True))
     return names.get(int(variable), "missing").replace("_", " ")
-
-
-def _ending_table(dataset: xr.Dataset) -> Table:
-    """How every realization ended."""
-    title = "Errors at the end, and the largest training error on the way"
-    table = _table(title, ("run", "test", "training", "peak", "epochs"), ("stopped by", "status"))
-    for run in _runs(dataset):
-        errors = (f"{float(run[name]):.3g}" for name in ("test_error", "train_error", "peak_error"))
-        ended = _flag(run.stopped_by), _flag(run.status)
-        table.add_row(str(int(run.realization)), *errors, f"{int(run.stop_epoch):,}", *ended)
-    return table
 
 
 def _convergence_table(dataset: xr.Dataset) -> Table:
@@ -85,30 +123,6 @@ def _convergence_table(dataset: xr.Dataset) -> Table:
 
 def _time(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.4g}"
-
-
-def _verdict_table(dataset: xr.Dataset) -> Table:
-    table = _table("What kind of motion it is", ("run", "λ₁", "± SE", "K"), ("verdict", "why"))
-    for run in _runs(dataset):
-        numbers = _rounded(float(run.lyapunov_exponent[0]), float(run.lyapunov_exponent_se[0]))
-        k = f"{float(run.zero_one.median()):.2f}"
-        table.add_row(str(int(run.realization)), *numbers, k, _flag(run.verdict), run.reason.item())
-    return table
-
-
-def _fluctuation_table(dataset: xr.Dataset) -> Table:
-    title = "Fluctuations: order parameter q, integrated and 1/e time, participation ratio, share of component 1"
-    table = _table(title, ("run", "q", "τ", "1/e", "ratio", "share"), ("window", "status"))
-    for run in _runs(dataset):
-        measured = ("order_parameter", "integrated_time", "decay_time", "participation_ratio")
-        table.add_row(
-            str(int(run.realization)),
-            *(f"{float(run[name]):.4g}" for name in measured),
-            f"{float(run.explained_variance_ratio[0]):.1%}",
-            _flag(run.window_status),
-            _flag(run.status),
-        )
-    return table
 
 
 def _sweep_table(dataset: xr.Dataset) -> Table:
@@ -149,112 +163,8 @@ def _sign(value: float, error: float, resolution: float) -> str:
     return "unresolved" if not (abs(value) > 2 * error and abs(value) > resolution) else "+" if value > 0 else "−"
 
 
-def _ends_table(dataset: xr.Dataset) -> Table | None:
-    """Errors at the end of learning curves; of other systems the last state."""
-    if "state" in dataset:
-        shown = [f"state {i}" for i in range(min(COLUMNS, dataset.sizes["state_variable"]))]
-        table = _table(
-            f"State at the end, {len(shown)} of {dataset.sizes['state_variable']}", ("run", *shown), ("status",)
-        )
-        values = dataset.state.transpose(..., "state_variable")
-    elif "train_error" in dataset and "test_error" in dataset:
-        table = _table("Errors at the end", ("run", "training error", "test error"), ("status",))
-        values = dataset[["train_error", "test_error"]].to_dataarray("error").transpose(..., "error")
-    else:
-        return None
-    for run, last in zip(_runs(dataset), _runs(values.to_dataset(name="values")), strict=True):
-        numbers = (f"{value:.4g}" for value in last["values"].to_numpy()[-1, :COLUMNS].tolist())
-        table.add_row(str(int(run.realization)), *numbers, _flag(run.status))
-    return table
-
-
-def _vector_table(dataset: xr.Dataset) -> Table:
-    """Every covariant vector: how it grows, its smallest angle to another one, over how much it is spread."""
-    title = "Covariant vectors: growth per unit of time, angle in radians, entries"
-    table = _table(title, ("run", "", "λ", "± SE", "smallest angle", "spread over"), ("status",))
-    for run in _runs(dataset):
-        angles = (
-            run.smallest_angle.to_numpy()
-            if "smallest_angle" in run
-            else np.full((run.sizes["exponent"],) * 2, np.nan)
-        )
-        ends = [str(int(run.realization)), _flag(run.status)]
-        for i, number in enumerate(run.exponent.to_numpy()):
-            others = np.delete(angles[i], i)
-            least = _time(float(np.nanmin(others))) if np.isfinite(others).any() else "–"
-            grows = _rounded(float(run.covariant_exponent[i]), float(run.covariant_exponent_se[i]))
-            table.add_row(ends[0], str(number), *grows, least, _time(float(run.participation[i])), ends[1])
-            ends = ["", ""]
-        table.add_section()
-    return table
-
-
-def _rate_table(dataset: xr.Dataset) -> Table:
-    """Every realization at every learning rate."""
-    table = _table("Motion by learning rate; 0 is the flow", ("run", "η", "λ₁", "± SE"), ("verdict", "chaotic in"))
-    for run in _runs(dataset):
-        ends = [str(int(run.realization)), _flag(run.chaotic_in)]
-        for rate in np.atleast_1d(run.learning_rate.to_numpy()):
-            one = run.sel(learning_rate=rate) if "learning_rate" in run.dims else run
-            largest = _rounded(float(one.lyapunov_exponent[0]), float(one.lyapunov_exponent_se[0]))
-            table.add_row(ends[0], f"{rate:.4g}", *largest, _flag(one.verdict), ends[1])
-            ends = ["", ""]
-        table.add_section()
-    return table
-
-
-def _diagram_table(dataset: xr.Dataset) -> Table | None:
-    """The motion at some values of a parameter: the median λ₁, and how many realizations have which verdict."""
-    name = next((d for d in dataset.verdict.dims if d != "realization"), None)
-    if name is None:
-        return None
-    table = _table("Motion along a parameter: median λ₁, verdicts", (str(name), "λ₁"), ("verdicts",))
-    for i in _some(dataset.sizes[name], ROWS):
-        one = dataset.isel({name: i})
-        kinds = [_flag(run.verdict) for run in _runs(one)]
-        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        largest = one.lyapunov_exponent.isel(exponent=0).to_numpy()
-        table.add_row(f"{one[name].item():.5g}", _time(float(np.median(largest))), counts)
-    return table
-
-
-def _part_table(dataset: xr.Dataset) -> Table:
-    """Gradient and curl of the rule of every realization, along a trajectory at its last point."""
-    along = next((d for d in dataset.curl_ratio.dims if d != "realization"), None)
-    last = "" if along is None else f" at the last {along}"
-    title = f"Gradient and curl parts of the Jacobian{last}: ‖S‖, ‖A‖, ‖A‖/‖S‖, divergence, speed"
-    names = "symmetric_norm", "antisymmetric_norm", "curl_ratio", "divergence", "speed"
-    table = _table(title, ("run", "‖S‖", "‖A‖", "ratio", "div", "speed"), ("status",))
-    for run in _runs(dataset if along is None else dataset.isel({along: -1})):
-        table.add_row(str(int(run.realization)), *(f"{float(run[name]):.4g}" for name in names), _flag(run.status))
-    return table
-
-
-def _share_table(dataset: xr.Dataset) -> Table:
-    """What part of the energy is which."""
-    table = _table("Shares of the energy on the plane", ("gradient", "curl", "harmonic"), ())
-    shares = (dataset[f"{name}_share"].item() for name in ("gradient", "curl", "harmonic"))
-    table.add_row(*("–" if math.isnan(share) else f"{share:.2%}" for share in shares))
-    return table
-
-
-def _stability_table(dataset: xr.Dataset) -> Table:
-    title = "Stability: largest Re μ, numerical abscissa ω, numbers of eigenvalues"
-    table = _table(title, ("run", "verdict", "Re μ", "ω", "≠ 0", "= 0"), ("method", "status"))
-    for run in _runs(dataset):
-        neutral = int(run.neutral_dimension)
-        table.add_row(
-            str(int(run.realization)),
-            _flag(run.verdict),
-            *(f"{float(run[name]):.4g}" for name in ("leading_real_part", "numerical_abscissa")),
-            str(int(run.eigenvalue_real.notnull().sum())),
-            "–" if neutral < 0 else str(neutral),
-            _flag(run.method),
-            _flag(run.status),
-        )
-    return table
-
-
+MOST = 60
+"""The most rows of a table of variables."""
 ROWS, COLUMNS = 12, 6
 """How much of a phase boundary a table shows: evenly chosen rows and columns."""
 
@@ -284,28 +194,5 @@ def _some(size: int, most: int) -> list[int]:
     return sorted({round(i * (size - 1) / (most - 1)) for i in range(most)})
 
 
-class Columns(NamedTuple):
-    """A table, and the variables without which there is none."""
-
-    table: Callable[[xr.Dataset], Table | None]
-    needs: tuple[str, ...]
-
-
-TABLES = {
-    "boundary": Columns(_boundary_table, ("c",)),
-    "convergence": Columns(_convergence_table, ("rule", "threshold", "convergence_time")),
-    "diagram": Columns(_diagram_table, ("verdict", "lyapunov_exponent")),
-    "endings": Columns(_ending_table, ("stopped_by", "test_error", "train_error", "peak_error", "status")),
-    "ends": Columns(_ends_table, ("status",)),
-    "exponents": Columns(_exponent_table, (*_EXPONENT, "converged", "status")),
-    "fluctuations": Columns(_fluctuation_table, ("window_status", "order_parameter", "explained_variance_ratio")),
-    "parts": Columns(_part_table, ("symmetric_norm", "antisymmetric_norm", "curl_ratio", "divergence", "status")),
-    "rates": Columns(_rate_table, (*_EXPONENT, "learning_rate", "verdict", "chaotic_in")),
-    "shares": Columns(_share_table, ("gradient_share", "curl_share", "harmonic_share")),
-    "stability": Columns(_stability_table, ("verdict", "leading_real_part", "method", "status")),
-    "vectors": Columns(
-        _vector_table, ("covariant_exponent", "covariant_exponent_se", "smallest_angle", "participation")
-    ),
-    "verdicts": Columns(_verdict_table, (*_EXPONENT, "verdict", "zero_one", "reason")),
-}
-"""The tables that `columns` of a row of the catalogue names."""
+TABLES = {"boundary": _boundary_table, "convergence": _convergence_table, "exponents": _exponent_table}
+"""Tables that say more than the variables one by one; a row of the catalogue names one, or its variables."""

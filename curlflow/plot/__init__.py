@@ -12,6 +12,7 @@ from .phase_diagrams import phase_diagram
 from .planes import decomposition
 from .rates import step_sizes
 from .spectra import stability
+from .variables import numbers
 from .verdicts import classification
 from .windows import fluctuations
 
@@ -27,6 +28,7 @@ __all__ = [
     "graph",
     "learning_curves",
     "lyapunov",
+    "numbers",
     "parts_of_jacobian",
     "phase_diagram",
     "stability",
