@@ -75,9 +75,10 @@ def started(
 
     **Raises:** `ValueError` for arguments out of range.
     """
-    Subject(spec_or_system).free_of_noise(WHY, INSTEAD)
-    subject = Subject.of(spec_or_system, rule=rule, graph=graph, tangents=True, systems=(Flow, Map))
-    rotates = subject.learning and _rotates(subject.build())
+    subject = Subject.of(
+        spec_or_system, rule=rule, graph=graph, tangents=True, systems=(Flow, Map), others=f"and {WHY}"
+    )
+    rotates = subject.free_of_noise(WHY, INSTEAD).learning and _rotates(subject.build())
     subject = dataclasses.replace(subject, compress=rotates, transverse=rotates)
     options = ClassifyOptions.of(given, subject)
     state = subject.systems[0].state
