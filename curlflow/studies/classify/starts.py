@@ -81,23 +81,25 @@ def started(
     rotates = subject.free_of_noise(WHY, INSTEAD).learning and _rotates(subject.build())
     subject = dataclasses.replace(subject, compress=rotates, transverse=rotates)
     options = ClassifyOptions.of(given, subject)
-    state = subject.systems[0].state
-    if observables is not None:
-        observe, names = own_observables(observables, state)
-    elif subject.learning:
-        observe, names = None, names_of(subject.given, seed=options.seed)
-    else:
-        observe, names = of_system(state, seed=options.seed)
+    observers, names = _observers(subject, observables, options.seed)
     runs = []
-    for i, (system, space) in enumerate(zip(subject.systems, subject.spaces, strict=True)):
+    for i, (system, space, observe) in enumerate(zip(subject.systems, subject.spaces, observers, strict=True)):
         scale = np.zeros(len(names))
-        if observe is None:
+        if names[0] == "train_error":
             # An error that is tiny against that of no output at all does not move.
             scale[0] = 0.5 * float(np.mean(np.sum(subject.problems[i].y_test ** 2, axis=0)))
         seen = Observed(scale, system.continuous, system.tolerances.get("rtol", 0.0))
-        own = of_problem(subject.problems[i], seed=options.seed) if observe is None else observe
-        runs.append(Classified.fresh(i, system, options.averaging, space, observe=own, seen=seen))
+        runs.append(Classified.fresh(i, system, options.averaging, space, observe=observe, seen=seen))
     return Started(subject, options, runs, names)
+
+
+def _observers(subject: Subject, observables: Any, seed: int) -> tuple[list[Callable], list[str]]:
+    """What is looked at in every realization, and its names."""
+    if subject.learning and observables is None:
+        return [of_problem(p, seed=seed) for p in subject.problems], names_of(subject.given, seed=seed)
+    state = subject.systems[0].state
+    observe, names = of_system(state, seed=seed) if observables is None else own_observables(observables, state)
+    return [observe] * subject.realizations, names
 
 
 def _rotates(problem: Problem) -> bool:
