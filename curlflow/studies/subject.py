@@ -31,14 +31,14 @@ class Subject:
 
     **Attributes:**
 
-    - `given`: a spec, or a system.
+    - `given`: a spec, or a system; whatever was given, until `of` has looked at it.
     - `rule`, `architecture`: a rule object and a graph that take the place of the spec's own; None for none.
     - `compress`: whether wide networks run as narrow ones where that is exact.
     - `transverse`: whether tangents are kept off the orbits of rotations of hidden units.
     - `tangents`: whether tangents are carried. Compressed networks then keep an idle unit for every group.
     """
 
-    given: Spec | AbstractSystem
+    given: Any
     rule: Any = None
     architecture: Architecture | None = None
     compress: bool = False
