@@ -50,7 +50,7 @@ _MODULES = (
 _DEPRECATED = ("integrate",)
 """Modules that warn when they are imported."""
 
-__all__ = [
+__all__ = [  # and every study of the catalogue
     "Axis",
     "Diffusion",
     "Flow",
@@ -59,37 +59,24 @@ __all__ = [
     "Problem",
     "Spec",
     "Status",
-    "bifurcation",
-    "boundary",
-    "classify",
-    "compare_rules",
     "constraints",
-    "convergence",
-    "covariant_vectors",
-    "decomposition",
-    "fluctuations",
     "load",
-    "lyapunov",
     "measures",
     "networks",
-    "plane_decomposition",
     "plot",
     "preset",
     "presets",
     "random_matrix",
     "rules",
     "save",
-    "simulate",
     "solvers",
-    "stability",
-    "step_sizes",
     "sweep",
     "sweeping",
     "symbolic",
     "systems",
     "tasks",
-    "train",
 ]
+__all__ += [study.name for study in STUDIES]
 
 if TYPE_CHECKING:
     from . import (
