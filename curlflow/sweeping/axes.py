@@ -190,12 +190,6 @@ class Dimension(NamedTuple):
         """All fields that it sets."""
         return {field for change in self.changes for field in change}
 
-    @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> "Dimension":
-        """From the mapping that JSON keeps of `_asdict`."""
-        coordinates = {name: tuple(values) for name, values in given["coordinates"].items()}
-        return cls(given["name"], given["field"], tuple(given["values"]), tuple(given["changes"]), coordinates)
-
 
 def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:
     """The dimensions that `over` describes, in its order.

@@ -14,7 +14,7 @@ import xarray as xr
 
 from ..results import CONVENTIONS, flag_variable
 from .folder import manifest as manifests
-from .folder.packing import Damaged, read_arrays
+from .folder.packing import Damaged, read_arrays, shared
 from .folder.store import Piece, Settled, Store
 from .grid import axis_coordinates, axis_names, canonical
 from .layout import NO_RESULT, Constant, Layout, put_by_name
@@ -106,20 +106,19 @@ def _chosen(store: Store, settled: Settled) -> list[Part]:
     files = [store.pieces[name] for name in sorted(store.pieces)]
     if not files:
         return []
-    ends = np.cumsum([piece.identities.size for piece in files])
+    owners = np.repeat(np.arange(len(files)), [piece.identities.size for piece in files])
+    rows = np.concatenate([np.arange(piece.identities.size) for piece in files])
     unique, first = np.unique(np.concatenate([piece.identities for piece in files]), return_index=True)
     place = np.full(settled.done.size, -1)
     for names in settled.names:
         at = np.minimum(np.searchsorted(unique, names), unique.size - 1)
         place = np.where((place < 0) & (unique[at] == names), first[at], place)
     cells = np.flatnonzero(place >= 0)
-    owners = np.searchsorted(ends, place[cells], side="right")
-    numbers, starts = np.unique(np.sort(owners), return_index=True)
-    groups = np.split(cells[np.argsort(owners, kind="stable")], starts[1:])
-    return [
-        (files[number], place[own] - (ends[number] - files[number].identities.size), own)
-        for number, own in zip(numbers, groups, strict=False)  # where nothing is wanted there is one empty group
-    ]
+    cells = cells[np.argsort(owners[place[cells]], kind="stable")]
+    numbers, starts = np.unique(owners[place[cells]], return_index=True)
+    # Where nothing is wanted there is one empty group.
+    groups = zip(numbers, np.split(cells, starts[1:]), strict=False)
+    return [(files[number], rows[place[own]], own) for number, own in groups]
 
 
 def _gathered(layout: Layout, parts: list[Part]) -> tuple[dict[str, np.ndarray], dict[str, Constant], np.ndarray]:
@@ -207,7 +206,6 @@ def _cell_variables(found: Contents, names: tuple[str, ...]) -> dict[str, Any]:
 def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, Any]:
     """What the study says in every cell alike, and what the sweep is."""
     headers = [piece.header for piece, _, _ in parts]
-    shared = _common([header.attributes for header in headers])
     commits = sorted({header.source["commit"] for header in headers if header.source})
     versions = sorted({canonical(header.source["versions"]) for header in headers if header.source})
     study_versions = sorted({header.version for header in headers} or {manifest.study.version})
@@ -216,7 +214,7 @@ def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, An
         for d in manifest.dimensions
     ]
     return {
-        **dict(sorted(shared.items())),
+        **dict(sorted(shared([header.attributes for header in headers]).items())),
         "Conventions": CONVENTIONS,
         "title": f"curlflow sweep of {manifest.study.name}",
         "study": "sweep",
@@ -228,11 +226,3 @@ def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, An
         "commit": ", ".join(commits),
         "versions": versions[0] if len(versions) == 1 else json.dumps([json.loads(v) for v in versions]),
     }
-
-
-def _common(many: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """The attributes that are equal in all."""
-    if not many:
-        return {}
-    texts = [{k: json.dumps(np.asarray(v).tolist()) for k, v in each.items()} for each in many]
-    return {k: v for k, v in many[0].items() if all(text.get(k) == texts[0][k] for text in texts)}

@@ -8,10 +8,13 @@ cells of a smaller one.
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ..spec import Spec
 from .axes import Dimension
@@ -29,16 +32,24 @@ FLIPPED = {f"rule.flipped.{units}": f"network.{units}" for units in ("inputs", "
 """Fields that are fractions of units, and the fields that say how many units there are."""
 
 
+@dataclass(frozen=True)
 class Grid:
     """All combinations of the values of all dimensions, in C order: the last dimension varies fastest."""
 
-    def __init__(self, spec: Spec, dimensions: tuple[Dimension, ...], study: Study, options: Mapping[str, Any]):
-        self.spec = spec
-        self.dimensions = dimensions
-        self.study = study
-        self.options = options
-        self.shape = tuple(len(d.values) for d in dimensions)
-        self.size = int(np.prod(self.shape, dtype=np.int64))
+    spec: Spec
+    dimensions: tuple[Dimension, ...]
+    study: Study
+    options: Mapping[str, Any]
+
+    @functools.cached_property
+    def shape(self) -> tuple[int, ...]:
+        """How many values each dimension has."""
+        return tuple(len(d.values) for d in self.dimensions)
+
+    @functools.cached_property
+    def size(self) -> int:
+        """How many cells there are."""
+        return math.prod(self.shape)
 
     def changes(self, cell: int) -> dict[str, Any]:
         """The fields that cell number `cell` sets."""
@@ -106,56 +117,42 @@ def axis_names(dimensions: tuple[Dimension, ...], taken: set[str]) -> tuple[str,
 
 def axis_coordinates(grid: Grid, names: tuple[str, ...], taken: set[str]) -> dict[str, Any]:
     """Coordinates by name, as xarray takes them; none that has a name which is `taken`."""
-    found: dict[str, Any] = {}
-    for name, dimension in zip(names, grid.dimensions, strict=True):
-        text = dimension.field or ", ".join(sorted(dimension.fields))
-        found[name] = ((name,), _array(dimension.values), {"long_name": text, "units": "1"})
-    last = [field.rpartition(".")[2] for d in grid.dimensions for field in d.coordinates]
-    for name, dimension in zip(names, grid.dimensions, strict=True):
-        for field, values in dimension.coordinates.items():
-            short = field.rpartition(".")[2]
-            free = short not in found and short not in taken and last.count(short) == 1
-            found[short if free else field.replace(".", "_")] = (
-                (name,),
-                _array(values),
-                {"long_name": field, "units": "1"},
-            )
+    along = list(zip(names, grid.dimensions, strict=True))
+    found = {name: _described(name, d.values, d.field or ", ".join(sorted(d.fields))) for name, d in along}
+    more = [(name, field, values) for name, d in along for field, values in d.coordinates.items()]
+    last = [field.rpartition(".")[2] for _, field, _ in more]
+    for (name, field, values), short in zip(more, last, strict=True):
+        free = short not in found and short not in taken and last.count(short) == 1
+        found[short if free else field.replace(".", "_")] = _described(name, values, field)
     found |= _flipped(grid, names, found)
-    return {name: given for name, given in found.items() if name not in taken}
+    return {name: coordinate for name, coordinate in found.items() if name not in taken}
 
 
-def _array(values: tuple[Any, ...]) -> np.ndarray:
-    """The values as one array; of mixed kinds as text."""
+def _described(name: str, values: tuple[Any, ...], text: str) -> tuple[Any, ...]:
+    """A coordinate with its values as one array; those of mixed kinds as text."""
     kinds = {np.asarray(value).dtype.kind for value in values}
-    return np.array([str(v) for v in values]) if len(kinds) > 1 and not kinds <= {"i", "f"} else np.array(values)
+    mixed = len(kinds) > 1 and not kinds <= {"i", "f"}
+    return (name,), np.array([str(v) for v in values] if mixed else values), {"long_name": text, "units": "1"}
 
 
 def _flipped(grid: Grid, names: tuple[str, ...], taken: Mapping[str, Any]) -> dict[str, Any]:
     """How many units each fraction flips: ⌊αn + 10⁻⁹⌋ of n, over the axes that set α and n."""
     tables, found = grid.spec.model_dump(), {}
-    swept = {field: i for field in FLIPPED for i, d in enumerate(grid.dimensions) if _is_fraction(d, field)}
     if tables["rule"].get("side") not in ("presynaptic", "postsynaptic"):
         return {}
-    for field, by in swept.items():
+    along = {
+        field: (name, [change.get(field) for change in dimension.changes])
+        for name, dimension in zip(names, grid.dimensions, strict=True)
+        for field in dimension.fields
+    }
+    swept = {f: along[f] for f in FLIPPED if f in along and all(type(a) in (int, float) for a in along[f][1])}
+    for field, (axis, fractions) in swept.items():
         width = FLIPPED[field]
-        setting = next((i for i, d in enumerate(grid.dimensions) if width in d.fields), None)
-        units = [tables["network"][width.rpartition(".")[2]]]
-        if setting is not None:
-            units = [change.get(width) for change in grid.dimensions[setting].changes]
-        if not all(isinstance(n, int) for n in units):
-            continue
-        fractions, along = np.array([change[field] for change in grid.dimensions[by].changes]), {by}
-        if setting not in (None, by):
-            along = {by, setting}
-            fractions, units = np.meshgrid(fractions, units, indexing="ij" if by < setting else "xy")
-        counts = np.floor(fractions * units + 1e-9).astype(int)
-        name = "flipped" if len(set(swept.values())) == 1 else f"flipped_{field.rpartition('.')[2]}"
-        if name not in taken:
-            text = f"number of flipped units, of {width}"
-            found[name] = (tuple(names[i] for i in sorted(along)), counts, {"long_name": text, "units": "1"})
+        other, units = along.get(width, ("", [tables["network"][width.rpartition(".")[2]]]))
+        name = "flipped" if len({axis for axis, _ in swept.values()}) == 1 else f"flipped_{field.rpartition('.')[2]}"
+        if name not in taken and all(isinstance(n, int) for n in units):
+            number = xr.DataArray(units, dims=other) if other else units[0]
+            counts = np.floor(xr.DataArray(fractions, dims=axis) * number + 1e-9).astype(int)
+            counts, text = counts.transpose(*names, missing_dims="ignore"), f"number of flipped units, of {width}"
+            found[name] = counts.dims, counts.values, {"long_name": text, "units": "1"}
     return found
-
-
-def _is_fraction(dimension: Dimension, field: str) -> bool:
-    """Whether an axis sets `field` to a number in all its cells."""
-    return all(type(change.get(field)) in (int, float) for change in dimension.changes)

@@ -5,13 +5,13 @@ and in the names along a dimension. An array is as large as the largest cell nee
 filled.
 """
 
-import json
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
 
-from .folder.packing import Header
+from ..results import fill_value
+from .folder.packing import Header, shared
 
 NO_RESULT = "no_result"
 """The flag −1, where a variable of flags has no flag for cells that were not run."""
@@ -27,24 +27,21 @@ class Layout:
         self.dims: dict[str, tuple[str, ...]] = {}
         self.attributes: dict[str, dict[str, Any]] = {}
         self.coordinates: set[str] = set()
-        self._types: dict[str, set[str]] = {}
-        self._shapes: dict[str, set[tuple[int, ...]]] = {}
         self._headers = 0
-        self._with: Counter[str] = Counter()
+        self._types: dict[str, set[str]] = defaultdict(set)
+        self._shapes: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
 
     def conflict(self, header: Header) -> str:
         """What in a file does not fit those taken before, in words; nothing if all does."""
         for name, described in header.variables.items():
-            own = tuple(described["dims"])
-            if self.dims.get(name, own) != own:
-                return (
-                    f"study: {name} has the dimensions {own} here and {self.dims[name]} in cells before; "
-                    "required is the same everywhere."
-                )
-        for name, described in header.variables.items():
-            if name in self.dims and self.text(name) != (described["type"] == "U"):
-                here, before = ("numbers", "text") if self.text(name) else ("text", "numbers")
-                return f"study: {name} is {here} here and {before} in cells before; required is the same everywhere."
+            before, own = self.dims.get(name), tuple(described["dims"])
+            if before not in (None, own):
+                said = f"has the dimensions {own} here and {before}"
+            elif before is not None and self.text(name) != (described["type"] == "U"):
+                said = "is numbers here and text" if self.text(name) else "is text here and numbers"
+            else:
+                continue
+            return f"study: {name} {said} in cells before; required is the same everywhere."
         return ""
 
     def take(self, header: Header) -> None:
@@ -56,11 +53,10 @@ class Layout:
             self.dims[name] = dims
             for dim, size in zip(dims, shape, strict=True):
                 self.sizes[dim] = max(size, self.sizes.get(dim, 0))
-            self._with[name] += 1
-            self._shapes.setdefault(name, set()).add(shape)
-            self._types.setdefault(name, set()).add(described["type"])
-            before, own = self.attributes.get(name, described["attributes"]), described["attributes"]
-            self.attributes[name] = {k: v for k, v in before.items() if k in own and _plain(v) == _plain(own[k])}
+            self._shapes[name][shape] += 1
+            self._types[name].add(described["type"])
+            own = described["attributes"]
+            self.attributes[name] = shared([self.attributes.get(name, own), own])
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a variable in the largest cell."""
@@ -68,10 +64,7 @@ class Layout:
 
     def padded(self, name: str) -> bool:
         """Whether some cells with a result do not have this variable, or less of it than others."""
-        return self._with[name] < self._headers or self._shapes[name] != {self.shape(name)}
-
-    def _kinds(self, name: str) -> set[str]:
-        return {np.dtype(t).kind for t in self._types[name]}
+        return self._shapes[name] != {self.shape(name): self._headers}
 
     def text(self, name: str) -> bool:
         """Whether a variable holds text."""
@@ -79,31 +72,19 @@ class Layout:
 
     def truth(self, name: str) -> bool:
         """Whether a variable holds truth values."""
-        return self._kinds(name) == {"b"}
+        return self._types[name] == {np.dtype(bool).str}
 
     def fill(self, name: str) -> Any:
-        """What stands where a cell has no result.
-
-        NaN; for text nothing; for flags `not_run` where there is such a flag; for other whole numbers −1 (the largest
-        one where there are no negative ones). Truth values are gathered as whole numbers.
-        """
-        if self.text(name):
-            return ""
-        if "f" in self._kinds(name):
-            return np.nan
-        flags = str(self.attributes[name].get("flag_meanings", "")).split()
-        if "not_run" in flags and "flag_values" in self.attributes[name]:
-            return int(np.ravel(self.attributes[name]["flag_values"])[flags.index("not_run")])
-        return np.iinfo(self._type(name)).max if self._kinds(name) == {"u"} else -1
+        """What stands where a cell has no result; truth values are gathered as whole numbers, and are −1 there."""
+        return -1 if self.truth(name) else fill_value(self._type(name), self.attributes[name])
 
     def _type(self, name: str) -> np.dtype:
-        if self.text(name):  # kept as objects while it is gathered: the longest is not known before
-            return np.dtype(object)
         return np.dtype(np.int8) if self.truth(name) else np.result_type(*sorted(self._types[name]))
 
     def empty(self, name: str) -> np.ndarray:
-        """An array for a variable in all cells, filled."""
-        return np.full((self.cells, *self.shape(name)), self.fill(name), dtype=self._type(name))
+        """An array for a variable in all cells, filled; of objects for text, of which the longest is yet to come."""
+        kind = object if self.text(name) else self._type(name)
+        return np.full((self.cells, *self.shape(name)), self.fill(name), dtype=kind)
 
 
 class Constant:
@@ -161,8 +142,3 @@ def _moved(values: np.ndarray, axis: int, names: np.ndarray, known: list[Any], f
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     return np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f")
-
-
-def _plain(value: Any) -> str:
-    """An attribute as text, whatever its type."""
-    return json.dumps(np.asarray(value).tolist())

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ConfigDict, PositiveInt, TypeAdapter
+
 from ...results.files import write_whole
 
 EXPIRY = 30.0
@@ -35,15 +37,19 @@ class Runner:
     - `cells`: identities of those that it is at work on, or has not written yet.
     """
 
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
     name: str
     host: str
-    process: int
+    process: PositiveInt
     workers: int
     started: float
     done: int = 0
     failed: int = 0
     rate: float = 0.0
     cells: list[str] = field(default_factory=list)
+
+
+RUNNER = TypeAdapter(Runner)
 
 
 class Leases:
@@ -110,28 +116,13 @@ def runners(directory: Path) -> list[Runner]:
 def _runners(folder: Path, now: float) -> Iterator[tuple[Path, Runner]]:
     """Those that were heard of within `EXPIRY` before `now`; files of others are removed."""
     for path in sorted(folder.glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError):
+        with contextlib.suppress(OSError, ValueError):  # of what no runner has written pydantic's is one
             age = now - path.stat().st_mtime
-            runner = _read(path)
+            runner = RUNNER.validate_json(path.read_bytes())
             if age < EXPIRY and not _has_died(runner):
                 yield path, runner
             elif age > 10 * EXPIRY or _has_died(runner):
                 path.unlink()
-
-
-def _read(path: Path) -> Runner:
-    """What a runner says of itself.
-
-    **Raises:** `OSError`; `ValueError` or `TypeError` for what no runner has written.
-    """
-    runner = Runner(**json.loads(path.read_text("utf-8")))
-    kinds = {"name": str, "host": str, "process": int, "workers": int, "started": float | int,
-             "done": int, "failed": int, "rate": float | int, "cells": list}  # fmt: skip
-    if not all(isinstance(getattr(runner, field), kind) for field, kind in kinds.items()):
-        raise TypeError(f"{path} was not written by a runner")
-    if runner.process <= 0 or not all(isinstance(cell, str) for cell in runner.cells):
-        raise ValueError(f"{path} was not written by a runner")
-    return runner
 
 
 def _has_died(runner: Runner) -> bool:
@@ -140,8 +131,6 @@ def _has_died(runner: Runner) -> bool:
         return False
     try:
         os.kill(runner.process, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
     return False

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ...results.files import write_new, write_whole
 from ...spec import Spec
 from ..axes import Dimension, dotted
@@ -17,6 +19,7 @@ from .leases import runners
 
 NAME = "sweep.json"
 FORMAT = 1
+AXES = TypeAdapter(tuple[Dimension, ...])
 OWN = {"cells", "failed", "runners"}
 """The folders in the folder of a sweep."""
 OTHER = ("refuse", "recompute", "use")
@@ -24,7 +27,7 @@ OTHER = ("refuse", "recompute", "use")
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Grid):
     """A sweep, without any result.
 
     **Attributes:**
@@ -36,16 +39,12 @@ class Manifest:
     - `others`: versions of the study besides its own whose cells may be in the folder: `"recompute"` or `"use"`.
     """
 
-    spec: Spec
-    dimensions: tuple[Dimension, ...]
-    study: Study
-    options: Mapping[str, Any]
     others: Mapping[int, str]
 
     @property
     def grid(self) -> Grid:
         """Its cells."""
-        return Grid(self.spec, self.dimensions, self.study, self.options)
+        return self
 
     def as_json(self) -> dict[str, Any]:
         """This as JSON can keep it."""
@@ -63,7 +62,7 @@ class Manifest:
         """The inverse of `as_json`."""
         return cls(
             Spec(**given["spec"]),
-            tuple(Dimension.from_json(axis) for axis in given["axes"]),
+            AXES.validate_python(given["axes"]),
             Study(**given["study"]),
             given["options"],
             {int(version): what for version, what in given["other_versions"].items()},
@@ -209,26 +208,20 @@ def differences(there: Manifest, wanted: Manifest) -> Iterator[str]:
     if list(before) != list(after):
         yield f"the axes are {', '.join(before)} there, {', '.join(after)} here"
     for name in [name for name in before if name in after]:
-        if canonical(_measured(before[name]._asdict())) != canonical(_measured(after[name]._asdict())):
-            old, new = before[name], after[name]
+        old, new = before[name], after[name]
+        if _measured(old) != _measured(new):
             yield f"the axis {name} is {_axis(old, new)} there, {_axis(new, old)} here"
 
 
-def _measured(value: Any) -> Any:
-    """`value` with whole numbers as real ones: along an axis 1 and 1.0 are one value."""
-    if isinstance(value, Mapping):
-        return {name: _measured(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_measured(inner) for inner in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _measured(dimension: Dimension) -> str:
+    """A dimension as text, with whole numbers as real ones: along an axis 1 and 1.0 are one value."""
+    return canonical(json.loads(canonical(dimension._asdict()), parse_int=float))
 
 
 def _axis(dimension: Dimension, other: Dimension) -> str:
     """What to say of an axis beside another that differs."""
-    if dimension.values == other.values:
-        i = next(
-            (i for i, pair in enumerate(zip(dimension.changes, other.changes, strict=True)) if pair[0] != pair[1]), 0
-        )
-        return f"{dimension.values[i]!r} with {dimension.changes[i]}"
-    values = dimension.values
+    values, changes = dimension.values, dimension.changes
+    if values == other.values:
+        i = next((i for i, change in enumerate(other.changes) if changes[i] != change), 0)
+        return f"{values[i]!r} with {changes[i]}"
     return f"{list(values)}" if len(values) <= 5 else f"{values[0]!r} … {values[-1]!r} ({len(values)} values)"

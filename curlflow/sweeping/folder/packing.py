@@ -9,7 +9,7 @@ import contextlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,30 +60,32 @@ def groups(results: Sequence[Finished]) -> Iterator[list[Finished]]:
 
 def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], version: int) -> bytes:
     """The content of a file with these results, which have one structure, and the fields that each cell changes."""
-    shared, own = _split([result.output.attributes for result in results])
+    outputs = [result.output for result in results]
+    attributes = [{n: v for n, v in output.attributes.items() if n not in PASSING} for output in outputs]
+    common = shared(attributes, _dumped)
+    cells = [
+        {
+            "changes": change,
+            "seconds": round(result.seconds, 6),
+            "warnings": list(result.warnings),
+            "attributes": {name: value for name, value in own.items() if name not in common},
+        }
+        for result, change, own in zip(results, changes, attributes, strict=True)
+    ]
     header = {
         "identities": [result.identity for result in results],
         "structure": _structure(results[0]),
-        "attributes": shared,
+        "attributes": common,
         "version": version,
         "source": results[0].source,
-        "cells": [
-            {
-                "changes": change,
-                "seconds": round(r.seconds, 6),
-                "warnings": list(r.warnings),
-                "attributes": attributes,
-            }
-            for r, change, attributes in zip(results, changes, own, strict=True)
-        ],
+        "cells": cells,
     }
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(HEADER), _dumped(header))
-        for name in results[0].output.variables:
+        for name in outputs[0].variables:
             array = io.BytesIO()
-            stacked = np.stack([result.output.variables[name].values for result in results])
-            np.lib.format.write_array(array, stacked, allow_pickle=False)
+            np.save(array, np.stack([output.variables[name].values for output in outputs]), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), array.getvalue())
     return content.getvalue()
 
@@ -110,7 +112,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     with _opened(path) as archive:
         return {
-            name: np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+            name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
             for name in _header(archive).variables
         }
 
@@ -150,31 +152,29 @@ def _header(archive: zipfile.ZipFile) -> Header:
 
 def _structure(result: Finished) -> dict[str, Any]:
     """What cells in one file have in common."""
-    variables = {}
-    for name, (dims, values, attributes) in result.output.variables.items():
-        kind = "U" if values.dtype.kind == "U" else values.dtype.str
-        variables[name] = {
-            "dims": list(dims), "shape": list(values.shape), "type": kind, "attributes": dict(attributes)
-        }  # fmt: skip
+    variables = {
+        name: {
+            "dims": list(dims),
+            "shape": list(values.shape),
+            "type": "U" if values.dtype.kind == "U" else values.dtype.str,
+            "attributes": dict(attributes),
+        }
+        for name, (dims, values, attributes) in result.output.variables.items()
+    }
     return {"variables": variables, "coordinates": list(result.output.coordinates)}
 
 
-def _split(attributes: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The attributes that are equal in all, and for each what is its own."""
-    texts = [{n: _dumped(v) for n, v in each.items() if n not in PASSING} for each in attributes]
-    shared = {n for n, text in texts[0].items() if all(each.get(n) == text for each in texts[1:])}
-    own = [{n: each[n] for n in text if n not in shared} for each, text in zip(attributes, texts, strict=True)]
-    return {name: attributes[0][name] for name in texts[0] if name in shared}, own
+def shared(many: Sequence[Mapping[str, Any]], text: Callable[[Any], str] | None = None) -> dict[str, Any]:
+    """The attributes that are equal in all, whatever their types unless `text` tells these apart."""
+    text = text or (lambda value: json.dumps(np.asarray(value).tolist()))
+    texts = [{name: text(value) for name, value in each.items()} for each in many]
+    return {n: v for n, v in many[0].items() if all(each.get(n) == texts[0][n] for each in texts)} if many else {}
 
 
 def _dumped(value: Any) -> str:
     """As JSON, with NumPy's numbers and arrays as mappings that `_decode` understands."""
 
-    def encode(value: Any) -> dict[str, Any]:
-        array = np.asarray(value)
-        return {"type": array.dtype.str, "array": array.tolist()}
-
-    return json.dumps(value, default=encode)
+    return json.dumps(value, default=lambda v: {"type": np.asarray(v).dtype.str, "array": np.asarray(v).tolist()})
 
 
 def _decode(given: dict[str, Any]) -> Any:
