@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..spec import Spec
+from ..spec.arguments import check, whole
 from ..spec.sentences import field_names, nearest
 
 Scalar = bool | int | float | str
@@ -57,22 +58,21 @@ class Axis:
         if sum(way is not None for way in (field, fields, changes)) != 1:
             raise ValueError("Axis: required is one of field, fields and changes, to say what the values set.")
         self.values: tuple[Scalar, ...] = _values(values)
-        self.coordinates: dict[str, tuple[Scalar, ...]] = {}
         if field is not None and not isinstance(field, str):
             raise ValueError(f"Axis: got the field {field!r}, required is the dotted name of a field.")
         if fields is not None:
-            self.changes = _together(fields, self.values)
-            self.coordinates = _scalars(self.changes)
-        else:
-            given = changes if field is None else [{field: value} for value in self.values]
-            self.changes = _changes(given, self.values)
+            changes = _together(fields, self.values)
+        elif field is not None:
+            changes = [{field: value} for value in self.values]
+        self.changes = _changes(changes, self.values)
+        self.coordinates = {} if fields is None else _scalars(self.changes)
 
     @classmethod
     def derived(cls, values: Any, function: Any) -> "Axis":
         """An axis whose fields follow from each value by a function; what it returns is stored, not the function."""
         if not callable(function):
             raise ValueError(f"Axis.derived: got {function!r}, required is a function of the value.")
-        axis = cls(values, changes=[function(value) for value in _values(values)])
+        axis = cls(values, changes=map(function, _values(values)))
         axis.coordinates = _scalars(axis.changes)
         return axis
 
@@ -83,9 +83,7 @@ class Axis:
         Sets `network.inputs` = M = ⌊total/(1 + 1/c)⌋ and `network.hidden` = `teacher.width` = N = ⌊total/(1 + c)⌋;
         the widths become the coordinates `inputs` and `hidden`.
         """
-        total = plain(total)
-        if isinstance(total, bool) or not isinstance(total, int) or total < 2:
-            raise ValueError(f"total: got {total!r}, allowed are whole numbers of at least 2.")
+        total = check("total", total, whole(2))
         ratios = _values(values)
         if not all(isinstance(c, int | float) and not isinstance(c, bool) and c > 0 for c in ratios):
             raise ValueError(f"compression_ratio: got {list(ratios)}, allowed are numbers above 0.")
@@ -122,18 +120,18 @@ def _values(given: Any) -> tuple[Scalar, ...]:
     if not values:
         raise ValueError("Axis: got no values, at least one is required.")
     for value in values:
-        if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
+        if not isinstance(value, Scalar) or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(
                 f"Axis: got the value {value!r}, allowed are finite numbers, strings and truth values; anything else "
                 "takes a label, with changes=."
             )
-    twice = [value for i, value in enumerate(values) if value in values[:i]] if len(set(values)) < len(values) else []
-    if twice:
-        raise ValueError(f"Axis: got {twice[0]!r} twice, allowed is every value once.")
+    if len(set(values)) < len(values):
+        twice = next(value for i, value in enumerate(values) if value in values[:i])
+        raise ValueError(f"Axis: got {twice!r} twice, allowed is every value once.")
     return tuple(values)
 
 
-def _together(fields: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ...]:
+def _together(fields: Any, values: Sequence[Scalar]) -> list[dict[str, Any]]:
     """One mapping for each value, from one list for each field."""
     if not isinstance(fields, Mapping) or not fields:
         raise ValueError(f"Axis: got fields={fields!r}, required is a mapping from names of fields to lists.")
@@ -142,7 +140,7 @@ def _together(fields: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ..
         if not isinstance(column, list) or len(column) != len(values):
             got = f"{len(column)} values" if isinstance(column, list) else repr(column)
             raise ValueError(f"Axis: got {got} for {name}, required is a list of {len(values)}, one for each value.")
-    return _changes(({name: column[i] for name, column in columns.items()} for i in range(len(values))), values)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _changes(given: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ...]:
@@ -159,12 +157,9 @@ def _changes(given: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ...]
 
 def _scalars(changes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Scalar, ...]]:
     """The fields that every value sets to a number or a word, all of one type."""
-    found = {}
-    for field in changes[0]:
-        column = [change.get(field) for change in changes]
-        if all(type(value) in (int, float) for value in column) or all(isinstance(value, str) for value in column):
-            found[field] = tuple(column)
-    return found
+    columns = {field: tuple(change.get(field) for change in changes) for field in changes[0]}
+    kinds = {field: {type(value) for value in column} for field, column in columns.items()}
+    return {field: columns[field] for field, kind in kinds.items() if kind <= {int, float} or kind == {str}}
 
 
 class Dimension(NamedTuple):
@@ -257,9 +252,7 @@ def _check_fields(dimensions: list[Dimension]) -> None:
 def _check_values(spec: Spec, dimensions: list[Dimension]) -> None:
     """Refuse values that the spec refuses, both alone and beside the first values of the other axes."""
     for dimension in dimensions:
-        beside: dict[str, Any] = {}
-        for other in dimensions:
-            beside |= other.changes[0] if other is not dimension else {}
+        beside = {k: v for other in dimensions if other is not dimension for k, v in other.changes[0].items()}
         for value, change in zip(dimension.values, dimension.changes, strict=True):
             try:
                 spec.replace(change)

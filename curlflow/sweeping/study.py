@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..catalogue import STUDIES, identity_of, named
-from ..spec.arguments import checked
+from ..spec.arguments import Natural, check, checked
 from ..spec.sentences import nearest
 from .axes import plain
 from .engines.worker import find_function, script_name
@@ -66,15 +66,12 @@ def study_of(study: Any, version: Any = None) -> Study:
 
     **Raises:** `ValueError` for unknown names, and functions that other processes cannot find by name.
     """
-    swept = {row.name: row for row in STUDIES if row.sweeps}
+    swept = {row.name: Study(row.name, row.identity, row.version) for row in STUDIES if row.sweeps}
     if isinstance(study, str) and study in swept:
-        row = swept[study]
-        if version is not None and version != row.version:
-            raise ValueError(f"version: got {version!r}, but {study} has its own, {row.version}.")
-        return Study(study, row.identity, row.version)
-    version = 1 if version is None else version
-    if isinstance(version, bool) or not isinstance(version, int) or version < 0:
-        raise ValueError(f"version: got {version!r}, allowed are whole numbers from 0.")
+        if version not in (None, swept[study].version):
+            raise ValueError(f"version: got {version!r}, but {study} has its own, {swept[study].version}.")
+        return swept[study]
+    version = 1 if version is None else check("version", version, Natural)
     if isinstance(study, str) and ":" in study:
         return Study(study, study, version, *_written(study))
     if isinstance(study, str) or not callable(study):
@@ -85,9 +82,9 @@ def study_of(study: Any, version: Any = None) -> Study:
         )
     function = _reference(study)
     name = identity_of(function)
-    for row in swept.values():
-        if name == row.identity:
-            return Study(row.name, row.identity, row.version)
+    for known in swept.values():
+        if name == known.function:
+            return known
     # A function of curlflow's own may move; that of a user at another place is another one.
     return Study(name, name, version, *(_written(name) if name == function else ()))
 

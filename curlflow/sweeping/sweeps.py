@@ -1,9 +1,10 @@
 """`curlflow.sweep`, and its parts: plan, run, look, collect."""
 
+import contextlib
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +89,9 @@ def sweep(
     what was finished in its attribute `dataset`. A cell that raises an error is recorded, and no error of the sweep.
     """
     wanted = _described(spec, over, study, options, version)
-    check_call(wanted.study, wanted.options)
     check_progress(progress)
     chosen = engine_of(engine, workers, scheduler, client, wanted.study)
-
-    def begin(folder: Path) -> Manifest:
-        return manifests.established(folder, wanted, extend=extend, other_version=other_version)
-
-    if directory is not None:
-        return _run(manifests.folder_of(directory), begin, chosen, retry_failed, progress)
-    with tempfile.TemporaryDirectory(prefix="curlflow-sweep-") as folder:
-        return _run(Path(folder), begin, chosen, retry_failed, progress)
+    return _run(directory, wanted, chosen, retry_failed, progress, extend=extend, other_version=other_version)
 
 
 def plan(
@@ -121,7 +114,6 @@ def plan(
     **Raises:** as `sweep`.
     """
     wanted = _described(spec, over, study, options, version)
-    check_call(wanted.study, wanted.options)
     return manifests.established(manifests.folder_of(directory), wanted, extend=extend, other_version=other_version)
 
 
@@ -148,12 +140,7 @@ def resume(
     check_call(current, there.options)
     check_progress(progress)
     chosen = engine_of(engine, workers, scheduler, client, current)
-    wanted = Manifest(there.spec, there.dimensions, current, there.options, there.others)
-
-    def begin(folder: Path) -> Manifest:
-        return manifests.established(folder, wanted, other_version=other_version)
-
-    return _run(manifests.folder_of(directory), begin, chosen, retry_failed, progress)
+    return _run(directory, replace(there, study=current), chosen, retry_failed, progress, other_version=other_version)
 
 
 def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Study) -> Engine:
@@ -192,28 +179,36 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Stu
 def _described(spec: Any, over: Any, study: Any, options: Any, version: Any) -> Manifest:
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
-    return Manifest(spec, dimensions_of(spec, over), study_of(study, version), options_of(options), {})
+    wanted = Manifest(spec, dimensions_of(spec, over), study_of(study, version), options_of(options), {})
+    check_call(wanted.study, wanted.options)
+    return wanted
 
 
 def _run(
-    directory: Path, begin: Callable[[Path], Manifest], engine: Engine, retry_failed: bool, progress: Any
+    directory: Any, wanted: Manifest, engine: Engine, retry_failed: bool, progress: Any, **how: Any
 ) -> xr.Dataset:
     """Compute what is missing and collect; say what the user should know."""
-    try:
-        with engine:
-            runner = Runner(directory, begin(directory), retry_failed)
-            if runner.damaged:
-                warnings.warn(_about_damage(runner.damaged), stacklevel=3)
-            with reporting(progress) as report:
-                runner.run(engine, report)
-    except KeyboardInterrupt:
-        if not (directory / manifests.NAME).exists():
-            raise
-        raise Interrupted(collect(directory)) from None
-    if runner.warned:
-        warnings.warn(f"in {runner.warned} cells, the first: {runner.first_warning}", stacklevel=3)
-    del runner  # and what it knows of every cell
-    dataset = collect(directory)
+    kept = contextlib.nullcontext(directory)
+    with kept if directory is not None else tempfile.TemporaryDirectory(prefix="curlflow-sweep-") as folder:
+        directory = manifests.folder_of(folder)
+        try:
+            with engine:
+                runner = Runner(directory, manifests.established(directory, wanted, **how), retry_failed)
+                if runner.damaged:
+                    name, reason = next(iter(runner.damaged.items()))
+                    more = f" and {len(runner.damaged) - 1} more" if len(runner.damaged) > 1 else ""
+                    said = f"directory: {name}{more} was damaged ({reason}); its cells are computed again."
+                    warnings.warn(said, stacklevel=3)
+                with reporting(progress) as report:
+                    runner.run(engine, report)
+        except KeyboardInterrupt:
+            if not (directory / manifests.NAME).exists():
+                raise
+            raise Interrupted(collect(directory)) from None
+        if runner.warned:
+            warnings.warn(f"in {runner.warned} cells, the first: {runner.first_warning}", stacklevel=3)
+        del runner  # and what it knows of every cell
+        dataset = collect(directory)
     failed = int((dataset.cell_status == 1).sum())
     if failed:
         warnings.warn(
@@ -222,9 +217,3 @@ def _run(
             stacklevel=3,
         )
     return dataset
-
-
-def _about_damage(damaged: dict[str, str]) -> str:
-    name, reason = next(iter(damaged.items()))
-    more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
-    return f"directory: {name}{more} was damaged ({reason}); its cells are computed again."
