@@ -27,6 +27,7 @@ from .tables import (
     TeacherStart,
     UpdateDynamics,
 )
+from .words import tables_from
 
 if typing.TYPE_CHECKING:
     from ..problem import Problem
@@ -109,12 +110,7 @@ class Spec(Table):
 
         **Raises:** `ValueError` for a missing or malformed file, and as for the spec itself.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError, TypeError) as error:
-            reason = getattr(error, "strerror", None) or "a path of UTF-8 text is required"
-            raise ValueError(f"{path}: cannot be read as a spec: {reason}.") from None
-        return cls.from_toml_string(text, str(path))
+        return cls(**tables_from(path, "a spec"))
 
     @classmethod
     def from_toml_string(cls, text: str, name: str = "TOML") -> "Spec":

@@ -17,6 +17,20 @@ def spec_from(name: str, changes: list[str] | None, realizations: int | None) ->
     return spec.replace(replaced) if replaced else spec
 
 
+def tables_from(path: str | Path, what: str) -> dict[str, Any]:
+    """What a TOML file holds, which is read as `what`.
+
+    **Raises:** `ValueError` for a missing or malformed file.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: no valid TOML: {error}.") from None
+    except (OSError, UnicodeDecodeError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or "a path of UTF-8 text is required"
+        raise ValueError(f"{path}: cannot be read as {what}: {reason}.") from None
+
+
 def change_from(text: str) -> tuple[str, Any]:
     """A field and its value, read as TOML where it is TOML and as a word otherwise."""
     field, equals, value = text.partition("=")

@@ -13,19 +13,6 @@ from .sweeps import plan, resume, sweep
 from .tables import from_toml
 
 __all__ = [
-    "Axis",
-    "CellStatus",
-    "Engine",
-    "Manifest",
-    "Outcome",
-    "Report",
-    "Serial",
-    "Tally",
-    "WorkerLost",
-    "collect",
-    "from_toml",
-    "plan",
-    "resume",
-    "status",
-    "sweep",
-]
+    "Axis", "CellStatus", "Engine", "Manifest", "Outcome", "Report", "Serial", "Tally", "WorkerLost", "collect",
+    "from_toml", "plan", "resume", "status", "sweep",
+]  # fmt: skip

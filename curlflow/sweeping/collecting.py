@@ -14,13 +14,13 @@ import xarray as xr
 
 from ..results import CONVENTIONS, flag_variable
 from .folder import manifest as manifests
-from .folder.packing import Damaged, read_arrays, shared
-from .folder.store import Piece, Settled, Store
+from .folder.packing import Damaged, Header, read_arrays, shared
+from .folder.store import Settled, Store
 from .grid import axis_coordinates, axis_names, canonical
 from .layout import NO_RESULT, Constant, Layout, put_by_name
 
-Part = tuple[Piece, np.ndarray, np.ndarray]
-"""A file, rows of it, and the cells which these are."""
+Part = tuple[Path, Header, np.ndarray, np.ndarray]
+"""A file, its header, rows of it, and the cells which these are."""
 
 
 class CellStatus(IntEnum):
@@ -89,8 +89,8 @@ def contents_of(directory: Path) -> Contents:
     store.scan(keep=True)
     settled.mark(store)
     layout, parts, unfit = Layout(settled.done.size), [], {}
-    for part in sorted(_chosen(store, settled), key=lambda part: int(part[2].min())):
-        header, cells = part[0].header, part[2]
+    for part in sorted(_chosen(store, settled), key=lambda part: int(part[3].min())):
+        _, header, _, cells = part
         if reason := layout.conflict(header):
             unfit |= dict.fromkeys(cells.tolist(), reason)
         else:
@@ -103,12 +103,12 @@ def contents_of(directory: Path) -> Contents:
 def _chosen(store: Store, settled: Settled) -> list[Part]:
     """The files with the rows in them, and the cells which these are; every cell once, the study's own version
     first."""
-    files = [store.pieces[name] for name in sorted(store.pieces)]
+    files = sorted(store.headers.items())
     if not files:
         return []
-    owners = np.repeat(np.arange(len(files)), [piece.identities.size for piece in files])
-    rows = np.concatenate([np.arange(piece.identities.size) for piece in files])
-    unique, first = np.unique(np.concatenate([piece.identities for piece in files]), return_index=True)
+    sizes = [len(header.identities) for _, header in files]
+    owners, rows = np.repeat(np.arange(len(files)), sizes), np.concatenate([np.arange(size) for size in sizes])
+    unique, first = np.unique(np.concatenate([header.identities for _, header in files]), return_index=True)
     place = np.full(settled.done.size, -1)
     for names in settled.names:
         at = np.minimum(np.searchsorted(unique, names), unique.size - 1)
@@ -118,7 +118,7 @@ def _chosen(store: Store, settled: Settled) -> list[Part]:
     numbers, starts = np.unique(owners[place[cells]], return_index=True)
     # Where nothing is wanted there is one empty group.
     groups = zip(numbers, np.split(cells, starts[1:]), strict=False)
-    return [(files[number], rows[place[own]], own) for number, own in groups]
+    return [(*files[number], rows[place[own]], own) for number, own in groups]
 
 
 def _gathered(layout: Layout, parts: list[Part]) -> tuple[dict[str, np.ndarray], dict[str, Constant], np.ndarray]:
@@ -130,9 +130,9 @@ def _gathered(layout: Layout, parts: list[Part]) -> tuple[dict[str, np.ndarray],
         # Coordinates that turn out to differ are gathered like other variables, by going through the files again.
         names = {name for name, constant in constants.items() if not constant.holds} if again else set(data)
         data |= {name: layout.empty(name) for name in names} if again else {}
-        for piece, rows, cells in parts if names or not again else ():
+        for path, _, rows, cells in parts if names or not again else ():
             try:
-                arrays = read_arrays(piece.path)
+                arrays = read_arrays(path)
             except (Damaged, FileNotFoundError):
                 damaged += cells.tolist()
                 continue
@@ -205,7 +205,7 @@ def _cell_variables(found: Contents, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, Any]:
     """What the study says in every cell alike, and what the sweep is."""
-    headers = [piece.header for piece, _, _ in parts]
+    headers = [header for _, header, _, _ in parts]
     commits = sorted({header.source["commit"] for header in headers if header.source})
     versions = sorted({canonical(header.source["versions"]) for header in headers if header.source})
     study_versions = sorted({header.version for header in headers} or {manifest.study.version})

@@ -108,8 +108,8 @@ def status(directory: Any) -> Report:
     failures = [store.failures[name] for name in failed if name in store.failures]
     failures += [Failure(settled.identity(c), reason, "", grid.changes(c), 0.0) for c, reason in unfit.items()]
     versions: Counter[int] = Counter()
-    for piece in store.pieces.values():
-        versions[piece.header.version] += piece.identities.size
+    for header in store.headers.values():
+        versions[header.version] += len(header.identities)
     alive = runners(directory)
     rate = sum(runner.rate for runner in alive) if alive else float("nan")
     tally = Tally(grid.size, *settled.counts, rate)
@@ -140,12 +140,6 @@ def duration(seconds: float) -> str:
         if seconds >= 1.95 * size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.0f} s"
-
-
-def check_progress(progress: Any) -> None:
-    """**Raises:** `ValueError` for what `reporting` has no use for."""
-    if progress not in (None, True, False) and not callable(progress):
-        raise ValueError(f"progress: got {progress!r}, allowed are True, False and a function.")
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from ..catalogue import named
 from .engines.protocol import Engine, Outcome, WorkerLost
 from .engines.worker import Batch, Cell, Failed, Finished
 from .folder import writing_to
@@ -47,9 +48,8 @@ class Sizes:
     def learn(self, shape: int, submitted: int, results: Sequence[Finished | Failed]) -> None:
         """Adapt to how long the slowest of the results took; at most four times as many as before."""
         slowest = max((result.seconds for result in results), default=SECONDS)
-        wanted = min(MOST, int(SECONDS / max(slowest, 1e-6)))
-        if any(isinstance(result, Finished) and result.shared for result in results):
-            wanted = TOGETHER
+        shared = any(isinstance(result, Finished) and result.shared for result in results)
+        wanted = TOGETHER if shared else min(MOST, int(SECONDS / max(slowest, 1e-6)))
         self._sizes[shape] = max(1, min(wanted, 4 * submitted))
 
 
@@ -130,8 +130,9 @@ class Runner:
                 return
             accepted = [cell for cell in map(self._cell, cells) if cell is not None]
             if accepted:
-                study, options = self._manifest.study, self._manifest.options
-                self._engine.submit(Batch(study.function, options, tuple(accepted), SECONDS, study.together))
+                study, known = self._manifest.study, named(self._manifest.study.name)
+                options, together = self._manifest.options, known.batch if known else None
+                self._engine.submit(Batch(study.function, options, tuple(accepted), SECONDS, together))
                 self._flying += 1
 
     def _claimed(self) -> list[int] | None:
@@ -176,13 +177,11 @@ class Runner:
             return
         shape = int(self._grid.shape_numbers[self._cells[names[0]]])
         self._sizes.learn(shape, len(names), outcome.value)
-        rest = names[len(outcome.value) :]
-        if rest:
+        if rest := names[len(outcome.value) :]:
             self._again.append([self._cells[name] for name in rest])
-        for result in outcome.value:
-            if isinstance(result, Finished) and result.warnings:
-                self.warned += 1
-                self.first_warning = self.first_warning or result.warnings[0]
+        said = [result.warnings[0] for result in outcome.value if isinstance(result, Finished) and result.warnings]
+        self.warned += len(said)
+        self.first_warning = next(filter(None, [self.first_warning, *said]), "")
         self._record(outcome.value)
 
     def _lost(self, names: list[str], error: BaseException) -> None:
@@ -197,8 +196,7 @@ class Runner:
 
     def _record(self, results: list[Any]) -> None:
         cells = [self._cells.pop(result.identity) for result in results]
-        changes = {r.identity: self._grid.changes(cell) for r, cell in zip(results, cells, strict=True)}
-        self._writer.add(results, changes)
+        self._writer.add(results, {r.identity: self._grid.changes(c) for r, c in zip(results, cells, strict=True)})
         self._computed += len(cells)
         for result, cell in zip(results, cells, strict=True):
             failed = isinstance(result, Failed)

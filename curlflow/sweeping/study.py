@@ -44,17 +44,6 @@ class Study(NamedTuple):
         known = self.text and there.text and self.function == there.function
         return bool(known) and self.text != there.text and (self.file != there.file or not self.file)
 
-    @property
-    def in_script(self) -> bool:
-        """Whether the function stands in the script that runs, or was typed in."""
-        return self.function.partition(":")[0] in ("__main__", script_name())
-
-    @property
-    def together(self) -> str | None:
-        """The function that takes many specs at once, for accelerators."""
-        known = named(self.name)
-        return known.batch if known else None
-
 
 def study_of(study: Any, version: Any = None) -> Study:
     """The study that a name or a function means.

@@ -15,10 +15,10 @@ from ..spec import Spec
 from .axes import dimensions_of
 from .collecting import collect
 from .engines import Engine, Serial
-from .engines.worker import run_batch
+from .engines.worker import run_batch, script_name
 from .folder import manifest as manifests
 from .folder.manifest import Manifest
-from .report import check_progress, reporting
+from .report import reporting
 from .running import Runner
 from .study import Study, check_call, options_of, study_of
 
@@ -89,7 +89,6 @@ def sweep(
     what was finished in its attribute `dataset`. A cell that raises an error is recorded, and no error of the sweep.
     """
     wanted = _described(spec, over, study, options, version)
-    check_progress(progress)
     chosen = engine_of(engine, workers, scheduler, client, wanted.study)
     return _run(directory, wanted, chosen, retry_failed, progress, extend=extend, other_version=other_version)
 
@@ -138,7 +137,6 @@ def resume(
     name, given = there.study.name, there.study.version
     current = study_of(name if ":" not in name else there.study.function, given if ":" in name else None)
     check_call(current, there.options)
-    check_progress(progress)
     chosen = engine_of(engine, workers, scheduler, client, current)
     return _run(directory, replace(there, study=current), chosen, retry_failed, progress, other_version=other_version)
 
@@ -149,7 +147,7 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Stu
     **Raises:** `ValueError` for arguments that contradict each other, for functions that workers cannot find, and for
     a scheduler that does not answer.
     """
-    script = study.in_script
+    script = study.function.partition(":")[0] in ("__main__", script_name())
     if scheduler is not None or client is not None:
         if engine is not None or workers is not None:
             raise ValueError("scheduler: it has workers of its own; engine and workers do not go with it.")
@@ -188,6 +186,8 @@ def _run(
     directory: Any, wanted: Manifest, engine: Engine, retry_failed: bool, progress: Any, **how: Any
 ) -> xr.Dataset:
     """Compute what is missing and collect; say what the user should know."""
+    if progress not in (None, True, False) and not callable(progress):
+        raise ValueError(f"progress: got {progress!r}, allowed are True, False and a function.")
     kept = contextlib.nullcontext(directory)
     with kept if directory is not None else tempfile.TemporaryDirectory(prefix="curlflow-sweep-") as folder:
         directory = manifests.folder_of(folder)

@@ -1,6 +1,5 @@
 """Sweeps as TOML: a spec, what varies, and what is computed. Data only; a function is named, never written there."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,18 @@ from typing import Any
 import numpy as np
 
 from ..spec import Spec
+from ..spec.arguments import Count, check
 from ..spec.sentences import field_names, nearest
-from ..spec.words import spec_from
+from ..spec.words import spec_from, tables_from
 from .axes import Axis, dotted
 
 KEYS = ("spec", "set", "over", "study", "options", "version")
-RANGES = {
-    "linspace": np.linspace,
-    "logspace": np.logspace,
-    "geomspace": np.geomspace,
-    "range": np.arange,
-}
+RANGES = {"linspace": np.linspace, "logspace": np.logspace, "geomspace": np.geomspace, "range": np.arange}
 """Ways to write many values: FIRST, LAST, NUMBER as in NumPy (of `logspace` the exponents of ten); `range` as in
 Python."""
+VALUES = ("values", *RANGES)
+SETTING = ("field", "fields", "changes", "compression_ratio")
+"""What an axis says besides its values."""
 
 
 def from_toml(path: str | Path) -> dict[str, Any]:
@@ -44,23 +42,15 @@ def from_toml(path: str | Path) -> dict[str, Any]:
     **Raises:** `ValueError` for what is no such file.
     """
     path = Path(path)
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: no valid TOML: {error}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "UTF-8 text is required"
-        raise ValueError(f"{path}: cannot be read as a sweep: {reason}.") from None
-    for key in tables:
-        if key not in KEYS:
-            hint = nearest(key, list(KEYS)) or "."
-            raise ValueError(f"{path}: {key}: no key of a sweep{hint} Allowed are {', '.join(KEYS)}.")
+    tables = tables_from(path, "a sweep")
+    for key in [key for key in tables if key not in KEYS]:
+        hint = nearest(key, list(KEYS)) or "."
+        raise ValueError(f"{path}: {key}: no key of a sweep{hint} Allowed are {', '.join(KEYS)}.")
     if "spec" not in tables:
         raise ValueError(f"{path}: spec: required, but not given; a sweep has spec and over.")
     arguments = {key: tables[key] for key in ("study", "options", "version") if key in tables}
-    spec = _spec(tables["spec"], path.parent)
-    changed = _replaced(spec, tables["set"]) if tables.get("set") else spec
-    return {"spec": changed, "over": _over(tables.get("over", {})), **arguments}
+    spec = _replaced(_spec(tables["spec"], path.parent), tables.get("set") or {})
+    return {"spec": spec, "over": _over(tables.get("over", {})), **arguments}
 
 
 def _spec(given: Any, folder: Path) -> Spec:
@@ -79,7 +69,7 @@ def _replaced(spec: Spec, given: Any) -> Spec:
     def nested(name: str, value: Any) -> bool:
         return isinstance(value, Mapping) and name in Spec.model_fields and "kind" not in value
 
-    return spec.replace(dotted(given, nested))
+    return spec.replace(dotted(given, nested)) if given else spec
 
 
 def _over(given: Any) -> dict[str, Any]:
@@ -89,7 +79,7 @@ def _over(given: Any) -> dict[str, Any]:
     tables = {field.rpartition(".")[0] for field in field_names(Spec)}
 
     def nested(name: str, axis: Any) -> bool:
-        return isinstance(axis, Mapping) and name in tables and not set(axis) & {"values", *RANGES}
+        return isinstance(axis, Mapping) and name in tables and not set(axis) & set(VALUES)
 
     return {name: _axis(name, axis) for name, axis in dotted(given, nested).items()}
 
@@ -99,15 +89,11 @@ def _axis(name: str, given: Any) -> Any:
     if not isinstance(given, Mapping):
         return given
     try:
-        rest = dict(given)
-        values = _values(rest)
-        allowed = ("field", "fields", "changes", "compression_ratio")
-        for key in rest:
-            if key not in allowed:
-                ways = ", ".join(("values", *RANGES, *allowed))
-                raise ValueError(f"got {key}, allowed are {ways}{nearest(key, ['values', *RANGES, *allowed]) or '.'}")
-        if not rest:
-            return values
+        values = _values({way: given[way] for way in VALUES if way in given})
+        rest = {key: value for key, value in given.items() if key not in VALUES}
+        for key in [key for key in rest if key not in SETTING]:
+            ways = [*VALUES, *SETTING]
+            raise ValueError(f"got {key}, allowed are {', '.join(ways)}{nearest(key, ways) or '.'}")
         if "compression_ratio" in rest:
             settings = rest.pop("compression_ratio")
             if rest or not isinstance(settings, Mapping) or set(settings) - {"total"}:
@@ -115,27 +101,25 @@ def _axis(name: str, given: Any) -> Any:
                     "compression_ratio: required is a table such as { total = 220 }, and no other field."
                 )
             return Axis.compression_ratio(values, **settings)
-        return Axis(rest.pop("field", None) or values, values if "field" in given else None, **rest)
+        field = rest.pop("field", None)
+        return Axis(field, values, **rest) if field is not None or rest else values
     except ValueError as error:
         raise ValueError(f"over: {name}: {str(error).removeprefix('Axis: ')}") from None
 
 
-def _values(axis: dict[str, Any]) -> Any:
-    """The values of an axis; taken out of its table."""
-    ways = [key for key in ("values", *RANGES) if key in axis]
-    if len(ways) != 1:
-        raise ValueError(f"got {', '.join(ways) or 'no values'}, required is one of values, {', '.join(RANGES)}.")
-    given = axis.pop(ways[0])
-    if ways[0] == "values":
-        return given
+def _values(given: Mapping[str, Any]) -> Any:
+    """The values of an axis, of which there is one way to write them."""
+    if len(given) != 1:
+        raise ValueError(f"got {', '.join(given) or 'no values'}, required is one of {', '.join(VALUES)}.")
+    ((way, numbers),) = given.items()
+    if way == "values":
+        return numbers
     try:
-        first, last, *number = given
-        if ways[0] == "range":
-            return np.arange(first, last, *number)
-        (count,) = number
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError
-        return RANGES[ways[0]](first, last, count)
+        first, last, *number = numbers
+        if way != "range":
+            (count,) = number
+            number = [check("NUMBER", count, Count)]
+        return RANGES[way](first, last, *number)
     except (TypeError, ValueError, ZeroDivisionError):
-        what = "FIRST, LAST, STEP" if ways[0] == "range" else "FIRST, LAST, NUMBER"
-        raise ValueError(f"{ways[0]}: got {given!r}, required is [{what}].") from None
+        what = "STEP" if way == "range" else "NUMBER"
+        raise ValueError(f"{way}: got {numbers!r}, required is [FIRST, LAST, {what}].") from None

@@ -4,6 +4,8 @@ dask runs the batches of a worker that died on another one, and gives up a batch
 """
 
 import asyncio
+import contextlib
+import functools
 import importlib
 import logging
 import os
@@ -99,13 +101,10 @@ class Cluster:
         """What has finished since the last call, waiting at most `timeout` seconds for the first."""
         outcomes: list[Outcome] = []
         wait = timeout if self._batches else 0.0
-        while True:
-            try:
-                future = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
-            except queue.Empty:
-                break
-            outcomes += self._outcomes(future)
-            wait = 0.0
+        with contextlib.suppress(queue.Empty):
+            while True:
+                outcomes += self._outcomes(self._done.get(wait > 0, wait))
+                wait = 0.0
         if not outcomes and self._batches:
             self._check()
             self._complain()
@@ -213,23 +212,23 @@ def _process() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
-_ADOPTED: dict[str, CompiledCode] = {}
-
-
 def perform(work: Callable[[Any], Any], batch: Any, client: tuple[str, int]) -> tuple[Any, Exception | None]:
     """What a worker does with a batch; before its first it gets ready, unless it is a thread of the client.
 
     **Returns:** the value, and what the work raised.
     """
-    mine = client == _process()
-    if not _ADOPTED:
-        if not mine:
-            become_worker()
-        _ADOPTED["code"] = CompiledCode()
+    code = None if client == _process() else _adopted()
     try:
         return work(batch), None
     except Exception as error:
         return None, error
     finally:
-        if not mine:
-            _ADOPTED["code"].bound()
+        if code is not None:
+            code.bound()
+
+
+@functools.cache
+def _adopted() -> CompiledCode:
+    """The compiled code of this process, which is a worker from now on."""
+    become_worker()
+    return CompiledCode()

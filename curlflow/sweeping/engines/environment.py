@@ -25,13 +25,9 @@ from pathlib import Path
 from typing import Any
 
 ONE_THREAD = {
-    "NPROC": "1",
-    "PJRT_NPROC": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
+    "NPROC": "1", "PJRT_NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
-}
+}  # fmt: skip
 """Environment variables that leave one thread to XLA, OpenMP and the BLAS libraries."""
 
 KEEP_ALL = {

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from ...catalogue import location
+from ...results import provenance
 from ...spec import Spec
 from .environment import accelerated
 
@@ -100,14 +102,13 @@ def run_batch(batch: Batch) -> list[Finished | Failed]:
     if shared and len(batch.cells) > 1 and (results := _run_together(batch)):
         return results
     for cell in batch.cells:
-        result = _run(batch, cell)
-        results.append(result._replace(shared=shared) if isinstance(result, Finished) else result)
+        results.append(_run(batch, cell, shared))
         if time.perf_counter() - start > batch.seconds:
             break
     return results
 
 
-def _run(batch: Batch, cell: Cell) -> Finished | Failed:
+def _run(batch: Batch, cell: Cell, shared: bool) -> Finished | Failed:
     start = time.perf_counter()
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -115,7 +116,7 @@ def _run(batch: Batch, cell: Cell) -> Finished | Failed:
             function = find_function(batch.function)
             output = output_of(function(Spec.from_json(cell.spec), **batch.options))
         said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)))
-        return Finished(cell.identity, output, time.perf_counter() - start, said, _source())
+        return Finished(cell.identity, output, time.perf_counter() - start, said, _source(), shared)
     except (Exception, SystemExit) as error:
         lines = traceback.format_exception(error)[-TRACEBACK_LINES:]
         return Failed(cell.identity, _message(error), "".join(lines), time.perf_counter() - start)
@@ -150,10 +151,8 @@ def _message(error: BaseException) -> str:
 @functools.cache
 def _source() -> dict[str, Any]:
     """What the results of this process were computed with."""
-    from ...results import provenance
-
     made = provenance("sweep", {}, "")
-    return {"commit": made["commit"], "versions": made["versions"]}
+    return {name: made[name] for name in ("commit", "versions")}
 
 
 def output_of(result: Any) -> Output:
@@ -166,17 +165,13 @@ def output_of(result: Any) -> Output:
 
     **Raises:** `ValueError` for anything else, and for arrays of other things than numbers and text.
     """
-    xarray = sys.modules.get("xarray")
-    if xarray is not None and isinstance(result, xarray.DataArray):
+    if isinstance(result, xr.DataArray):
         result = result.to_dataset(name=result.name or "value")
-    if xarray is not None and isinstance(result, xarray.Dataset):
-        variables = {
-            _name(name): _labelled(str(name), v.dims, v.values, v.attrs) for name, v in result.variables.items()
-        }
-        return Output(variables, tuple(map(str, result.coords)), _attributes(result.attrs))
-    if isinstance(result, Mapping):
-        return Output({_name(name): _from_pair(name, given) for name, given in result.items()}, (), {})
-    return Output({"value": _from_pair("value", result)}, (), {})
+    if isinstance(result, xr.Dataset):
+        found = {_name(name): _labelled(name, v.dims, v.values, v.attrs) for name, v in result.variables.items()}
+        return Output(found, tuple(map(str, result.coords)), _attributes(result.attrs))
+    named = result if isinstance(result, Mapping) else {"value": result}
+    return Output({_name(name): _from_pair(name, given) for name, given in named.items()}, (), {})
 
 
 def _name(name: Any) -> str:
@@ -189,15 +184,11 @@ def _name(name: Any) -> str:
 
 def _from_pair(name: str, given: Any) -> Labelled:
     """An array that came with the names of its dimensions, or one that gets some."""
-    if isinstance(given, tuple) and len(given) == 2 and _is_dims(given[0]):
-        dims = (given[0],) if isinstance(given[0], str) else tuple(given[0])
-        return _labelled(name, dims, given[1], {})
-    dims = tuple(f"{name}_{axis}" for axis in range(np.ndim(given)))
-    return _labelled(name, dims, given, {})
-
-
-def _is_dims(given: Any) -> bool:
-    return isinstance(given, str) or (isinstance(given, tuple | list) and all(isinstance(d, str) for d in given))
+    if isinstance(given, tuple) and len(given) == 2:
+        dims = (given[0],) if isinstance(given[0], str) else given[0]
+        if isinstance(dims, tuple | list) and all(isinstance(dim, str) for dim in dims):
+            return _labelled(name, dims, given[1], {})
+    return _labelled(name, [f"{name}_{axis}" for axis in range(np.ndim(given))], given, {})
 
 
 def _labelled(name: str, dims: Any, given: Any, attributes: Mapping[str, Any]) -> Labelled:

@@ -14,6 +14,9 @@ where that cannot be done.
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
+
+Error = TypeVar("Error", bound=OSError)
 
 
 class Unread(OSError):
@@ -22,18 +25,13 @@ class Unread(OSError):
 
 def unread(path: Path, error: OSError) -> Unread:
     """The error to raise there: which file it is, and that it was left as it is."""
-    return _numbered(
-        Unread(f"directory: {path} cannot be read: {error.strerror or error}. Nothing was changed."), error
-    )
+    return _said(Unread, f"{path} cannot be read", "Nothing was changed.", error)
 
 
 def unwritable(directory: Path, error: OSError) -> OSError:
     """The error to raise where a folder cannot be written to: what is wrong, and that nothing is lost."""
-    said = (
-        f"directory: {directory} cannot be written to: {error.strerror or error}. What is there is whole; the same "
-        "sweep goes on from it."
-    )
-    return _numbered(OSError(said), error)
+    so = "What is there is whole; the same sweep goes on from it."
+    return _said(OSError, f"{directory} cannot be written to", so, error)
 
 
 @contextlib.contextmanager
@@ -47,6 +45,7 @@ def writing_to(directory: Path) -> Iterator[None]:
         raise unwritable(directory, error) from error
 
 
-def _numbered(said: OSError, error: OSError) -> OSError:
+def _said(kind: type[Error], what: str, so: str, error: OSError) -> Error:
+    said = kind(f"directory: {what}: {error.strerror or error}. {so}")
     said.errno = error.errno
     return said

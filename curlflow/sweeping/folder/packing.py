@@ -41,7 +41,7 @@ class Header(NamedTuple):
     - `cells`: for each cell the fields that it changes, seconds, warnings, and attributes of its own.
     """
 
-    identities: Sequence[str]
+    identities: Sequence[str] | np.ndarray
     variables: Mapping[str, Mapping[str, Any]]
     coordinates: Sequence[str]
     attributes: Mapping[str, Any]

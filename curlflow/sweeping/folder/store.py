@@ -25,14 +25,6 @@ ABANDONED = 3600.0
 """Seconds after which a file that was never finished is removed."""
 
 
-class Piece(NamedTuple):
-    """One file of finished cells: its header without its cells, and their identities."""
-
-    path: Path
-    header: Header
-    identities: np.ndarray
-
-
 class Failure(NamedTuple):
     """A cell that raised an error, as it is stored."""
 
@@ -49,7 +41,7 @@ class Store:
     def __init__(self, directory: Path):
         self.cells = directory / "cells"
         self.failed = directory / "failed"
-        self.pieces: dict[str, Piece] = {}
+        self.headers: dict[Path, Header] = {}
         self.failures: dict[str, Failure] = {}
         self.damaged: dict[str, str] = {}
         self.done: set[str] = set()
@@ -70,7 +62,7 @@ class Store:
         **Arguments:**
 
         - `thorough`: read all of every file, not its header alone.
-        - `keep`: keep the headers, for `collect`.
+        - `keep`: keep the headers, for `collect`, with the identities as bytes and without what is said of each cell.
         """
         before = len(self._seen)
         for path in [*_files(self.cells, ".npz"), *_files(self.failed, ".json")]:
@@ -91,8 +83,7 @@ class Store:
         header = read_header(path, thorough=thorough)
         self.done.update(header.identities)
         if keep:
-            identities = np.array(header.identities, dtype=f"S{DIGITS}")
-            self.pieces[path.name] = Piece(path, header._replace(cells=(), identities=()), identities)
+            self.headers[path] = header._replace(cells=(), identities=np.array(header.identities, dtype=f"S{DIGITS}"))
 
     def _look_at_failures(self, path: Path) -> None:
         for failure in [Failure(**record) for record in json.loads(content_of(path))]:
