@@ -36,13 +36,12 @@ class Contents(NamedTuple):
 
     **Attributes:**
 
-    - `manifest`, `store`, `settled`: the sweep, its files, and what they say of its cells.
+    - `store`, `settled`: the files of the sweep, and what they say of its cells.
     - `parts`: the files in the order of their first cells.
     - `layout`: room for what is in them.
     - `unfit`: for each cell that has other dimensions than cells before it why it is left out; it counts as failed.
     """
 
-    manifest: manifests.Manifest
     store: Store
     settled: Settled
     parts: list[Part]
@@ -76,7 +75,7 @@ def collect(directory: Any) -> xr.Dataset:
             f"directory: files in {directory} are damaged; their cells are missing, and a run computes them again.",
             stacklevel=2,
         )
-    return _dataset(found, data, constants).assign_attrs(_attributes(found.manifest, found.parts))
+    return _dataset(found, data, constants).assign_attrs(_attributes(found.settled.grid, found.parts))
 
 
 def contents_of(directory: Path) -> Contents:
@@ -84,8 +83,7 @@ def contents_of(directory: Path) -> Contents:
 
     **Raises:** `ValueError` for a folder of no sweep.
     """
-    manifest = manifests.read(directory)
-    store, settled = Store(directory), Settled(manifest)
+    store, settled = Store(directory), Settled(manifests.read(directory))
     store.scan(keep=True)
     settled.mark(store)
     layout, parts, unfit = Layout(settled.done.size), [], {}
@@ -97,7 +95,7 @@ def contents_of(directory: Path) -> Contents:
             layout.take(header)
             parts.append(part)
     settled.done[list(unfit)], settled.failed[list(unfit)] = False, True
-    return Contents(manifest, store, settled, parts, layout, unfit)
+    return Contents(store, settled, parts, layout, unfit)
 
 
 def _chosen(store: Store, settled: Settled) -> list[Part]:
@@ -206,8 +204,8 @@ def _cell_variables(found: Contents, names: tuple[str, ...]) -> dict[str, Any]:
 def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, Any]:
     """What the study says in every cell alike, and what the sweep is."""
     headers = [header for _, header, _, _ in parts]
-    commits = sorted({header.source["commit"] for header in headers if header.source})
-    versions = sorted({canonical(header.source["versions"]) for header in headers if header.source})
+    sources = [header.source for header in headers if header.source]
+    versions = sorted({canonical(source["versions"]) for source in sources})
     study_versions = sorted({header.version for header in headers} or {manifest.study.version})
     axes = [
         {"name": d.name, "fields": sorted(d.fields), "values": list(d.values), "changes": list(d.changes)}
@@ -223,6 +221,6 @@ def _attributes(manifest: manifests.Manifest, parts: list[Part]) -> dict[str, An
         "options": json.dumps(dict(manifest.options), sort_keys=True),
         "spec": manifest.spec.to_json(),
         "axes": json.dumps(axes, ensure_ascii=False),
-        "commit": ", ".join(commits),
+        "commit": ", ".join(sorted({source["commit"] for source in sources})),
         "versions": versions[0] if len(versions) == 1 else json.dumps([json.loads(v) for v in versions]),
     }

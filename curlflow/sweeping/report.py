@@ -102,7 +102,7 @@ def status(directory: Any) -> Report:
     **Raises:** `ValueError` for a folder of no sweep.
     """
     directory = manifests.folder_of(directory)
-    manifest, store, settled, _, _, unfit = contents_of(directory)
+    store, settled, _, _, unfit = contents_of(directory)
     grid = settled.grid
     failed = (str(name, "ascii") for names in settled.names for name in names[settled.failed])
     failures = [store.failures[name] for name in failed if name in store.failures]
@@ -113,7 +113,7 @@ def status(directory: Any) -> Report:
     alive = runners(directory)
     rate = sum(runner.rate for runner in alive) if alive else float("nan")
     tally = Tally(grid.size, *settled.counts, rate)
-    study = f"{manifest.study.name}, version {manifest.study.version}"
+    study = f"{grid.study.name}, version {grid.study.version}"
     return Report(study, tally, alive, failures, dict(sorted(versions.items())), store.damaged)
 
 
@@ -129,7 +129,7 @@ class Meter:
         now = time.monotonic()
         if now - self._marks[-1][0] > self._window / 100:
             self._marks.append((now, computed))
-            self._marks = [mark for mark in self._marks if now - mark[0] < self._window] or self._marks[-1:]
+            self._marks = [mark for mark in self._marks if now - mark[0] < self._window]
         then, before = self._marks[0]
         return (computed - before) / (now - then) if computed > before and now > then else float("nan")
 

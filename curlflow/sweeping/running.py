@@ -4,6 +4,7 @@ Never more than two batches for each worker are on their way, and results leave 
 written, so that it does not grow with the number of cells.
 """
 
+import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -55,14 +56,9 @@ class Sizes:
 
 def batches(cells: Iterator[int], shapes: Int[np.ndarray, " cells"], sizes: Sizes) -> Iterator[list[int]]:
     """Neighbouring cells of one shape, as many as `sizes` says when they are asked for."""
-    batch: list[int] = []
-    for cell in cells:
-        if batch and (shapes[cell] != shapes[batch[0]] or len(batch) >= sizes.size(int(shapes[cell]))):
+    for shape, group in itertools.groupby(cells, lambda cell: int(shapes[cell])):
+        while batch := list(itertools.islice(group, sizes.size(shape))):
             yield batch
-            batch = []
-        batch.append(cell)
-    if batch:
-        yield batch
 
 
 class Runner:
@@ -70,7 +66,7 @@ class Runner:
 
     def __init__(self, directory: Path, manifest: Manifest, retry_failed: bool = False):
         self._directory = directory
-        self._manifest = manifest
+        self._grid = manifest
         self.store = Store(directory)
         with writing_to(directory):
             self.store.make()
@@ -80,7 +76,6 @@ class Runner:
             self.store.failures.clear()  # whatever the clocks of those who computed them said
         self.warned = 0
         self.first_warning = ""
-        self._grid = manifest.grid
         self._settled = Settled(manifest)
         self._settled.mark(self.store)
         self._sizes = Sizes()
@@ -104,7 +99,7 @@ class Runner:
         self._source = batches(self._grid.order(missing), self._grid.shape_numbers, self._sizes)
         with writing_to(self._directory):
             self._leases = Leases(self._directory, engine.workers)
-        with Writer(self._directory, self.store, self._leases, self._manifest.study.version) as self._writer:
+        with Writer(self._directory, self.store, self._leases, self._grid.study.version) as self._writer:
             self._loop(report)
 
     def _loop(self, report: Callable[[Tally], None]) -> None:
@@ -130,8 +125,8 @@ class Runner:
                 return
             accepted = [cell for cell in map(self._cell, cells) if cell is not None]
             if accepted:
-                study, known = self._manifest.study, named(self._manifest.study.name)
-                options, together = self._manifest.options, known.batch if known else None
+                study, known = self._grid.study, named(self._grid.study.name)
+                options, together = self._grid.options, known.batch if known else None
                 self._engine.submit(Batch(study.function, options, tuple(accepted), SECONDS, together))
                 self._flying += 1
 

@@ -75,23 +75,15 @@ class Cluster:
     def workers(self) -> int:
         """How many batches can run at once now; 1 while there is no worker yet."""
         if time.monotonic() - self._counted >= RECOUNT and self._client.status == "running":
-            self._count()
+            self._threads = 0
+            with contextlib.suppress(OSError):  # the scheduler is lost, which `completed` will say
+                self._threads = sum(self._client.nthreads().values())
+            self._counted = time.monotonic()
+            self._seen = self._counted if self._threads else self._seen
         return max(1, self._threads)
 
-    def _count(self) -> None:
-        try:
-            self._threads = sum(self._client.nthreads().values())
-        except OSError:  # the scheduler is lost, which `completed` will say
-            self._threads = 0
-        self._counted = time.monotonic()
-        if self._threads:
-            self._seen = self._counted
-
-    def submit(self, batch: Any) -> None:
+    def submit(self, batch: Any, attempt: int = 1) -> None:
         """Take a batch; it begins as soon as a worker is free."""
-        self._submit(batch, 1)
-
-    def _submit(self, batch: Any, attempt: int) -> None:
         self._check()
         future = self._executor.submit(perform, self._work, batch, _process())
         self._batches[future] = batch, attempt
@@ -125,7 +117,7 @@ class Cluster:
         # What the work raises comes as a result: this error is dask's own. There is one if a worker dies just when
         # its result has been fetched, since dask then takes the result for the three parts of an error.
         if attempt < ATTEMPTS:
-            self._submit(batch, attempt + 1)
+            self.submit(batch, attempt + 1)
             return []
         return [Outcome(batch, None, WorkerLost(f"dask lost this batch; {type(error).__name__}: {said}"))]
 

@@ -48,9 +48,7 @@ SETTLED = 10.0
 
 def cores() -> int:
     """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def worker_variables() -> dict[str, str]:
@@ -128,16 +126,14 @@ def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
 
     A spawned process takes its environment from its parent, and libraries read theirs before any line of ours runs.
     """
-    before = {name: os.environ.get(name) for name in variables}
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def become_worker() -> None:

@@ -5,12 +5,13 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from ...results.files import write_new, write_whole
 from ...spec import Spec
+from ...spec.arguments import check
 from ..axes import Dimension, dotted
 from ..grid import Grid, canonical
 from ..study import Study
@@ -22,7 +23,7 @@ FORMAT = 1
 AXES = TypeAdapter(tuple[Dimension, ...])
 OWN = {"cells", "failed", "runners"}
 """The folders in the folder of a sweep."""
-OTHER = ("refuse", "recompute", "use")
+OTHER = Literal["refuse", "recompute", "use"]
 """What may be done with cells of other versions of the study."""
 
 
@@ -102,8 +103,9 @@ def read(directory: Path) -> Manifest:
     except OSError as error:
         raise unread(path, error) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        said = " ".join(str(error).split())
         raise Unreadable(
-            f"directory: {path} cannot be read: {error}. Begin the same sweep there again, with its spec and axes: "
+            f"directory: {path} cannot be read: {said}. Begin the same sweep there again, with its spec and axes: "
             "cells that are finished are found."
         ) from None
     raise ValueError(f"directory: {path} has the format {given.get('format')!r}, this curlflow reads {FORMAT}.")
@@ -122,8 +124,7 @@ def established(
     **Raises:** `ValueError` for a folder of another sweep, with the differences, and for one of other files;
     `OSError` for one that cannot be written.
     """
-    if other_version not in OTHER:
-        raise ValueError(f"other_version: got {other_version!r}, allowed are {', '.join(OTHER)}.")
+    check("other_version", other_version, OTHER)
     path = directory / NAME
     with writing_to(directory):
         directory.mkdir(parents=True, exist_ok=True)

@@ -158,12 +158,12 @@ class Settled:
     """
 
     def __init__(self, manifest: Manifest):
-        self.grid = grid = manifest.grid
+        self.grid = manifest
         used = sorted((v for v, what in manifest.others.items() if what == "use"), reverse=True)
-        self.names = [grid.identities(version) for version in (None, *used)]
+        self.names = [manifest.identities(version) for version in (None, *used)]
         _, first, inverse = np.unique(self.names[0], return_index=True, return_inverse=True)
         self._first = first[inverse]
-        self.done = np.zeros(grid.size, dtype=bool)
+        self.done = np.zeros(manifest.size, dtype=bool)
         self.failed = np.zeros_like(self.done)
 
     def __getitem__(self, cell: int) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engines.worker import Failed, Finished
-from . import unwritable
+from . import writing_to
 from .leases import Leases
 from .store import Store
 
@@ -65,10 +65,9 @@ class Writer:
 
     def check(self) -> None:
         """**Raises:** what made writing fail, `OSError` with the folder: nothing more is written then."""
-        if isinstance(self._error, OSError):
-            raise unwritable(self._directory, self._error) from self._error
-        if self._error is not None:
-            raise self._error
+        with writing_to(self._directory):
+            if self._error is not None:
+                raise self._error
 
     def _run(self) -> None:
         renewed = time.monotonic()
