@@ -46,12 +46,7 @@ class Axis:
     """
 
     def __init__(
-        self,
-        field: Any = None,
-        values: Any = None,
-        *,
-        fields: Mapping[str, Any] | None = None,
-        changes: Any = None,
+        self, field: Any = None, values: Any = None, *, fields: Mapping[str, Any] | None = None, changes: Any = None
     ):
         if values is None and not isinstance(field, str):
             field, values = None, field

@@ -30,10 +30,7 @@ ONE_THREAD = {
 }  # fmt: skip
 """Environment variables that leave one thread to XLA, OpenMP and the BLAS libraries."""
 
-KEEP_ALL = {
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}
+KEEP_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
 """By default JAX keeps only what took a second to compile; a study consists of a dozen smaller pieces."""
 
 SHARE_DEVICE = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
