@@ -3,6 +3,7 @@
 An axis is data: whatever function derived it, the values that it gave are what is stored and compared.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -252,7 +253,7 @@ def _check_values(spec: Spec, dimensions: list[Dimension]) -> None:
             try:
                 spec.replace(change)
             except ValueError as error:
-                try:
+                with contextlib.suppress(ValueError):
                     spec.replace({**beside, **change})
-                except ValueError:
-                    raise ValueError(f"over: {dimension.name} = {value!r}: {error}") from None
+                    continue
+                raise ValueError(f"over: {dimension.name} = {value!r}: {error}") from None

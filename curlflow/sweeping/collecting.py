@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,7 +17,7 @@ from .folder import manifest as manifests
 from .folder.packing import Damaged, Header, read_arrays, shared
 from .folder.store import Settled, Store
 from .grid import axis_coordinates, axis_names, canonical
-from .layout import NO_RESULT, Constant, Layout, put_by_name
+from .layout import Constant, Layout, put_by_name
 
 Part = tuple[Path, Header, np.ndarray, np.ndarray]
 """A file, its header, rows of it, and the cells which these are."""
@@ -31,7 +31,7 @@ class CellStatus(IntEnum):
     missing = 2
 
 
-class Contents(NamedTuple):
+class Contents:
     """What is in the folder of a sweep.
 
     **Attributes:**
@@ -40,13 +40,25 @@ class Contents(NamedTuple):
     - `parts`: the files in the order of their first cells.
     - `layout`: room for what is in them.
     - `unfit`: for each cell that has other dimensions than cells before it why it is left out; it counts as failed.
+
+    **Raises:** `ValueError` for a folder of no sweep.
     """
 
-    store: Store
-    settled: Settled
-    parts: list[Part]
-    layout: Layout
-    unfit: dict[int, str]
+    def __init__(self, directory: Path):
+        self.store, self.settled = Store(directory), Settled(manifests.read(directory))
+        self.store.scan(keep=True)
+        self.settled.mark(self.store)
+        self.layout = Layout(self.settled.done.size)
+        self.parts: list[Part] = []
+        self.unfit: dict[int, str] = {}
+        for part in sorted(_chosen(self.store, self.settled), key=lambda part: int(part[3].min())):
+            _, header, _, cells = part
+            if reason := self.layout.conflict(header):
+                self.unfit |= dict.fromkeys(cells.tolist(), reason)
+            else:
+                self.layout.take(header)
+                self.parts.append(part)
+        self.settled.done[list(self.unfit)], self.settled.failed[list(self.unfit)] = False, True
 
 
 def collect(directory: Any) -> xr.Dataset:
@@ -67,7 +79,7 @@ def collect(directory: Any) -> xr.Dataset:
     **Raises:** `ValueError` for a folder of no sweep.
     """
     directory = manifests.folder_of(directory)
-    found = contents_of(directory)
+    found = Contents(directory)
     data, constants, damaged = _gathered(found.layout, found.parts)
     found.settled.done[damaged] = False
     if found.store.damaged or damaged.size:
@@ -76,26 +88,6 @@ def collect(directory: Any) -> xr.Dataset:
             stacklevel=2,
         )
     return _dataset(found, data, constants).assign_attrs(_attributes(found.settled.grid, found.parts))
-
-
-def contents_of(directory: Path) -> Contents:
-    """What is in a folder.
-
-    **Raises:** `ValueError` for a folder of no sweep.
-    """
-    store, settled = Store(directory), Settled(manifests.read(directory))
-    store.scan(keep=True)
-    settled.mark(store)
-    layout, parts, unfit = Layout(settled.done.size), [], {}
-    for part in sorted(_chosen(store, settled), key=lambda part: int(part[3].min())):
-        _, header, _, cells = part
-        if reason := layout.conflict(header):
-            unfit |= dict.fromkeys(cells.tolist(), reason)
-        else:
-            layout.take(header)
-            parts.append(part)
-    settled.done[list(unfit)], settled.failed[list(unfit)] = False, True
-    return Contents(store, settled, parts, layout, unfit)
 
 
 def _chosen(store: Store, settled: Settled) -> list[Part]:
@@ -172,12 +164,15 @@ def _dataset(found: Contents, data: Mapping[str, np.ndarray], constants: Mapping
 
 
 def _explained(attributes: Mapping[str, Any], fill: int, kind: np.dtype) -> dict[str, Any]:
-    """The attributes of whole numbers, with a word on what stands where there is no result."""
+    """The attributes of whole numbers, with a word on what stands where there is no result.
+
+    Variables of flags get the flag `no_result`, unless one of theirs says so already.
+    """
     flags = np.ravel(attributes.get("flag_values", ()))
     if fill in flags:
         return dict(attributes)
     if flags.size:
-        values, meanings = np.append(flags, fill).astype(kind), f"{attributes['flag_meanings']} {NO_RESULT}"
+        values, meanings = np.append(flags, fill).astype(kind), f"{attributes['flag_meanings']} no_result"
         return {**attributes, "flag_values": values, "flag_meanings": meanings}
     comment = "; ".join([*filter(None, [attributes.get("comment")]), f"{fill}: no result"])
     return {**attributes, "comment": comment}

@@ -13,9 +13,6 @@ import numpy as np
 from ..results import fill_value
 from .folder.packing import Header, shared
 
-NO_RESULT = "no_result"
-"""The flag −1, where a variable of flags has no flag for cells that were not run."""
-
 
 class Layout:
     """The variables of a sweep: dims, sizes, types and attributes that have room for every header that was taken, in

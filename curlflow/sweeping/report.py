@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from .collecting import contents_of
+from .collecting import Contents
 from .folder import manifest as manifests
 from .folder.leases import Runner, runners
 from .folder.store import Failure
@@ -102,11 +102,11 @@ def status(directory: Any) -> Report:
     **Raises:** `ValueError` for a folder of no sweep.
     """
     directory = manifests.folder_of(directory)
-    store, settled, _, _, unfit = contents_of(directory)
-    grid = settled.grid
+    found = Contents(directory)
+    store, settled, grid = found.store, found.settled, found.settled.grid
     failed = (str(name, "ascii") for names in settled.names for name in names[settled.failed])
     failures = [store.failures[name] for name in failed if name in store.failures]
-    failures += [Failure(settled.identity(c), reason, "", grid.changes(c), 0.0) for c, reason in unfit.items()]
+    failures += [Failure(settled.identity(c), reason, "", grid.changes(c), 0.0) for c, reason in found.unfit.items()]
     versions: Counter[int] = Counter()
     for header in store.headers.values():
         versions[header.version] += len(header.identities)

@@ -22,8 +22,6 @@ from .report import reporting
 from .running import Runner
 from .study import Study, check_call, options_of, study_of
 
-ENGINES = ("processes", "serial")
-
 
 def sweep(
     spec: Any,
@@ -163,7 +161,7 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Stu
     if callable(engine):
         return engine(run_batch)
     if engine not in (None, "processes"):
-        raise ValueError(f"engine: got {engine!r}, allowed are {', '.join(ENGINES)} and functions that make one.")
+        raise ValueError(f"engine: got {engine!r}, allowed are processes, serial and functions that make one.")
     if script and not Path(getattr(sys.modules["__main__"], "__file__", None) or "").is_file():
         raise ValueError(
             f"study: {study.function} was typed in, and other processes cannot find it; put it in a file, or "

@@ -110,11 +110,8 @@ class Store:
             write_whole(path, pack(group, [changes[result.identity] for result in group], version))
             self._seen.add(path.name)
             self.done.update(names)
-        failures = [
-            Failure(r.identity, r.message, r.traceback, changes[r.identity], time.time())
-            for r in results
-            if isinstance(r, Failed)
-        ]
+        failed = [(r.identity, r.message, r.traceback) for r in results if isinstance(r, Failed)]
+        failures = [Failure(*said, changes[said[0]], time.time()) for said in failed]
         if failures:
             path = self.failed / f"{_digest([f'{f.identity} {f.at}' for f in failures])}.json"
             write_whole(path, json.dumps([f._asdict() for f in failures], indent=1).encode())
