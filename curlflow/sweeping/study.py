@@ -1,5 +1,6 @@
 """Which function a sweep runs in every cell: a study by its name, or a function of the user's."""
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -38,11 +39,6 @@ class Study(NamedTuple):
     version: int
     file: str = ""
     text: str = ""
-
-    def is_another_than(self, there: "Study") -> bool:
-        """Whether `there` is another function of the same name: in another file, and with another text."""
-        known = self.text and there.text and self.function == there.function
-        return bool(known) and self.text != there.text and (self.file != there.file or not self.file)
 
 
 def study_of(study: Any, version: Any = None) -> Study:
@@ -102,10 +98,9 @@ def _reference(function: Callable[..., Any]) -> str:
     """`module:name` of a function that can be found by it; of a function in the script that runs `script.py:name`."""
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     named = f"{module if module != '__main__' else script_name() or module}:{name}"
-    try:
+    found: Any = None
+    with contextlib.suppress(ValueError):
         found = find_function(named)
-    except ValueError:
-        found = None
     if found is None or getattr(found, "__wrapped__", found) is not getattr(function, "__wrapped__", function):
         raise ValueError(
             f"study: got {name or function!r}, which cannot be found by name; required is a function at the top of a "

@@ -134,9 +134,8 @@ class Cluster:
         """Say that there is nobody to do the work."""
         if self.workers and not self._threads and time.monotonic() - self._seen >= IMPATIENCE:
             self._seen = time.monotonic()
-            at = time.strftime("%H:%M:%S")
             warnings.warn(
-                f"scheduler: {self._address} has no worker ({at}); start some with "
+                f"scheduler: {self._address} has no worker ({time.strftime('%H:%M:%S')}); start some with "
                 f"`dask worker {self._address} --nthreads 1`.",
                 stacklevel=3,
             )

@@ -84,8 +84,8 @@ def _machine() -> str:
     described = [importlib.metadata.version("jaxlib"), platform.machine(), platform.processor()]
     with contextlib.suppress(OSError):
         processor = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
-        fields = dict(line.split(":", 1) for line in processor.splitlines() if ":" in line)
-        fields = {name.strip(): value.strip() for name, value in fields.items()}
+        parts = (line.partition(":") for line in processor.splitlines())
+        fields = {name.strip(): value.strip() for name, _, value in parts}
         described += [fields.get(name, "") for name in ("model name", "cpu family", "model", "flags", "Features")]
     return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
 

@@ -113,8 +113,7 @@ def _run(batch: Batch, cell: Cell, shared: bool) -> Finished | Failed:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            function = find_function(batch.function)
-            output = output_of(function(Spec.from_json(cell.spec), **batch.options))
+            output = output_of(find_function(batch.function)(Spec.from_json(cell.spec), **batch.options))
         said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)))
         return Finished(cell.identity, output, time.perf_counter() - start, said, _source(), shared)
     except (Exception, SystemExit) as error:
@@ -127,9 +126,8 @@ def _run_together(batch: Batch) -> list[Finished | Failed]:
     start = time.perf_counter()
     try:
         with warnings.catch_warnings(record=True):
-            function = find_function(str(batch.together))
-            found = function([Spec.from_json(cell.spec) for cell in batch.cells], **batch.options)
-            outputs = [output_of(result) for result in found]
+            specs = [Spec.from_json(cell.spec) for cell in batch.cells]
+            outputs = [output_of(found) for found in find_function(str(batch.together))(specs, **batch.options)]
     except Exception:
         return []
     seconds = (time.perf_counter() - start) / len(batch.cells)

@@ -163,30 +163,29 @@ def _text(manifest: Manifest) -> bytes:
 
 def _merged(directory: Path, there: Manifest, wanted: Manifest, extend: bool, other_version: str) -> Manifest:
     """The manifest that stands for both, or an error that shows how they differ."""
-    others = dict(there.others)
-    same, other = wanted.study.version == there.study.version, wanted.study.is_another_than(there.study)
-    if same and other and other_version != "use":
+    others, old, new = dict(there.others), there.study, wanted.study
+    same = (old.function, old.version) == (new.function, new.version)
+    # Another function of the same name stands in another file, and has another text.
+    another = old.text and new.text and old.text != new.text and (old.file != new.file or not new.file)
+    if same and another and other_version != "use":
         raise ValueError(
-            f"directory: {directory} holds cells of a function {there.study.name} {_place(there.study)}, which is "
-            f"not the one {_place(wanted.study)}. Give another folder, raise version, or keep them by "
-            'other_version="use".'
+            f"directory: {directory} holds cells of a function {old.name} {_place(old)}, which is not the one "
+            f'{_place(new)}. Give another folder, raise version, or keep them by other_version="use".'
         )
-    versioned = replace(there, study=wanted.study._replace(function=there.study.function, name=there.study.name))
-    found = list(differences(versioned, wanted))
+    found = list(differences(replace(there, study=new._replace(function=old.function, name=old.name)), wanted))
     if found and not extend:
         raise ValueError(
             f"directory: {directory} is of another sweep: {'; '.join(found)}. Give another folder, or extend=True to "
             "make it this sweep and keep the cells that both have."
         )
-    old, new = there.study.version, wanted.study.version
-    if old != new and there.study.function == wanted.study.function:
+    if old.version != new.version and old.function == new.function:
         if other_version == "refuse":
             raise ValueError(
-                f"directory: {directory} holds cells of version {old} of {there.study.name}, this is version {new}; "
-                'other_version="recompute" computes them again, other_version="use" keeps them.'
+                f"directory: {directory} holds cells of version {old.version} of {old.name}, this is version "
+                f'{new.version}; other_version="recompute" computes them again, other_version="use" keeps them.'
             )
-        others[old] = other_version
-    others.pop(new, None)
+        others[old.version] = other_version
+    others.pop(new.version, None)
     if other_version != "refuse":
         others = dict.fromkeys(others, other_version)
     return replace(wanted, others=others)
