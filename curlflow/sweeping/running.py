@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ..catalogue import named
-from .engines.protocol import Engine, Outcome, WorkerLost
+from .engines import Engine, Outcome, WorkerLost
 from .engines.worker import Batch, Cell, Failed, Finished
 from .folder import writing_to
 from .folder.leases import Leases

@@ -65,11 +65,9 @@ def _replaced(spec: Spec, given: Any) -> Spec:
     """With fields that were written with dots, or as tables of tables."""
     if not isinstance(given, Mapping):
         raise ValueError(f"set: got {given!r}, required is a table of fields.")
-
-    def nested(name: str, value: Any) -> bool:
-        return isinstance(value, Mapping) and name in Spec.model_fields and "kind" not in value
-
-    return spec.replace(dotted(given, nested)) if given else spec
+    tables = Spec.model_fields
+    changes = dotted(given, lambda name, value: isinstance(value, Mapping) and name in tables and "kind" not in value)
+    return spec.replace(changes) if given else spec
 
 
 def _over(given: Any) -> dict[str, Any]:

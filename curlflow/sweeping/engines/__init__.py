@@ -1,5 +1,79 @@
-"""Where batches of cells run: in this process, in processes of this machine, or on the workers of a cluster."""
+"""Where batches of cells run: in this process, in processes of this machine, or on the workers of a cluster.
 
-from .protocol import Engine, Outcome, Serial, WorkerLost
+Here are the protocol that all engines keep, and the plainest of them.
 
-__all__ = ["Engine", "Outcome", "Serial", "WorkerLost"]
+An engine is built with `work`, an importable function from a batch to its value (`run_batch` of
+`curlflow.sweeping.engines.worker`). Failures of cells are data within the value; an engine itself only ever loses
+workers.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+
+class WorkerLost(Exception):
+    """A worker died, or was taken away, before it returned its batch."""
+
+
+class Outcome(NamedTuple):
+    """What became of a batch.
+
+    **Attributes:**
+
+    - `batch`: as it was submitted.
+    - `value`: what `work` returned for it; None where there is an error.
+    - `error`: `WorkerLost`, or what else kept the engine from running the batch; None if all went well.
+    """
+
+    batch: Any
+    value: Any
+    error: BaseException | None
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A context manager that runs batches; leaving it cancels what has not begun and frees the workers."""
+
+    workers: int
+    """How many batches can run at once now."""
+
+    def submit(self, batch: Any) -> None:
+        """Take a batch; returns at once."""
+
+    def completed(self, timeout: float) -> list[Outcome]:
+        """What has finished since the last call, waiting at most `timeout` seconds for the first; maybe nothing."""
+
+    def __enter__(self) -> "Engine":
+        """Start the workers."""
+
+    def __exit__(self, *error: object) -> None:
+        """Cancel what has not begun, and free the workers."""
+
+
+class Serial:
+    """One batch after the other, in this process and this thread, while `completed` waits."""
+
+    workers = 1
+
+    def __init__(self, work: Callable[[Any], Any]):
+        self._work = work
+        self._batches: deque[Any] = deque()
+
+    def __enter__(self) -> "Serial":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._batches.clear()
+
+    def submit(self, batch: Any) -> None:
+        """Take a batch."""
+        self._batches.append(batch)
+
+    def completed(self, timeout: float) -> list[Outcome]:
+        """Run the oldest batch, however long it takes."""
+        del timeout
+        if not self._batches:
+            return []
+        batch = self._batches.popleft()
+        return [Outcome(batch, self._work(batch), None)]

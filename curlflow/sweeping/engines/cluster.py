@@ -18,8 +18,8 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any
 
+from . import Outcome, WorkerLost
 from .environment import CompiledCode, become_worker
-from .protocol import Outcome, WorkerLost
 
 ANSWER = 5.0
 """Seconds that a scheduler has to answer."""

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from . import Outcome, WorkerLost
 from .environment import CompiledCode, cores, variables_set, worker_variables
-from .protocol import Outcome, WorkerLost
 
 SHORT = 0.1
 """Seconds. Workers whose batches are shorter get a second one in advance; longer ones would wait there in vain."""
