@@ -125,9 +125,9 @@ class Runner:
                 return
             accepted = [cell for cell in map(self._cell, cells) if cell is not None]
             if accepted:
-                study, known = self._grid.study, named(self._grid.study.name)
-                options, together = self._grid.options, known.batch if known else None
-                self._engine.submit(Batch(study.function, options, tuple(accepted), SECONDS, together))
+                together = known.batch if (known := named(self._grid.study.name)) else None
+                work = self._grid.study.function, self._grid.options
+                self._engine.submit(Batch(*work, tuple(accepted), SECONDS, together))
                 self._flying += 1
 
     def _claimed(self) -> list[int] | None:

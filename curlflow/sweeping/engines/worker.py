@@ -222,10 +222,6 @@ def _attributes(given: Mapping[Any, Any]) -> dict[str, Any]:
     return found
 
 
-SCRIPT = ".py"
-"""How the module of a function ends that stands in a script."""
-
-
 def script_name() -> str:
     """The name of the file that runs, such as `script.py`; nothing where code is typed in.
 
@@ -233,7 +229,7 @@ def script_name() -> str:
     the script of the process that began the sweep.
     """
     path = getattr(sys.modules["__main__"], "__file__", None)
-    return Path(path).name if path and path.endswith(SCRIPT) else ""
+    return Path(path).name if path and path.endswith(".py") else ""
 
 
 def find_function(name: str) -> Callable[..., Any]:
@@ -242,7 +238,7 @@ def find_function(name: str) -> Callable[..., Any]:
     **Raises:** `ValueError` where there is none.
     """
     module, _, path = location(name).partition(":")
-    if module.endswith(SCRIPT):
+    if module.endswith(".py"):
         if module != script_name():
             raise ValueError(f"study: {path} is in the script {module}; run that script again, and it goes on.")
         module = "__main__"

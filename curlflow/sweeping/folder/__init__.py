@@ -14,9 +14,7 @@ where that cannot be done.
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
-
-Error = TypeVar("Error", bound=OSError)
+from typing import Any
 
 
 class Unread(OSError):
@@ -45,7 +43,7 @@ def writing_to(directory: Path) -> Iterator[None]:
         raise unwritable(directory, error) from error
 
 
-def _said(kind: type[Error], what: str, so: str, error: OSError) -> Error:
+def _said(kind: type[OSError], what: str, so: str, error: OSError) -> Any:
     said = kind(f"directory: {what}: {error.strerror or error}. {so}")
     said.errno = error.errno
     return said
