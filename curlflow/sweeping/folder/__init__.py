@@ -26,21 +26,16 @@ def unread(path: Path, error: OSError) -> Unread:
     return _said(Unread, f"{path} cannot be read", "Nothing was changed.", error)
 
 
-def unwritable(directory: Path, error: OSError) -> OSError:
-    """The error to raise where a folder cannot be written to: what is wrong, and that nothing is lost."""
-    so = "What is there is whole; the same sweep goes on from it."
-    return _said(OSError, f"{directory} cannot be written to", so, error)
-
-
 @contextlib.contextmanager
 def writing_to(directory: Path) -> Iterator[None]:
-    """Raise errors of the system as `unwritable` has them."""
+    """Raise errors of the system with the folder that cannot be written to, and that nothing is lost."""
     try:
         yield
     except Unread:
         raise
     except OSError as error:
-        raise unwritable(directory, error) from error
+        so = "What is there is whole; the same sweep goes on from it."
+        raise _said(OSError, f"{directory} cannot be written to", so, error) from error
 
 
 def _said(kind: type[OSError], what: str, so: str, error: OSError) -> Any:
