@@ -55,6 +55,21 @@ def test_no_public_function_shares_its_name_with_a_module_of_its_package():
             assert not (name in modules and callable(value)), f"{package.__name__}.{name} hides a module"
 
 
+def test_no_two_things_have_one_name():
+    # On purpose alone: a picture is named as the study that it shows, and a command as the function that it calls.
+    studies, places = {study.name for study in STUDIES}, {}
+    for path in ROOT.rglob("*.py"):
+        place = path.relative_to(ROOT).as_posix()
+        if place.startswith("sweeping/"):
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                pair = "picture" if place.startswith("plot/") and node.name in studies else "thing"
+                pair = "command" if place.startswith("cli/") else pair
+                places.setdefault((node.name, pair), []).append(place)
+    assert not {name: found for (name, _), found in places.items() if len(found) > 1}
+
+
 def test_public_names_exist_and_have_docstrings():
     for name in curlflow.__all__:
         assert getattr(curlflow, name).__doc__, name

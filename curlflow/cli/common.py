@@ -45,7 +45,7 @@ def results_path(path: Path | None, default: str) -> Path:
     return results.check_output(Path(default) if path is None else path)
 
 
-def run(study: Callable[[], Any], path: Path) -> Any:
+def run_study(study: Callable[[], Any], path: Path) -> Any:
     """Run a study; if it is interrupted, save what was finished. A second Ctrl-C does not stop the saving."""
     from ..interrupts import Interrupted
 
@@ -57,13 +57,13 @@ def run(study: Callable[[], Any], path: Path) -> Any:
     try:
         return study()
     except Interrupted as interrupt:
-        saved = save(interrupt.dataset, path)
+        saved = save_anyhow(interrupt.dataset, path)
         show(interrupt.dataset)
         err.print(f"interrupted; what was finished is in {saved}", soft_wrap=True)
         sys.exit(INTERRUPTED)
 
 
-def save(dataset: Any, path: Path) -> Path:
+def save_anyhow(dataset: Any, path: Path) -> Path:
     """Save; if the disk fails by then, save elsewhere rather than lose what was computed."""
     from .. import results
 
@@ -79,7 +79,7 @@ def finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
     """Save, show and draw a dataset; the exit code."""
     from .. import results
 
-    path = save(dataset, path)
+    path = save_anyhow(dataset, path)
     if not quiet:
         show(dataset)
     out.print(f"dataset: {path}", soft_wrap=True)

@@ -29,7 +29,7 @@ from .common import (
     finish,
     output_from,
     results_path,
-    run,
+    run_study,
     without_screen,
 )
 
@@ -198,7 +198,7 @@ def _run(study: Study, function: Callable[..., Any], given: dict[str, Any]) -> i
     without_screen()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".*values failed; cell_message says why")  # it follows below
-        dataset = run(lambda: function(*subject, **options), path)
+        dataset = run_study(lambda: function(*subject, **options), path)
     return finish(dataset, path, picture, quiet)
 
 

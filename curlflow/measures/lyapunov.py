@@ -81,7 +81,7 @@ class Blocks(NamedTuple):
     number: Array
 
 
-class Spectrum(NamedTuple):
+class LyapunovSpectrum(NamedTuple):
     """Lyapunov exponents, measured over some blocks.
 
     **Attributes:**
@@ -102,7 +102,7 @@ class Spectrum(NamedTuple):
 @double_precision
 def lyapunov_spectrum(
     system: Any, *, block: float, number: int, vectors: int = 1, key: Any = None, start: TangentState | None = None
-) -> Spectrum:
+) -> LyapunovSpectrum:
     """The leading Lyapunov exponents of a system, by discrete QR, equation (8).
 
     ```python
@@ -111,8 +111,8 @@ def lyapunov_spectrum(
     longer = curlflow.measures.lyapunov_spectrum(henon, block=1, number=10_000, start=found.end)
     ```
 
-    **Returns:** a `Spectrum`. It has fewer blocks than asked for where the run diverges or stalls; `end.status` says
-    which.
+    **Returns:** a `LyapunovSpectrum`. It has fewer blocks than asked for where the run diverges or stalls;
+    `end.status` says which.
 
     **Arguments:**
 
@@ -142,7 +142,7 @@ def lyapunov_spectrum(
         done += good
     log_stretch = np.concatenate(stretches)
     exponents = log_stretch.mean(axis=0) / block if done else np.full(log_stretch.shape[1], np.nan)
-    return Spectrum(exponents, log_stretch, np.concatenate(volumes), end)
+    return LyapunovSpectrum(exponents, log_stretch, np.concatenate(volumes), end)
 
 
 @eqx.filter_jit
@@ -260,3 +260,11 @@ def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: b
         return (float(exponents.size), "") if complete else (np.nan, "too_few_exponents")
     j = int(below[0])
     return (0.0 if j == 0 else j + max(float(sums[j - 1]), 0.0) / abs(float(exponents[j]))), ""
+
+
+def __getattr__(name: str) -> Any:
+    """The former name `Spectrum`, for one version."""
+    if name != "Spectrum":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"{__name__}.Spectrum is now LyapunovSpectrum.", DeprecationWarning, stacklevel=2)
+    return LyapunovSpectrum

@@ -8,7 +8,8 @@ keep their width however long the segments are.
 Source: Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70; widths of windows: Harris, Proc. IEEE 66 (1978) 51.
 """
 
-from typing import NamedTuple
+import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -24,7 +25,7 @@ LINE = 1.5
 """A peak is a line if it is no wider than this many times the width of a line."""
 
 
-class Spectrum(NamedTuple):
+class PowerSpectrum(NamedTuple):
     """Frequencies and densities, and `resolution`, the width of a line at half height."""
 
     frequency: Float[np.ndarray, " frequencies"]
@@ -48,7 +49,9 @@ class Peaks(NamedTuple):
     is_line: np.ndarray
 
 
-def power_spectrum(series: Float[np.ndarray, " times"], interval: float = 1.0, segments: int = SEGMENTS) -> Spectrum:
+def power_spectrum(
+    series: Float[np.ndarray, " times"], interval: float = 1.0, segments: int = SEGMENTS
+) -> PowerSpectrum:
     """The spectrum of a series, less its mean.
 
     **Arguments:**
@@ -68,10 +71,10 @@ def power_spectrum(series: Float[np.ndarray, " times"], interval: float = 1.0, s
     shifted = shifted - shifted.mean()
     # Segments keep their own means: subtracting them would remove slow motion.
     frequency, density = signal.welch(shifted, 1 / interval, "hann", nperseg=length, detrend=False)
-    return Spectrum(frequency, density, HANN_WIDTH / (length * interval))
+    return PowerSpectrum(frequency, density, HANN_WIDTH / (length * interval))
 
 
-def peaks(spectrum: Spectrum, number: int = 5) -> Peaks:
+def peaks(spectrum: PowerSpectrum, number: int = 5) -> Peaks:
     """The highest peaks, at most `number`, with widths at half height; none in a spectrum of zeros.
 
     A maximum at frequency zero is a peak too: its width is twice that of the half that is visible.
@@ -88,3 +91,11 @@ def peaks(spectrum: Spectrum, number: int = 5) -> Peaks:
     places, widths = places[order], widths[order]
     lines = widths <= LINE * spectrum.resolution
     return Peaks(spectrum.frequency[places - middle], density[places], widths, lines)
+
+
+def __getattr__(name: str) -> Any:
+    """The former name `Spectrum`, for one version."""
+    if name != "Spectrum":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"{__name__}.Spectrum is now PowerSpectrum.", DeprecationWarning, stacklevel=2)
+    return PowerSpectrum

@@ -24,7 +24,7 @@ PANELS = 2
 """Dimensions that panels can show, besides the two axes."""
 
 
-class Layout(NamedTuple):
+class AxesAndPanels(NamedTuple):
     """What is drawn where: dimensions along the axes, and those that panels show."""
 
     x: str
@@ -83,7 +83,9 @@ def phase_diagram(
         return _drawn(dataset, layout, names, chosen, floor)
 
 
-def _drawn(dataset: xr.Dataset, layout: Layout, names: Sequence[str], averages: Sequence[str], floor: Any) -> Figure:
+def _drawn(
+    dataset: xr.Dataset, layout: AxesAndPanels, names: Sequence[str], averages: Sequence[str], floor: Any
+) -> Figure:
     """Rows are variables or the first of two dimensions, columns the last one."""
     down, across = _rows_and_columns(dataset, layout, names)
     size = (0.9 + 3.7 * len(across), 0.7 + 2.9 * len(down))
@@ -118,7 +120,7 @@ def _legend(figure: Figure, drawn: Mapping[str, Any]) -> None:
         legend.remove()
 
 
-def _rows_and_columns(dataset: xr.Dataset, layout: Layout, names: Sequence[str]) -> tuple[list, list]:
+def _rows_and_columns(dataset: xr.Dataset, layout: AxesAndPanels, names: Sequence[str]) -> tuple[list, list]:
     """What each row and each column shows: a variable (None: the only one), and the selected places."""
     places = [[{dim: value} for value in dataset[dim].to_numpy().tolist()] for dim in layout.panels]
     down = [(name, {}) for name in names] if len(names) > 1 else [(None, {})]
@@ -127,7 +129,7 @@ def _rows_and_columns(dataset: xr.Dataset, layout: Layout, names: Sequence[str])
     return down, [(None, place) for place in places[-1]] if places else [(None, {})]
 
 
-def _cells(axes: Axes, values: xr.DataArray, layout: Layout, scale: Normalize) -> Any:
+def _cells(axes: Axes, values: xr.DataArray, layout: AxesAndPanels, scale: Normalize) -> Any:
     """One panel of coloured cells, hatched where there is no number."""
     along = [values[dim].to_numpy().astype(float) for dim in (layout.x, layout.y)]
     logarithmic = is_geometric(along[0])
@@ -139,7 +141,7 @@ def _cells(axes: Axes, values: xr.DataArray, layout: Layout, scale: Normalize) -
     return image
 
 
-def _shown(dataset: xr.Dataset, name: str, layout: Layout, average: str, floor: Any) -> xr.DataArray:
+def _shown(dataset: xr.Dataset, name: str, layout: AxesAndPanels, average: str, floor: Any) -> xr.DataArray:
     """The numbers that colours stand for."""
     values = dataset[name].astype(float)
     if "realization" in values.dims:
@@ -191,7 +193,7 @@ def _average(given: Any, name: str) -> str:
     return one
 
 
-def _layout(dataset: xr.Dataset, names: Sequence[str], x: Any, y: Any) -> Layout:
+def _layout(dataset: xr.Dataset, names: Sequence[str], x: Any, y: Any) -> AxesAndPanels:
     """Which dimensions are axes, and which are panels."""
     dims = [str(dim) for dim in dataset[names[0]].dims if dim != "realization"]
     axes = [dim for dim in dims if dim in dataset.coords and dataset[dim].dtype.kind in "iuf"]
@@ -205,4 +207,4 @@ def _layout(dataset: xr.Dataset, names: Sequence[str], x: Any, y: Any) -> Layout
     for name in names[1:]:
         if {*dataset[name].dims} - {"realization"} != set(dims):
             raise ValueError(f"variable: {name} and {names[0]} have different dimensions.")
-    return Layout(x, y, tuple(dim for dim in dims if dim not in (x, y)))
+    return AxesAndPanels(x, y, tuple(dim for dim in dims if dim not in (x, y)))

@@ -48,7 +48,7 @@ KEPT = 0.95
 """The spectral radius falls to no less than this share of itself from one step to the next."""
 
 
-class Spectrum(NamedTuple):
+class FastestDirection(NamedTuple):
     """The fastest direction, a unit vector, the spectral radius, and the cosine between it and minus its image."""
 
     direction: Vector
@@ -59,7 +59,7 @@ class Spectrum(NamedTuple):
 class RungeKuttaChebyshev(diffrax.AbstractSolver):
     """The Runge–Kutta–Chebyshev method of second order, with Tsitouras' method for steps that are not stiff.
 
-    *State:* the velocity where the next step begins, and the `Spectrum`.
+    *State:* the velocity where the next step begins, and the `FastestDirection`.
     """
 
     term_structure: ClassVar = diffrax.ODETerm
@@ -168,11 +168,11 @@ def _tsitouras_step(field: Any, t: Any, y: Vector, h: Any) -> tuple[Vector, Vect
     return end, error
 
 
-def _found(field: Any, t: Any, y: Vector, f0: Vector) -> Spectrum:
+def _found(field: Any, t: Any, y: Vector, f0: Vector) -> FastestDirection:
     """The spectrum by power iteration that starts from the direction of the velocity."""
     speed = jnp.linalg.norm(f0)
     even = jnp.full_like(y, y.size**-0.5)
-    start = Spectrum(
+    start = FastestDirection(
         jnp.where(speed > 0, f0 / jnp.where(speed > 0, speed, 1), even), jnp.zeros_like(speed), -jnp.ones_like(speed)
     )
 
@@ -188,7 +188,7 @@ def _found(field: Any, t: Any, y: Vector, f0: Vector) -> Spectrum:
     return jax.lax.while_loop(unsettled, iterate, (first, start.radius, jnp.asarray(1)))[0]
 
 
-def _followed(field: Any, t: Any, y: Vector, f0: Vector, spectrum: Spectrum) -> Spectrum:
+def _followed(field: Any, t: Any, y: Vector, f0: Vector, spectrum: FastestDirection) -> FastestDirection:
     """One step of power iteration at y, by a difference of velocities."""
     size = jnp.linalg.norm(y)
     apart = math.sqrt(jnp.finfo(y.dtype).eps) * jnp.where(size > 0, size, 1)
@@ -196,4 +196,4 @@ def _followed(field: Any, t: Any, y: Vector, f0: Vector, spectrum: Spectrum) -> 
     radius = jnp.linalg.norm(image)
     moved = jnp.where(radius > 0, image / jnp.where(radius > 0, radius, 1), spectrum.direction)
     # The radius falls gradually: a direction that is not yet the fastest one has a small image.
-    return Spectrum(moved, jnp.maximum(radius, KEPT * spectrum.radius), -jnp.dot(spectrum.direction, moved))
+    return FastestDirection(moved, jnp.maximum(radius, KEPT * spectrum.radius), -jnp.dot(spectrum.direction, moved))

@@ -71,7 +71,7 @@ def silent(realization: int, phase: str, fraction: float) -> None:
 
 
 @contextlib.contextmanager
-def reporting(progress: bool | Progress | None, runs: int | Sequence[str]) -> Iterator[Progress]:
+def _reporting(progress: bool | Progress | None, runs: int | Sequence[str]) -> Iterator[Progress]:
     """The `Progress` that a study's argument `progress` asks for: nothing, a bar, or the caller's own.
 
     **Arguments:**
@@ -86,15 +86,8 @@ def reporting(progress: bool | Progress | None, runs: int | Sequence[str]) -> It
         raise ValueError(f"progress: got {progress!r}, allowed are True, False and a function.")
     else:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import (
-            Progress as Bars,
-        )
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
 
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
@@ -168,7 +161,7 @@ def attended(
     - `progress`: a study's argument: True for a bar, or a function.
     - `names`: what the bars are called. Default: realization 0, 1, …
     """
-    with reporting(progress, len(runs) if names is None else names) as report:
+    with _reporting(progress, len(runs) if names is None else names) as report:
         try:
             work(report)
         except KeyboardInterrupt:
@@ -264,19 +257,3 @@ def as_numpy(tree: PyTree) -> PyTree:
 
 
 DONE = object()
-
-__all__ = [
-    "Interrupted",
-    "Pace",
-    "Progress",
-    "Run",
-    "as_numpy",
-    "attended",
-    "finished",
-    "in_turns",
-    "paced",
-    "reporting",
-    "side_by_side",
-    "silent",
-    "threads",
-]

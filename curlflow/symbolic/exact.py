@@ -75,7 +75,7 @@ class _Abbreviation(sympy.Function):
         return self.args[0].is_extended_real
 
 
-class logistic(_Abbreviation):
+class Logistic(_Abbreviation):
     """1/(1 + e⁻ˣ), with the derivative s(1 − s), a polynomial in it."""
 
     @classmethod
@@ -89,11 +89,14 @@ class logistic(_Abbreviation):
         return 1 / (1 + sympy.exp(-x))
 
 
+Logistic.__name__ = "logistic"  # by which SymPy prints and finds it
+
+
 class softplus(_Abbreviation):
-    """ln(1 + eˣ), the integral of `logistic`."""
+    """ln(1 + eˣ), the integral of `Logistic`."""
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        return logistic(self.args[0])
+        return Logistic(self.args[0])
 
     def _eval_rewrite_as_exp(self, x: sympy.Expr, **hints: Any) -> sympy.Expr:
         return sympy.log(1 + sympy.exp(x))

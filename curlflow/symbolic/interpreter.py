@@ -18,7 +18,7 @@ import numpy as np
 import sympy
 from jax.extend import core
 
-from .exact import as_objects, case, each, indicator, logistic, maximum, remainder, sign
+from .exact import Logistic, as_objects, case, each, indicator, maximum, remainder, sign
 
 LARGEST_ARRAY = 20_000
 """Entries of the largest array of expressions that is written out."""
@@ -173,7 +173,7 @@ SCALAR: dict[str, Callable[..., sympy.Basic]] = {
     "gt": lambda a, b: a > b,
     "le": lambda a, b: a <= b,
     "log": sympy.log,
-    "logistic": logistic,
+    "logistic": Logistic,
     "lt": lambda a, b: a < b,
     "max": maximum,
     "mul": lambda a, b: a * b,

@@ -18,7 +18,7 @@ one is kept, and the proof follows.
 
 import sympy
 
-from .exact import log_cosh, logistic, softplus, step
+from .exact import Logistic, log_cosh, softplus, step
 from .vanishing import not_finite, vanishes
 
 
@@ -89,8 +89,8 @@ def _terms(power: int, factors: dict[sympy.Expr, int], state: sympy.Symbol) -> d
     if power or not slope or any(f.args != function.args for f, _ in others):
         return {_by_sympy(sympy.Mul(state**power, *(f**p for f, p in factors.items())), state): sympy.S.One}
     u = sympy.Dummy(real=True)
-    if isinstance(function, logistic) and not others:
-        inner = softplus(u) - sympy.Add(*(logistic(u) ** k / k for k in range(1, exponent)))
+    if isinstance(function, Logistic) and not others:
+        inner = softplus(u) - sympy.Add(*(Logistic(u) ** k / k for k in range(1, exponent)))
     elif isinstance(function, sympy.tanh) and not others:
         start = log_cosh(u) if exponent % 2 else u
         inner = start - sympy.Add(*(sympy.tanh(u) ** k / k for k in range(exponent - 1, 0, -2)))

@@ -98,7 +98,9 @@ class _MinibatchEpoch(eqx.Module):
         return jax.lax.scan(update, network, indices)[0]
 
 
-def batches(key: Array, epoch: int | Int[Array, ""], samples: int, batch: int) -> Int[Array, "slices batch"]:
+def reshuffled_batches(
+    key: Array, epoch: int | Int[Array, ""], samples: int, batch: int
+) -> Int[Array, "slices batch"]:
     """The batches of an epoch: consecutive slices of a permutation that depends on the key and the epoch."""
     permutation = jax.random.permutation(jax.random.fold_in(key, epoch), samples)
     return permutation.reshape(samples // batch, batch)
@@ -107,7 +109,7 @@ def batches(key: Array, epoch: int | Int[Array, ""], samples: int, batch: int) -
 def independent_batches(
     key: Array, epoch: int | Int[Array, ""], samples: int, batch: int
 ) -> Int[Array, "slices batch"]:
-    """As many batches as `batches` gives, each drawn without replacement and independently of all others.
+    """As many batches as `reshuffled_batches` gives, each drawn without replacement and independently of all others.
 
     By Floyd's algorithm: the i-th index is drawn from the first n − b + i + 1, and if that one has been taken, it is
     n − b + i. Every subset is equally likely, and no permutation of all samples is needed for a batch of a few.
@@ -125,7 +127,7 @@ def independent_batches(
     return jax.lax.fori_loop(0, batch, choose, jnp.full(shape, -1)).T
 
 
-DRAWINGS = {"reshuffled": batches, "independent": independent_batches}
+DRAWINGS = {"reshuffled": reshuffled_batches, "independent": independent_batches}
 """How the batches of an epoch are drawn: `dynamics.drawing` of a spec."""
 
 

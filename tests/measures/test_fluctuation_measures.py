@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from reference import autoregressive
 
-from curlflow.measures import moments, window
+from curlflow import measures
+from curlflow.measures import lyapunov, moments, power_spectrum, window
 from curlflow.measures.autocorrelation import (
     autocorrelation,
     autocovariance,
@@ -169,11 +170,21 @@ def test_every_sample_is_a_snapshot_or_one_of_each_row():
 
 
 @pytest.mark.parametrize(
-    ("former", "name"), [("Watched", "ObservedWindow"), ("opened", "open_window"), ("watched", "observe_window")]
+    ("module", "former", "name"),
+    [
+        (window, "Watched", "ObservedWindow"),
+        (window, "opened", "open_window"),
+        (window, "watched", "observe_window"),
+        (lyapunov, "Spectrum", "LyapunovSpectrum"),
+        (measures, "Spectrum", "LyapunovSpectrum"),
+        (power_spectrum, "Spectrum", "PowerSpectrum"),
+    ],
 )
-def test_the_former_names_of_a_window_warn(former, name):
+def test_former_names_warn(module, former, name):
     with pytest.warns(DeprecationWarning, match=f"is now {name}"):
-        assert getattr(window, former) is getattr(window, name)
+        assert getattr(module, former) is getattr(module, name)
+    with pytest.raises(AttributeError, match="has no attribute 'Wached'"):
+        module.Wached  # noqa: B018
 
 
 def test_the_former_name_of_segments_warns():

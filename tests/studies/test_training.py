@@ -220,13 +220,13 @@ def test_runs_that_share_a_covariance_end_as_on_their_own(monkeypatch):
     """Flipped inputs: of seven runs five go side by side, then two, some to a solution, some for ever."""
     widths = {"network.inputs": 4, "network.hidden": 14, "rule.flipped.inputs": 0.25}
     spec = SPEC.replace({**widths, "realizations": 7})
-    batches, made = [], training_batches.Batch
+    batches, made = [], training_batches.RunBatch
 
     def counted(runs, width):
         batches.append((len(runs), width))
         return made(runs, width)
 
-    monkeypatch.setattr(training_batches, "Batch", counted)
+    monkeypatch.setattr(training_batches, "RunBatch", counted)
     together = curlflow.train(spec, epochs=8000, records=30)
     assert {number for number, _ in batches} >= {5, 2}
     assert {width for _, width in batches} == {training_batches.WIDTH}

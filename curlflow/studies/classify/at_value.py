@@ -18,7 +18,7 @@ from ..arguments import Count, Length, Positive, Seed, study
 from ..runs import silent
 from ..stability.study import stability
 from .indicators import EXPONENT_VARIABLES, judged
-from .runs import Classified, follow
+from .runs import Classified, observe_motion
 from .starts import own_observables, started
 
 OWN = "observable_1"
@@ -60,7 +60,7 @@ def at_value(
     place, name = chosen(observable, names)
     if callable(observable):
         _beside(runs, observable)
-    follow(runs, options, silent, align=False)
+    observe_motion(runs, options, silent, align=False)
     rows = [judged(r, options, names) for r in runs]
     data = {name: np.stack([row[name] for row in rows]) for name in KEPT}
     data["late_extremum"] = np.stack([_late(r, place) for r in runs])

@@ -64,7 +64,7 @@ class Classified(TangentRun):
         return bool(self.done and np.abs(self.divergences).max() < PRESERVED)
 
 
-def follow(runs: list[Classified], options: ClassifyOptions, report: Progress, align: bool = True) -> None:
+def observe_motion(runs: list[Classified], options: ClassifyOptions, report: Progress, align: bool = True) -> None:
     """All realizations side by side: transient, observables, exponents, alignment of tangents."""
     in_turns(lambda r: _transient(r, options, report), runs)
     ready = _good(runs)

@@ -9,13 +9,14 @@ import xarray as xr
 from pydantic import PlainValidator
 
 from ... import results
+from ...interrupts import Interrupted
 from ...measures import extrapolation
 from ...measures.extrapolation import limit_of_small_steps
 from ...measures.motion import Verdict
 from ...spec import Spec
 from ...status import Status
 from ..arguments import Bar, Count, Graph, Length, Positive, Rule, Seed, check, study
-from ..runs import Interrupted, finished
+from ..runs import finished
 from .study import classify
 
 DIVISORS = 1, 2, 5, 10

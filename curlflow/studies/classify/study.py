@@ -7,7 +7,7 @@ import xarray as xr
 from ..arguments import Bar, Count, Function, Graph, Length, Positive, Rule, Seed, study
 from ..runs import attended, finished
 from .indicators import motion_dataset
-from .runs import follow
+from .runs import observe_motion
 from .starts import started
 
 
@@ -62,5 +62,5 @@ def classify(
     """
     given = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
     subject, options, runs, names = started(spec_or_system, given, observables, rule, graph)
-    interrupted = attended(lambda report: follow(runs, options, report), runs, progress)
+    interrupted = attended(lambda report: observe_motion(runs, options, report), runs, progress)
     return finished(motion_dataset(runs, options, names, subject.attributes), interrupted)

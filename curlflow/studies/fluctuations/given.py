@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ...status import Status
 from .dataset import Axes, Sampled
-from .options import FluctuationOptions, window_from
+from .options import FluctuationOptions, checked_window
 
 ALONG = ("epoch", "iteration", "time")
 WITHOUT_MEANING = {
@@ -23,7 +23,7 @@ WITHOUT_MEANING = {
 """Arguments that go with specs and systems: why not with datasets, and what says nothing there."""
 
 
-class Recorded(NamedTuple):
+class RecordedRuns(NamedTuple):
     """What a dataset holds of some runs.
 
     **Attributes:**
@@ -43,7 +43,7 @@ class Recorded(NamedTuple):
     per_unit: float
 
 
-def sampled(dataset: xr.Dataset, given: Mapping[str, Any]) -> tuple[list[Sampled], FluctuationOptions, Axes]:
+def sampled_windows(dataset: xr.Dataset, given: Mapping[str, Any]) -> tuple[list[Sampled], FluctuationOptions, Axes]:
     """What a dataset of `curlflow.simulate`, or one like it, shows of a window.
 
     **Raises:** `ValueError` for datasets without weights or states or with values that are no finite real numbers,
@@ -68,7 +68,7 @@ def check_meaning(given: Mapping[str, Any]) -> None:
             raise ValueError(f"{name}: got {value}; {why}, leave it out.")
 
 
-def _recorded(dataset: xr.Dataset) -> Recorded:
+def _recorded(dataset: xr.Dataset) -> RecordedRuns:
     name = next((n for n in ("weights", "state") if n in dataset.data_vars), None)
     along = next((n for n in ALONG if name and n in dataset[name].dims), None)
     if name is None or along is None:
@@ -98,7 +98,7 @@ def _recorded(dataset: xr.Dataset) -> Recorded:
     times = _increasing(dataset[along], along)
     if along != "time" and (times % 1).any():
         raise ValueError(f"{along}: got {times[times % 1 > 0][0]:g}, required are whole numbers; or name it time.")
-    return Recorded(
+    return RecordedRuns(
         name, along, places, values, _status(dataset, len(values)), times, _per_unit(dataset, along, times)
     )
 
@@ -145,7 +145,7 @@ def _per_unit(dataset: xr.Dataset, along: str, times: np.ndarray) -> float:
     return float((time[-1] - time[0]) / (times[-1] - times[0])) if times.size > 1 else 1.0
 
 
-def _finite(found: Recorded, inside: np.ndarray) -> Float[np.ndarray, "realizations samples columns"]:
+def _finite(found: RecordedRuns, inside: np.ndarray) -> Float[np.ndarray, "realizations samples columns"]:
     """The values in the window. Of runs that failed those that are not finite are NaN; others have none such."""
     values = found.values[:, inside]
     wrong = ~np.isfinite(values)
@@ -174,7 +174,7 @@ def _inside(times: np.ndarray, window: Any) -> tuple[np.ndarray, float, float]:
     if window is None:
         inside = np.arange(times.size)
     else:
-        start, stop = window_from(window)
+        start, stop = checked_window(window)
         if stop > times[-1] * (1 + 1e-12) or start < times[0]:
             raise ValueError(
                 f"window: got {start:g} to {stop:g}, but the run was recorded from {times[0]:g} to {times[-1]:g}."

@@ -132,7 +132,7 @@ def _window(given: Any, flow: bool, learning: bool) -> tuple[float, float]:
     return start, stop
 
 
-def window_from(given: Any) -> tuple[float, float]:
+def checked_window(given: Any) -> tuple[float, float]:
     """A pair of numbers, the second above the first, and the first not below zero."""
     try:
         start, stop = given
@@ -144,7 +144,7 @@ def window_from(given: Any) -> tuple[float, float]:
     return start, stop
 
 
-Window = Annotated[tuple[float, float], PlainValidator(window_from)]
+Window = Annotated[tuple[float, float], PlainValidator(checked_window)]
 
 
 def _interval(given: Any, length: float, flow: bool) -> float:

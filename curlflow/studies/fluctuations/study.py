@@ -11,7 +11,7 @@ from ..arguments import Bar, Count, Flag, Graph, Natural, Positive, Rule, study,
 from ..runs import finished
 from ..subject import Subject
 from .dataset import Axes, Sampled, fluctuation_dataset
-from .given import check_meaning, sampled
+from .given import check_meaning, sampled_windows
 from .options import MOST_SNAPSHOTS, FluctuationOptions, Window
 from .runs import WindowRun, run_all
 
@@ -111,7 +111,7 @@ def fluctuations(
 
 
 def _of_dataset(dataset: xr.Dataset, given: dict[str, Any]) -> xr.Dataset:
-    found, options, axes = sampled(dataset, given)
+    found, options, axes = sampled_windows(dataset, given)
     about = {name: dataset.attrs[name] for name in SUBJECT if name in dataset.attrs}
     return fluctuation_dataset(found, options, axes, about, dataset.attrs.get("study"))
 

@@ -80,7 +80,7 @@ EXTREME = 6
 """Eigenvalues of largest modulus, for the step of updates, where not all are computed."""
 
 
-def is_driven_by_errors(problem: Problem, network: Feedforward, flow: Flow) -> bool:
+def is_moved_by_errors_alone(problem: Problem, network: Feedforward, flow: Flow) -> bool:
     """Whether, at a solution, the rule moves the weights by their errors alone, to first order."""
     if problem.rule.signal(network) is not None and geometry(flow.constraint) is not None:
         return True
@@ -126,7 +126,7 @@ def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
     if system.dimension == 0:
         return Linearised(np.zeros(0, complex), 0.0, float("nan"), n, Method.jacobian)
     if n > DENSE:
-        leading = _leading(linearisation.products(system, state).forward, n, number)
+        leading = _leading(linearisation.jacobian_products(system, state).forward, n, number)
         return replace(leading, abscissa=_abscissa_of_products(system, state), method=Method.arnoldi_jacobian)
     matrix = linearisation.jacobian(system, state)
     if not np.isfinite(matrix).all():
@@ -167,7 +167,7 @@ def _leading(product: Any, rows: int, number: int) -> Linearised:
 
 
 def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:
-    forward, transposed = linearisation.products(system, state)
+    forward, transposed = linearisation.jacobian_products(system, state)
     normal = linearisation.normal_part(system, state)
 
     def symmetric(v: Any) -> Any:

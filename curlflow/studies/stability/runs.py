@@ -17,7 +17,7 @@ from ...systems.linearised.kernels import geometry
 from ...systems.linearised.symmetry import orbit_dimension
 from ...tangents import size
 from ..runs import Run
-from .linearised import NOTHING, Linearised, at_origin, at_solution, in_rates, is_driven_by_errors, of_jacobian
+from .linearised import NOTHING, Linearised, at_origin, at_solution, in_rates, is_moved_by_errors_alone, of_jacobian
 
 UNKNOWN = -1
 """What stands for a number of directions that is not known."""
@@ -89,7 +89,7 @@ def linearise(run: PointRun, at: Any, number: int, tolerance: float) -> None:
         found = of_jacobian(system, point, number)
     elif isinstance(at, str) and at == "origin":
         found = at_origin(problem, point, system, number)
-    elif error <= tolerance * _silent_error(problem, point) and is_driven_by_errors(problem, point, system):
+    elif error <= tolerance * _silent_error(problem, point) and is_moved_by_errors_alone(problem, point, system):
         found, fixed = at_solution(problem, point, system, number), True
     else:
         found = of_jacobian(system, point, number)

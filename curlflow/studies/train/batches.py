@@ -57,7 +57,7 @@ def learn_in_batches(
         for some in (part for kind in kinds.values() for part in _parts(kind, width)):
             # The systems of updates stay the same from record to record, and so do their batches, which hold them.
             key = tuple(id(part) for run in some for part in _fixed(run))
-            batch = used[key] = known.get(key) or Batch(some, width)
+            batch = used[key] = known.get(key) or RunBatch(some, width)
             for place, (run, recorded) in enumerate(zip(some, batch.advanced(plan), strict=True)):
                 if recorded.status == Status.max_steps_reached:
                     recorded = advanced(run, plan, 1)
@@ -83,7 +83,7 @@ def _shapes(run: TrainingRun) -> Any:
     return structure, tuple((np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves)
 
 
-class Batch:
+class RunBatch:
     """Runs whose systems and observers are stacked, but for arrays that are the same in all of them.
 
     **Arguments:**

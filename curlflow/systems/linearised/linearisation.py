@@ -74,7 +74,7 @@ def _directions(n: int, number: int) -> Float[np.ndarray, "number n"]:
     return np.random.default_rng(0).choice([-1.0, 1.0], (number, n))
 
 
-def products(system: AbstractSystem, state: PyTree) -> Products:
+def jacobian_products(system: AbstractSystem, state: PyTree) -> Products:
     """The Jacobian at `state` as products with it and with its transpose."""
 
     @double_precision
@@ -217,10 +217,10 @@ __all__ = [
     "Products",
     "is_driven_by_errors",
     "jacobian",
+    "jacobian_products",
     "kernel_product",
     "normal_part",
     "normal_projector",
-    "products",
     "unprojected_norm",
     "velocity",
 ]
