@@ -4,13 +4,14 @@ import json
 from collections.abc import Hashable
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -18,8 +19,12 @@ from .style import styled
 
 COLORS = {"excitatory": "#c8553d", "inhibitory": "#33658a", None: "0.55"}
 """Colors of the types of neurons."""
-MARKERS = {"+": ("o", "rule sign +1"), "-": ("s", "rule sign −1"), "other": ("D", "other rule sign")}
+MARKERS = {1.0: ("o", "rule sign +1"), -1.0: ("s", "rule sign −1"), None: ("D", "other rule sign")}
 """Shape and label of the rule signs of neurons."""
+WEIGHTS = LinearSegmentedColormap.from_list("weights", [COLORS["inhibitory"], "0.85", COLORS["excitatory"]])
+"""The color of inhibition for negative weights, light grey at zero, that of excitation for positive ones."""
+OWN_SIGN = (0, (3, 2))
+"""Dashes of synapses with another rule sign than their neuron."""
 LABELLED = 16
 """Names are written beside the neurons where no layer has more than this many."""
 WIDEST = 2.4
@@ -32,6 +37,7 @@ SIDE = 11.0
 Positions = dict[Hashable, tuple[float, float]]
 
 
+@styled()
 def graph(graph_or_dataset: Any) -> Figure:
     """Draw a network: layers from left to right, the neurons of a layer from top to bottom in their order.
 
@@ -53,21 +59,19 @@ def graph(graph_or_dataset: Any) -> Figure:
     network = _network(graph_or_dataset)
     layers = _layers(network)
     tallest = max(len(names) for names in layers)
-    with styled():
-        height = float(np.clip(0.36 * tallest + 1.0, 2.6, 7.5))
-        figure, axes = plt.subplots(figsize=(2.3 * len(layers) + 1.6, height))
-        positions = _positions(network, layers)
-        _synapses(figure, axes, network, positions)
-        _neurons(axes, network, layers, positions, size=float(np.clip(0.7 * 72 * height / tallest, 3.0, SIDE)))
-        axes.set_xticks(range(len(layers)), _captions(layers))
-        axes.set_yticks([])
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-        axes.margins(0.12, 0.06)
-        handles = _legend(network, layers)
-        if handles:
-            figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 * len(layers)))
+    height = float(np.clip(0.36 * tallest + 1.0, 2.6, 7.5))
+    figure, axes = plt.subplots(figsize=(2.3 * len(layers) + 1.6, height))
+    positions = _positions(layers)
+    _synapses(axes, network, positions)
+    _neurons(axes, network, layers, positions, size=float(np.clip(0.7 * 72 * height / tallest, 3.0, SIDE)))
+    axes.set(xticks=range(len(layers)), xticklabels=_captions(layers), yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.margins(0.12, 0.06)
+    handles = _legend(network, layers)
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 * len(layers)))
     return figure
 
 
@@ -104,17 +108,14 @@ def _captions(layers: list[list[Hashable]]) -> list[str]:
     return [f"{kind}\n({len(names)})" for kind, names in zip(kinds[-len(layers) :], layers, strict=True)]
 
 
-def _positions(network: nx.DiGraph, layers: list[list[Hashable]]) -> Positions:
-    """networkx's layout in columns, at x = 0, 1, … and of comparable heights, the first neuron on top."""
-    flat = nx.multipartite_layout(network, subset_key=dict(enumerate(layers)))
+def _positions(layers: list[list[Hashable]]) -> Positions:
+    """Columns at x = 0, 1, … of comparable heights, the first neuron on top."""
     positions: Positions = {}
     tallest = max(len(names) for names in layers)
     for x, names in enumerate(layers):
-        heights = np.array([flat[name][1] for name in names])
-        span = np.ptp(heights)
-        reach = np.sqrt((len(names) - 1) / max(tallest - 1, 1))
-        scaled = (heights - heights.mean()) * (reach / span if span else 0.0)
-        positions |= {name: (float(x), -float(y)) for name, y in zip(names, scaled, strict=True)}
+        top = np.sqrt((len(names) - 1) / max(tallest - 1, 1)) / 2
+        heights = np.linspace(top, -top, len(names)).tolist()
+        positions |= {name: (float(x), y) for name, y in zip(names, heights, strict=True)}
     return positions
 
 
@@ -126,83 +127,58 @@ def _sign(data: dict) -> float:
 
 def _has_own_sign(network: nx.DiGraph, pre: Hashable, post: Hashable, data: dict) -> bool:
     """Whether a synapse has another rule sign than the neuron that it leaves."""
-    sign, neuron = data.get("rule_sign"), _sign(network.nodes[pre])
-    return sign is not None and float(sign) != neuron
+    return data.get("rule_sign") is not None and float(data["rule_sign"]) != _sign(network.nodes[pre])
 
 
-def _shape(sign: float) -> str:
-    return "+" if sign == 1 else "-" if sign == -1 else "other"
+def _mark(data: dict) -> tuple[str, str]:
+    return MARKERS.get(_sign(data), MARKERS[None])
 
 
 def _neurons(axes: Axes, network: nx.DiGraph, layers: list, positions: Positions, size: float) -> None:
-    groups: dict[tuple, list[Hashable]] = {}
-    for layer, names in enumerate(layers):
-        for name in names:
-            data = network.nodes[name]
-            shape = "+" if layer == len(layers) - 1 else _shape(_sign(data))
-            groups.setdefault((data.get("type"), shape), []).append(name)
-    for (kind, shape), names in groups.items():
-        x, y = zip(*(positions[name] for name in names), strict=True)
-        color = COLORS.get(kind, COLORS[None])
-        axes.plot(
-            x, y, MARKERS[shape][0], color=color, markersize=size, zorder=3,
-            markeredgecolor="white", markeredgewidth=0.05 * size,
-        )  # fmt: skip
+    style = {"markersize": size, "zorder": 3, "markeredgecolor": "white", "markeredgewidth": 0.05 * size}
+    groups: dict[tuple, list[tuple[float, float]]] = {}
+    for name, place in positions.items():
+        # Outputs have no rule sign: no synapse leaves them.
+        marker, _ = MARKERS[1.0] if name in layers[-1] else _mark(network.nodes[name])
+        color = COLORS.get(network.nodes[name].get("type"), COLORS[None])
+        groups.setdefault((color, marker), []).append(place)
+    for (color, marker), places in groups.items():
+        axes.plot(*np.transpose(places), marker, color=color, **style)
     if max(len(names) for names in layers) <= LABELLED:
+        style = {"textcoords": "offset points", "ha": "center", "fontsize": 8, "parse_math": False}
         for name, place in positions.items():
-            axes.annotate(
-                str(name), place, (0, 0.62 * size), textcoords="offset points", ha="center", fontsize=8,
-                parse_math=False,
-            )  # fmt: skip
+            axes.annotate(str(name), place, (0, 0.62 * size), **style)
 
 
-def _synapses(figure: Figure, axes: Axes, network: nx.DiGraph, positions: Positions) -> None:
-    edges = list(network.edges(data=True))
-    segments = [(positions[pre], positions[post]) for pre, post, _ in edges]
-    own = [_has_own_sign(network, *edge) for edge in edges]
-    styles = [(0, (3, 2)) if other else "solid" for other in own]
+def _synapses(axes: Axes, network: nx.DiGraph, positions: Positions) -> None:
+    """Lines, the strongest synapses on top; with a colour bar where all have weights."""
+    edges = sorted(network.edges(data=True), key=lambda edge: abs(edge[2].get("weight") or 0.0))
+    styles = [OWN_SIGN if _has_own_sign(network, *edge) else "solid" for edge in edges]
     layer = np.array([positions[pre][0] for pre, *_ in edges], dtype=int)
     crowd = np.maximum(np.bincount(layer)[layer] / MANY, 1.0)
     faint, strong, widest = 0.8 / crowd**0.5, 0.95 * crowd**-0.12, WIDEST * crowd**-0.3
-    if not edges or any(d.get("weight") is None for *_, d in edges):
-        axes.add_collection(
-            LineCollection(segments, colors="0.35", alpha=faint, linewidths=0.4 * widest, linestyles=styles, zorder=1)
-        )
-        return
-    weights = np.array([float(d["weight"]) for *_, d in edges])
-    largest = float(np.abs(weights).max()) or 1.0
-    order = np.argsort(np.abs(weights), kind="stable")  # strong synapses lie on top
-    strength, faint, strong, widest = (a[order] for a in (np.abs(weights) / largest, faint, strong, widest))
-    lines = LineCollection(
-        [segments[i] for i in order], array=weights[order], cmap=_map(), norm=mpl.colors.Normalize(-largest, largest),
-        linewidths=widest * (0.25 + 0.75 * strength), linestyles=[styles[i] for i in order], zorder=1,
-        alpha=faint + (strong - faint) * strength,
-    )  # fmt: skip
+    lines = LineCollection([(positions[pre], positions[post]) for pre, post, _ in edges], linestyles=styles, zorder=1)
     axes.add_collection(lines)
-    scale = mpl.cm.ScalarMappable(lines.norm, lines.cmap)
-    figure.colorbar(scale, ax=axes, label="weight", shrink=0.7, aspect=25, pad=0.02).outline.set_visible(False)
-
-
-def _map() -> mpl.colors.Colormap:
-    """The color of inhibition for negative weights, light grey at zero, that of excitation for positive ones."""
-    colors = [COLORS["inhibitory"], "0.85", COLORS["excitatory"]]
-    return mpl.colors.LinearSegmentedColormap.from_list("weights", colors)
+    if not edges or any(data.get("weight") is None for *_, data in edges):
+        lines.set(color="0.35", alpha=faint, linewidth=0.4 * widest)
+        return
+    weights = np.array([float(data["weight"]) for *_, data in edges])
+    largest = float(np.abs(weights).max()) or 1.0
+    strength = np.abs(weights) / largest
+    lines.set(array=weights, cmap=WEIGHTS, norm=Normalize(-largest, largest))
+    lines.set(linewidth=widest * (0.25 + 0.75 * strength), alpha=faint + (strong - faint) * strength)
+    scale = ScalarMappable(lines.norm, lines.cmap)
+    bar = axes.figure.colorbar(scale, ax=axes, label="weight", shrink=0.7, aspect=25, pad=0.02)
+    bar.outline.set_visible(False)
 
 
 def _legend(network: nx.DiGraph, layers: list[list[Hashable]]) -> list[Line2D]:
     """One entry for every type and sign that occurs, where more than one does."""
     kinds = {network.nodes[name].get("type") for names in layers for name in names}
-    shapes = {_shape(_sign(network.nodes[name])) for names in layers[:-1] for name in names}
-    handles = []
-    if kinds != {None}:
-        named = {"excitatory": "excitatory", "inhibitory": "inhibitory", None: "no type"}
-        handles += [_mark("o", COLORS[kind], text) for kind, text in named.items() if kind in kinds]
-    if shapes - {"+"}:
-        handles += [_mark(mark, "0.3", text) for key, (mark, text) in MARKERS.items() if key in shapes]
+    signs = {_mark(network.nodes[name]) for names in layers[:-1] for name in names}
+    marks = [("o", COLORS[kind], kind or "no type") for kind in COLORS if kind in kinds and kinds != {None}]
+    marks += [(mark[0], "0.3", mark[1]) for mark in MARKERS.values() if mark in signs and signs != {MARKERS[1.0]}]
+    handles = [Line2D([], [], linestyle="", marker=m, color=c, markersize=7, label=text) for m, c, text in marks]
     if any(_has_own_sign(network, *edge) for edge in network.edges(data=True)):
-        handles.append(Line2D([], [], color="0.3", linestyle=(0, (3, 2)), label="synapse with its own rule sign"))
+        handles.append(Line2D([], [], color="0.3", linestyle=OWN_SIGN, label="synapse with its own rule sign"))
     return handles
-
-
-def _mark(marker: str, color: str, label: str) -> Line2D:
-    return Line2D([], [], linestyle="", marker=marker, color=color, markersize=7, label=label)

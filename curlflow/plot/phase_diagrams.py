@@ -1,9 +1,11 @@
 """Phase diagrams: a number over two axes of a sweep, with the boundary of the theory."""
 
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import matplotlib.patheffects as effects
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -11,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from .panels import axis_label, cell_edges, is_geometric, overlay, panel_title
-from .style import needs, styled
+from ..random_matrix import phase_boundary, phase_surface
+from ..status import Status
+from .boundaries import theory_over
+from .style import axis_label, needs, styled
 
 AVERAGES = {"mean": "mean", "median": "median", "max": "largest"}
 """How realizations are combined, and the word for it on the colour bar."""
@@ -20,26 +24,31 @@ LARGEST = {"peak_error": "max"}
 """Variables whose default average is not the mean."""
 FLOOR = 1e-15
 """Published: log10(round(error, 15) + 1e-15)."""
-PANELS = 2
-"""Dimensions that panels can show, besides the two axes."""
+NAMES = {"c": "compression ratio c = M/N"}
+"""Names of axes, where they are not those of the dataset."""
+FINE = 400
+"""Points of a boundary that is drawn from the theory."""
+BOUNDARIES = ("critical_fraction", "critical_hidden_fraction")
+LINES = {
+    "": ("limit of large networks", "-", 1.6),
+    "_finite": ("half of the networks of these widths", "--", 1.4),
+    "_finite_lower": ("10 % and 90 % of them", ":", 1.1),
+    "_finite_upper": ("10 % and 90 % of them", ":", 1.1),
+}
+"""Endings of the names of boundaries: what they are called, how and how wide they are drawn."""
+FLAGS = {
+    "x": ("some realization failed", ("diverged", "max_steps_reached", "step_size_underflow")),
+    "o": ("some realization alternates between two states", ("period_two",)),
+    "_": ("some realization is held by rounding", ("held_by_rounding",)),
+}
+"""Marks: their labels, and the values of `status` that they stand for."""
+WORDS = {"full_batch": "updates, full batches", "minibatch": "updates, minibatches"}
+"""Titles of dynamics, where these are not the value itself."""
 
 
-class AxesAndPanels(NamedTuple):
-    """What is drawn where: dimensions along the axes, and those that panels show."""
-
-    x: str
-    y: str
-    panels: tuple[str, ...]
-
-
+@styled()
 def phase_diagram(
-    dataset: xr.Dataset,
-    variable: Any = None,
-    *,
-    x: Any = None,
-    y: Any = None,
-    average: Any = None,
-    floor: Any = None,
+    dataset: xr.Dataset, variable: Any = None, *, x: Any = None, y: Any = None, average: Any = None, floor: Any = None
 ) -> Figure:
     """Draw a sweep over two axes, such as c and the fraction of flips, as coloured cells.
 
@@ -72,40 +81,26 @@ def phase_diagram(
     needs(dataset)
     names = _variables(dataset, variable)
     needs(dataset, *names)
-    layout = _layout(dataset, names, x, y)
-    chosen = [_average(average, name) for name in names]
-    if len(layout.panels) > (PANELS if len(names) == 1 else 1):
-        raise ValueError(
-            f"dataset: {', '.join(layout.panels)} beside {layout.x} and {layout.y} are more than panels can show; "
-            "select some of them, such as dataset.sel(dynamics=...)."
-        )
-    with styled():
-        return _drawn(dataset, layout, names, chosen, floor)
-
-
-def _drawn(
-    dataset: xr.Dataset, layout: AxesAndPanels, names: Sequence[str], averages: Sequence[str], floor: Any
-) -> Figure:
-    """Rows are variables or the first of two dimensions, columns the last one."""
-    down, across = _rows_and_columns(dataset, layout, names)
-    size = (0.9 + 3.7 * len(across), 0.7 + 2.9 * len(down))
-    figure, grid = plt.subplots(len(down), len(across), figsize=size, squeeze=False, sharex=True, sharey=True)
+    x, y, further = _dimensions(dataset, names, x, y)
+    averages = [_average(average, name) for name in names]
+    # Rows are variables or the first of two dimensions, columns the last one.
+    down, across = [1, 1, *(dataset.sizes[dim] for dim in further)][-2:]
+    rows, size = len(names) * down, (0.9 + 3.7 * across, 0.7 + 2.9 * len(names) * down)
+    figure, grid = plt.subplots(rows, across, figsize=size, squeeze=False, sharex=True, sharey=True)
+    values = itertools.product(*(dataset[dim].to_numpy().tolist() for dim in further))
+    places = [dict(zip(further, place, strict=True)) for place in values]
     drawn: dict[str, Any] = {}
-    for name, average in zip(names, averages, strict=True):
-        values = _shown(dataset, name, layout, average, floor)
-        scale = Normalize(*_range(values.to_numpy()))
-        rows = [i for i, (one, _) in enumerate(down) if one in (None, name)]
-        for i, (j, (_, place)) in ((i, column) for i in rows for column in enumerate(across)):
-            here = down[i][1] | place
-            image = _cells(grid[i, j], values.sel(here), layout, scale)
-            drawn |= overlay(grid[i, j], dataset.sel(here), layout.x, layout.y)
-            grid[i, j].set_title(panel_title(dataset, here), fontsize="medium")
-        bar = figure.colorbar(image, ax=grid[rows].ravel().tolist(), shrink=0.9, pad=0.02)
-        bar.set_label(_label(dataset, name, average))
-    for axes in grid[-1]:
-        axes.set_xlabel(axis_label(dataset, layout.x))
-    for axes in grid[:, 0]:
-        axes.set_ylabel(axis_label(dataset, layout.y))
+    for name, how, block in zip(names, averages, np.split(grid, len(names)), strict=True):
+        values, label = _shown(dataset[name].astype(float), how, floor)
+        known = values.to_numpy()[np.isfinite(values)]
+        scale = Normalize(known.min(), known.max()) if known.size else Normalize(0.0, 1.0)
+        for axes, place in zip(block.flat, places, strict=True):
+            image = _cells(axes, values.sel(place), x, y, scale)
+            drawn |= overlay(axes, dataset.sel(place), x, y)
+            axes.set_title(panel_title(place))
+        figure.colorbar(image, ax=block.ravel().tolist(), shrink=0.9, pad=0.02, label=label)
+    plt.setp(grid[-1], xlabel=NAMES.get(x) or axis_label(dataset, x))
+    plt.setp(grid[:, 0], ylabel=NAMES.get(y) or axis_label(dataset, y))
     if drawn:
         _legend(figure, drawn)
     return figure
@@ -120,57 +115,32 @@ def _legend(figure: Figure, drawn: Mapping[str, Any]) -> None:
         legend.remove()
 
 
-def _rows_and_columns(dataset: xr.Dataset, layout: AxesAndPanels, names: Sequence[str]) -> tuple[list, list]:
-    """What each row and each column shows: a variable (None: the only one), and the selected places."""
-    places = [[{dim: value} for value in dataset[dim].to_numpy().tolist()] for dim in layout.panels]
-    down = [(name, {}) for name in names] if len(names) > 1 else [(None, {})]
-    if len(places) == PANELS:
-        down = [(None, place) for place in places[0]]
-    return down, [(None, place) for place in places[-1]] if places else [(None, {})]
-
-
-def _cells(axes: Axes, values: xr.DataArray, layout: AxesAndPanels, scale: Normalize) -> Any:
+def _cells(axes: Axes, values: xr.DataArray, x: str, y: str, scale: Normalize) -> Any:
     """One panel of coloured cells, hatched where there is no number."""
-    along = [values[dim].to_numpy().astype(float) for dim in (layout.x, layout.y)]
+    along = [values[dim].to_numpy().astype(float) for dim in (x, y)]
     logarithmic = is_geometric(along[0])
     edges = [cell_edges(along[0], logarithmic), cell_edges(along[1], False)]
     axes.patch.set(facecolor="0.95", edgecolor="0.75", hatch="////")
-    image = axes.pcolormesh(*edges, values.transpose(layout.y, layout.x).to_numpy(), norm=scale, cmap="viridis")
+    image = axes.pcolormesh(*edges, values.transpose(y, x).to_numpy(), norm=scale, cmap="viridis")
     axes.grid(False)
     axes.set(xscale="log" if logarithmic else "linear", xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
     return image
 
 
-def _shown(dataset: xr.Dataset, name: str, layout: AxesAndPanels, average: str, floor: Any) -> xr.DataArray:
-    """The numbers that colours stand for."""
-    values = dataset[name].astype(float)
+def _shown(values: xr.DataArray, average: str, floor: Any) -> tuple[xr.DataArray, str]:
+    """The numbers that colours stand for, and what they are."""
+    label, error = str(values.name).replace("_", " "), str(values.name).endswith("_error")
     if "realization" in values.dims:
+        label = f"{AVERAGES[average]} {label}" if values.sizes["realization"] > 1 else label
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # cells without any number
             values = getattr(values, average)("realization", skipna=True, keep_attrs=True)
-    if not _is_error(name):
-        return values
+    if not error:
+        return values, label
     floor = float(values.attrs.get("floor", FLOOR) if floor is None else floor)
     if not 0 < floor < 1:
         raise ValueError(f"floor: got {floor:g}, allowed are numbers between 0 and 1.")
-    return np.log10(floor * np.round(values / floor) + floor)
-
-
-def _is_error(name: str) -> bool:
-    return name.endswith("_error")
-
-
-def _range(values: np.ndarray) -> tuple[float, float]:
-    """The smallest and the largest finite number."""
-    known = values[np.isfinite(values)]
-    return (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-
-
-def _label(dataset: xr.Dataset, name: str, average: str) -> str:
-    words = name.replace("_", " ")
-    if "realization" in dataset[name].dims and dataset.sizes["realization"] > 1:
-        words = f"{AVERAGES[average]} {words}"
-    return f"log₁₀ {words}" if _is_error(name) else words
+    return np.log10(floor * np.round(values / floor) + floor), f"log₁₀ {label}"
 
 
 def _variables(dataset: xr.Dataset, given: Any) -> list[str]:
@@ -193,8 +163,8 @@ def _average(given: Any, name: str) -> str:
     return one
 
 
-def _layout(dataset: xr.Dataset, names: Sequence[str], x: Any, y: Any) -> AxesAndPanels:
-    """Which dimensions are axes, and which are panels."""
+def _dimensions(dataset: xr.Dataset, names: Sequence[str], x: Any, y: Any) -> tuple[str, str, list[str]]:
+    """Which dimensions are the two axes, and which are shown by panels."""
     dims = [str(dim) for dim in dataset[names[0]].dims if dim != "realization"]
     axes = [dim for dim in dims if dim in dataset.coords and dataset[dim].dtype.kind in "iuf"]
     first, second = ("c", "fraction") if {"c", "fraction"} <= set(axes) else (*["", *axes][-2:],)
@@ -207,4 +177,78 @@ def _layout(dataset: xr.Dataset, names: Sequence[str], x: Any, y: Any) -> AxesAn
     for name in names[1:]:
         if {*dataset[name].dims} - {"realization"} != set(dims):
             raise ValueError(f"variable: {name} and {names[0]} have different dimensions.")
-    return AxesAndPanels(x, y, tuple(dim for dim in dims if dim not in (x, y)))
+    further = [dim for dim in dims if dim not in (x, y)]
+    if len(further) > (2 if len(names) == 1 else 1):
+        raise ValueError(
+            f"dataset: {', '.join(further)} beside {x} and {y} are more than panels can show; "
+            "select some of them, such as dataset.sel(dynamics=...)."
+        )
+    return x, y, further
+
+
+def outlined(width: float) -> dict[str, Any]:
+    """Black with a white outline, so that lines and marks are visible on dark cells too."""
+    return {"color": "black", "path_effects": (effects.withStroke(linewidth=width, foreground="white"),)}
+
+
+def cell_edges(centres: np.ndarray, logarithmic: bool) -> np.ndarray:
+    """Edges half-way between neighbouring centres, on a logarithmic axis between their logarithms; the first and the
+    last cell extend as far outwards as inwards."""
+    at = np.log(centres) if logarithmic else centres
+    half = np.diff(at) / 2 if at.size > 1 else np.array([0.5])
+    edges = np.concatenate([at[:1] - half[:1], at[:-1] + half, at[-1:] + half[-1:]])
+    return np.exp(edges) if logarithmic else edges
+
+
+def is_geometric(values: np.ndarray) -> bool:
+    """Whether values are more evenly spaced on a logarithmic axis than on a linear one."""
+    if values.size < 3 or (values <= 0).any():
+        return False
+    spread = [np.ptp(np.diff(at)) / np.abs(at[-1] - at[0]) for at in (np.log(values), values)]
+    return bool(spread[0] < spread[1])
+
+
+def overlay(axes: Axes, dataset: xr.Dataset, x: str, y: str) -> dict[str, Any]:
+    """Boundaries and marks of one panel; handles for a legend by their labels."""
+    handles: dict[str, Any] = {}
+    for name, (ending, (label, style, width)) in itertools.product(BOUNDARIES, LINES.items()):
+        if name + ending in dataset and dataset[name + ending].dims == (x,):
+            place = (dataset[x].to_numpy(), dataset[name + ending].to_numpy()) if ending else _fine(dataset, name, x)
+            handles[label] = axes.plot(*place, style, linewidth=width, **outlined(3.0))[0]
+    return handles | _marks(axes, dataset, x, y)
+
+
+def _fine(dataset: xr.Dataset, name: str, x: str) -> tuple[np.ndarray, np.ndarray]:
+    """The boundary of the theory between the points of the dataset too, if its parameters are known."""
+    at, layer = dataset[x].to_numpy(), dataset[name].attrs.get("layer")
+    low, high, one_c = float(at.min()), float(at.max()), "c" in dataset and dataset.c.ndim == 0
+    if name == "critical_fraction" and x == "c" and layer in ("inputs", "hidden") and at.size > 1:
+        fine = theory_over(low, high, FINE)
+        return fine, phase_boundary(fine, layer)
+    if name == "critical_hidden_fraction" and x == "inputs_fraction" and one_c and at.size > 1:
+        fine = np.linspace(max(low, 1e-9), high, FINE)  # for c > 1/4 the value without flips is a separate point
+        return fine, phase_surface(float(dataset.c), fine)
+    return at, dataset[name].to_numpy()
+
+
+def _marks(axes: Axes, dataset: xr.Dataset, x: str, y: str) -> dict[str, Any]:
+    """Marks on the cells in which a realization has one of the statuses in `FLAGS`."""
+    if "status" not in dataset or not {x, y} <= {*dataset.status.dims}:
+        return {}
+    handles = {}
+    for marker, (label, names) in FLAGS.items():
+        there = dataset.status.isin([Status[name] for name in names])
+        there = there.any([dim for dim in there.dims if dim not in (x, y)]).transpose(x, y)
+        columns, rows = np.nonzero(there.to_numpy())
+        if columns.size:
+            places = dataset[x].to_numpy()[columns], dataset[y].to_numpy()[rows]
+            style = {"markersize": 3.0, "markeredgewidth": 0.8, "fillstyle": "none", "linestyle": "none"}
+            handles[label] = axes.plot(*places, marker, **outlined(1.8), **style)[0]
+    return handles
+
+
+def panel_title(place: dict[str, Any]) -> str:
+    """What a panel shows."""
+    return ", ".join(
+        WORDS.get(value, value) if isinstance(value, str) else f"{name} = {value:g}" for name, value in place.items()
+    )

@@ -18,9 +18,12 @@ PARTS = {
     "curl": ("stream_function", "ψ", "PuOr_r"),
     "harmonic": ("harmonic_potential", "χ", "RdBu_r"),
 }
+PALE = ListedColormap(0.35 + 0.65 * np.array(plt.get_cmap("viridis").colors))
+"""A colormap mixed with white, on which black lines are visible from end to end."""
 REQUIRED = ("field", *(f"{p}_{what}" for p in PARTS for what in ("part", "share")), *(p[0] for p in PARTS.values()))
 
 
+@styled()
 def decomposition(dataset: xr.Dataset) -> Figure:
     """Draw a dataset of `curlflow.plane_decomposition`: the velocity over the logarithm of the loss, and its parts.
 
@@ -32,83 +35,45 @@ def decomposition(dataset: xr.Dataset) -> Figure:
     """
     needs(dataset, *REQUIRED)
     dataset = dataset.transpose("component", "first", "second", "first_node", "second_node", ...)
-    with styled():
-        width, height = (float(np.ptp(dataset[name].to_numpy())) for name in ("first_node", "second_node"))
-        figure, grid = plt.subplots(
-            2, 2, figsize=(9.0, 0.9 + 7.2 * float(np.clip(height / width, 0.4, 1.6))), sharex=True, sharey=True
-        )
-        _whole(figure, grid.flat[0], dataset)
-        for axes, (name, (potential, symbol, colors)) in zip(grid.flat[1:], PARTS.items(), strict=True):
-            _part(figure, axes, dataset, name, potential, symbol, colors)
-        for axes in grid.flat:
-            axes.set_aspect("equal")
-            axes.grid(False)
-            axes.set_xlim(*dataset["first"].to_numpy()[[0, -1]])
-            axes.set_ylim(*dataset["second"].to_numpy()[[0, -1]])
-        for axes in grid[-1]:
-            axes.set_xlabel("first direction")
-        for axes in grid[:, 0]:
-            axes.set_ylabel("second direction")
+    width, height = (float(np.ptp(dataset[name].to_numpy())) for name in ("first_node", "second_node"))
+    size = (9.0, 0.9 + 7.2 * float(np.clip(height / width, 0.4, 1.6)))
+    figure, grid = plt.subplots(2, 2, figsize=size, sharex=True, sharey=True)
+    if "loss" in dataset:
+        least = float(dataset.loss.where(dataset.loss > 0).min().fillna(1.0))
+        values, over, label = np.log10(dataset.loss.clip(least)), "loss", "log₁₀ loss"
+    else:
+        values, over, label = np.hypot(*dataset.field), "speed", "speed"
+    levels = 24 if np.ptp(values.to_numpy()) > 0 else float(values[0, 0]) + np.array([-1.0, 1.0])
+    _panel(grid.flat[0], values, dataset.field, label, levels=levels, cmap=PALE)
+    grid.flat[0].set_title(f"velocity, over the {over}")
+    for axes, (name, (potential, symbol, colors)) in zip(grid.flat[1:], PARTS.items(), strict=True):
+        share = float(dataset[f"{name}_share"])
+        axes.set_title(f"{name} part, over {symbol}" + (f": {100 * share:.1f} %" if share == share else ""))
+        if share > NOTHING:
+            bound = float(np.abs(dataset[potential].to_numpy()).max()) or 1.0
+            style = {"levels": np.linspace(-bound, bound, 25), "cmap": colors, "alpha": 0.85}
+            bar = {"ticks": np.linspace(-bound, bound, 5), "format": "%.2g"}
+            _panel(axes, dataset[potential], dataset[f"{name}_part"], symbol, bar, **style)
+        else:
+            axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", color="0.5")
+    for axes in grid.flat:
+        axes.grid(False)
+        axes.set(aspect="equal", xlim=dataset["first"][[0, -1]], ylim=dataset["second"][[0, -1]])
+    plt.setp(grid[-1], xlabel="first direction")
+    plt.setp(grid[:, 0], ylabel="second direction")
     return figure
 
 
-def _whole(figure: Figure, axes: Axes, dataset: xr.Dataset) -> None:
-    """The velocity over log₁₀ loss, or over its own size."""
-    field = dataset.field.to_numpy()
-    if "loss" in dataset:
-        loss = dataset.loss.to_numpy()
-        positive = loss[loss > 0]
-        floor = positive.min() if positive.size else 1.0
-        values, label = np.log10(np.maximum(loss, floor)), "log₁₀ loss"
-    else:
-        values, label = np.hypot(*field), "speed"
-    levels = 24 if np.ptp(values) > 0 else values.flat[0] + np.array([-1.0, 1.0])
-    image = axes.contourf(dataset["first"], dataset["second"], values.T, levels=levels, cmap=_pale("viridis"))
-    _bar(figure, axes, image, label)
-    _streamlines(axes, dataset, field)
-    axes.set_title("velocity" + (", over the loss" if "loss" in dataset else ", over the speed"))
-
-
-def _part(
-    figure: Figure, axes: Axes, dataset: xr.Dataset, name: str, potential: str, symbol: str, colors: str
+def _panel(
+    axes: Axes, values: xr.DataArray, field: xr.DataArray, label: str, bar: dict[str, Any] | None = None, **style: Any
 ) -> None:
-    """One part over its potential; an empty panel where it is nothing but rounding."""
-    share = float(dataset[f"{name}_share"])
-    axes.set_title(f"{name} part, over {symbol}" + (f": {100 * share:.1f} %" if share == share else ""))
-    if not share > NOTHING:
-        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", color="0.5")
-        return
-    values = dataset[potential]
-    x, y = (dataset[dim].to_numpy() for dim in values.dims)
-    bound = float(np.abs(values.to_numpy()).max()) or 1.0
-    image = axes.contourf(x, y, values.to_numpy().T, levels=np.linspace(-bound, bound, 25), cmap=colors, alpha=0.85)
-    ticks = np.linspace(-bound, bound, 5)
-    _bar(figure, axes, image, symbol, ticks=ticks, format="%.2g")
-    _streamlines(axes, dataset, dataset[f"{name}_part"].to_numpy())
-
-
-def _pale(name: str) -> ListedColormap:
-    """A colormap mixed with white, on which black lines are visible from end to end."""
-    return ListedColormap(0.35 + 0.65 * plt.get_cmap(name)(np.linspace(0, 1, 256))[:, :3])
-
-
-def _bar(figure: Figure, axes: Axes, image: Any, label: str, **options: Any) -> None:
-    """A color bar beside its panel with its label on top, which then belongs to this bar alone."""
-    bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, **options)
-    bar.ax.set_title(label, fontsize="medium")
-
-
-def _streamlines(axes: Axes, dataset: xr.Dataset, field: np.ndarray) -> None:
-    speed = np.hypot(*field)
-    if not speed.max() > 0:
-        return
-    axes.streamplot(
-        dataset["first"].to_numpy(),
-        dataset["second"].to_numpy(),
-        field[0].T,
-        field[1].T,
-        color="black",
-        density=1.1,
-        linewidth=0.35 + 1.1 * np.sqrt(speed / speed.max()).T,
-        arrowsize=0.8,
-    )
+    """Streamlines of a field over coloured values, whose color bar has its label on top."""
+    image = axes.contourf(*(values[dim] for dim in values.dims), values.T, **style)
+    colors = axes.figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, **(bar or {}))
+    colors.ax.set_title(label, fontsize="medium")
+    u, v = field.to_numpy()
+    speed = np.hypot(u, v).T
+    if speed.max() > 0:
+        width = 0.35 + 1.1 * np.sqrt(speed / speed.max())
+        places = field["first"].to_numpy(), field["second"].to_numpy()
+        axes.streamplot(*places, u.T, v.T, color="black", density=1.1, linewidth=width, arrowsize=0.8)

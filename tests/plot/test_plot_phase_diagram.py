@@ -8,7 +8,7 @@ from matplotlib.collections import QuadMesh
 
 import curlflow
 from curlflow import random_matrix
-from curlflow.plot.panels import cell_edges, is_geometric
+from curlflow.plot.phase_diagrams import cell_edges, is_geometric
 from curlflow.results import status_variable
 
 mpl.use("Agg")
