@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..catalogue import named
-from .style import ALONG, COLORS, axis_label, color, draw_runs, needs, styled
+from .style import ALONG, COLORS, axis_label, color_of, draw_runs, needs, styled
 
 ERRORS = {"train_error": "training error", "test_error": "test error"}
 STATES = 6
@@ -80,8 +80,8 @@ def convergence(dataset: xr.Dataset) -> Figure:
         if one.sizes["realization"] == 0:
             continue
         errors = one[f"{error}_curve"].transpose("epoch", "realization").to_numpy()
-        draw_runs(left, one["epoch"].to_numpy(), errors, color(i), np.all, alpha=0.3, linewidth=0.7)
-        _survival(right, one, color(i), str(name))
+        draw_runs(left, one["epoch"].to_numpy(), errors, color_of(i), np.all, alpha=0.3, linewidth=0.7)
+        _survival(right, one, color_of(i), str(name))
     left.axhline(float(dataset["threshold"].mean()), color="0.4", linewidth=0.8, linestyle=":")
     left.set(xscale="log", yscale="log", xlabel="epochs", ylabel=error.replace("_", " "))
     if dataset.sizes["epoch"]:  # also where nothing was recorded there
@@ -154,7 +154,7 @@ def _published(axes: Axes, dataset: xr.Dataset, x: np.ndarray, names: dict[str, 
 def _medians(axes: Axes, dataset: xr.Dataset, x: np.ndarray, names: dict[str, str]) -> None:
     horizon = float(dataset["horizon"].max())
     for i, (name, label) in enumerate(names.items()):
-        one, style = dataset.sel(rule=name), {"color": color(i)}
+        one, style = dataset.sel(rule=name), {"color": color_of(i)}
         median = one["median_time"].to_numpy()
         axes.plot(x, median, marker="o", markersize=3, label=label, **style)
         # Where a limit is unknown, the interval is open.
@@ -169,7 +169,7 @@ def _medians(axes: Axes, dataset: xr.Dataset, x: np.ndarray, names: dict[str, st
 
 def _speed_ups(axes: Axes, dataset: xr.Dataset, x: np.ndarray, names: dict[str, str]) -> None:
     for name in dataset["compared"].to_numpy().tolist():
-        one, style = dataset.sel(compared=name), {"color": color([*names].index(name)), "markersize": 3}
+        one, style = dataset.sel(compared=name), {"color": color_of([*names].index(name)), "markersize": 3}
         middle = one["speed_up"].to_numpy()
         ends = np.nan_to_num(np.stack([middle - one["speed_up_lower"], one["speed_up_upper"] - middle])).clip(0)
         axes.errorbar(x, middle, ends, marker="o", capsize=2, label=f"{names[name]}, both arrive", **style)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..measures.standard_error import BATCHES, batch_means_error
-from .style import color, ending, needs, panel_for_each_run, selected, styled, words_of
+from .style import color_of, ending, needs, panel_for_each_run, selected, styled, words_of
 
 BANDS = 60
 """Number of times at which the error band is computed."""
@@ -144,10 +144,10 @@ def step_sizes(dataset: xr.Dataset) -> Figure:
         x = rates + i * shift
         axes.plot(x[rates > 0], mean[rates > 0], color="0.6", linewidth=0.8, zorder=1)
         for at, kind in enumerate(kinds):
-            axes.errorbar(x[at], mean[at], error[at], fmt="o", color=color(kind), markersize=4, capsize=2)
+            axes.errorbar(x[at], mean[at], error[at], fmt="o", color=color_of(kind), markersize=4, capsize=2)
         axes.errorbar((i + 0.5) * shift, float(one.exponent_limit), float(one.exponent_limit_se), **limits)
     for kind in [kind for kind in np.unique(dataset.verdict) if kind >= 0]:
-        axes.plot([], [], "o", color=color(kind), label=words_of(dataset.verdict, kind))
+        axes.plot([], [], "o", color=color_of(kind), label=words_of(dataset.verdict, kind))
     axes.plot([], [], "D", color="black", fillstyle="none", label="limit of the updates")
     axes.axhline(0, color="0.4", linewidth=0.8)
     axes.set(xlabel="learning rate; 0 is the flow", ylabel="λ₁ per unit of time, ± SE")

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import ALONG, COLORS, axis_label, color, needs, selected, styled, words_of
+from .style import ALONG, COLORS, axis_label, color_of, needs, selected, styled, words_of
 
 SLIGHT = 1e-20
 """Values closer to zero than this are drawn at this value: errors below it all mean a solution."""
@@ -43,13 +43,13 @@ def bifurcation(dataset: xr.Dataset, realization: Any = None) -> Figure:
     figure, (above, below) = plt.subplots(2, 1, figsize=(7.5, 5.6), sharex=True, height_ratios=(3, 2))
     for i in shown:
         one, x = dataset.isel(realization=i), dataset[name].to_numpy()
-        values = one.late_extremum.transpose("extremum", name).to_numpy().T
+        values = one.late_extremum.transpose(name, "extremum").to_numpy()
         values, there = np.where(np.abs(values) < SLIGHT, SLIGHT, values), np.isfinite(values)
         x_of_values = np.broadcast_to(x[:, None], values.shape)[there]
-        above.plot(x_of_values, values[there], ".", color=color(i), markersize=2, alpha=0.7, rasterized=True)
+        above.plot(x_of_values, values[there], ".", color=color_of(i), markersize=2, alpha=0.7, rasterized=True)
         mean, error = (one[v].isel(exponent=0).to_numpy() for v in ("lyapunov_exponent", "lyapunov_exponent_se"))
-        below.plot(x, mean, color=color(i), linewidth=1)
-        below.fill_between(x, mean - error, mean + error, color=color(i), alpha=0.25, linewidth=0)
+        below.plot(x, mean, color=color_of(i), linewidth=1)
+        below.fill_between(x, mean - error, mean + error, color=color_of(i), alpha=0.25, linewidth=0)
     for axes in (above, below):
         _losses_of_stability(axes, dataset, name, shown)
     above.set_ylabel(f"late extrema of {dataset.attrs.get('observable', 'observable').replace('_', ' ')}")
@@ -74,7 +74,7 @@ def _losses_of_stability(axes: Axes, dataset: xr.Dataset, name: str, shown: Iter
     for i in shown:
         unstable = dataset.solution_rate.isel(realization=i).to_numpy() > 0
         for k in np.flatnonzero(unstable[1:] != unstable[:-1]):
-            axes.axvline((x[k] + x[k + 1]) / 2, color=color(i), linewidth=1, linestyle=":", label=label)
+            axes.axvline((x[k] + x[k + 1]) / 2, color=color_of(i), linewidth=1, linestyle=":", label=label)
             label = None
 
 

@@ -63,7 +63,7 @@ def selected(dataset: xr.Dataset, realization: Any) -> xr.Dataset:
     return dataset.isel(realization=realization)
 
 
-def color(index: Any) -> str:
+def color_of(index: Any) -> str:
     """The colour of the realization, rule or verdict with this number."""
     return COLORS[int(index) % len(COLORS)]
 
@@ -96,8 +96,16 @@ def draw_runs(
 def panel_for_each_run(
     dataset: xr.Dataset, draw: Callable[..., None], size: tuple, margin: tuple, label: str, **options: Any
 ) -> tuple[Figure, np.ndarray, dict[str, Any]]:
-    """Draw every realization in a panel of its own, at most three in a row, with one horizontal label; what a legend
-    takes is returned too. Sizes are those of a panel, margins what the figure has besides."""
+    """Draw every realization in a panel of its own, at most three in a row.
+
+    **Returns:** the figure, its panels, and the handles and labels for a legend.
+
+    **Arguments:**
+
+    - `draw`: draws one realization, given axes and its dataset.
+    - `size`, `margin`: width and height of a panel, and what the figure has beside its panels.
+    - `label`: label of the horizontal axes.
+    """
     runs = dataset.sizes["realization"]
     columns, rows = min(runs, 3), -(-runs // 3)
     size = (size[0] * columns + margin[0], size[1] * rows + margin[1])
