@@ -18,7 +18,7 @@ Series (1981), section 5.3.
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -150,3 +150,23 @@ def window_status(found: Averages, tau: float, times: int) -> WindowStatus:
     if np.isnan(tau):
         return WindowStatus.lags_too_few
     return WindowStatus.short if times < LONG_ENOUGH * max(tau, 0.5) else WindowStatus.long_enough
+
+
+def of_records(records: Float[np.ndarray, "times series"], lags: int, interval: float) -> dict[str, Any]:
+    """What the records of a window say by name, times in the unit of `interval`; nothing of fewer than two records."""
+    if len(records) < 2 or np.isnan(records).any():
+        names = ("autocorrelation", "autocorrelation_weighted", "autocorrelation_spread")
+        times = {"integrated_time": np.nan, "decay_time": np.nan}
+        unseen = {"moving": 0, "window_status": np.int8(WindowStatus.not_seen)}
+        return dict.fromkeys(names, np.empty(0)) | times | unseen
+    found = averages(records, min(lags, max(1, len(records) // 2)))
+    tau = integrated_time(found.mean_of_ratios)
+    return {
+        "autocorrelation": found.mean_of_ratios,
+        "autocorrelation_weighted": found.ratio_of_means,
+        "autocorrelation_spread": found.spread,
+        "integrated_time": tau * interval,
+        "decay_time": decay_time(found.mean_of_ratios) * interval,
+        "moving": int(found.moving.sum()),
+        "window_status": np.int8(window_status(found, tau, len(records))),
+    }

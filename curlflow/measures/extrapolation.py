@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from ..variable import Variable
 
@@ -53,3 +53,20 @@ def limit_of_small_steps(
     return Limit(
         float(value), float(np.sqrt(covariance[1, 1])), float(slope), square / freedom if freedom else np.nan
     )
+
+
+def limits(
+    steps: Float[np.ndarray, " steps"],
+    values: Float[np.ndarray, "steps realizations exponents"],
+    errors: Float[np.ndarray, "steps realizations exponents"],
+    used: Bool[np.ndarray, "steps realizations"],
+) -> dict[str, Float[np.ndarray, "realizations exponents"]]:
+    """Limits of all exponents from the steps that are used, and their distance from the value at the last step, if 0."""
+    found = np.full((4, *values.shape[1:]), np.nan)
+    for i, j in np.ndindex(values.shape[1:]):
+        of_run = used[:, i]
+        line = limit_of_small_steps(steps[of_run], values[of_run, i, j], errors[of_run, i, j])
+        found[:3, i, j] = line.value, line.error, line.chi_square
+        if steps[-1] == 0:
+            found[3, i, j] = (line.value - values[-1, i, j]) / np.hypot(line.error, errors[-1, i, j])
+    return dict(zip((v.name for v in VARIABLES), found, strict=True))

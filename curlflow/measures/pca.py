@@ -10,10 +10,10 @@ n × n, is never formed. The participation ratio (Σλ)²/Σλ² says over how m
 Source: Sirovich, Q. Appl. Math. 45 (1987) 561 (method of snapshots).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from .autocorrelation import moving
 
@@ -70,3 +70,29 @@ def principal_components(snapshots: Float[np.ndarray, "snapshots n"], number: in
     projections = centred @ np.nan_to_num(directions).T
     ratio = total**2 / float(np.sum(values**2))
     return Components(directions, values[:number] / total, projections, total, ratio)
+
+
+def of_snapshots(
+    snapshots: Float[np.ndarray, "snapshots n"], number: int, places: Int[np.ndarray, " places"], variance: float
+) -> dict[str, Any]:
+    """Principal components by name: snapshots say how the variance is shared, all samples how much there is.
+
+    **Arguments:**
+
+    - `places`: of the snapshots, and of those that are missing at the end, among all samples.
+    - `variance`: of all samples; if it is not finite, that of the snapshots is taken.
+    """
+    if len(snapshots) <= number or np.isnan(snapshots).any():
+        found = {"principal_component": np.empty((0, snapshots.shape[1]))}
+        found |= dict.fromkeys(("explained_variance", "explained_variance_ratio"), np.empty(0))
+        return found | {"participation_ratio": np.nan, "projection": np.empty((0, number))}
+    components = principal_components(snapshots, number)
+    projection = np.full((int(places[-1]) + 1, number), np.nan)
+    projection[places[: len(snapshots)]] = components.projections
+    return {
+        "principal_component": components.directions,
+        "explained_variance": components.shares * (variance if np.isfinite(variance) else components.variance),
+        "explained_variance_ratio": components.shares,
+        "participation_ratio": components.participation_ratio,
+        "projection": projection,
+    }

@@ -27,6 +27,10 @@ SYMMETRIC = 1e-12
 """A matrix that is symmetric to this fraction of its norm is treated as symmetric, with real eigenvalues."""
 WIDTH, RESTARTS = 120, 30
 """Size of the Krylov space and number of restarts of Arnoldi's method: up to three thousand products."""
+MOST = 80
+"""Leading eigenvalues that are asked for at most, until enough of them are not neutral."""
+EXTREME = 6
+"""How many eigenvalues of largest modulus are found besides the leading ones."""
 
 Product = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]
 
@@ -35,6 +39,22 @@ class Extreme(NamedTuple):
     """Some eigenvalues by decreasing real part, and whether all that were asked for converged."""
 
     values: Complex[np.ndarray, " k"]
+    converged: bool
+
+
+class Leading(NamedTuple):
+    """The leading eigenvalues that are not neutral, of a matrix that is known by its products.
+
+    **Attributes:**
+
+    - `threshold`: below it, in modulus, an eigenvalue is neutral.
+    - `extreme`: those of largest modulus; nothing where they did not converge, None of a matrix of zeros.
+    - `converged`: whether all leading ones did that were asked for.
+    """
+
+    values: Complex[np.ndarray, " k"]
+    threshold: float
+    extreme: Complex[np.ndarray, " m"] | None
     converged: bool
 
 
@@ -97,6 +117,24 @@ def extreme_eigenvalues(
     except scipy.sparse.linalg.ArpackNoConvergence as stopped:
         return Extreme(in_order(np.asarray(stopped.eigenvalues, dtype=complex) - shift), False)
     return Extreme(in_order(values.astype(complex) - shift), True)
+
+
+def leading_eigenvalues(product: Product, size: int, number: int) -> Leading:
+    """The `number` leading eigenvalues that are not neutral, or fewer where there are `MOST` neutral ones before."""
+    scale = largest_modulus(product, size)
+    threshold = LEAST * scale
+    if scale == 0.0:
+        return Leading(np.zeros(0, complex), 0.0, None, True)
+    asked = min(number, size - 2)
+    while True:
+        found = extreme_eigenvalues(product, size, asked, scale=scale)
+        values = found.values[np.abs(found.values) > threshold]
+        if len(values) >= number or not found.converged or asked >= min(MOST, size - 2):
+            break
+        asked = min(2 * asked, MOST, size - 2)
+    largest = extreme_eigenvalues(product, size, EXTREME, which="LM", scale=scale)
+    extreme = largest.values if largest.converged else np.zeros(0, complex)
+    return Leading(values[: max(number, 1)], threshold, extreme, found.converged)
 
 
 def _shifted(product: Product, size: int, shift: float) -> scipy.sparse.linalg.LinearOperator:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int
 
 from .. import results
 from ..measures.recording import CAPACITY, next_spans, record
@@ -18,6 +18,7 @@ from ..problem import Problem
 from ..spec import Spec
 from ..status import Status
 from ..systems import AbstractSystem
+from ..systems.flat import flattened
 from ..tangents import size
 from ..tasks import AbstractTask
 from ..variable import Variable
@@ -42,13 +43,6 @@ class Observer(eqx.Module):
         errors = [self.training.error(network), self.test.error(network)]
         flat = jnp.concatenate([w.ravel() for w in network.weights])
         return jnp.concatenate([jnp.stack([*errors, *norms]), flat[self.indices]])
-
-
-class FlatState(eqx.Module):
-    """The state of any system, as one vector."""
-
-    def __call__(self, state: PyTree) -> Float[Array, " observables"]:
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(state)])
 
 
 @dataclass(kw_only=True)
@@ -103,7 +97,7 @@ def simulate(
     times = _times(times, subject)
     shapes = subject.shapes
     indices = _chosen(weights, shapes) if subject.learning else np.arange(0)
-    observers = [_observer(p, indices) for p in subject.problems] if subject.learning else [FlatState()]
+    observers = [_observer(p, indices) for p in subject.problems] if subject.learning else [flattened]
     pairs = zip(subject.systems, observers, strict=True)
     runs = [Trajectory(i, s, s.state, s.clock(), observer=observer) for i, (s, observer) in enumerate(pairs)]
     segments = subject.systems[0].cut(np.diff(times, prepend=0.0))

@@ -20,6 +20,7 @@ from ...networks import Feedforward
 from ...problem import Problem
 from ...spec import Spec
 from ...systems import Flow, Map
+from ...systems.flat import Entries
 from ...systems.linearised.kernels import geometry
 from ...tangents import size
 from ...tasks import AbstractTask
@@ -48,15 +49,6 @@ class Invariants(eqx.Module):
         products = jnp.sum(w1[:, self.first] * w1[:, self.second], axis=0)
         outputs = network(self.inputs)[0]
         return jnp.concatenate([self.training.error(network)[None], outputs, products])
-
-
-class Variables(eqx.Module):
-    """Some state variables of any system, as one vector."""
-
-    places: Int[np.ndarray, " places"] | Int[Array, " places"]
-
-    def __call__(self, state: PyTree) -> Float[Array, " places"]:
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(state)])[self.places]
 
 
 class Started(NamedTuple):
@@ -162,10 +154,10 @@ def _entries(inputs: int, seed: int) -> Int[np.ndarray, "2 products"]:
     return np.array(chosen).T
 
 
-def of_system(state: PyTree, *, seed: int = 0) -> tuple[Variables, list[str]]:
+def of_system(state: PyTree, *, seed: int = 0) -> tuple[Entries, list[str]]:
     """The observables of any other system, and their names."""
     number = size(state)
     places = np.arange(number)
     if number > MOST:
         places = np.sort(np.random.default_rng(seed).choice(number, MOST, replace=False))
-    return Variables(places), [f"state_{i}" for i in places]
+    return Entries.of(places, state), [f"state_{i}" for i in places]

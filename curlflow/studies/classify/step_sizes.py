@@ -1,7 +1,6 @@
 """Chaos of learning, or of its steps: the same runs at several learning rates and as a flow: `step_sizes`."""
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,10 +10,9 @@ from pydantic import PlainValidator
 from ... import results
 from ...interrupts import Interrupted
 from ...measures import extrapolation
-from ...measures.extrapolation import limit_of_small_steps
-from ...measures.motion import Verdict
+from ...measures.extrapolation import limits
+from ...measures.step_sizes import ChaoticIn, chaotic_in, moves_like_the_flow
 from ...spec import Spec
-from ...status import Status
 from ..arguments import Bar, Count, Graph, Length, Positive, Rule, Seed, check, study
 from ..runs import finished
 from .study import classify
@@ -23,16 +21,6 @@ DIVISORS = 1, 2, 5, 10
 RATE = 0.1
 """The learning rate of a spec that is a flow."""
 ALONG = "learning_rate"
-
-
-class ChaoticIn(IntEnum):
-    """Which of the flow and the updates at the largest learning rate are chaotic."""
-
-    neither = 0
-    both = 1
-    flow_only = 2
-    updates_only = 3
-    undecided = 4
 
 
 def _different(given: Any) -> list[float]:
@@ -125,7 +113,8 @@ def _assembled(spec: Spec, rates: list[float], parts: list[xr.Dataset]) -> xr.Da
     axis = xr.DataArray(rates, dims=ALONG, name=ALONG, attrs={"long_name": "learning rate; 0: flow", "units": "1"})
     kept = [part.drop_vars(["power", "frequency"]) for part in parts]
     whole = xr.concat(kept, axis, combine_attrs="override", coords="minimal", compat="override")
-    found = _limits(whole, np.array(rates)) | {"chaotic_in": _chaotic_in(whole, rates)}
+    found = _limits(whole, np.array(rates))
+    found |= {"chaotic_in": chaotic_in(whole.verdict.transpose(ALONG, "realization").to_numpy(), rates[-1] == 0)}
     whole = whole.merge(results.labelled(VARIABLES, found, {}, {}), combine_attrs="override")
     whole.attrs |= {"title": "curlflow step_sizes", "study": "step_sizes", "spec": spec.to_json()}
     return whole
@@ -135,40 +124,8 @@ def _limits(whole: xr.Dataset, rates: np.ndarray) -> dict[str, np.ndarray]:
     """Where lines through the exponents of the updates go, and how far that is from the flow's."""
     dims = (ALONG, "realization", "exponent")
     values, errors = (whole[n].transpose(*dims).to_numpy() for n in ("lyapunov_exponent", "lyapunov_exponent_se"))
-    alike, found = _like_the_flow(whole, rates), np.full((4, *values.shape[1:]), np.nan)
-    for i, j in np.ndindex(values.shape[1:]):
-        used = alike[:, i]
-        line = limit_of_small_steps(rates[used], values[used, i, j], errors[used, i, j])
-        found[:3, i, j] = line.value, line.error, line.chi_square
-        if rates[-1] == 0:
-            found[3, i, j] = (line.value - values[-1, i, j]) / np.hypot(line.error, errors[-1, i, j])
-    return dict(zip((v.name for v in extrapolation.VARIABLES), found, strict=True))
-
-
-def _like_the_flow(whole: xr.Dataset, rates: np.ndarray) -> np.ndarray:
-    """Which updates, (learning_rate, realization), have the flow's kind of motion, as far as verdicts tell."""
-    verdicts, status = (whole[name].transpose(ALONG, "realization").to_numpy() for name in ("verdict", "status"))
-    alike = (status == int(Status.completed)) & (rates > 0)[:, None]
-    if rates[-1] != 0:
-        return alike
-    irregular = np.isin(verdicts, (int(Verdict.chaotic), int(Verdict.undecided)))
-    return alike & ((verdicts == verdicts[-1]) | (irregular & irregular[-1]))
-
-
-def _chaotic_in(whole: xr.Dataset, rates: list[float]) -> np.ndarray:
-    """What is chaotic, realization by realization; undecided where one of the two verdicts is, or is missing."""
-    verdicts = whole.verdict.transpose(ALONG, "realization").to_numpy()
-    if rates[-1] != 0:
-        return np.full(verdicts.shape[1], int(ChaoticIn.undecided), dtype=np.int8)
-    updates, flow = verdicts[0], verdicts[-1]
-    names = {(False, False): ChaoticIn.neither, (True, True): ChaoticIn.both, (False, True): ChaoticIn.flow_only}
-    found = [
-        ChaoticIn.undecided
-        if Verdict.undecided in (u, f)
-        else names.get((bool(u == Verdict.chaotic), bool(f == Verdict.chaotic)), ChaoticIn.updates_only)
-        for u, f in zip(updates, flow, strict=True)
-    ]
-    return np.array([int(w) for w in found], dtype=np.int8)
+    verdicts, status = (whole[name].transpose(*dims[:2]).to_numpy() for name in ("verdict", "status"))
+    return limits(rates, values, errors, moves_like_the_flow(rates, verdicts, status))
 
 
 VARIABLES = (

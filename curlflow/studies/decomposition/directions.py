@@ -12,8 +12,9 @@ from jaxtyping import Float
 
 from ...measures.jacobian_parts import Plane, orthonormal, rotation_plane, trajectory_plane
 from ...networks import Feedforward
+from ...systems.flat import flattened
 from ..arguments import Positive, check, plain
-from .flat_fields import FlatField, flattened
+from .flat_fields import FlatField
 
 WORDS = ("rotation", "trajectory")
 Directions = Literal["rotation", "trajectory"] | Sequence[Any] | np.ndarray | jax.Array | xr.DataArray

@@ -1,95 +1,25 @@
-"""The velocity, the tangent projection and the loss of a spec or a flow, as functions of a flat vector.
+"""The velocity, the tangent projection and the loss of a spec or a flow, on flat vectors."""
 
-Measures of vector fields see nothing but these functions. Each is an Equinox module, so that compiled code is shared
-by all fields of one kind and size: weights, gains, data and scales are its leaves.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Float, PyTree
 
 from ...constraints import Free, FrobeniusSpheres, Masked
 from ...measures.jacobian_parts import Scales, scales
-from ...precision import Scalar
 from ...problem import Problem
 from ...systems import Flow
-from ...tangents import from_rows, size
+from ...systems.flat import FlatProjection, FlatVectorField, FlatVelocity, StateFunction, unflattened
+from ...tangents import size
 from ..subject import Subject
 
 WITHOUT_VELOCITY = (
     "which has no velocity; required is a Flow or a Spec (of updates the flow of the same rule is taken)"
 )
 """What to say of other systems than flows."""
-
-Vector = Float[Array, " n"] | Float[np.ndarray, " n"]
-
-
-def flattened(state: PyTree) -> Vector:
-    """All numbers of a state in a row: layer by layer, row by row."""
-    return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(state)])
-
-
-def unflattened(x: Vector, like: PyTree) -> PyTree:
-    """The inverse of `flattened`, for states like `like`."""
-    return jax.tree.map(lambda leaf: leaf[0], from_rows(x[None], like))
-
-
-class FlatVelocity(eqx.Module):
-    """F(x) of a flow at one time, projected onto its constraint."""
-
-    flow: Flow
-    time: Scalar
-
-    def __call__(self, x: Vector) -> Vector:
-        return flattened(self.flow.velocity(self.time, unflattened(x, self.flow.state)))
-
-
-class FlatVectorField(eqx.Module):
-    """What `FlatVelocity` projects."""
-
-    flow: Flow
-    time: Scalar
-
-    def __call__(self, x: Vector) -> Vector:
-        state = unflattened(x, self.flow.state)
-        return flattened(self.flow.vector_field(self.time, state, self.flow.args))
-
-
-class FlatProjection(eqx.Module):
-    """The orthogonal projection of v onto the tangent space of a flow's constraint at x."""
-
-    flow: Flow
-
-    def __call__(self, x: Vector, v: Vector) -> Vector:
-        state = self.flow.state
-        return flattened(self.flow.constraint.tangent(unflattened(x, state), unflattened(v, state)))
-
-
-class OnConstraint(eqx.Module):
-    """A loop or a surface, a function that gives points of flat space, retracted onto a flow's constraint."""
-
-    parametrized: Callable
-    flow: Flow
-
-    def __call__(self, p: Any) -> Vector:
-        state = unflattened(self.parametrized(p), self.flow.state)
-        return flattened(self.flow.constraint.retract(state))
-
-
-class StateFunction(eqx.Module):
-    """A function of the state: the training error, or a loss that the user has given."""
-
-    function: Callable
-    like: PyTree
-
-    def __call__(self, x: Vector) -> Scalar:
-        return jnp.asarray(self.function(unflattened(x, self.like)), dtype=float)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from ...measures.jacobian_parts import NOISE, Plane
 from ...measures.surfaces import FlatPlane, components, evaluated, norm, value
 from ...spec import Spec
 from ...systems import AbstractSystem, Flow
+from ...systems.flat import OnConstraint
 from ...variable import Variable
 from ..arguments import Function, Graph, Rule, check, study, whole
 from ..assemble import assembled
 from ..points import point_at
 from ..subject import Subject
 from .directions import RESOLVED, Directions, check_directions, described, length, plane
-from .flat_fields import WITHOUT_VELOCITY, FlatField, OnConstraint
+from .flat_fields import WITHOUT_VELOCITY, FlatField
 
 LAST_REALIZATION = 2**32 - 1
 """Streams of random numbers are told apart by 32 bits."""

@@ -21,10 +21,11 @@ from ...measures.jacobian_parts import (
     without_noise,
 )
 from ...status import Status
+from ...systems.flat import OnConstraint
 from ...variable import Variable
 from ..runs import Progress, Run
 from .directions import RESOLVED, plane
-from .flat_fields import FlatField, OnConstraint
+from .flat_fields import FlatField
 
 STORED = 2_000
 """The most weights for which the directions of the circle's plane are stored."""

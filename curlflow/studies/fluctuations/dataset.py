@@ -7,9 +7,9 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from ... import results
-from ...measures.autocorrelation import WindowStatus, averages, decay_time, integrated_time, window_status
+from ...measures.autocorrelation import WindowStatus, of_records
 from ...measures.order_parameter import layer_order_parameters, order_parameter
-from ...measures.pca import principal_components
+from ...measures.pca import of_snapshots
 from ...measures.repetition import alternating
 from ...status import Status
 from ...variable import Variable
@@ -72,7 +72,9 @@ def fluctuation_dataset(
 def _row(s: Sampled, options: FluctuationOptions, axes: Axes) -> dict[str, Any]:
     """All variables of one realization, NaN for what was not seen."""
     found = {"samples": len(s.records), "time_mean": s.mean, "time_variance": s.variance, "records": s.records}
-    found |= _order(s, axes) | _correlations(s.records, options, axes) | _components(s, options)
+    found |= _order(s, axes)
+    found |= of_records(s.records, options.lags, options.interval * axes.time_per_unit)
+    found |= of_snapshots(s.snapshots, options.components, options.shown, float(s.variance.sum()))
     return found | {"status": np.int8(_status(s, options, axes))}
 
 
@@ -90,50 +92,6 @@ def _order(s: Sampled, axes: Axes) -> dict[str, Any]:
         nothing = np.full(len(sizes), np.nan)
         found["layer_order_parameter"] = layer_order_parameters(s.mean, s.variance, sizes) if known else nothing
     return found
-
-
-def _correlations(records: np.ndarray, options: FluctuationOptions, axes: Axes) -> dict[str, Any]:
-    if len(records) < 2 or np.isnan(records).any():
-        names = ("autocorrelation", "autocorrelation_weighted", "autocorrelation_spread")
-        times = {"integrated_time": np.nan, "decay_time": np.nan}
-        return (
-            dict.fromkeys(names, np.empty(0)) | times | {"moving": 0, "window_status": np.int8(WindowStatus.not_seen)}
-        )
-    found = averages(records, min(options.lags, max(1, len(records) // 2)))
-    tau, interval = integrated_time(found.mean_of_ratios), options.interval * axes.time_per_unit
-    return {
-        "autocorrelation": found.mean_of_ratios,
-        "autocorrelation_weighted": found.ratio_of_means,
-        "autocorrelation_spread": found.spread,
-        "integrated_time": tau * interval,
-        "decay_time": decay_time(found.mean_of_ratios) * interval,
-        "moving": int(found.moving.sum()),
-        "window_status": np.int8(window_status(found, tau, len(records))),
-    }
-
-
-def _components(s: Sampled, options: FluctuationOptions) -> dict[str, Any]:
-    """The snapshots say how the variance is shared; how much there is in all is known from all samples."""
-    snapshots, number, numbers = s.snapshots, options.components, s.snapshots.shape[1]
-    projection = np.full((options.samples, number), np.nan)
-    found = {
-        "principal_component": np.full((number, numbers), np.nan),
-        "explained_variance": np.full(number, np.nan),
-        "explained_variance_ratio": np.full(number, np.nan),
-        "participation_ratio": np.nan,
-        "projection": projection,
-    }
-    if len(snapshots) <= number or np.isnan(snapshots).any():
-        return found
-    components = principal_components(snapshots, number)
-    projection[options.shown[: len(snapshots)]] = components.projections
-    total = float(s.variance.sum())
-    return found | {
-        "principal_component": components.directions,
-        "explained_variance": components.shares * (total if np.isfinite(total) else components.variance),
-        "explained_variance_ratio": components.shares,
-        "participation_ratio": components.participation_ratio,
-    }
 
 
 def _coordinates(options: FluctuationOptions, axes: Axes) -> dict[str, Any]:

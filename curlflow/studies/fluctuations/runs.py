@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Float, Int, PyTree
 
 from ...measures.lyapunov import TangentState, transient_blocks
 from ...measures.window import ObservedWindow, Schedule, Window, observe_window, open_window, places_ahead
 from ...status import Status
 from ...systems import AbstractSystem
+from ...systems.flat import Entries
 from ...tangents import size
 from ..runs import Progress, Run, as_numpy, paced, side_by_side
 from .options import FluctuationOptions
@@ -24,24 +23,6 @@ ITERATIONS = 100
 LEAD = 30.0
 """Units of time before the window of a flow in which its solver already takes the steps of the window. Longer steps
 leave larger errors, whose relaxation along fast directions would otherwise contaminate small fluctuations."""
-
-
-class Entries(eqx.Module):
-    """Some numbers of a state, as one vector: for every leaf the places of those that are wanted."""
-
-    places: tuple[Int[np.ndarray, " _"] | Int[Array, " _"], ...]
-
-    @classmethod
-    def of(cls, indices: Int[np.ndarray, " chosen"], state: PyTree) -> "Entries":
-        """From sorted places among all numbers of a state."""
-        sizes = [np.size(leaf) for leaf in jax.tree.leaves(state)]
-        ends = np.cumsum(sizes)
-        bounds = zip(ends - sizes, ends, strict=True)
-        return cls(tuple(indices[(indices >= start) & (indices < end)] - start for start, end in bounds))
-
-    def __call__(self, state: PyTree) -> Float[Array, " chosen"]:
-        leaves = jax.tree.leaves(state)
-        return jnp.concatenate([jnp.ravel(leaf)[i] for leaf, i in zip(leaves, self.places, strict=True)])
 
 
 @dataclass(kw_only=True)

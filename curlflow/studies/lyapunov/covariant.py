@@ -7,7 +7,7 @@ import xarray as xr
 from ..arguments import Bar, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
 from ..runs import Progress, attended, finished
 from ..subject import Subject
-from .covariant_dataset import Places, covariant_dataset
+from .covariant_dataset import covariant_dataset, places_of
 from .covariant_runs import FramedRun, run_forward
 from .options import LyapunovOptions
 from .runs import prepare
@@ -85,7 +85,7 @@ def covariant_vectors(
             run_forward(runs, report)
 
     interrupted = attended(work, runs, progress)
-    places = Places.of(subject.build()) if subject.learning else None
+    places = places_of(subject.build()) if subject.learning else None
     settings = {name: getattr(runs[0].options, name) for name in given}
     dataset = covariant_dataset(runs, places, settings, subject.attributes)
     return finished(dataset, interrupted)

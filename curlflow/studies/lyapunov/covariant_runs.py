@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
 
 from ...measures import lyapunov
-from ...measures.frames import CAPACITY, Covariant, angles, covariant, frames, vectors_in
-from ...measures.lyapunov import lyapunov_blocks, random_tangents
+from ...measures.covariant_window import CovariantWindow, covariant_window
+from ...measures.frames import CAPACITY, frames
+from ...measures.lyapunov import lyapunov_blocks
 from ...status import Status
 from ..runs import Progress, as_numpy, in_turns, paced
 from .options import LyapunovOptions
@@ -36,38 +36,11 @@ class FramedRun(TangentRun):
     kept: list[int] = field(default_factory=list)
     q: list[np.ndarray] = field(default_factory=list)
 
-    def backward(self, window: int, seed: int) -> "Backward | None":
+    def backward(self, window: int, seed: int) -> CovariantWindow | None:
         """Covariant vectors of the blocks in the window; None where the run did not get to its end."""
         if not self.finished:
             return None
-        r = np.concatenate(self.factors)
-        found = covariant(r, seed=seed)
-        kept = np.array(self.kept)
-        vectors = np.stack([vectors_in(q, found.coefficients[t]) for q, t in zip(self.q, kept, strict=True)])
-        with np.errstate(divide="ignore"):  # directions that are squeezed to nothing
-            forward = np.log(np.diagonal(r[:window], axis1=1, axis2=2))
-        return Backward(forward, Covariant(*(part[:window] for part in found)), vectors)
-
-
-@dataclass
-class Backward:
-    """What was found of one realization in its window.
-
-    **Attributes:**
-
-    - `log_stretch`: ln Rᵢᵢ of every block.
-    - `covariant`: coefficients and growth of covariant vectors.
-    - `vectors`: some of them, in full.
-    """
-
-    log_stretch: Float[np.ndarray, "blocks vectors"]
-    covariant: Covariant
-    vectors: Float[np.ndarray, "kept vectors n"]
-
-    @property
-    def angles(self) -> Float[np.ndarray, "blocks vectors vectors"]:
-        """Between every two of them."""
-        return angles(self.covariant.coefficients)
+        return covariant_window(np.concatenate(self.factors), self.q, self.kept, window, seed=seed)
 
 
 def blocks_of(time: float, options: LyapunovOptions) -> int:
@@ -83,7 +56,7 @@ def run_forward(runs: list[FramedRun], report: Progress) -> None:
 def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
     options, tracked = r.options, r.tracked()
     span = np.asarray(r.system.span(options.block))
-    r.tangents = as_numpy(random_tangents(tracked, r.state, r.vectors, key=r.key))
+    r.tangents = r.random_tangents()
     before, window = blocks_of(options.alignment, options), blocks_of(options.duration, options)
     every = math.ceil(window / KEPT)
 

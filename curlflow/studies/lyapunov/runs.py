@@ -18,12 +18,12 @@ from ...measures.lyapunov import (
     random_tangents,
     transient_blocks,
 )
+from ...measures.pilots import BLOCK, block_length, fixed_step
 from ...measures.standard_error import BATCHES, batch_means_error, error_ratio
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ..runs import Pace, Progress, Run, as_numpy, in_turns, paced
-from .calibration import BLOCK, block_length, fixed_step
 from .options import LyapunovOptions
 
 MOST_BLOCKS = 10**8
@@ -120,6 +120,10 @@ class TangentRun(Run):
         """What is advanced with tangent vectors: the system, or one like it, with each kept where it belongs."""
         return self.space.inside(self.system if system is None else system, self.options.exponents)
 
+    def random_tangents(self) -> PyTree:
+        """Those that the run begins with."""
+        return as_numpy(random_tangents(self.tracked(), self.state, self.vectors, key=self.key))
+
 
 def prepare(runs: list[TangentRun], report: Progress) -> None:
     """Run the transients of what has not begun, and choose the length of a block if nobody has.
@@ -134,7 +138,9 @@ def prepare(runs: list[TangentRun], report: Progress) -> None:
     in_turns(lambda r: _transient(r, report), fresh)
     ready = [r for r in fresh if r.status == Status.completed]
     if options.block is None and ready:
-        set_block(runs, float(ready[0].system.time(block_length(ready[0]))))
+        first = ready[0]
+        span = block_length(first.system, first.tracked(), first.here._replace(tangents=first.random_tangents()))
+        set_block(runs, float(first.system.time(span)))
 
 
 def set_block(runs: list[TangentRun], block: float) -> None:
@@ -189,9 +195,9 @@ def _transient(r: TangentRun, report: Progress) -> Iterator[None]:
 
 def _begin(r: TangentRun) -> None:
     """Random tangents, and the fixed step if one is asked for."""
-    r.tangents = as_numpy(random_tangents(r.tracked(), r.state, r.vectors, key=r.key))
+    r.tangents = r.random_tangents()
     if r.options.stepping == "fixed" and r.system.stepping == "adaptive":
-        step, r.status = fixed_step(r)
+        step, r.status = fixed_step(r.system, r.tracked, r.here, r.system.span(r.options.block))
         r.system = r.system.with_fixed_steps(step)
 
 

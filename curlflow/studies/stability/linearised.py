@@ -74,10 +74,6 @@ class Linearised:
 
 
 NOTHING = Linearised(np.zeros(0, complex), float("nan"), float("nan"), None, Method.none)
-MOST = 80
-"""Leading eigenvalues that are asked for at most, until enough of them are not neutral."""
-EXTREME = 6
-"""Eigenvalues of largest modulus, for the step of updates, where not all are computed."""
 
 
 def is_moved_by_errors_alone(problem: Problem, network: Feedforward, flow: Flow) -> bool:
@@ -105,7 +101,7 @@ def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int)
     product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
     abscissa = _abscissa_of_products(flow, network)
     if rows > DENSE:
-        return replace(_leading(product, rows, number), abscissa=abscissa, method=Method.arnoldi_kernel)
+        return _leading(product, rows, number, abscissa, Method.arnoldi_kernel)
     kernel = np.stack([product(column) for column in np.eye(rows)], axis=1)
     values, threshold = spectrum.without_neutral(spectrum.eigenvalues(kernel))
     return Linearised(values, threshold, abscissa, n - len(values), method)
@@ -114,8 +110,7 @@ def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int)
 def _of_kernel(parts: TangentKernel, dimension: int, n: int, method: Method, number: int) -> Linearised:
     abscissa = spectrum.abscissa_of_product(parts.kernel, parts.outputs, parts.velocities, dimension)
     if len(parts.kernel) > DENSE and not spectrum.is_symmetric(parts.kernel):
-        leading = _leading(lambda z: parts.kernel @ z, len(parts.kernel), number)
-        return replace(leading, abscissa=abscissa, method=Method.arnoldi_kernel)
+        return _leading(lambda z: parts.kernel @ z, len(parts.kernel), number, abscissa, Method.arnoldi_kernel)
     values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel), parts.scale)
     return Linearised(values, threshold, abscissa, n - len(values), method)
 
@@ -126,8 +121,8 @@ def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
     if system.dimension == 0:
         return Linearised(np.zeros(0, complex), 0.0, float("nan"), n, Method.jacobian)
     if n > DENSE:
-        leading = _leading(linearisation.jacobian_products(system, state).forward, n, number)
-        return replace(leading, abscissa=_abscissa_of_products(system, state), method=Method.arnoldi_jacobian)
+        product = linearisation.jacobian_products(system, state).forward
+        return _leading(product, n, number, _abscissa_of_products(system, state), Method.arnoldi_jacobian)
     matrix = linearisation.jacobian(system, state)
     if not np.isfinite(matrix).all():
         return replace(NOTHING, status=Status.diverged)
@@ -139,31 +134,12 @@ def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
     return Linearised(values, threshold, abscissa, n - len(values), Method.jacobian)
 
 
-def _leading(product: Any, rows: int, number: int) -> Linearised:
+def _leading(product: Any, rows: int, number: int, abscissa: float, method: Method) -> Linearised:
     """The leading eigenvalues that are not neutral, and the extreme ones, of a matrix known by its products."""
-    scale = spectrum.largest_modulus(product, rows)
-    threshold = spectrum.LEAST * scale
-    if scale == 0.0:
-        return replace(NOTHING, threshold=0.0, status=Status.undecided)
-    asked = min(number, rows - 2)
-    while True:
-        found = spectrum.extreme_eigenvalues(product, rows, asked, scale=scale)
-        values = found.values[np.abs(found.values) > threshold]
-        if len(values) >= number or not found.converged or asked >= min(MOST, rows - 2):
-            break
-        asked = min(2 * asked, MOST, rows - 2)
-    largest = spectrum.extreme_eigenvalues(product, rows, EXTREME, which="LM", scale=scale)
-    extreme = largest.values if largest.converged else None
-    status = Status.completed if found.converged else Status.not_converged
-    if not len(values) and found.converged:
-        status = Status.undecided
-    return replace(
-        NOTHING,
-        eigenvalues=values[: max(number, 1)],
-        threshold=threshold,
-        status=status,
-        extreme=np.zeros(0, complex) if extreme is None else extreme,
-    )
+    found = spectrum.leading_eigenvalues(product, rows, number)
+    status = Status.completed if found.values.size else Status.undecided
+    status = status if found.converged else Status.not_converged
+    return Linearised(found.values, found.threshold, abscissa, None, method, status, found.extreme)
 
 
 def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:

@@ -1,12 +1,13 @@
 """Pilot runs: how long a block may be, and how long a fixed step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
-from ...measures.lyapunov import largest_condition, lyapunov_blocks, random_tangents
-from ...status import Status
+from ..status import Status
+from .lyapunov import Blocks, TangentState, largest_condition, lyapunov_blocks
 
 BLOCK = 1.0
 """The longest block, in units of time, and the length of the blocks of a transient."""
@@ -19,18 +20,17 @@ SAFETY = 0.7
 """The share of the longest accurate step that is used, because stretches stiffer than the pilot will come."""
 
 
-def block_length(run: Any) -> Any:
+def block_length(system: Any, tracked: Any, start: TangentState) -> Any:
     """The longest span of 1, 0.5, 0.2, 0.1, … units of time over which a pilot's condition number stays below 1e6.
 
     It does not depend on how long the exponents are averaged, so that a run can be continued exactly.
 
     **Arguments:**
 
-    - `run`: a `TangentRun` behind its transient.
+    - `system`: whose spans they are.
+    - `tracked`: what is advanced with tangents: the system, or one like it.
+    - `start`: behind the transient, with random tangents.
     """
-    system, tracked = run.system, run.tracked()
-    tangents = random_tangents(tracked, run.state, run.vectors, key=run.key)
-    start = jax.tree.map(np.asarray, run.here._replace(tangents=tangents))
     span = system.nonempty_span(BLOCK)
     for k in range(1, 40):
         blocks = lyapunov_blocks(tracked, start, np.asarray(span), np.asarray(PILOT_BLOCKS))
@@ -43,7 +43,7 @@ def block_length(run: Any) -> Any:
     return span
 
 
-def fixed_step(run: Any) -> tuple[float, Status]:
+def fixed_step(flow: Any, inside: Callable[[Any], Any], start: TangentState, span: Any) -> tuple[float, Status]:
     """The longest step at which fixed steps agree with the adaptive solver over a pilot run.
 
     Every pilot block starts from the adaptive trajectory. The fixed-step state and tangents at its end may differ
@@ -51,15 +51,16 @@ def fixed_step(run: Any) -> tuple[float, Status]:
 
     **Arguments:**
 
-    - `run`: a `TangentRun` of a flow with random tangents.
+    - `inside`: from the flow, or that with fixed steps, to what is advanced with tangents.
+    - `start`: with random tangents.
+    - `span`: of a block.
 
     **Returns:** the step, and a status: `step_size_underflow` if no step is short enough, or what stopped
     the adaptive solver.
     """
-    flow, span = run.system, run.system.span(run.options.block)
-    starts, ends = [run.here], []
+    starts, ends = [start], []
     for _ in range(PILOT_BLOCKS):
-        blocks = _one_block(run.tracked(), starts[-1], span)
+        blocks = _one_block(inside(flow), starts[-1], span)
         if int(blocks.number) == 0:
             return float("nan"), Status(int(blocks.run.status))
         ends.append(blocks)
@@ -67,7 +68,7 @@ def fixed_step(run: Any) -> tuple[float, Status]:
     allowed = ACCURACY * flow.tolerances["rtol"]
     number = max(1, int(np.ceil(span / max(float(start.clock.step) for start in starts[1:]))))
     for _ in range(20):
-        fixed = run.tracked(flow.with_fixed_steps(span / number))
+        fixed = inside(flow.with_fixed_steps(span / number))
         pairs = zip(starts, ends, strict=False)
         if all(_close(_one_block(fixed, start, span), end, allowed) for start, end in pairs):
             return SAFETY * float(span) / number, Status.completed
@@ -75,11 +76,11 @@ def fixed_step(run: Any) -> tuple[float, Status]:
     return float("nan"), Status.step_size_underflow
 
 
-def _one_block(system, run, span):
+def _one_block(system: Any, run: TangentState, span: Any) -> Blocks:
     return lyapunov_blocks(system, run, np.asarray(span), np.asarray(1))
 
 
-def _close(a, b, allowed: float) -> bool:
+def _close(a: Blocks, b: Blocks, allowed: float) -> bool:
     if int(a.number) == 0:
         return False
     pairs = zip(
