@@ -153,7 +153,7 @@ def window_status(found: Averages, tau: float, times: int) -> WindowStatus:
 
 
 def of_records(records: Float[np.ndarray, "times series"], lags: int, interval: float) -> dict[str, Any]:
-    """What the records of a window say by name, times in the unit of `interval`; nothing of fewer than two records."""
+    """What the records of a window say, by name, with times in the unit of `interval`; nothing of fewer than two."""
     if len(records) < 2 or np.isnan(records).any():
         names = ("autocorrelation", "autocorrelation_weighted", "autocorrelation_spread")
         times = {"integrated_time": np.nan, "decay_time": np.nan}

@@ -24,7 +24,7 @@ def moves_like_the_flow(
     verdicts: Int[np.ndarray, "steps realizations"],
     status: Int[np.ndarray, "steps realizations"],
 ) -> Bool[np.ndarray, "steps realizations"]:
-    """Which updates have the flow's kind of motion, as far as verdicts tell; the flow is the last step, if that is 0."""
+    """Which updates have the flow's kind of motion, as far as verdicts tell; the flow is the last, at step 0."""
     alike = (status == int(Status.completed)) & (steps > 0)[:, None]
     if steps[-1] != 0:
         return alike
