@@ -96,15 +96,10 @@ def draw_runs(
 def panel_for_each_run(
     dataset: xr.Dataset, draw: Callable[..., None], size: tuple, margin: tuple, label: str, **options: Any
 ) -> tuple[Figure, np.ndarray, dict[str, Any]]:
-    """Draw every realization in a panel of its own, at most three in a row.
+    """Draw every realization in a panel of its own, at most three in a row, with `label` along the horizontal axes.
 
-    **Returns:** the figure, its panels, and the handles and labels for a legend.
-
-    **Arguments:**
-
-    - `draw`: draws one realization, given axes and its dataset.
-    - `size`, `margin`: width and height of a panel, and what the figure has beside its panels.
-    - `label`: label of the horizontal axes.
+    **Returns:** the figure, its panels, and the handles and labels for a legend. `size` is the width and height of a
+    panel, `margin` what the figure has besides.
     """
     runs = dataset.sizes["realization"]
     columns, rows = min(runs, 3), -(-runs // 3)
