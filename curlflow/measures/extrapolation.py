@@ -61,7 +61,7 @@ def limits(
     errors: Float[np.ndarray, "steps realizations exponents"],
     used: Bool[np.ndarray, "steps realizations"],
 ) -> dict[str, Float[np.ndarray, "realizations exponents"]]:
-    """Limits of all exponents from the steps that are used, and how far they are from the last value, if at step 0."""
+    """Limits of all exponents from the steps that are used, and how far they are from the last value, if at 0."""
     found = np.full((4, *values.shape[1:]), np.nan)
     for i, j in np.ndindex(values.shape[1:]):
         of_run = used[:, i]

@@ -24,7 +24,7 @@ from ..solvers.integrate import Clock
 from ..status import Status
 from ..systems import AbstractSystem
 
-Item = TypeVar("Item")
+Item, Kind = TypeVar("Item"), TypeVar("Kind", bound="Run")
 SECONDS = 0.4
 """How long a compiled call should take: how soon progress and interrupts are noticed."""
 
@@ -51,6 +51,12 @@ class Run:
     status: Status = Status.completed
     done: int = 0
     finished: bool = False
+
+    @classmethod
+    def at_start(cls: type[Kind], index: int, system: AbstractSystem, **kept: Any) -> Kind:
+        """A run that has not begun, with what the study keeps of it."""
+        state, clock = as_numpy((system.state, system.clock()))
+        return cls(index, system, state, clock, **kept)
 
     def interrupt(self) -> None:
         """Note that the user stopped what is not finished."""

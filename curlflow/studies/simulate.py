@@ -99,7 +99,7 @@ def simulate(
     indices = _chosen(weights, shapes) if subject.learning else np.arange(0)
     observers = [_observer(p, indices) for p in subject.problems] if subject.learning else [flattened]
     pairs = zip(subject.systems, observers, strict=True)
-    runs = [Trajectory(i, s, s.state, s.clock(), observer=observer) for i, (s, observer) in enumerate(pairs)]
+    runs = [Trajectory.at_start(i, s, observer=observer) for i, (s, observer) in enumerate(pairs)]
     segments = subject.systems[0].cut(np.diff(times, prepend=0.0))
     interrupted = side_by_side(
         lambda run, report: _run(run, segments, report),

@@ -88,18 +88,16 @@ class Subject:
             graph = from_graph(graph)
         return cls(given, rule, graph, compress, transverse, tangents)
 
-    def free_of_noise(self, why: str, instead: str, argument: str = "spec_or_system") -> "Subject":
-        """The subject, if it moves without random numbers.
+    def free_of_noise(self, why: str, instead: str) -> "Subject":
+        """The subject, if it is learning without random numbers, or no learning.
 
         **Arguments:**
 
         - `why`: what goes wrong with noise.
-        - `instead`: what to do with a spec.
+        - `instead`: what to do.
 
-        **Raises:** `ValueError` for a `Diffusion`, and for specs that name one or draw batches.
+        **Raises:** `ValueError` for specs that name a stochastic differential equation or draw batches.
         """
-        if isinstance(self.given, Diffusion):
-            raise ValueError(f"{argument}: got a Diffusion; {why}.")
         dynamics = self.given.dynamics if self.learning else None
         if getattr(dynamics, "batch", "full") != "full":
             what = f'dynamics.kind: got "{dynamics.kind}" with batches of {dynamics.batch}'
@@ -222,6 +220,14 @@ def _allowed(systems: tuple[type[AbstractSystem], ...]) -> str:
         return "a curlflow.Spec"
     *names, last = ("a curlflow.Spec", *(f"a {kind.__name__}" for kind in systems))
     return f"{', '.join(names)} or {last}; curlflow.preset(NAME) and curlflow.Spec.from_toml(PATH) give specs"
+
+
+def flat(tables: dict, prefix: str = "") -> dict[str, Any]:
+    """Names with dots, and their values, of tables in tables."""
+    found = {}
+    for name, value in tables.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
 
 
 def with_idle_units(problem: Problem) -> Problem:

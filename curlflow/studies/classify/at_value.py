@@ -11,13 +11,14 @@ from jaxtyping import Array, Float, PyTree
 
 from ... import results
 from ...measures import extrema, motion
+from ...measures.finite_time import EXPONENT_VARIABLES
 from ...spec import Spec
 from ...systems import AbstractSystem
 from ...variable import Variable
 from ..arguments import Count, Length, Positive, Seed, study
 from ..runs import silent
 from ..stability.study import stability
-from .indicators import EXPONENT_VARIABLES, judged
+from .indicators import judged
 from .runs import Classified, observe_motion
 from .starts import own_observables, started
 

@@ -10,12 +10,12 @@ import xarray as xr
 from jaxtyping import Array
 
 from ... import results
-from ...measures import frames, motion, observed
+from ...measures import finite_time, frames, motion, observed
+from ...measures.finite_time import PIECES, of_local_exponents
 from ...measures.growth import held_time
 from ...measures.motion import SIGNIFICANT, WALKS, Indicators, aligns_as_expected, verdict
 from ...measures.observed import PEAKS, of_observables
 from ...measures.recurrence import REPEATS
-from ...measures.standard_error import batch_means_error, halves_agree
 from ...networks import Feedforward
 from ...solvers.integrate import Clock, rms
 from ...status import Status
@@ -28,22 +28,12 @@ from .runs import Classified
 
 COLLAPSED = 1e-8
 """A layer whose second singular value is below this share of the first has rank one."""
-PIECES = 100
-"""Into so many pieces a window is cut for the distribution of finite-time exponents."""
 ROUNDING = 1e-12
 """Exponents smaller than this, or than the solver's relative tolerance, are zero."""
 R = ("realization",)
-EXPONENT_VARIABLES = (
-    Variable("lyapunov_exponent", ("realization", "exponent"), "Lyapunov exponent, per unit of time"),
-    Variable("lyapunov_exponent_se", ("realization", "exponent"), "standard error of the Lyapunov exponent"),
-)
 VARIABLES = (
     *motion.VARIABLES,
-    *EXPONENT_VARIABLES,
-    Variable("averaged_time", R, "time that exponents were averaged over"),
-    Variable("converged", R, "whether both halves of that time agree on the largest exponent"),
-    Variable("finite_time_exponent", ("realization", "piece"), "largest exponent over a piece of the window"),
-    Variable("finite_time", R, "duration of a piece"),
+    *finite_time.VARIABLES,
     Variable("preserves_volume", R, "whether the divergence vanishes all along"),
     *frames.VARIABLES,
     *observed.VARIABLES,
@@ -78,35 +68,13 @@ def judged(r: Classified, options: ClassifyOptions, names: list[str]) -> dict[st
 
     - `names`: of the observables.
     """
-    found = _exponents(r, options)
+    found = of_local_exponents(r.series, r.options.block, options.exponents)
+    gali = np.append(0.0, np.full(options.exponents - 1, np.nan)) if r.log_gali is None else r.log_gali
+    found |= {"preserves_volume": np.bool_(r.preserves_volume), "log_gali": gali, "gali_time": r.aligned_time}
     with np.errstate(over="ignore", invalid="ignore"):  # a run on its way to infinity
         found |= of_observables(r.seen, complete=r.complete, grows=_grows(found), seed=options.seed) | _of_weights(r)
     kind, why = verdict(_indicators(r, found, names))
     return {"verdict": np.int8(kind), "reason": why, "status": np.int8(_named_status(r, found))} | found
-
-
-def _exponents(r: Classified, options: ClassifyOptions) -> dict[str, Any]:
-    """Exponents in decreasing order, with errors, the largest one over short pieces of the window, and ln GALI."""
-    number, aligned = options.exponents, r.log_gali is not None
-    found = {
-        "lyapunov_exponent": np.full(number, np.nan), "lyapunov_exponent_se": np.full(number, np.nan),
-        "finite_time_exponent": np.full(PIECES, np.nan), "finite_time": np.nan, "averaged_time": 0.0,
-        "converged": np.bool_(False), "preserves_volume": np.bool_(r.preserves_volume),
-        "log_gali": r.log_gali if aligned else np.append(0.0, np.full(number - 1, np.nan)),
-        "gali_time": r.aligned_time,
-    }  # fmt: skip
-    if not r.done:
-        return found
-    local = r.series
-    local = local[:, np.argsort(-local.mean(axis=0), kind="stable")]
-    length = len(local) // PIECES
-    if length > 0:
-        pieces = local[len(local) - PIECES * length :, 0].reshape(PIECES, length)
-        found |= {"finite_time_exponent": pieces.mean(axis=1), "finite_time": length * r.options.block}
-    return found | {
-        "lyapunov_exponent": local.mean(axis=0), "lyapunov_exponent_se": batch_means_error(local),
-        "averaged_time": float(len(local) * r.options.block), "converged": np.bool_(halves_agree(local[:, :1])),
-    }  # fmt: skip
 
 
 def _grows(found: dict[str, Any]) -> bool:

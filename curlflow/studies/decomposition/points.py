@@ -13,7 +13,7 @@ from ...problem import Problem
 from ...status import Status
 from ..points import points_of
 from ..simulate import simulate
-from ..subject import Subject
+from ..subject import Subject, flat
 from .flat_fields import FlatField
 
 TABLES = ("network", "teacher", "data", "seed")
@@ -122,7 +122,7 @@ def _check_graph(before: Any, now: str | None) -> None:
 def _check_spec(before: dict[str, Any], now: dict[str, Any], problem: Problem) -> None:
     """Compare what sets teacher and data (a graph's weights are the teacher's for one kind of start)."""
     weights = problem.architecture is not None and problem.architecture.weights is not None
-    pairs = [(_fields(table, before.get(table)), _fields(table, now.get(table))) for table in TABLES]
+    pairs = [tuple(flat({table: spec.get(table)}) for spec in (before, now)) for table in TABLES]
     if weights:
         pairs.append(tuple({"start.kind": spec.get("start", {}).get("kind")} for spec in (before, now)))
     for old, new in pairs:
@@ -132,13 +132,6 @@ def _check_spec(before: dict[str, Any], now: dict[str, Any], problem: Problem) -
                     f"at: the dataset was recorded with {name} = {old.get(name)!r}, but the spec has "
                     f"{new.get(name)!r}; only rule, constraint, start and dynamics may differ."
                 )
-
-
-def _fields(name: str, value: Any) -> dict[str, Any]:
-    """Names with dots and their values."""
-    if not isinstance(value, dict):
-        return {name: value}
-    return {key: inner for field, part in value.items() for key, inner in _fields(f"{name}.{field}", part).items()}
 
 
 def _check_missing(problem: Problem, states: list[States]) -> None:

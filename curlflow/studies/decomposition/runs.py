@@ -74,9 +74,8 @@ class FieldRun(Run):
         values = {name: np.full(points, np.nan) for name in names}
         # Directions are kept of networks that are small enough and have a plane.
         values |= {"direction": np.full((points, 2, n), np.nan)} if 2 <= n <= STORED else {}
-        flow = field.flow
         own = {"field": field, "states": states, "times": times, "values": values}
-        return cls(index, flow, flow.state, flow.clock(), status, **own)
+        return cls.at_start(index, field.flow, status=status, **own)
 
 
 def decompose(run: FieldRun, options: DecompositionOptions, report: Progress) -> Iterator[None]:

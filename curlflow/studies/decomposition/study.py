@@ -1,21 +1,26 @@
 """Gradient and curl parts of a learning rule at points of weight space, and along learning: `decomposition`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
+from ... import results
+from ...measures import jacobian_parts
+from ...measures.jacobian_parts import Parts
 from ...spec import Spec
 from ...systems import AbstractSystem, Flow
+from ...variable import Variable
 from ..arguments import Bar, Function, Graph, Positive, Rule, Seed, study, whole
+from ..assemble import assembled
 from ..runs import finished, side_by_side
 from ..subject import Subject
-from .dataset import decomposition_dataset
-from .directions import Directions, check_directions, length
+from .directions import Directions, check_directions, described, length
 from .flat_fields import WITHOUT_VELOCITY, FlatField
-from .points import chosen_points
-from .runs import DecompositionOptions, FieldRun, decompose
+from .points import Points, chosen_points
+from .runs import MEASURED, DecompositionOptions, FieldRun, decompose
 
 EXACT_LIMIT = 20_000
 """The most weights for which all products are taken by default; beyond it the parts are estimated."""
@@ -98,4 +103,50 @@ def decomposition(
     each = zip(fields, points.states, points.status, strict=True)
     runs = [FieldRun.of(i, field, states, points.times, status) for i, (field, states, status) in enumerate(each)]
     interrupted = side_by_side(lambda run, report: decompose(run, options, report), runs, progress)
-    return finished(decomposition_dataset(runs, options, points, subject.attributes), interrupted)
+    return finished(_dataset(runs, options, points, subject.attributes), interrupted)
+
+
+def _dataset(
+    runs: list[FieldRun], options: DecompositionOptions, points: Points, attributes: Mapping[str, Any]
+) -> xr.Dataset:
+    """The dataset of all realizations, finished or not."""
+    single = points.coordinates is None
+    rows = [{name: v[0] if single else v for name, v in run.values.items()} for run in runs]
+    for row, run in zip(rows, runs, strict=True):
+        row["status"] = np.int8(run.status)
+        if run.field.loss is None:
+            del row["error"], row["gradient_angle"]
+    coordinates: dict[str, Any] = dict(points.coordinates or {})
+    if "direction" in rows[0]:
+        coordinates["component"] = (("component",), ["first", "second"], "direction of the circle's plane")
+    settings = asdict(replace(options, directions=described(options.directions))) | {"at": points.label}
+    if options.method == "exact":
+        del settings["probes"], settings["seed"]
+    described_as = {
+        "method": options.method,
+        "at": points.label,
+        "field": "velocity of the flow, projected onto its constraint; J is the derivative within the tangent space",
+    }
+    dims = ("realization",) if single else ("realization", *coordinates["time"][0])
+    return assembled("decomposition", _variables(dims), rows, coordinates, settings, {**attributes, **described_as})
+
+
+def _variables(dims: tuple[str, ...]) -> tuple[Variable, ...]:
+    """Declarations, with the dimension of the trajectory where there is one."""
+    return (
+        *(
+            Variable(v.name, dims, v.long_name, v.units, {"ancillary_variables": _ancillary(v.name)})
+            for v in MEASURED
+        ),
+        *(
+            Variable(f"{v.name}_se", dims, f"standard error: {v.long_name}")
+            for v in jacobian_parts.VARIABLES
+            if v.name in Parts._fields
+        ),
+        Variable("direction", (*dims, "component", "weight"), "orthonormal directions of the circle's plane"),
+        results.status_variable(),
+    )
+
+
+def _ancillary(name: str) -> str:
+    return f"{name}_se status" if name in Parts._fields else "status"

@@ -40,14 +40,6 @@ class WindowRun(Run):
     records: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     snapshots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
-    @classmethod
-    def fresh(
-        cls, index: int, system: AbstractSystem, wide_system: AbstractSystem, expand: Callable[[PyTree], PyTree]
-    ) -> "WindowRun":
-        """A run that has not begun."""
-        state, clock = as_numpy((system.state, system.clock()))
-        return cls(index, system, state, clock, wide_system=wide_system, expand=expand)
-
     @property
     def numbers(self) -> int:
         """How many there are in a state."""

@@ -121,10 +121,8 @@ def _runs(subject: Subject) -> list[WindowRun]:
     runs = []
     for i, system in enumerate(subject.systems):
         narrow = subject.problems[i].compression if subject.learning else None
-        if narrow is None:
-            runs.append(WindowRun.fresh(i, system, system, _same))
-        else:
-            runs.append(WindowRun.fresh(i, system, subject.build(i).system(), narrow.expand))
+        wide, expand = (system, _same) if narrow is None else (subject.build(i).system(), narrow.expand)
+        runs.append(WindowRun.at_start(i, system, wide_system=wide, expand=expand))
     return runs
 
 

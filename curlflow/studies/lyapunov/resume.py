@@ -14,6 +14,7 @@ from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ...tangents import from_rows
 from ..runs import as_numpy
+from ..subject import flat
 from .options import LyapunovOptions
 from .runs import TangentRun
 
@@ -91,18 +92,11 @@ def _check_subject(previous: xr.Dataset, subject: Mapping[str, str], number: int
 
 def _difference(before: str, now: str) -> str:
     try:
-        a, b = _flat(json.loads(before)), _flat(json.loads(now))
+        a, b = flat(json.loads(before)), flat(json.loads(now))
     except (ValueError, AttributeError):
         return f"{before!r}, not {now!r}"
     different = [f"{k} = {a.get(k)!r}, not {b.get(k)!r}" for k in sorted({*a, *b}) if a.get(k) != b.get(k)]
     return "; ".join(different) or "another order of fields"
-
-
-def _flat(tables: dict, prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in tables.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
 
 
 def _run(

@@ -68,9 +68,8 @@ class TangentRun(Run):
         """
         key = jax.random.fold_in(jax.random.key(options.seed), index)
         tangents = np.zeros((len(space.copies_of_tangents(options.exponents)), 0))
-        state, clock = as_numpy((system.state, system.clock()))
         further |= {"options": options, "tangents": tangents, "key": key, "space": space}
-        return cls(index, system, state, clock, Status.not_run, **further)
+        return cls.at_start(index, system, status=Status.not_run, **further)
 
     @property
     def here(self) -> TangentState:

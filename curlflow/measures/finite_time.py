@@ -1,0 +1,53 @@
+"""Lyapunov exponents over a window of finite length, and how they are spread over short pieces of it."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..variable import Variable
+from .standard_error import batch_means_error, halves_agree
+
+PIECES = 100
+"""Into so many pieces a window is cut for the distribution of finite-time exponents."""
+R = ("realization",)
+EXPONENT_VARIABLES = (
+    Variable("lyapunov_exponent", ("realization", "exponent"), "Lyapunov exponent, per unit of time"),
+    Variable("lyapunov_exponent_se", ("realization", "exponent"), "standard error of the Lyapunov exponent"),
+)
+VARIABLES = (
+    *EXPONENT_VARIABLES,
+    Variable("averaged_time", R, "time that exponents were averaged over"),
+    Variable("converged", R, "whether both halves of that time agree on the largest exponent"),
+    Variable("finite_time_exponent", ("realization", "piece"), "largest exponent over a piece of the window"),
+    Variable("finite_time", R, "duration of a piece"),
+)
+
+
+def of_local_exponents(
+    local: Float[np.ndarray, "blocks vectors"], block: float | None, number: int
+) -> dict[str, Any]:
+    """Exponents in decreasing order, with errors, and the largest one over short pieces of the window, by name.
+
+    **Arguments:**
+
+    - `local`: exponents of every block, of which there may be none.
+    - `block`: its length; None where there is none.
+    - `number`: of exponents, NaN without blocks.
+    """
+    found = {
+        "lyapunov_exponent": np.full(number, np.nan), "lyapunov_exponent_se": np.full(number, np.nan),
+        "finite_time_exponent": np.full(PIECES, np.nan), "finite_time": np.nan, "averaged_time": 0.0,
+        "converged": np.bool_(False),
+    }  # fmt: skip
+    if not len(local):
+        return found
+    local = local[:, np.argsort(-local.mean(axis=0), kind="stable")]
+    length = len(local) // PIECES
+    if length > 0:
+        pieces = local[len(local) - PIECES * length :, 0].reshape(PIECES, length)
+        found |= {"finite_time_exponent": pieces.mean(axis=1), "finite_time": length * block}
+    return found | {
+        "lyapunov_exponent": local.mean(axis=0), "lyapunov_exponent_se": batch_means_error(local),
+        "averaged_time": float(len(local) * block), "converged": np.bool_(halves_agree(local[:, :1])),
+    }  # fmt: skip
