@@ -32,8 +32,9 @@ class Machines:
 
     def __init__(self, folder):
         self.folder = folder
+        # Without the tests' own cache of compiled code: workers choose theirs.
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"},
             # The package that is tested, and the modules of the tests.
             "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "XDG_CACHE_HOME": str(folder / "cache"),
