@@ -259,7 +259,7 @@ def test_the_command(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert done.returncode in (0, 3), done.stderr
     assert "verdict" in done.stdout
-    assert "why" in done.stdout
+    assert "reason" in done.stdout
     assert curlflow.load(tmp_path / "classify_small.nc").sizes["realization"] == 2
     assert (tmp_path / "classify_small.png").exists()
 
