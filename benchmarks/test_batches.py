@@ -1,7 +1,7 @@
 """Tiny networks on a CPU: full-batch updates of 20 runs one after the other, and as one batch; then whole cells.
 
-The updates alone are faster in batches up to some thousand weights. A whole cell is not: lanes that have stopped go
-on at the cost of the others, and looking at 20 runs after every record takes what the batch has saved.
+The updates alone are faster in batches up to some thousand weights. A whole cell is not: runs of a batch that have
+stopped go on at the cost of the others, and looking at 20 runs after every record takes what the batch has saved.
 """
 
 import equinox as eqx

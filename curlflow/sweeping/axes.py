@@ -98,21 +98,21 @@ def dotted(tables: Mapping[str, Any], nested: Callable[[str, Any], bool], prefix
     return found
 
 
-def plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """`value` with NumPy's numbers and arrays as Python's."""
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {key: as_plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return plain(value.tolist()) if hasattr(value, "tolist") else value
+        return [as_plain(inner) for inner in value]
+    return as_plain(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def _values(given: Any) -> tuple[Scalar, ...]:
     """The values of an axis, of one type, each once."""
-    given = plain(given)
+    given = as_plain(given)
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
         raise ValueError(f"Axis: got {given!r}, required is a list of values.")
-    values = plain(list(given))
+    values = as_plain(list(given))
     if not values:
         raise ValueError("Axis: got no values, at least one is required.")
     for value in values:
@@ -131,7 +131,7 @@ def _together(fields: Any, values: Sequence[Scalar]) -> list[dict[str, Any]]:
     """One mapping for each value, from one list for each field."""
     if not isinstance(fields, Mapping) or not fields:
         raise ValueError(f"Axis: got fields={fields!r}, required is a mapping from names of fields to lists.")
-    columns = {name: plain(column) for name, column in fields.items()}
+    columns = {name: as_plain(column) for name, column in fields.items()}
     for name, column in columns.items():
         if not isinstance(column, list) or len(column) != len(values):
             got = f"{len(column)} values" if isinstance(column, list) else repr(column)
@@ -140,7 +140,7 @@ def _together(fields: Any, values: Sequence[Scalar]) -> list[dict[str, Any]]:
 
 
 def _changes(given: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ...]:
-    changes = [plain(change) for change in given] if isinstance(given, Iterable) else [given]
+    changes = [as_plain(change) for change in given] if isinstance(given, Iterable) else [given]
     if len(changes) != len(values):
         raise ValueError(f"Axis: got {len(changes)} changes, required is one for each of the {len(values)} values.")
     for change in changes:

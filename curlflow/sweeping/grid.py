@@ -18,7 +18,7 @@ import xarray as xr
 
 from ..spec import Spec
 from .axes import Dimension
-from .study import Study
+from .study import SweptStudy
 
 DIGITS = 32
 """Hexadecimal digits of an identity: 128 bits."""
@@ -38,7 +38,7 @@ class Grid:
 
     spec: Spec
     dimensions: tuple[Dimension, ...]
-    study: Study
+    study: SweptStudy
     options: Mapping[str, Any]
 
     @functools.cached_property

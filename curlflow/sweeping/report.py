@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .collecting import Contents
 from .folder import manifest as manifests
-from .folder.leases import Runner, runners
+from .folder.leases import RunnerState, runners
 from .folder.store import Failure
 
 
@@ -63,7 +63,7 @@ class Report(NamedTuple):
 
     study: str
     tally: Tally
-    runners: list[Runner]
+    runners: list[RunnerState]
     failures: list[Failure]
     versions: dict[int, int]
     damaged: dict[str, str]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..catalogue import STUDIES, identity_of, named
 from ..spec.arguments import Natural, check, checked
 from ..spec.sentences import nearest
-from .axes import plain
+from .axes import as_plain
 from .engines.worker import find_function, script_name
 
 WITHHELD = {
@@ -22,7 +22,7 @@ WITHHELD = {
 }
 
 
-class Study(NamedTuple):
+class SweptStudy(NamedTuple):
     """What is computed in a cell.
 
     **Attributes:**
@@ -41,7 +41,7 @@ class Study(NamedTuple):
     text: str = ""
 
 
-def study_of(study: Any, version: Any = None) -> Study:
+def study_of(study: Any, version: Any = None) -> SweptStudy:
     """The study that a name or a function means.
 
     **Arguments:**
@@ -51,14 +51,14 @@ def study_of(study: Any, version: Any = None) -> Study:
 
     **Raises:** `ValueError` for unknown names, and functions that other processes cannot find by name.
     """
-    swept = {row.name: Study(row.name, row.identity, row.version) for row in STUDIES if row.sweeps}
+    swept = {row.name: SweptStudy(row.name, row.identity, row.version) for row in STUDIES if row.sweeps}
     if isinstance(study, str) and study in swept:
         if version not in (None, swept[study].version):
             raise ValueError(f"version: got {version!r}, but {study} has its own, {swept[study].version}.")
         return swept[study]
     version = 1 if version is None else check("version", version, Natural)
     if isinstance(study, str) and ":" in study:
-        return Study(study, study, version, *_written(study))
+        return SweptStudy(study, study, version, *_written(study))
     if isinstance(study, str) or not callable(study):
         hint = nearest(study, list(swept)) if isinstance(study, str) and named(study) is None else ""
         raise ValueError(
@@ -71,7 +71,7 @@ def study_of(study: Any, version: Any = None) -> Study:
         if name == known.function:
             return known
     # A function of curlflow's own may move; that of a user at another place is another one.
-    return Study(name, name, version, *(_written(name) if name == function else ()))
+    return SweptStudy(name, name, version, *(_written(name) if name == function else ()))
 
 
 def _written(name: str) -> tuple[str, str]:
@@ -121,7 +121,7 @@ def options_of(options: Any) -> dict[str, Any]:
     for name, reason in WITHHELD.items():
         if name in options:
             raise ValueError(f"options.{name}: {reason}.")
-    options = plain(options)
+    options = as_plain(options)
     for name, value in options.items():
         try:
             if json.loads(json.dumps(value, allow_nan=False)) != value:
@@ -133,7 +133,7 @@ def options_of(options: Any) -> dict[str, Any]:
     return json.loads(json.dumps(options))
 
 
-def check_call(study: Study, options: Mapping[str, Any]) -> None:
+def check_call(study: SweptStudy, options: Mapping[str, Any]) -> None:
     """Refuse options that the function does not take, and values that its annotations do not allow.
 
     **Raises:** `ValueError`, likewise if the function cannot be imported here.

@@ -20,7 +20,7 @@ from .folder import manifest as manifests
 from .folder.manifest import Manifest
 from .report import reporting
 from .running import Runner
-from .study import Study, check_call, options_of, study_of
+from .study import SweptStudy, check_call, options_of, study_of
 
 
 def sweep(
@@ -139,7 +139,7 @@ def resume(
     return _run(directory, replace(there, study=current), chosen, retry_failed, progress, other_version=other_version)
 
 
-def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Study) -> Engine:
+def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: SweptStudy) -> Engine:
     """The engine that the arguments ask for, not yet entered.
 
     **Raises:** `ValueError` for arguments that contradict each other, for functions that workers cannot find, and for

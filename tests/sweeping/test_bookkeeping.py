@@ -32,14 +32,14 @@ from curlflow.sweeping.folder.writer import Writer
 from curlflow.sweeping.grid import axis_coordinates, axis_names
 from curlflow.sweeping.layout import Constant, Layout
 from curlflow.sweeping.running import MOST, SECONDS, TOGETHER, Runner, Sizes, batches
-from curlflow.sweeping.study import Study, options_of, study_of
+from curlflow.sweeping.study import SweptStudy, options_of, study_of
 
 SPEC = Spec(network={"inputs": 3, "hidden": 4}, rule={"kind": "curl"})
 SOURCE = {"commit": "c", "versions": {"numpy": "2"}}
 
 
 def manifest_of(over, version=1, options=None, others=None, study="sweep_cells:area"):
-    return Manifest(SPEC, dimensions_of(SPEC, over), Study(study, study, version), options or {}, others or {})
+    return Manifest(SPEC, dimensions_of(SPEC, over), SweptStudy(study, study, version), options or {}, others or {})
 
 
 def finished(identity, value=1.0, seconds=0.1, source=SOURCE, shared=False, **attributes):
@@ -143,7 +143,7 @@ def test_values_are_checked_alone_and_beside_the_first_ones_of_other_axes():
 def test_combinations_that_a_spec_refuses_have_names_of_their_own():
     updates = SPEC.replace({"dynamics.kind": "updates", "data.samples": 100})
     over = {"data.samples": [150, 100, 200], "dynamics.batch": [75, 10, 30]}
-    grid = Manifest(updates, dimensions_of(updates, over), Study("f", "m:f", 1), {}, {}).grid
+    grid = Manifest(updates, dimensions_of(updates, over), SweptStudy("f", "m:f", 1), {}, {}).grid
     refused = [grid.identity(cell) for cell in (3, 5, 6, 8)]
     assert len({*refused, *(grid.identity(cell) for cell in (0, 1, 2, 4, 7))}) == 9
 
@@ -159,7 +159,7 @@ def test_options_are_what_json_makes_of_them():
 
 
 def test_a_study_that_is_given_as_a_function_is_the_one_of_that_name():
-    assert study_of(curlflow.train) == study_of("train") == Study("train", "curlflow.studies.training:train", 2)
+    assert study_of(curlflow.train) == study_of("train") == SweptStudy("train", "curlflow.studies.training:train", 2)
 
 
 # Arrays over all cells

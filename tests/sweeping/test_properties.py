@@ -18,7 +18,7 @@ from curlflow.sweeping.folder.manifest import Manifest, established
 from curlflow.sweeping.folder.packing import groups, pack, read_arrays, read_header
 from curlflow.sweeping.folder.store import Store
 from curlflow.sweeping.grid import SHAPES, Grid
-from curlflow.sweeping.study import Study, options_of
+from curlflow.sweeping.study import SweptStudy, options_of
 
 drawn = settings(
     derandomize=True,
@@ -27,7 +27,7 @@ drawn = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-STUDY = Study("area", "sweep_cells:area", 1)
+STUDY = SweptStudy("area", "sweep_cells:area", 1)
 SPEC = Spec(network={"inputs": 3, "hidden": 4}, rule={"kind": "curl"}, dynamics={"kind": "updates"})
 
 # Replacements in a spec

@@ -53,7 +53,7 @@ class Cluster:
             raise ValueError("scheduler: either an address or a client is required, and not both.")
         self._own = client is None
         logging.getLogger("distributed.client").addFilter(_cut_off)
-        self._client = connected(scheduler) if client is None else checked(client)
+        self._client = connected(scheduler) if client is None else usable(client)
         self._address = self._client.scheduler.address
         self._work = work
         self._executor = self._client.get_executor(pure=False)
@@ -177,7 +177,7 @@ async def _greet(scheduler: str) -> None:
     await comm.close()
 
 
-def checked(client: Any) -> Any:
+def usable(client: Any) -> Any:
     """A client that the user has connected.
 
     **Raises:** `ValueError` if it is none, is closed, or is an asynchronous one.

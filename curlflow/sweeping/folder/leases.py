@@ -24,7 +24,7 @@ EXPIRY = 30.0
 
 
 @dataclass
-class Runner:
+class RunnerState:
     """What a runner says of itself.
 
     **Attributes:**
@@ -49,7 +49,7 @@ class Runner:
     cells: list[str] = field(default_factory=list)
 
 
-RUNNER = TypeAdapter(Runner)
+RUNNER = TypeAdapter(RunnerState)
 
 
 class Leases:
@@ -59,7 +59,7 @@ class Leases:
         self.folder = directory / "runners"
         self.folder.mkdir(exist_ok=True)
         host, process = socket.gethostname(), os.getpid()
-        self.own = Runner(f"{host}-{process}-{uuid.uuid4().hex[:8]}", host, process, workers, time.time())
+        self.own = RunnerState(f"{host}-{process}-{uuid.uuid4().hex[:8]}", host, process, workers, time.time())
         self._path = self.folder / f"{self.own.name}.json"
         self._lock = threading.Lock()
         self.renew()
@@ -73,7 +73,7 @@ class Leases:
         with contextlib.suppress(OSError):
             self._path.unlink()
 
-    def others(self) -> list[Runner]:
+    def others(self) -> list[RunnerState]:
         """The other runners that are alive."""
         with contextlib.suppress(OSError):
             # Both times are of the clock that the folder's file system has.
@@ -81,7 +81,7 @@ class Leases:
             return [runner for path, runner in _runners(self.folder, now) if path != self._path]
         return []
 
-    def claim(self, cells: list[str], others: list[Runner]) -> list[str]:
+    def claim(self, cells: list[str], others: list[RunnerState]) -> list[str]:
         """Those of `cells` that nobody else is at work on; from now on they are this runner's.
 
         **Arguments:**
@@ -108,12 +108,12 @@ class Leases:
             self.own.cells = [cell for cell in self.own.cells if cell not in cells]
 
 
-def runners(directory: Path) -> list[Runner]:
+def runners(directory: Path) -> list[RunnerState]:
     """All runners of a folder that are alive."""
     return [runner for _, runner in _runners(directory / "runners", time.time())]
 
 
-def _runners(folder: Path, now: float) -> Iterator[tuple[Path, Runner]]:
+def _runners(folder: Path, now: float) -> Iterator[tuple[Path, RunnerState]]:
     """Those that were heard of within `EXPIRY` before `now`; files of others are removed."""
     for path in sorted(folder.glob("*.json")):
         with contextlib.suppress(OSError, ValueError):  # of what no runner has written pydantic's is one
@@ -125,7 +125,7 @@ def _runners(folder: Path, now: float) -> Iterator[tuple[Path, Runner]]:
                 path.unlink()
 
 
-def _has_died(runner: Runner) -> bool:
+def _has_died(runner: RunnerState) -> bool:
     """Whether a runner of this machine was killed."""
     if runner.host != socket.gethostname() or runner.process == os.getpid():
         return False

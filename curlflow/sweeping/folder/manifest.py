@@ -14,7 +14,7 @@ from ...spec import Spec
 from ...spec.arguments import check
 from ..axes import Dimension, dotted
 from ..grid import Grid, canonical
-from ..study import Study
+from ..study import SweptStudy
 from . import unread, writing_to
 from .leases import runners
 
@@ -64,7 +64,7 @@ class Manifest(Grid):
         return cls(
             Spec(**given["spec"]),
             AXES.validate_python(given["axes"]),
-            Study(**given["study"]),
+            SweptStudy(**given["study"]),
             given["options"],
             {int(version): what for version, what in given["other_versions"].items()},
         )
@@ -191,7 +191,7 @@ def _merged(directory: Path, there: Manifest, wanted: Manifest, extend: bool, ot
     return replace(wanted, others=others)
 
 
-def _place(study: Study) -> str:
+def _place(study: SweptStudy) -> str:
     return f"in {study.file}" if study.file else f"with the text {study.text[:6]}"
 
 
