@@ -10,7 +10,7 @@ __all__ = ["LyapunovSpectrum", "lyapunov_spectrum"]
 
 def __getattr__(name: str) -> Any:
     """Load what needs JAX when it is asked for: pictures use measures that do not."""
-    if name not in (*__all__, "Spectrum"):  # the former name of LyapunovSpectrum, which warns
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import lyapunov
 

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from ..former import former_names
 from ..precision import double_precision
 from ..status import Status
 from ..tangents import as_rows, from_rows
@@ -262,9 +263,4 @@ def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: b
     return (0.0 if j == 0 else j + max(float(sums[j - 1]), 0.0) / abs(float(exponents[j]))), ""
 
 
-def __getattr__(name: str) -> Any:
-    """The former name `Spectrum`, for one version."""
-    if name != "Spectrum":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    warnings.warn(f"{__name__}.Spectrum is now LyapunovSpectrum.", DeprecationWarning, stacklevel=2)
-    return LyapunovSpectrum
+__getattr__ = former_names(__name__, {"Run": "TangentState"})

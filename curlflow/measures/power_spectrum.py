@@ -8,12 +8,13 @@ keep their width however long the segments are.
 Source: Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70; widths of windows: Harris, Proc. IEEE 66 (1978) 51.
 """
 
-import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy import signal
+
+from ..former import former_names
 
 SEGMENTS = 8
 """Number of segments, without the overlaps, into which a series is cut."""
@@ -93,9 +94,4 @@ def peaks(spectrum: PowerSpectrum, number: int = 5) -> Peaks:
     return Peaks(spectrum.frequency[places - middle], density[places], widths, lines)
 
 
-def __getattr__(name: str) -> Any:
-    """The former name `Spectrum`, for one version."""
-    if name != "Spectrum":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    warnings.warn(f"{__name__}.Spectrum is now PowerSpectrum.", DeprecationWarning, stacklevel=2)
-    return PowerSpectrum
+__getattr__ = former_names(__name__, {"Spectrum": "PowerSpectrum"})

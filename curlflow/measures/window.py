@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from ..former import former_names
 from ..status import Status
 from .moments import Moments, Sums, added, begun, joined, no_moments
 
@@ -241,9 +242,4 @@ def _good(status: Array) -> Array:
 _FORMER = {"Watched": "ObservedWindow", "opened": "open_window", "watched": "observe_window"}
 
 
-def __getattr__(name: str) -> Any:
-    """Former names, for one version."""
-    if name not in _FORMER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    warnings.warn(f"{__name__}.{name} is now {_FORMER[name]}.", DeprecationWarning, stacklevel=2)
-    return globals()[_FORMER[name]]
+__getattr__ = former_names(__name__, _FORMER)

@@ -1,5 +1,6 @@
 """Systems: anything with a state that moves and tangent vectors that move with it."""
 
+from ..former import former_names
 from .base import AbstractSystem
 from .classical import henon, linear, logistic, lorenz63, lorenz96, rossler, standard_map
 from .diffusion import Diffusion
@@ -19,3 +20,10 @@ __all__ = [
     "rossler",
     "standard_map",
 ]
+
+_LINEARISED = ("kernels", "linearisation", "origin", "symmetry")
+__getattr__ = former_names(
+    __name__,
+    {name: f"curlflow.systems.linearised.{name}" for name in _LINEARISED}
+    | {"deviations": "curlflow.systems.fast.deviations", "diffusions": "curlflow.systems.diffusion"},
+)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reference import autoregressive
 
-from curlflow import measures
+from curlflow import systems
 from curlflow.measures import lyapunov, moments, power_spectrum, window
 from curlflow.measures.autocorrelation import (
     autocorrelation,
@@ -19,6 +19,7 @@ from curlflow.measures.autocorrelation import (
 from curlflow.measures.order_parameter import layer_order_parameters, order_parameter
 from curlflow.measures.pca import principal_components
 from curlflow.measures.window import SLOTS, Schedule, places_ahead, snapshot_places
+from curlflow.systems.linearised import kernels
 
 pytestmark = pytest.mark.quick
 
@@ -175,8 +176,7 @@ def test_every_sample_is_a_snapshot_or_one_of_each_row():
         (window, "Watched", "ObservedWindow"),
         (window, "opened", "open_window"),
         (window, "watched", "observe_window"),
-        (lyapunov, "Spectrum", "LyapunovSpectrum"),
-        (measures, "Spectrum", "LyapunovSpectrum"),
+        (lyapunov, "Run", "TangentState"),
         (power_spectrum, "Spectrum", "PowerSpectrum"),
     ],
 )
@@ -185,6 +185,13 @@ def test_former_names_warn(module, former, name):
         assert getattr(module, former) is getattr(module, name)
     with pytest.raises(AttributeError, match="has no attribute 'Wached'"):
         module.Wached  # noqa: B018
+
+
+def test_modules_that_have_moved_are_found_with_a_warning():
+    with pytest.warns(DeprecationWarning, match=r"systems.kernels is now curlflow.systems.linearised.kernels"):
+        assert systems.kernels is kernels
+    with pytest.raises(AttributeError, match="has no attribute 'kernel'"):
+        systems.kernel  # noqa: B018
 
 
 def test_the_former_name_of_segments_warns():
