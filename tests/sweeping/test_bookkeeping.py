@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import sweep_cells
 import xarray as xr
+from waiting import until
 
 import curlflow
 from curlflow import Axis, Spec, sweeping
@@ -718,13 +719,6 @@ def writing(tmp_path, monkeypatch):
     own = Leases(tmp_path, 1)
     own.claim(names, [])
     return Writer(tmp_path, store, own, 1), store, own, names
-
-
-def until(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_results_are_written_while_others_are_computed(writing):

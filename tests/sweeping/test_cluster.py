@@ -9,14 +9,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import Future
 from pathlib import Path
 
 import engine_work
 import numpy as np
 import pytest
-from waiting import PATIENCE, until
+from waiting import PATIENCE, collect, until
 
 import curlflow
 from curlflow.sweeping.engines import Engine, Outcome, WorkerLost, cluster
@@ -85,15 +84,6 @@ def machines(tmp_path):
     machines.start_scheduler()
     yield machines
     machines.stop()
-
-
-def collect(engine, number):
-    outcomes = []
-    deadline = time.monotonic() + PATIENCE
-    while len(outcomes) < number:
-        assert time.monotonic() < deadline, f"{len(outcomes)} of {number} outcomes came: {outcomes}"
-        outcomes += engine.completed(1.0)
-    return outcomes
 
 
 def orders(folder, numbers, dying=()):

@@ -13,7 +13,7 @@ from pathlib import Path
 import engine_work
 import numpy as np
 import pytest
-from waiting import PATIENCE, until
+from waiting import PATIENCE, collect, until
 
 from curlflow.sweeping.engines import Engine, Outcome, Serial, WorkerLost
 from curlflow.sweeping.engines.environment import (
@@ -35,16 +35,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-def collect(engine, number):
-    """The next `number` outcomes."""
-    outcomes = []
-    deadline = time.monotonic() + PATIENCE
-    while len(outcomes) < number:
-        assert time.monotonic() < deadline, f"{len(outcomes)} of {number} outcomes came: {outcomes}"
-        outcomes += engine.completed(1.0)
-    return outcomes
 
 
 def run(engine, batches):
