@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from command_line import run
 
 import curlflow
 from curlflow import Status, results
@@ -24,10 +25,11 @@ flipped = { inputs = 0.5 }
 SHORT = ["--duration", "20", "--transient", "5", "--alignment", "5", "--exponents", "2"]
 
 
-def run(*words, cwd, **kwargs):
+def process(*words, cwd):
+    """`run`, as a user has it: in a process of its own."""
     command = [sys.executable, "-m", "curlflow.cli", *words]
     environment = {**os.environ, "COLUMNS": "120"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False, **kwargs)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def folder(tmp_path):
 
 
 def test_lyapunov_writes_table_file_and_picture(folder):
-    done = run("lyapunov", "small.toml", *SHORT, "--set", "rule.gain=-0.5", cwd=folder)
+    done = process("lyapunov", "small.toml", *SHORT, "--set", "rule.gain=-0.5", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "± SE" in done.stdout
     assert "completed" in done.stdout
@@ -143,8 +145,8 @@ def test_presets_and_schema(folder):
 
 
 def test_help_teaches(folder):
-    for words in ((), ("--help",), ("lyapunov", "--help")):
-        done = run(*words, cwd=folder)
+    for start, words in ((process, ()), (run, ("--help",)), (run, ("lyapunov", "--help"))):
+        done = start(*words, cwd=folder)
         assert done.returncode == 0
         assert "lyapunov" in done.stdout
     for name in ("covariant_vectors", "covariant-vectors"):
@@ -196,7 +198,7 @@ def test_mistakes_are_one_line_and_exit_two(folder, words, message):
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_computing(folder):
-    done = run("lyapunov", "small.toml", "-o", "/proc/a.nc", cwd=folder)
+    done = process("lyapunov", "small.toml", "-o", "/proc/a.nc", cwd=folder)
     assert done.returncode == 2
     assert done.stderr.startswith("curlflow: output: the folder /proc cannot be written to")
 
@@ -206,7 +208,7 @@ def test_failed_realizations_exit_three(folder):
         SMALL.replace('"frobenius"', '"none"').replace("0.5", "1.0, hidden = 1.0")
         + "[start]\nkind='random'\nscale=3.0\n"
     )
-    done = run("lyapunov", "wild.toml", "--duration", "500", "--transient", "5", cwd=folder)
+    done = process("lyapunov", "wild.toml", "--duration", "500", "--transient", "5", cwd=folder)
     assert done.returncode == 3, done.stderr
     assert "diverged" in done.stderr
     assert (curlflow.load(folder / "lyapunov_wild.nc").status == Status.diverged).any()

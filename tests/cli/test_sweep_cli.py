@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
 import xarray as xr
@@ -42,9 +43,7 @@ def start(*words, cwd):
 
 
 def run(*words, cwd):
-    process = start(*words, cwd=cwd)
-    stdout, stderr = process.communicate(timeout=PATIENCE)
-    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+    return command_line.run("sweep", *words, cwd=cwd)
 
 
 def stored(directory):
