@@ -21,7 +21,6 @@ Sources: Skokos, Bountis & Antonopoulos, Physica D 231 (2007) 30 (GALI); Ginelli
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -30,7 +29,7 @@ from scipy.linalg import solve_triangular
 from ..status import Status
 from ..tangents import as_rows
 from ..variable import Variable
-from .lyapunov import TangentState, factored_block
+from .lyapunov import TangentState, factored_block, while_completed
 
 CAPACITY = 16
 """The most blocks in one compiled call: each keeps a frame of the size of the tangents."""
@@ -43,15 +42,7 @@ VARIABLES = (
 
 
 class Frames(NamedTuple):
-    """The factors of some blocks.
-
-    **Attributes:**
-
-    - `run`: where the run stands.
-    - `q`: orthonormal rows at the end of every block. Those from `number` on are zeros.
-    - `r`: upper triangular, of every block.
-    - `number`: how many blocks there are.
-    """
+    """The factors of a `number` of blocks: orthonormal rows at the end of each, and upper triangles; then zeros."""
 
     run: TangentState
     q: Float[Array, "capacity vectors n"]
@@ -61,14 +52,7 @@ class Frames(NamedTuple):
 
 @eqx.filter_jit
 def frames(system: Any, run: TangentState, span: Any, number: Any) -> Frames:
-    """Advance `run` by up to `number` ≤ `CAPACITY` blocks of length `span`, and keep the factors.
-
-    **Arguments:** as for `curlflow.measures.lyapunov.lyapunov_blocks`.
-    """
-
-    def unfinished(carry):
-        run, _, _, done = carry
-        return (done < number) & (run.status == Status.completed)
+    """Advance `run` by up to `number` ≤ `CAPACITY` blocks, as `lyapunov_blocks` does, and keep the factors."""
 
     def block(carry):
         run, q, r, done = carry
@@ -77,8 +61,8 @@ def frames(system: Any, run: TangentState, span: Any, number: Any) -> Frames:
         return run, q, r, done + (run.status == Status.completed)
 
     rows = as_rows(run.tangents)
-    empty = jnp.zeros((CAPACITY, *rows.shape)), jnp.zeros((CAPACITY, len(rows), len(rows))), jnp.asarray(0)
-    return Frames(*jax.lax.while_loop(unfinished, block, (jax.tree.map(jnp.asarray, run), *empty)))
+    empty = jnp.zeros((CAPACITY, *rows.shape)), jnp.zeros((CAPACITY, len(rows), len(rows)))
+    return Frames(*while_completed(block, run, number, *empty))
 
 
 def log_alignment(r: Float[np.ndarray, "blocks vectors vectors"]) -> Float[np.ndarray, "blocks vectors"]:
@@ -100,13 +84,8 @@ def log_alignment(r: Float[np.ndarray, "blocks vectors vectors"]) -> Float[np.nd
 
 
 class Covariant(NamedTuple):
-    """Covariant vectors in the frames of a run.
-
-    **Attributes:**
-
-    - `coefficients`: C at the end of every block: the columns are the vectors.
-    - `log_stretch`: ln of the growth of every vector over every block.
-    """
+    """Covariant vectors in the frames of a run: the columns of C at the end of every block, and ln of their growth
+    over it."""
 
     coefficients: Float[np.ndarray, "blocks vectors vectors"]
     log_stretch: Float[np.ndarray, "blocks vectors"]
@@ -115,12 +94,8 @@ class Covariant(NamedTuple):
 def covariant(r: Float[np.ndarray, "blocks vectors vectors"], *, seed: int = 0) -> Covariant:
     """Covariant vectors by the backward iteration (15).
 
-    They converge backwards in time at rates λᵢ − λᵢ₊₁: do not use those of the last blocks.
-
-    **Arguments:**
-
-    - `r`: the factors of consecutive blocks.
-    - `seed`: the seed of the arbitrary C at the end.
+    They converge backwards in time at rates λᵢ − λᵢ₊₁: do not use those of the last blocks. `seed` is that of the
+    arbitrary C at the end.
     """
     r = np.array(r)
     blocks, vectors, _ = r.shape
@@ -140,8 +115,7 @@ def covariant(r: Float[np.ndarray, "blocks vectors vectors"], *, seed: int = 0) 
 
 def angles(coefficients: Float[np.ndarray, "blocks vectors vectors"]) -> Float[np.ndarray, "blocks vectors vectors"]:
     """The angle between every two covariant vectors, taken as lines, from 0 to π/2."""
-    c = np.asarray(coefficients)
-    cosines = np.abs(np.swapaxes(c, 1, 2) @ c)
+    cosines = np.abs(np.swapaxes(coefficients, 1, 2) @ coefficients)
     return np.arccos(np.minimum(cosines, 1.0))
 
 

@@ -12,7 +12,7 @@ Phys. 61 (1979) 1605; von Bremen, Udwadia & Proskurowski, Physica D 101 (1997) 1
 Lauterborn, Prog. Theor. Phys. 83 (1990) 875.
 """
 
-import warnings
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, PyTree
 from ..former import former_names
 from ..precision import double_precision
 from ..status import Status
-from ..tangents import as_rows, from_rows
+from ..tangents import as_rows, count, from_rows, size
 from ..variable import Variable, flag_variable
 
 
@@ -40,23 +40,20 @@ class KaplanYorke(IntEnum):
 KY_STATUS = "kaplan_yorke_status"
 CAPACITY = 256
 """The most blocks in one compiled call. More would only delay interrupts and progress reports."""
+ILL_CONDITIONED = 1e10
+"""From here on rounding reaches the last exponents of a block: the block is too long for its spread."""
 
+R, E = ("realization",), ("realization", "exponent")
+TRUSTED = {"ancillary_variables": "lyapunov_exponent_se status converged"}
 VARIABLES = (
-    Variable(
-        "lyapunov_exponent",
-        ("realization", "exponent"),
-        "Lyapunov exponent, per unit of time",
-        attributes={"ancillary_variables": "lyapunov_exponent_se status converged"},
-    ),
+    Variable("lyapunov_exponent", E, "Lyapunov exponent, per unit of time", attributes=TRUSTED),
     Variable("local_exponent", ("realization", "block", "exponent"), "exponent of one block, per unit of time"),
-    Variable(
-        "kaplan_yorke_dimension", ("realization",), "Kaplan–Yorke dimension", "1", {"ancillary_variables": KY_STATUS}
-    ),
-    flag_variable(KY_STATUS, ("realization",), "why the Kaplan–Yorke dimension is known or not", KaplanYorke),
-    Variable("largest_condition", ("realization",), "largest condition number of the tangents of one block"),
+    Variable("kaplan_yorke_dimension", R, "Kaplan–Yorke dimension", attributes={"ancillary_variables": KY_STATUS}),
+    flag_variable(KY_STATUS, R, "why the Kaplan–Yorke dimension is known or not", KaplanYorke),
+    Variable("largest_condition", R, "largest condition number of the tangents of one block"),
     Variable("local_divergence", ("realization", "block"), "divergence averaged over one block"),
-    Variable("mean_divergence", ("realization",), "mean of tr J (flow) or ln|det J| per unit of time (map)"),
-    Variable("divergence_residual", ("realization",), "sum of all exponents less the mean divergence"),
+    Variable("mean_divergence", R, "mean of tr J (flow) or ln|det J| per unit of time (map)"),
+    Variable("divergence_residual", R, "sum of all exponents less the mean divergence"),
 )
 
 
@@ -70,11 +67,7 @@ class TangentState(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """The result of some blocks: ln Rᵢᵢ and log|det| of each, and how many there are.
-
-    The arrays have room for `CAPACITY` blocks; those from `number` on are NaN. `run.status` says why fewer
-    than asked for were done; a block that fails is not counted, and the run stands where the block began.
-    """
+    """ln Rᵢᵢ and log|det| of a `number` of blocks, then NaN. Where a block fails the run stands where that began."""
 
     run: TangentState
     log_stretch: Float[Array, "capacity vectors"]
@@ -83,12 +76,10 @@ class Blocks(NamedTuple):
 
 
 class LyapunovSpectrum(NamedTuple):
-    """Lyapunov exponents, measured over some blocks.
+    """Lyapunov exponents per unit of time, in decreasing order for random tangents, and what they are the means of.
 
     **Attributes:**
 
-    - `exponents`: means of the local exponents of every tangent vector, per unit of time; for random tangents they
-      come out in decreasing order.
     - `log_stretch`: ln Rᵢᵢ of every block.
     - `log_volume`: log|det| of every block where there are as many tangents as dimensions, else NaN.
     - `end`: where the run stands, to continue from.
@@ -125,16 +116,15 @@ def lyapunov_spectrum(
     - `key`: the key of the random tangents with which the run begins, from `jax.random.key`.
     - `start`: where to begin instead, the `end` of an earlier call.
 
-    No transient is discarded: the first blocks contain that of the state, which approaches the attractor, and that of
-    the tangents, which turn into the leading directions. `curlflow.lyapunov` discards both, and gives standard
-    errors.
+    The transients of the state and of the tangents are not discarded. `curlflow.lyapunov` discards both, and gives
+    standard errors.
     """
     if start is None:
         key = jax.random.key(0) if key is None else key
         tangents = random_tangents(system, system.state, vectors, key=key)
         start = TangentState(system.state, tangents, system.clock(), np.asarray(Status.completed.value))
     end, span, done = jax.tree.map(np.asarray, start), np.asarray(system.span(block)), 0
-    stretches, volumes = [np.empty((0, jax.tree.leaves(end.tangents)[0].shape[0]))], [np.empty(0)]
+    stretches, volumes = [np.empty((0, count(end.tangents)))], [np.empty(0)]
     while done < number and end.status == Status.completed:
         blocks = lyapunov_blocks(system, end, span, np.asarray(min(CAPACITY, number - done)))
         end, good = jax.tree.map(np.asarray, blocks.run), int(blocks.number)
@@ -149,7 +139,7 @@ def lyapunov_spectrum(
 @eqx.filter_jit
 def random_tangents(system: Any, state: PyTree, vectors: int, *, key: Array) -> PyTree:
     """Orthonormal random tangent vectors at `state`, a pytree like it with a leading axis."""
-    rows = jax.random.normal(key, (vectors, sum(leaf.size for leaf in jax.tree.leaves(state))))
+    rows = jax.random.normal(key, (vectors, size(state)))
     return factored(system.project(state, from_rows(rows, state)), state)[0]
 
 
@@ -172,24 +162,27 @@ def factored_block(
     return jax.tree.map(lambda a, b: jnp.where(status == Status.completed, a, b), new, stays), r, after.log_volume
 
 
+def while_completed(step: Callable[[tuple], tuple], run: TangentState, number: Any, *kept: Array) -> tuple:
+    """`run`, what is `kept` of every step, and how many were done: up to `number` of them, or until the run fails."""
+
+    def unfinished(carry):
+        run, *_, done = carry
+        return (done < number) & (run.status == Status.completed)
+
+    return jax.lax.while_loop(unfinished, step, (jax.tree.map(jnp.asarray, run), *kept, jnp.asarray(0)))
+
+
 @eqx.filter_jit
 def lyapunov_blocks(system: Any, run: TangentState, span: Any, number: Any) -> Blocks:
-    """Advance `run` by up to `number` ≤ `CAPACITY` blocks of length `span`, with a QR after each.
+    """Advance `run` by up to `number` ≤ `CAPACITY` blocks, with a QR after each.
 
     Compiled once per kind of system and shape: states, parameters, lengths and numbers are data.
 
     **Arguments:**
 
     - `system`: anything with `advance(state, tangents, span, clock)`, as `curlflow.systems` has.
-    - `run`: where to start.
     - `span`: the length of a block in the unit of `system.advance`.
-    - `number`: how many blocks.
     """
-    vectors = jax.tree.leaves(run.tangents)[0].shape[0]
-
-    def unfinished(carry):
-        run, _, _, done = carry
-        return (done < number) & (run.status == Status.completed)
 
     def block(carry):
         run, stretch, volume, done = carry
@@ -200,41 +193,29 @@ def lyapunov_blocks(system: Any, run: TangentState, span: Any, number: Any) -> B
         volume = volume.at[done].set(jnp.where(good, log_volume, jnp.nan))
         return run, stretch, volume, done + good
 
-    start = jax.tree.map(jnp.asarray, run)
-    empty = jnp.full((CAPACITY, vectors), jnp.nan), jnp.full(CAPACITY, jnp.nan), jnp.asarray(0)
-    return Blocks(*jax.lax.while_loop(unfinished, block, (start, *empty)))
+    empty = jnp.full((CAPACITY, count(run.tangents)), jnp.nan), jnp.full(CAPACITY, jnp.nan)
+    return Blocks(*while_completed(block, run, number, *empty))
 
 
 @eqx.filter_jit
 def transient_blocks(system: Any, run: TangentState, span: Any, number: Any) -> TangentState:
     """Advance the state alone by `number` blocks of length `span`; the tangents of `run` are left unchanged."""
 
-    def unfinished(carry):
-        run, done = carry
-        return (done < number) & (run.status == Status.completed)
-
     def block(carry):
         run, done = carry
         after = system.advance(run.state, None, span, run.clock)
         return run._replace(state=after.state, clock=after.clock, status=after.status), done + 1
 
-    start = run._replace(tangents=None)
-    after, _ = jax.lax.while_loop(unfinished, block, (jax.tree.map(jnp.asarray, start), jnp.asarray(0)))
+    after, _ = while_completed(block, run._replace(tangents=None), number)
     return after._replace(tangents=run.tangents)
-
-
-ILL_CONDITIONED = 1e10
-"""From here on rounding reaches the last exponents of a block: the block is too long for its spread."""
 
 
 def largest_condition(local: Float[np.ndarray, "blocks vectors"], block: float) -> float:
     """The largest ratio of the Rᵢᵢ of one block. Directions that shrink to exactly zero do not count."""
     finite = np.where(np.isneginf(local), np.nan, local)
-    if len(local) == 0 or np.isnan(finite).all():
-        return np.nan
-    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # blocks without a finite exponent
-        return float(np.exp(np.nanmax((np.nanmax(finite, axis=1) - np.nanmin(finite, axis=1)) * block)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.fmax.reduce(finite, axis=1) - np.fmin.reduce(finite, axis=1)
+        return float(np.exp(np.fmax.reduce(spread * block, initial=np.nan)))
 
 
 def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: bool) -> tuple[float, str]:
@@ -242,13 +223,12 @@ def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: b
 
     Kaplan & Yorke, Lecture Notes in Mathematics 730 (1979) 204.
 
+    **Returns:** the dimension, and an empty string; or NaN and the reason.
+
     **Arguments:**
 
     - `exponents`: in decreasing order.
-    - `complete`: whether they are all exponents of the system; if so and their sum is not negative, the
-      dimension is that of the system.
-
-    **Returns:** the dimension, and an empty string; or NaN and the reason.
+    - `complete`: whether they are all; if so and their sum is not negative, the dimension is that of the system.
     """
     exponents = np.asarray(exponents, dtype=float)
     if np.isnan(exponents).any():

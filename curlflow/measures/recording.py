@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..status import Status
+from .lyapunov import TangentState, while_completed
 
 CAPACITY = 64
 """The most records in one compiled call."""
@@ -40,36 +41,27 @@ def record(
     **Arguments:**
 
     - `system`: anything with `advance(state, tangents, span, clock)`, as `curlflow.systems` has.
-    - `observe`: a function of the state.
-    - `state`, `clock`: where to start.
     - `spans`: the length of each segment before each record, in the unit of `system.advance`.
     - `pieces`: how many segments there are before each record; a segment is one call of `system.advance`, and ends on
       the constraint.
-    - `number`: how many records to take.
     """
 
-    def unfinished(carry):
-        _, _, status, _, done = carry
-        return (done < number) & (status == Status.completed)
+    def step(carry):
+        run, records, done = carry
 
-    def go(carry):
-        state, clock, status, records, done = carry
+        def segment(_, run):
+            after = system.advance(run.state, None, spans[done], run.clock)
+            status = jnp.where(run.status == Status.completed, after.status, run.status)
+            return TangentState(after.state, None, after.clock, status)
 
-        def piece(_, inner):
-            state, clock, status = inner
-            after = system.advance(state, None, spans[done], clock)
-            return after.state, after.clock, jnp.where(status == Status.completed, after.status, status)
+        run = jax.lax.fori_loop(0, pieces[done], segment, run)
+        good = run.status == Status.completed
+        return run, records.at[done].set(jnp.where(good, observe(run.state), jnp.nan)), done + good
 
-        state, clock, status = jax.lax.fori_loop(0, pieces[done], piece, (state, clock, status))
-        good = status == Status.completed
-        records = records.at[done].set(jnp.where(good, observe(state), jnp.nan))
-        return state, clock, status, records, done + good
-
-    state, clock = jax.tree.map(jnp.asarray, (state, clock))
-    width = eqx.filter_eval_shape(observe, state).shape[0]
-    empty = jnp.full((CAPACITY, width), jnp.nan)
-    start = (state, clock, jnp.asarray(int(Status.completed)), empty, jnp.asarray(0))
-    return Recorded(*jax.lax.while_loop(unfinished, go, start))
+    start = TangentState(state, None, clock, int(Status.completed))
+    empty = jnp.full((CAPACITY, eqx.filter_eval_shape(observe, state).shape[0]), jnp.nan)
+    run, records, done = while_completed(step, start, number, empty)
+    return Recorded(run.state, run.clock, run.status, records, done)
 
 
 def next_spans(values: np.ndarray, first: int) -> np.ndarray:
