@@ -35,6 +35,7 @@ SIGNIFICANT = 3.0
 FOLDS = 20.0
 """Growth counts as chaos from this λ₁ T on: e²⁰ raises rounding to 10⁻⁷. Before, regular motion may grow as much."""
 DRIFT = "observables drift; start later, run longer, or look at cosines of angles"
+SHORT = "the window is too short for the 0-1 test"
 WALKS, STAYS = 0.8, 0.3
 """K of the 0–1 test above which a series is chaotic, and below which it is regular."""
 AROUND = 0.1
@@ -50,19 +51,16 @@ class Indicators(NamedTuple):
 
     **Attributes:**
 
-    - `status`: how the run ended.
     - `exponents`, `errors`: Lyapunov exponents in decreasing order, without those of symmetries, and their standard
       errors.
     - `resolution`: exponents smaller than this are zero.
     - `duration`: T, over which they were averaged.
     - `converged`: whether both halves of T agree on them.
-    - `continuous`: whether time is continuous.
     - `moves`: whether observables vary by more than rounding in the last part of the window.
     - `stationary`: whether all observables have the same mean and variance in both halves.
     - `zero_one`: K, the median over observables.
     - `distance`: how far the trajectory is from where it was, after the lag at which it returns; NaN if it does not.
-    - `period`: that lag, in iterations of a map.
-    - `steady`: whether it returns as closely after all multiples of that lag.
+    - `period`, `steady`: that lag, in iterations of a map, and whether it returns as closely after all its multiples.
     - `lines`: whether all high peaks of the spectra are as narrow as the window allows.
     - `early_growth`: ln of the growth of a difference before the window, while the run was far from its start and
       from its end.
@@ -106,26 +104,19 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
     if i.not_finite:
         return Verdict.undecided, f"observables are not finite: {i.not_finite} of the window"
     growing = bool(i.exponents[0] > 0 and not _zero(i)[0])
+    largest = f"λ₁ = {i.exponents[0]:.2g}"
     if not i.moves and growing:
-        return (
-            Verdict.undecided,
-            f"nothing that is looked at moves, but λ₁ = {i.exponents[0]:.2g} is positive: "
-            "an unstable point that will be left, or observables that do not see what moves",
-        )
+        left = "an unstable point that will be left, or observables that do not see what moves"
+        return Verdict.undecided, f"nothing that is looked at moves, but {largest} is positive: {left}"
     if not i.moves:
         around = ", but the weights, along a symmetry: a relative equilibrium" if i.weights_go > AROUND else ""
         return _settled(i, Verdict.fixed_point, f"nothing moves any more{around}")
     if not i.continuous and i.distance < REPEATS:
-        several = "two" if i.period == 2 else f"{i.period:.0f}"
+        several = "two states repeat" if i.period == 2 else f"{i.period:.0f} states repeat"
         if growing:
-            return (
-                Verdict.undecided,
-                f"{several} states repeat, but λ₁ = {i.exponents[0]:.2g}: rounding holds them there",
-            )
-        return _settled(i, Verdict.periodic, f"{several} states repeat")
-    if growing:
-        return _positive(i)
-    return _regular(i)
+            return Verdict.undecided, f"{several}, but {largest}: rounding holds them there"
+        return _settled(i, Verdict.periodic, several)
+    return _positive(i) if growing else _regular(i)
 
 
 def _zero(i: Indicators) -> Bool[np.ndarray, " exponents"]:
@@ -143,21 +134,17 @@ def _settled(i: Indicators, kind: Verdict, why: str) -> tuple[Verdict, str]:
 def _positive(i: Indicators) -> tuple[Verdict, str]:
     """The largest exponent is above zero: is that chaos?"""
     folds = float(i.exponents[0]) * i.duration
-    if folds < FOLDS:
-        return Verdict.undecided, f"λ₁ is positive, but λ₁T = {folds:.1f} is below {FOLDS:g}; run longer"
-    if not i.stationary:
-        return (
-            Verdict.undecided,
-            f"λ₁ is positive, but {DRIFT}",
-        )
-    if not i.converged:
-        return Verdict.undecided, "λ₁ is positive, but still changes along the run; run longer"
-    if np.isnan(i.zero_one):
-        return Verdict.undecided, "λ₁ is positive, but the window is too short for the 0-1 test; run longer"
-    if not i.zero_one > WALKS:
-        return Verdict.undecided, f"λ₁ is positive, but the 0-1 test gives K = {i.zero_one:.2f}"
-    if i.preserves_volume and i.log_alignment > -FOLDS:
-        return Verdict.undecided, f"λ₁ is positive, but GALI₂ = e^{i.log_alignment:.0f}; run longer"
+    objections = (
+        (folds < FOLDS, f"λ₁T = {folds:.1f} is below {FOLDS:g}; run longer"),
+        (not i.stationary, DRIFT),
+        (not i.converged, "still changes along the run; run longer"),
+        (np.isnan(i.zero_one), f"{SHORT}; run longer"),
+        (not i.zero_one > WALKS, f"the 0-1 test gives K = {i.zero_one:.2f}"),
+        (i.preserves_volume and i.log_alignment > -FOLDS, f"GALI₂ = e^{i.log_alignment:.0f}; run longer"),
+    )
+    for holds, why in objections:
+        if holds:
+            return Verdict.undecided, f"λ₁ is positive, but {why}"
     if not i.aligns_as_expected:
         return Verdict.undecided, "tangents do not align as the gaps between exponents say; run longer"
     return Verdict.chaotic, f"λ₁ is positive, λ₁T = {folds:.0f}, K = {i.zero_one:.2f}"
@@ -168,39 +155,34 @@ def _returning(i: Indicators) -> tuple[Verdict, str]:
     back = f"it comes back to within d = {i.distance:.1g}"
     further = int((i.exponents > -max(i.resolution, NEUTRAL / i.duration)).sum()) - int(i.continuous)
     if further > 0 and i.zeros_are_tori:
-        return (
-            Verdict.undecided,
-            f"{back} every time, but {'λ₂' if i.continuous else 'λ₁'} is zero: two frequencies near a resonance, or "
-            "a cycle at a bifurcation or among others; run longer",
-        )
+        zero = "λ₂ is zero" if i.continuous else "λ₁ is zero"
+        torus = "two frequencies near a resonance, or a cycle at a bifurcation or among others"
+        return Verdict.undecided, f"{back} every time, but {zero}: {torus}; run longer"
     return _settled(i, Verdict.periodic, f"{back}, and no exponent is positive")
 
 
 def _regular(i: Indicators) -> tuple[Verdict, str]:
     """The largest exponent may be zero: what kind of regular motion?"""
+    not_positive = "no exponent is clearly positive, but"
     if not i.stationary:
-        return (
-            Verdict.undecided,
-            f"no exponent is clearly positive, but {DRIFT}",
-        )
+        return Verdict.undecided, f"{not_positive} {DRIFT}"
     if i.preserves_volume and i.log_alignment < -FOLDS:
-        return Verdict.undecided, f"no exponent is clearly positive, but GALI₂ = e^{i.log_alignment:.0f}"
+        return Verdict.undecided, f"{not_positive} GALI₂ = e^{i.log_alignment:.0f}"
     if i.distance < BACK and i.steady and not i.zero_one >= STAYS:
         return _returning(i)
     if np.isnan(i.zero_one):
-        return Verdict.undecided, "no exponent is clearly positive, but the window is too short for the 0-1 test"
+        return Verdict.undecided, f"{not_positive} {SHORT}"
     if not i.zero_one < STAYS:
-        return Verdict.undecided, f"no exponent is clearly positive, but the 0-1 test gives K = {i.zero_one:.2f}"
+        return Verdict.undecided, f"{not_positive} the 0-1 test gives K = {i.zero_one:.2f}"
     zeros = int(_zero(i).sum())
     if i.continuous and i.exponents[0] < 0 and zeros == 0:
         return Verdict.undecided, "all exponents are negative, but it moves: it has not settled yet; run longer"
     if not i.lines:
-        return Verdict.undecided, "no exponent is clearly positive, but the spectrum has broad peaks; run longer"
+        return Verdict.undecided, f"{not_positive} the spectrum has broad peaks; run longer"
     if zeros <= int(i.continuous):
         return Verdict.undecided, "the spectrum has lines, but there is no further exponent of zero; run longer"
-    return _settled(
-        i, Verdict.quasi_periodic, f"{zeros} exponents are zero, the spectrum has lines, K = {i.zero_one:.2f}"
-    )
+    why = f"{zeros} exponents are zero, the spectrum has lines, K = {i.zero_one:.2f}"
+    return _settled(i, Verdict.quasi_periodic, why)
 
 
 def aligns_as_expected(
@@ -212,10 +194,7 @@ def aligns_as_expected(
 ) -> bool:
     """Whether tangents align at the rates that the gaps between exponents say, within errors.
 
-    **Arguments:**
-
-    - `exponents`, `errors`, `duration`: as for `Indicators`.
-    - `log_gali`: ln GALI of one, two, … tangents after `time`. What is not finite says nothing.
+    `log_gali` is ln GALI of one, two, … tangents after `time`; what is not finite says nothing.
     """
     with np.errstate(invalid="ignore"):  # exponents of −∞
         gaps = np.cumsum(exponents[0] - exponents)
