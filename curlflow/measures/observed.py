@@ -59,7 +59,6 @@ class Observed:
 
     - `scale`: how large every observable is where nothing has been learnt; 0 where that is not known. Observables
       recorded after these are not judged.
-    - `continuous`: whether time is continuous.
     - `tolerance`: the relative tolerance of a flow; 0 for maps and for fixed steps.
     - `early`: the observables at the ends of the stretches of the transient, from its beginning.
     - `early_stretch`: ln of the growth of a difference over each stretch.
@@ -112,16 +111,14 @@ class Observed:
     @property
     def samples(self) -> int:
         """How many even samples a whole window has."""
-        if self.sampling is None:
-            return 0
-        return int((self.sampling.late if self.closely else self.sampling.even).sum())
+        chosen = self.sampling
+        return 0 if chosen is None else int((chosen.late if self.closely else chosen.even).sum())
 
     @property
     def interval(self) -> float:
         """Time between even samples."""
-        if self.sampling is None:
-            return math.nan
-        return self.sampling.step * (1 if self.closely else self.sampling.stride)
+        chosen = self.sampling
+        return math.nan if chosen is None else chosen.step * (1 if self.closely else chosen.stride)
 
     @property
     def frequencies(self) -> Float[np.ndarray, " frequencies"]:
@@ -148,15 +145,11 @@ class Observed:
 
 
 def of_observables(seen: Observed, *, complete: bool, grows: bool, seed: int) -> dict[str, Any]:
-    """All results for the observables, by the names of `VARIABLES`.
+    """All results for the observables, by the names of `VARIABLES`; nothing is known unless the window is `complete`.
 
-    **Arguments:**
-
-    - `complete`: whether the run completed its window; otherwise nothing is known.
-    - `grows`: whether the largest exponent is positive.
-    - `seed`: the seed of the 0-1 test.
+    `grows` says whether the largest exponent is positive; the seed is that of the 0-1 test.
     """
-    number, length = len(seen.scale), seen.segment
+    number = len(seen.scale)
     found = {
         "moves": np.zeros(number, dtype=bool), "stationary": np.ones(number, dtype=bool),
         "not_finite": np.zeros(number, dtype=np.int64),
@@ -182,8 +175,13 @@ def of_observables(seen: Observed, *, complete: bool, grows: bool, seed: int) ->
     found |= {"return_time": back.lag, "return_distance": back.distance, "returns_steadily": np.bool_(back.steady)}
     for i in map(int, np.flatnonzero(moves)):
         _zero_one(found, i, seen, bands, seed)
-        if length:
-            _spectrum(found, i, seen)
+        if seen.segment:
+            spectrum = power_spectrum(seen.even[:, i], seen.interval)
+            highest = peaks(spectrum, PEAKS)
+            k = len(highest.frequency)
+            found["power"][i] = spectrum.density
+            found["peak_frequency"][i, :k], found["peak_width"][i, :k] = highest.frequency, highest.width
+            found["peak_is_line"][i, :k] = highest.is_line
     return found
 
 
@@ -193,10 +191,13 @@ def _returns(seen: Observed, moves: Bool[np.ndarray, " observables"], grows: boo
     Late samples show what repeats soon, and miss no state. Where the even samples are others, they show returns that
     take longer, and motion that does not return later on.
     """
-    step = seen.sampling.step
+    step, bands = seen.sampling.step, None
     apart = _apart(seen.late, moves)
+    if grows and not seen.continuous:
+        # The lag at which it is nearest; motion whose nearest value is the next one moves slowly, and has no bands.
+        nearest = int(np.argmin(apart[1 : BANDS + 1])) + 1
+        bands = nearest if nearest > 1 and apart[nearest] < 5 * BACK else None
     back = first_return(apart, 5 * BACK, seen.continuous)
-    bands = _bands(apart) if grows and not seen.continuous else None
     back = back._replace(lag=back.lag * step)
     if seen.interval > step and not back.distance < REPEATS:
         slow = first_return(_apart(seen.even, moves), 5 * BACK, seen.continuous)
@@ -214,15 +215,6 @@ def _apart(series: np.ndarray, moves: Bool[np.ndarray, " observables"]) -> Float
     return distances(series / np.where(spread > 0, spread, 1.0), len(series) // 4)
 
 
-def _bands(apart: np.ndarray) -> int | None:
-    """How many bands a chaotic map visits one after the other: the lag at which it is nearest; None for no bands.
-
-    Motion whose nearest value is the next one moves slowly, and has no bands.
-    """
-    lag = int(np.argmin(apart[1 : BANDS + 1])) + 1
-    return lag if lag > 1 and apart[lag] < 5 * BACK else None
-
-
 def early_growth(
     early: Float[np.ndarray, "places observables"],
     stretch: Float[np.ndarray, " stretches"],
@@ -231,9 +223,7 @@ def early_growth(
 ) -> float:
     """The logarithm of the growth of a difference while the run was away from its start and from its end.
 
-    It is 0 if that lasted too short a time to be called a kind of motion.
-
-    **Arguments:** as for `Observed`.
+    It is 0 if that lasted too short a time to be called a kind of motion. The arguments are those of `Observed`.
     """
     if len(stretch) == 0 or np.isnan(early).any() or len(ends) == 0:
         return 0.0
@@ -268,13 +258,3 @@ def decorrelated(series: Float[np.ndarray, " samples"]) -> tuple[int, bool]:
     lags = max(2, len(series) // FEWEST_FOR_TEST)
     below = np.flatnonzero(autocorrelation(series[:, None], lags)[:, 0] <= 0)
     return (int(below[0]), False) if below.size else (lags - 1, True)
-
-
-def _spectrum(found: dict[str, Any], i: int, seen: Observed) -> None:
-    """The spectrum and its highest peaks."""
-    spectrum = power_spectrum(seen.even[:, i], seen.interval)
-    highest = peaks(spectrum, PEAKS)
-    k = len(highest.frequency)
-    found["power"][i] = spectrum.density
-    found["peak_frequency"][i, :k], found["peak_width"][i, :k] = highest.frequency, highest.width
-    found["peak_is_line"][i, :k] = highest.is_line
