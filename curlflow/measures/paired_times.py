@@ -5,11 +5,10 @@ treat such a run stand side by side here. *Leave it out*: the speed-up exp⟨ln(
 arrive. *Cut it off*: the mean of min(t, T), the restricted mean time, is defined for all runs. *Ask for the order
 alone*: a pair is won by the run that arrives first, no matter when the other would have arrived; the sign test on
 pairs that are won or lost is exact. Kaplan and Meier's estimate of the median and the log-rank test take censoring
-into account too, but know nothing of pairs: they treat both groups as independent, and have less power where pairs
-have much in common.
+into account too, but know nothing of pairs, and have less power where pairs have much in common.
 
 Sources: Kaplan & Meier, J. Am. Stat. Assoc. 53 (1958) 457; Mantel, Cancer Chemother. Rep. 50 (1966) 163; Royston &
-Parmar, BMC Med. Res. Methodol. 13 (2013) 152 (restricted means). SciPy computes them.
+Parmar, BMC Med. Res. Methodol. 13 (2013) 152 (restricted means).
 """
 
 import warnings
@@ -36,6 +35,7 @@ TESTS = {
     "t_test_p": "paired t-test on the recorded epochs, the published convention",
     "log_rank_p": "log-rank test, which takes censoring into account and ignores pairs",
 }
+ADJUSTED = "adjusted for all settings and rules (Benjamini and Hochberg)"
 VARIABLES = (
     Variable("median_time", R, "median time to the threshold by Kaplan and Meier; NaN: fewer than half reach it"),
     Variable("median_time_lower", R, "lower end of its 95 % interval; NaN: not known"),
@@ -55,10 +55,7 @@ VARIABLES = (
     Variable("tied", C, "pairs in which both reach it at once, or neither does"),
     Variable("share_won", C, "share of the pairs that are won"),
     *(Variable(name, C, f"two-sided p, {text}") for name, text in TESTS.items()),
-    *(
-        Variable(f"{name}_adjusted", C, f"{name} adjusted for all settings and rules (Benjamini and Hochberg)")
-        for name in TESTS
-    ),
+    *(Variable(f"{name}_adjusted", C, f"{name} {ADJUSTED}") for name in TESTS),
 )
 
 
@@ -74,16 +71,10 @@ NOTHING = Interval(NAN, NAN, NAN)
 
 
 class Comparison(NamedTuple):
-    """A rule against a baseline, in pairs.
+    """A rule against a baseline, in pairs, by the numbers that `VARIABLES` describe.
 
-    **Attributes:**
-
-    - `speed_up`: exp⟨ln(t_base/t)⟩ over the pairs of which both arrive: above 1, the rule is faster.
-    - `pairs`, `excluded`: how many pairs enter it, and how many do not.
-    - `mean_ratio`: restricted mean time of the baseline over that of the rule.
-    - `won`, `lost`, `tied`: pairs in which the rule arrives before the baseline, after it, and at the same time (or
-      neither arrives).
-    - `sign_p`, `wilcoxon_p`, `t_test_p`, `log_rank_p`: two-sided p-values; NaN where a test says nothing.
+    `speed_up` is exp⟨ln(t_base/t)⟩, above 1 where the rule is faster, over `pairs` of which both arrive; the others
+    are `excluded`. Two-sided p-values are NaN where a test says nothing.
     """
 
     speed_up: Interval
@@ -107,14 +98,10 @@ def of_rules(
     base: int,
     seed: int,
 ) -> dict[str, list]:
-    """The comparisons of all rules with one of them, by the names of `VARIABLES`.
+    """The comparisons of all rules with the rule `base`, by the names of `VARIABLES`.
 
-    **Arguments:**
-
-    - `times`: when each run arrived; NaN where it did not.
-    - `epochs`: the same by the published convention.
-    - `known`: which runs were run to their end.
-    - `base`: which rule the others are compared with.
+    `times` are NaN where a run did not arrive, `epochs` are the same by the published convention, and `known` says
+    which runs were run to their end.
     """
     arrived = ~np.isnan(times)
     complete = [(t[k], a[k], horizon) for t, a, k in zip(times, arrived, known, strict=True)]
@@ -146,9 +133,8 @@ def of_rules(
 
 
 def _columns(name: str, intervals: list[Interval]) -> dict[str, list[float]]:
-    """An estimate and the ends of its interval, as three variables."""
-    columns = {"": [i.estimate for i in intervals], "_lower": [i.lower for i in intervals]}
-    return {f"{name}{end}": values for end, values in {**columns, "_upper": [i.upper for i in intervals]}.items()}
+    """Estimates and the ends of their intervals, as three variables."""
+    return {f"{name}{end}": [i[k] for i in intervals] for k, end in enumerate(("", "_lower", "_upper"))}
 
 
 def compared(
@@ -168,7 +154,7 @@ def compared(
     - `base_arrived`, `arrived`: whether it did.
     - `horizon`: T, when runs that have not arrived were ended.
     - `published`: times of both by another convention, for the t-test. Default: those cut off at the horizon.
-    - `seed`: the seed of the bootstrap.
+    - `seed`: of the bootstrap.
     """
     a, b = _cut(base, base_arrived, horizon), _cut(times, arrived, horizon)
     both = base_arrived & arrived & (a > 0) & (b > 0)
@@ -180,13 +166,13 @@ def compared(
         speed_up=Interval(*np.exp(_bootstrapped(np.mean, (logs,), seed))),
         pairs=int(both.sum()),
         excluded=int((~both).sum()),
-        mean_ratio=_bootstrapped(_ratio_of_means, (a, b), seed),
+        mean_ratio=_bootstrapped(lambda a, b, axis=-1: a.mean(axis=axis) / b.mean(axis=axis), (a, b), seed),
         won=won,
         lost=lost,
         tied=a.size - won - lost,
         sign_p=float(stats.binomtest(won, won + lost).pvalue) if won + lost else NAN,
-        wilcoxon_p=_quietly(lambda: stats.wilcoxon(a, b).pvalue) if (a != b).any() else NAN,
-        t_test_p=_quietly(lambda: stats.ttest_rel(c, d).pvalue) if a.size > 1 else NAN,
+        wilcoxon_p=float(_quietly(stats.wilcoxon, a, b).pvalue) if (a != b).any() else NAN,
+        t_test_p=float(_quietly(stats.ttest_rel, c, d).pvalue) if a.size > 1 else NAN,
         log_rank_p=log_rank(base, base_arrived, times, arrived, horizon),
     )
 
@@ -195,38 +181,28 @@ def _cut(times: Times, arrived: Flags, horizon: float) -> Times:
     return np.where(arrived, times, horizon)
 
 
-def _ratio_of_means(a: Any, b: Any, axis: int = -1) -> Any:
-    return np.mean(a, axis=axis) / np.mean(b, axis=axis)
-
-
 def _bootstrapped(statistic: Callable, samples: tuple[Times, ...], seed: int) -> Interval:
     """A statistic with its bias-corrected and accelerated interval, or that of percentiles where it is undefined.
-
-    Whole pairs are drawn, so that what the two runs of a pair have in common is preserved.
-    """
+    Whole pairs are drawn, so that what the two runs of a pair have in common is preserved."""
     if samples[0].size == 0:
         return NOTHING
-    with np.errstate(divide="ignore", invalid="ignore"):
-        estimate = float(statistic(*samples))
+    estimate = float(_quietly(statistic, *samples))
     if samples[0].size == 1 or not np.isfinite(estimate):
         return Interval(estimate, NAN, NAN)
     for method in ("BCa", "percentile"):
-        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-            warnings.simplefilter("ignore")
-            found = stats.bootstrap(
-                samples, statistic, paired=True, vectorized=True, n_resamples=RESAMPLES, confidence_level=LEVEL,
-                method=method, rng=np.random.default_rng(seed),
-            )  # fmt: skip
-        ends = found.confidence_interval
+        ends = _quietly(
+            stats.bootstrap, samples, statistic, paired=True, vectorized=True, n_resamples=RESAMPLES,
+            confidence_level=LEVEL, method=method, rng=np.random.default_rng(seed),
+        ).confidence_interval  # fmt: skip
         if np.isfinite([ends.low, ends.high]).all():
             return Interval(estimate, float(ends.low), float(ends.high))
     return Interval(estimate, NAN, NAN)
 
 
-def _quietly(test: Callable) -> float:
+def _quietly(function: Callable, *arguments: Any, **options: Any) -> Any:
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore")
-        return float(test())
+        return function(*arguments, **options)
 
 
 def censored(times: Times, arrived: Flags, horizon: float) -> stats.CensoredData:
@@ -239,7 +215,7 @@ def log_rank(base: Times, base_arrived: Flags, times: Times, arrived: Flags, hor
     if not (base_arrived.any() or arrived.any()):
         return NAN
     groups = censored(base, base_arrived, horizon), censored(times, arrived, horizon)
-    return _quietly(lambda: stats.logrank(*groups).pvalue)
+    return float(_quietly(stats.logrank, *groups).pvalue)
 
 
 def median_time(times: Times, arrived: Flags, horizon: float) -> Interval:
@@ -251,9 +227,7 @@ def median_time(times: Times, arrived: Flags, horizon: float) -> Interval:
     if not arrived.any():
         return NOTHING
     curve = stats.ecdf(censored(times, arrived, horizon)).sf
-    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        warnings.simplefilter("ignore")
-        limits = curve.confidence_interval(LEVEL, method="log-log")
+    limits = _quietly(curve.confidence_interval, LEVEL, method="log-log")
     return Interval(*(_half(curve.quantiles, c.probabilities) for c in (curve, limits.low, limits.high)))
 
 
@@ -269,12 +243,9 @@ def restricted_mean(times: Times, arrived: Flags, horizon: float) -> float:
 
 
 def adjusted(p: np.ndarray) -> np.ndarray:
-    """p-values of many settings, adjusted for their number by Benjamini and Hochberg's rate of false discoveries.
-
-    NaNs stay and do not count. J. R. Stat. Soc. B 57 (1995) 289.
-    """
-    known = ~np.isnan(p)
-    out = np.full(p.shape, np.nan)
+    """p-values of many settings, adjusted for their number by Benjamini and Hochberg's rate of false discoveries,
+    J. R. Stat. Soc. B 57 (1995) 289. NaNs stay and do not count."""
+    known, out = ~np.isnan(p), np.full(p.shape, np.nan)
     if known.any():
         out[known] = stats.false_discovery_control(p[known])
     return out
