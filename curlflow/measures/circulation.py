@@ -6,11 +6,10 @@ over any surface that the loop bounds. On a circle of radius r in the plane of o
 Γ/(πr²) is the mean of the curl ∂F_v/∂u − ∂F_u/∂v over the disc; for a gradient field it is zero.
 
 The integrand is periodic, so that the trapezoid rule converges geometrically for smooth fields, and is exact for
-polynomials once there are more points than their degree plus one. Every other point, and every fourth point starting
-from the first, second, third or fourth, make coarser rules; the largest difference from them is an error estimate
-that is much too large for smooth fields. Where the field jumps (relu) the error falls with the first power of the
-spacing only. Between the four rules the jump lies once in every quarter of a spacing, so that no lucky position hides
-it: the estimate is then at least the error of one jump; for several jumps it gives only the order of magnitude.
+polynomials once there are more points than their degree plus one. Every second and every fourth point make coarser
+rules; the largest difference from them is an error estimate, much too large for smooth fields. Where the field jumps
+(relu) the error falls with the first power of the spacing only. The estimate is then at least the error of one jump,
+wherever it lies; for several jumps it gives only the order of magnitude.
 
 Source: Trefethen & Weideman, SIAM Rev. 56 (2014) 385.
 """
@@ -42,14 +41,7 @@ VARIABLES = (
 
 
 class Circle(eqx.Module):
-    """w(s) = centre + r (u cos 2πs + v sin 2πs).
-
-    **Arguments:**
-
-    - `centre`: n numbers.
-    - `directions`: orthonormal u and v, 2 × n.
-    - `radius`: r.
-    """
+    """w(s) = centre + r (u cos 2πs + v sin 2πs), with orthonormal `directions` u and v and the `radius` r."""
 
     centre: Float[Array, " n"] | Float[np.ndarray, " n"]
     directions: Float[Array, "2 n"] | Float[np.ndarray, "2 n"]
@@ -68,8 +60,7 @@ def circulation(field: Any, loop: Any, points: int = POINTS) -> tuple[Float[Arra
     **Arguments:**
 
     - `field`: a function of a flat vector (n numbers), as a pytree.
-    - `loop`: a function of s with period 1 that gives a flat vector, as a pytree: `Circle(...)` or one of your own.
-      Its derivative is taken by JAX.
+    - `loop`: a differentiable function of s with period 1 that gives a flat vector, as a pytree, such as `Circle`.
     - `points`: number of points, even.
     """
     return _trapezoid(field, loop, points)[:2]
@@ -77,10 +68,10 @@ def circulation(field: Any, loop: Any, points: int = POINTS) -> tuple[Float[Arra
 
 def converged_circulation(field: Any, loop: Any) -> tuple[float, float]:
     """`circulation` with `POINTS` points, and with `MORE` where their error is not small against ∮ |F · dw|."""
-    value, error, size = (float(number) for number in _trapezoid(field, loop, POINTS))
-    if not error > CONVERGED * size:
-        return value, error
-    value, error, _ = (float(number) for number in _trapezoid(field, loop, MORE))
+    for points in (POINTS, MORE):
+        value, error, size = map(float, _trapezoid(field, loop, points))
+        if not error > CONVERGED * size:
+            break
     return value, error
 
 

@@ -61,12 +61,7 @@ class Edges(NamedTuple):
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A rectangle with an equidistant grid.
-
-    **Arguments:**
-
-    - `x`, `y`: coordinates of the nodes, increasing, at least three each.
-    """
+    """A rectangle with an equidistant grid of nodes, whose coordinates increase, at least three along each side."""
 
     x: Float[np.ndarray, " _"]
     y: Float[np.ndarray, " _"]
@@ -119,8 +114,8 @@ class Rectangle:
     def at_centres(self, f: Edges) -> Float[np.ndarray, "2 _ _"]:
         """The vector field in the middle of every cell, from the means of its two pairs of edges."""
         hx, hy = self.spacing
-        x, y = (f.along_x[:, 1:] + f.along_x[:, :-1]) / (2 * hx), (f.along_y[1:] + f.along_y[:-1]) / (2 * hy)
-        return np.stack([x, y])
+        x, y = f.along_x[:, 1:] + f.along_x[:, :-1], f.along_y[1:] + f.along_y[:-1]
+        return np.stack([x / (2 * hx), y / (2 * hy)])
 
 
 class HelmholtzHodge(NamedTuple):
@@ -138,13 +133,8 @@ PlanarField = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def edge_integrals(field: PlanarField, grid: Rectangle) -> Edges:
-    """The line integrals of `field` along all edges, by the Gauss–Legendre rule.
-
-    **Arguments:**
-
-    - `field`: a function of the arrays x and y (of one shape) that gives both components.
-    - `grid`: the rectangle.
-    """
+    """The line integrals along all edges, by the Gauss–Legendre rule, of a function of the arrays x and y (of one
+    shape) that gives both components."""
     nodes, weights = np.polynomial.legendre.leggauss(GAUSS_POINTS)
     hx, hy = grid.spacing
     cx, cy = grid.centres
@@ -155,67 +145,47 @@ def edge_integrals(field: PlanarField, grid: Rectangle) -> Edges:
 
 def _mesh(points: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates along and across of all points: edges × nodes across × points on an edge."""
-    shape = (points.shape[0], across.size, points.shape[1])
-    return np.broadcast_to(points[:, None, :], shape).copy(), np.broadcast_to(across[None, :, None], shape).copy()
+    along, across = np.broadcast_arrays(points[:, None, :], across[:, None])
+    return along.copy(), across.copy()
 
 
 def helmholtz_hodge(f: Edges, grid: Rectangle) -> HelmholtzHodge:
-    """The decomposition (*) of a field given by its line integrals.
-
-    **Arguments:**
-
-    - `f`: line integrals along all edges, as from `edge_integrals`.
-    - `grid`: the rectangle.
-
-    **Sources:** see the module.
-    """
+    """The decomposition (*) of a field given by its line integrals along all edges, as from `edge_integrals`."""
     hx, hy = grid.spacing
     phi = np.zeros((grid.x.size, grid.y.size))
     phi[1:-1, 1:-1] = _solve(-grid.outflow(f), hy / hx, hx / hy, kind=1)
     psi = _solve(grid.circulation(f), hy / hx, hx / hy, kind=2)
     gradient, curl = grid.gradient(phi), grid.rotation(psi)
     harmonic = f - gradient - curl
-    return HelmholtzHodge(gradient, curl, harmonic, phi, psi, _potential(harmonic))
+    # χ is the sum of the curl-free h along edges.
+    chi = np.zeros_like(phi)
+    chi[1:, 0] = np.cumsum(harmonic.along_x[:, 0])
+    chi[:, 1:] = chi[:, :1] + np.cumsum(harmonic.along_y, axis=1)
+    return HelmholtzHodge(gradient, curl, harmonic, phi, psi, chi - chi.mean())
 
 
 def _solve(right: np.ndarray, cx: float, cy: float, kind: int) -> np.ndarray:
     """Solve cx (−δx²) u + cy (−δy²) u = right with u = 0 on the boundary.
 
-    Interior nodes (`kind` 1) have eigenvalues 4 sin²(kπ/2N), k = 1, …, N − 1; cells, whose boundary is half a cell
-    beyond the last (`kind` 2), the same for k = 1, …, N.
+    Interior nodes (`kind` 1) have eigenvalues 4 sin²(kπ/2N), k = 1, …, N − 1; cells (`kind` 2) also for k = N.
     """
     kx, ky = (np.arange(1, n + 1) / (2 * (n + 1 if kind == 1 else n)) for n in right.shape)
     eigenvalues = 4 * (cx * np.sin(np.pi * kx)[:, None] ** 2 + cy * np.sin(np.pi * ky) ** 2)
     return idstn(dstn(right, type=kind) / eigenvalues, type=kind)
 
 
-def _potential(f: Edges) -> np.ndarray:
-    """χ of mean zero on the nodes whose differences are the curl-free `f`."""
-    nodes = np.zeros((f.along_y.shape[0], f.along_x.shape[1]))
-    nodes[1:, 0] = np.cumsum(f.along_x[:, 0])
-    nodes[:, 1:] = nodes[:, :1] + np.cumsum(f.along_y, axis=1)
-    return nodes - nodes.mean()
-
-
 def in_cells(parts: HelmholtzHodge, grid: Rectangle, least: float) -> dict[str, np.ndarray]:
-    """The numbers of `VARIABLES`: vectors in the middle of the cells, potentials, curl, and shares in the energy.
-
-    **Arguments:**
-
-    - `least`: the energy below which a field is rounding and its parts have no shares (NaN).
-    """
+    """The numbers of `VARIABLES`; of a field whose energy is `least` or less, and so rounding, the shares are NaN."""
     field = Edges(*(sum(arrays) for arrays in zip(*parts[:3], strict=True)))
-    named = dict(zip(("gradient", "curl", "harmonic"), parts[:3], strict=True))
     energy = grid.inner(field, field)
-    return {
+    found = {
         "field": grid.at_centres(field),
-        **{f"{name}_part": grid.at_centres(part) for name, part in named.items()},
         "stream_function": parts.stream_function,
         "gradient_potential": parts.gradient_potential,
         "harmonic_potential": parts.harmonic_potential,
         "curl": grid.circulation(field) / np.prod(grid.spacing),
-        **{
-            f"{name}_share": np.asarray(grid.inner(part, part) / energy if energy > least else np.nan)
-            for name, part in named.items()
-        },
     }
+    for name, part in zip(("gradient", "curl", "harmonic"), parts[:3], strict=True):
+        found[f"{name}_part"] = grid.at_centres(part)
+        found[f"{name}_share"] = np.asarray(grid.inner(part, part) / energy if energy > least else np.nan)
+    return {v.name: found[v.name] for v in VARIABLES}

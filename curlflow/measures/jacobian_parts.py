@@ -10,8 +10,7 @@ zᵀJz need one product with J and one with Jᵀ each, and no matrix:
     the basis, z = e₁, …, eₙ:     Σ |Sz|² = ‖S‖²,      Σ |Az|² = ‖A‖²,      Σ zᵀJz = tr J,
     random signs, ⟨zzᵀ⟩ = 1:      ⟨|Sz|²⟩ = ‖S‖²,      ⟨|Az|²⟩ = ‖A‖²,      ⟨zᵀJz⟩ = tr J.
 
-The differences are taken vector by vector. The expression (tr JᵀJ ∓ tr J²)/2 gives the same norms, but a norm that is
-small is lost in the rounding of the other.
+The differences are taken vector by vector: from (tr JᵀJ ∓ tr J²)/2 a small norm is lost in the rounding of the other.
 
 On a set with tangent projection P the operator is P J P, which for a field tangent to the set is its covariant
 derivative: symmetric exactly for the gradients on that set.
@@ -47,6 +46,10 @@ PARALLEL = 1e-8
 """Directions whose sine is smaller than this do not span a plane that rounding leaves alone."""
 PROBES = 4
 """Random vectors that tell whether there is any rotation at all."""
+NOISE = 1e-13
+"""A projected quantity counts as rounding where it is no larger than this share of the quantity before."""
+ROUNDING = 32 * np.finfo(float).eps
+"""A field counts as zero where it is no larger than its change if the point changes by this, relative."""
 
 VARIABLES = (
     Variable("symmetric_norm", ("realization",), "Frobenius norm of the symmetric part S of the Jacobian"),
@@ -91,9 +94,8 @@ def products(field: Any, project: Any, x: Vector, vectors: Any, first: Any) -> F
 
     **Arguments:**
 
-    - `field`: a function of a flat vector (n numbers), as a pytree: an Equinox module with its parameters.
+    - `field`: a function of a flat vector, as a pytree: an Equinox module with its parameters.
     - `project`: a function of (x, v), the orthogonal projection of v onto the tangent space at x.
-    - `x`: the point, n numbers.
     - `vectors`: `Basis()` or `RandomSigns(key)`.
     - `first`: the index of the first vector.
     """
@@ -116,8 +118,7 @@ def all_products(
     """The `products` of the first `number` vectors: those so far, after each compiled call."""
     rows = np.empty((0, 3))
     while len(rows) < number:
-        new = products(field, project, x, vectors, np.asarray(len(rows)))
-        rows = np.concatenate([rows, np.asarray(new)])
+        rows = np.concatenate([rows, products(field, project, x, vectors, np.asarray(len(rows)))])
         yield rows[:number]
 
 
@@ -140,10 +141,9 @@ def exact_parts(sums: Float[np.ndarray, "columns 3"]) -> Parts:
 
 def estimated_parts(samples: Float[np.ndarray, "probes 3"]) -> tuple[Parts, Parts]:
     """Estimates from the `products` of random signs, and their standard errors (to first order in them)."""
-    samples = np.asarray(samples)
-    s, a, _ = mean = samples.mean(axis=0)
+    s, a, trace = samples.mean(axis=0)
     error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
-    estimate = _parts(*mean)
+    estimate = _parts(s, a, trace)
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.std(samples[:, 1] / a - samples[:, 0] / s, ddof=1) / np.sqrt(len(samples))
         symmetric = error[0] / (2 * estimate.symmetric_norm) if s > 0 else 0.0
@@ -157,10 +157,6 @@ def _parts(s: float, a: float, trace: float) -> Parts:
         return Parts(float(np.sqrt(s)), float(np.sqrt(a)), float(np.sqrt(np.float64(a) / s)), float(trace))
 
 
-NOISE = 1e-13
-"""A projected quantity counts as rounding where it is no larger than this share of the quantity before."""
-
-
 class Scales(NamedTuple):
     """|F|, ‖DF‖ and |∇loss| before any projection, with which their projections are compared."""
 
@@ -171,10 +167,8 @@ class Scales(NamedTuple):
 
 @eqx.filter_jit
 def scales(field: Any, loss: Any, x: Vector) -> tuple[Array, Array, Array]:
-    """The numbers of `Scales` for a field that is not projected; ‖DF‖ from `PROBES` random signs, to a factor of two.
-
-    The last is 0 where `loss` is None.
-    """
+    """The numbers of `Scales` for a field that is not projected; ‖DF‖ from `PROBES` random signs, to a factor of two,
+    and a slope of 0 where `loss` is None."""
     signs = RandomSigns(jax.random.key(0))
     images = [jax.jvp(field, (x,), (signs(i, x.shape[0]),))[1] for i in range(PROBES)]
     slope = jnp.zeros(()) if loss is None else jnp.linalg.norm(jax.grad(loss)(x))
@@ -183,22 +177,16 @@ def scales(field: Any, loss: Any, x: Vector) -> tuple[Array, Array, Array]:
 
 def without_noise(parts: Parts, scale: Scales) -> Parts:
     """`parts`, with a ratio of NaN where S and A are both rounding."""
-    if max(parts.symmetric_norm, parts.antisymmetric_norm) > NOISE * scale.derivative:
-        return parts
-    return parts._replace(curl_ratio=np.nan)
-
-
-ROUNDING = 32 * np.finfo(float).eps
-"""A field counts as zero where it is no larger than its change if the point changes by this, relative."""
+    known = max(parts.symmetric_norm, parts.antisymmetric_norm) > NOISE * scale.derivative
+    return parts if known else parts._replace(curl_ratio=np.nan)
 
 
 @eqx.filter_jit
 def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector, scale: Scales) -> tuple[Array, Array, Array]:
-    """|F|, the angle between F and −∇loss (projected), and the loss.
+    """|F|, the angle between F and −∇loss (projected), and the loss; these two are NaN where `loss` is None.
 
     The angle is 2 atan2(|a − b|, |a + b|) for unit vectors a and b, which is accurate for all angles (Kahan). It is
-    NaN where F or ∇loss is zero up to rounding (including that of the projection, relative to `scale`), and where
-    `loss` is None.
+    NaN where F or ∇loss is zero up to rounding (including that of the projection, relative to `scale`).
     """
     speed = jnp.linalg.norm(field(x))
     if loss is None:
@@ -231,8 +219,8 @@ def rotation_plane(field: Any, project: Any, x: Vector, scale: float = 0.0) -> P
     """Orthonormal directions u, v of the plane of strongest rotation: the largest curl ∂F_v/∂u − ∂F_u/∂v.
 
     iA is Hermitian; the eigenvector u + iv of its largest eigenvalue σ spans the plane, whose curl is 2σ. A phase
-    is free: the component that is largest in modulus is made real. Its products are matrix-free, and the tolerance
-    is 1e-6, beyond `DENSE` dimensions.
+    is free: the component that is largest in modulus is made real. Beyond `DENSE` dimensions no matrix is formed, and
+    the tolerance is 1e-6.
 
     **Returns:** u and v, oriented such that the curl is positive; None where A is zero up to rounding, also that of
     the projection against the norm `scale` of the Jacobian before it.
