@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..variable import Variable
+from .finite_time import EXPONENT_VARIABLES
 from .frames import Covariant, angles, covariant, vectors_in
 from .standard_error import batch_means_error
 
 R = ("realization", "exponent")
 GROWTH = (
-    Variable("lyapunov_exponent", R, "Lyapunov exponent, per unit of time"),
-    Variable("lyapunov_exponent_se", R, "standard error of the Lyapunov exponent"),
+    *EXPONENT_VARIABLES,
     Variable("covariant_exponent", R, "mean rate at which the covariant vector grows, per unit of time"),
     Variable("covariant_exponent_se", R, "standard error of that rate"),
     Variable("angle", (*R, "other"), "mean angle between two covariant vectors", "rad"),
@@ -34,12 +34,9 @@ OF_FLIPPED = (
 
 
 class Places(NamedTuple):
-    """What the entries of a state are, where it is the weights of a network.
+    """Where the entries of a state are that is the weights of a network, with the `shapes` (post, pre) of its layers.
 
-    **Attributes:**
-
-    - `shapes`: (post, pre) of every layer.
-    - `flipped`: which weights learn with a negative gain; None where the rule's gains are not known.
+    `flipped` says which weights learn with a negative gain; None where the rule's gains are not known.
     """
 
     shapes: list[tuple[int, int]]
@@ -53,9 +50,9 @@ class Places(NamedTuple):
     @property
     def presynaptic(self) -> Int[np.ndarray, " weights"]:
         """The presynaptic unit of every weight: inputs first, then hidden units, layer by layer."""
-        before = np.concatenate([[0], np.cumsum([pre for _, pre in self.shapes])])
-        parts = [np.tile(np.arange(pre), post) + b for (post, pre), b in zip(self.shapes, before, strict=False)]
-        return np.concatenate(parts)
+        before = np.cumsum([0, *(pre for _, pre in self.shapes)])
+        pairs = zip(self.shapes, before, strict=False)
+        return np.concatenate([np.tile(np.arange(pre), post) + first for (post, pre), first in pairs])
 
     @property
     def flipped_synapses(self) -> Float[np.ndarray, " layers"]:
@@ -64,31 +61,20 @@ class Places(NamedTuple):
 
 
 class CovariantWindow(NamedTuple):
-    """What was found of one realization in its window.
-
-    **Attributes:**
-
-    - `log_stretch`: ln Rᵢᵢ of every block.
-    - `covariant`: coefficients and growth of covariant vectors.
-    - `vectors`: some of them, in full.
-    """
+    """What was found of one realization in its window: ln Rᵢᵢ of every block, and covariant vectors, some in full."""
 
     log_stretch: Float[np.ndarray, "blocks vectors"]
     covariant: Covariant
     vectors: Float[np.ndarray, "kept vectors n"]
 
-    @property
-    def angles(self) -> Float[np.ndarray, "blocks vectors vectors"]:
-        """Between every two of them."""
-        return angles(self.covariant.coefficients)
-
     def growth(self, block: float) -> dict[str, Any]:
         """Exponents, angles and participation of all vectors, for blocks of this length."""
-        forward, backward, turned = self.log_stretch / block, self.covariant.log_stretch / block, self.angles
+        forward, backward = self.log_stretch / block, self.covariant.log_stretch / block
+        apart = angles(self.covariant.coefficients)
         return {
             "lyapunov_exponent": forward.mean(axis=0), "lyapunov_exponent_se": batch_means_error(forward),
             "covariant_exponent": backward.mean(axis=0), "covariant_exponent_se": batch_means_error(backward),
-            "angle": turned.mean(axis=0), "smallest_angle": turned.min(axis=0),
+            "angle": apart.mean(axis=0), "smallest_angle": apart.min(axis=0),
             "participation": (1 / np.sum((self.vectors**2) ** 2, axis=2)).mean(axis=0),
             "covariant_vector": self.vectors[-1],
         }  # fmt: skip

@@ -29,17 +29,11 @@ def of_local_exponents(
 ) -> dict[str, Any]:
     """Exponents in decreasing order, with errors, and the largest one over short pieces of the window, by name.
 
-    **Arguments:**
-
-    - `local`: exponents of every block, of which there may be none.
-    - `block`: its length; None where there is none.
-    - `number`: of exponents, NaN without blocks.
+    `local` are those of every block of the length `block`; without blocks there is a `number` of NaNs.
     """
-    found = {
-        "lyapunov_exponent": np.full(number, np.nan), "lyapunov_exponent_se": np.full(number, np.nan),
-        "finite_time_exponent": np.full(PIECES, np.nan), "finite_time": np.nan, "averaged_time": 0.0,
-        "converged": np.bool_(False),
-    }  # fmt: skip
+    found = dict.fromkeys(("lyapunov_exponent", "lyapunov_exponent_se"), np.full(number, np.nan))
+    found |= {"finite_time_exponent": np.full(PIECES, np.nan), "finite_time": np.nan}
+    found |= {"averaged_time": 0.0, "converged": np.bool_(False)}
     if not len(local):
         return found
     local = local[:, np.argsort(-local.mean(axis=0), kind="stable")]

@@ -1,10 +1,9 @@
 """Standard errors of time averages by batch means.
 
-A series of T correlated values is cut into m long batches; the means of the batches are nearly independent,
-so that s/√m, with s their standard deviation, is the standard error of the mean of the whole series, and
-quantiles of Student's t with m − 1 degrees of freedom belong to it. Batches must be long: many short ones
-overstate the error of anti-correlated series and understate that of correlated ones. The error with batches
-of twice the length shows whether they are long enough.
+A series of T correlated values is cut into m long batches; the means of the batches are nearly independent, so that
+s/√m, with s their standard deviation, is the standard error of the mean of the whole series, and quantiles of
+Student's t with m − 1 degrees of freedom belong to it. Many short batches overstate the error of anti-correlated
+series and understate that of correlated ones; batches of twice the length show whether they are long enough.
 
 Source: Flegal & Jones, Ann. Stat. 38 (2010) 1034; Law & Kelton, Simulation Modeling and Analysis, ch. 9.
 """
@@ -18,13 +17,10 @@ from ..variable import Variable
 BATCHES = 24
 """Number of batches; even, so that pairs of them are the batches of twice the length."""
 
+RATIO = "standard error from batches of twice the length over that used; near 1 if batches are long enough"
 VARIABLES = (
     Variable("lyapunov_exponent_se", ("realization", "exponent"), "standard error of the Lyapunov exponent"),
-    Variable(
-        "se_ratio",
-        ("realization", "exponent"),
-        "standard error from batches of twice the length over that used; near 1 if batches are long enough",
-    ),
+    Variable("se_ratio", ("realization", "exponent"), RATIO),
     Variable("converged", ("realization",), "whether the estimate has converged; see the attribute criterion"),
 )
 
@@ -49,7 +45,7 @@ def batch_means_error(
 
 
 def error_ratio(series: Float[np.ndarray, "length *rest"]) -> Float[np.ndarray, "*rest"]:
-    """The standard error from batches of twice the length, over that of `batch_means_error`.
+    """The standard error from batches of twice the length over that of `batch_means_error`.
 
     NaN for series that are constant up to rounding.
     """
@@ -63,9 +59,8 @@ def error_ratio(series: Float[np.ndarray, "length *rest"]) -> Float[np.ndarray, 
 def halves_agree(series: Float[np.ndarray, "length *rest"], confidence: float = 0.95) -> bool:
     """Whether the means of the two halves of `series` differ by no more than two standard errors allow.
 
-    Their difference has twice the standard error of the mean of all, so that a gap of 2 · t · SE is allowed,
-    where t is Student's two-sided quantile for `confidence` (2 for 95 % and many batches). Differences at the
-    level of rounding always agree.
+    Their difference has twice the standard error of the mean of all, so that a gap of 2 · t · SE is allowed, where t
+    is Student's two-sided quantile for `confidence`. Differences at the level of rounding always agree.
     """
     series = np.asarray(series, dtype=float)
     if len(series) < 4:

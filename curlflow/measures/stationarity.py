@@ -1,12 +1,10 @@
 """Whether a time series is stationary: its mean and its variance are the same in both halves, within their errors.
 
 The errors are those of batch means (`curlflow.measures.standard_error`), so that slow fluctuations are not taken for
-a drift as long as a batch is longer than their correlation time. For regular motion they say little: the means of
-batches that last for a whole number of periods are all the same, while the halves of the series end in the middle of
-a period. So the means of halves are weighted by Hann's window, w(u) = 2 sin² πu for u from 0 to 1, which suppresses
-an oscillation of n periods to 1/n³, and leaves the difference of halves that drift unchanged; for independent values
-the variance is then 3/2 of that of the plain mean. Each error is the larger one for two numbers of batches without a
-common divisor.
+a drift as long as a batch is longer than their correlation time. They say little where batches of regular motion last
+for whole periods; so the means of halves are weighted by Hann's window, w(u) = 2 sin² πu for u from 0 to 1, which
+suppresses an oscillation of n periods to 1/n³ and leaves drifts unchanged. For independent values the variance is
+then 3/2 of that of the plain mean. Each error is the larger one for two numbers of batches without a common divisor.
 
 Many series are tested together: the confidence of every test is raised so that all of them pass with 95 %.
 
