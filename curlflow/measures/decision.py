@@ -30,6 +30,7 @@ class Decision(IntEnum):
 
 _ONE, _EACH = ("realization",), ("realization", "eigenvalue")
 _STATUS = {"ancillary_variables": "status method"}
+_UNKNOWN = {"comment": "NaN: no step is small enough, or it is not known"}
 VARIABLES = (
     Variable("eigenvalue_real", _EACH, "real part of an eigenvalue, per unit of time", attributes=_STATUS),
     Variable("eigenvalue_imag", _EACH, "imaginary part of an eigenvalue, per unit of time", attributes=_STATUS),
@@ -38,12 +39,7 @@ VARIABLES = (
     flag_variable("verdict", _ONE, "whether all eigenvalues that are not neutral decay", Decision),
     Variable("neutral_threshold", _ONE, "modulus up to which an eigenvalue counts as neutral, per unit of time"),
     Variable("numerical_abscissa", _ONE, "largest initial growth rate of any perturbation within the constraint"),
-    Variable(
-        "critical_learning_rate",
-        _ONE,
-        "largest stable step of one update, of one batch",
-        attributes={"comment": "NaN: no step is small enough, or it is not known"},
-    ),
+    Variable("critical_learning_rate", _ONE, "largest stable step of one update, of one batch", attributes=_UNKNOWN),
 )
 
 
@@ -59,8 +55,7 @@ def decided(
 
     **Arguments:**
 
-    - `eigenvalues`: those that are not neutral, or the leading ones of them.
-    - `threshold`: the modulus up to which an eigenvalue is neutral.
+    - `eigenvalues`: those above the `threshold` in modulus, or the leading ones of them.
     - `step`: the step of updates; None for a flow.
     - `extreme`: those of largest modulus where not all are known, empty if they are not known either; None where all
       are known.
@@ -81,16 +76,12 @@ def decided(
 def critical_step(
     eigenvalues: Eigenvalues, threshold: float, *, extreme: Eigenvalues | None = None, converged: bool = True
 ) -> float:
-    """The largest η with |1 + ημ| < 1 for every μ: the least of −2 Re μ/|μ|²; NaN if none or unknown.
-
-    The arguments are those of `decided`.
-    """
+    """The largest η with |1 + ημ| < 1 for every μ: the least of −2 Re μ/|μ|²; NaN if none or unknown. The arguments
+    are those of `decided`."""
     values = eigenvalues
     if extreme is not None:
-        if not extreme.size or not converged:
-            return float("nan")
         values = np.concatenate([values, extreme[np.abs(extreme) > threshold]])
-        if (values.imag != 0).any():
+        if not extreme.size or not converged or (values.imag != 0).any():
             return float("nan")
     if not values.size or not (values.real < -threshold).all():
         return float("nan")
@@ -100,11 +91,8 @@ def critical_step(
 def rates_of_multipliers(multipliers: Eigenvalues, zeros: int, time: float) -> Eigenvalues:
     """The rates of a map, per unit of time, except those of multipliers at one.
 
-    **Arguments:**
-
-    - `multipliers`: eigenvalues of the Jacobian of one iteration that are not zero.
-    - `zeros`: how many others there are, whose rate is −∞.
-    - `time`: the time of one iteration.
+    `multipliers` are the eigenvalues of the Jacobian of one iteration, which takes this `time`, that are not zero;
+    there are `zeros` others, whose rate is −∞.
     """
     rates = np.concatenate([np.log(multipliers) / time, np.full(zeros, -np.inf, dtype=complex)])
     return in_order(rates[np.abs(rates) * time > NEUTRAL])

@@ -17,22 +17,14 @@ ROUNDED = 1e15
 
 
 class Rates(NamedTuple):
-    """Whether a solution is stable by the margin, and how fast deviations grow if it is not.
-
-    `growth` is per unit of time, or per update: ln ρ; 0 if nothing grows.
-    """
+    """Whether a solution is stable by the margin, and how fast deviations grow per unit of time or update; or 0."""
 
     stable: bool
     growth: float
 
 
 def rates(eigenvalues: Complex[np.ndarray, " k"], step: float | None) -> Rates:
-    """The rates at a solution, from those eigenvalues of its linearisation that are not neutral.
-
-    **Arguments:**
-
-    - `step`: the step of an update; None for a flow.
-    """
+    """The rates at a solution from its eigenvalues that are not neutral; the step of an update is None for a flow."""
     largest = float(np.abs(eigenvalues).max())
     stable = bool((eigenvalues.real < -MARGIN * largest).all())
     if step is None:

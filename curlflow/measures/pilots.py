@@ -23,13 +23,8 @@ SAFETY = 0.7
 def block_length(system: Any, tracked: Any, start: TangentState) -> Any:
     """The longest span of 1, 0.5, 0.2, 0.1, … units of time over which a pilot's condition number stays below 1e6.
 
-    It does not depend on how long the exponents are averaged, so that a run can be continued exactly.
-
-    **Arguments:**
-
-    - `system`: whose spans they are.
-    - `tracked`: what is advanced with tangents: the system, or one like it.
-    - `start`: behind the transient, with random tangents.
+    It does not depend on how long the exponents are averaged, so that a run can be continued exactly. `tracked` is
+    what is advanced with tangents, and `start` is behind the transient, with random ones.
     """
     span = system.nonempty_span(BLOCK)
     for k in range(1, 40):
@@ -44,16 +39,11 @@ def block_length(system: Any, tracked: Any, start: TangentState) -> Any:
 
 
 def fixed_step(flow: Any, inside: Callable[[Any], Any], start: TangentState, span: Any) -> tuple[float, Status]:
-    """The longest step at which fixed steps agree with the adaptive solver over a pilot run.
+    """The longest step at which fixed steps agree with the adaptive solver over a pilot run from random tangents.
 
-    Every pilot block starts from the adaptive trajectory. The fixed-step state and tangents at its end may differ
-    by `ACCURACY` · rtol, relative and root-mean-square.
-
-    **Arguments:**
-
-    - `inside`: from the flow, or that with fixed steps, to what is advanced with tangents.
-    - `start`: with random tangents.
-    - `span`: of a block.
+    Every pilot block, of length `span`, starts from the adaptive trajectory. The fixed-step state and tangents at its
+    end may differ by `ACCURACY` · rtol, relative and root-mean-square. `inside` leads from the flow, or that with
+    fixed steps, to what is advanced with tangents.
 
     **Returns:** the step, and a status: `step_size_underflow` if no step is short enough, or what stopped
     the adaptive solver.
@@ -83,9 +73,6 @@ def _one_block(system: Any, run: TangentState, span: Any) -> Blocks:
 def _close(a: Blocks, b: Blocks, allowed: float) -> bool:
     if int(a.number) == 0:
         return False
-    pairs = zip(
-        jax.tree.leaves((a.run.state, a.run.tangents)),
-        jax.tree.leaves((b.run.state, b.run.tangents)),
-        strict=True,
-    )
+    leaves = (jax.tree.leaves((blocks.run.state, blocks.run.tangents)) for blocks in (a, b))
+    pairs = zip(*leaves, strict=True)
     return all(np.linalg.norm(np.asarray(x) - np.asarray(y)) <= allowed * np.linalg.norm(y) for x, y in pairs)

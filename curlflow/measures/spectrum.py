@@ -43,13 +43,9 @@ class Extreme(NamedTuple):
 
 
 class Leading(NamedTuple):
-    """The leading eigenvalues that are not neutral, of a matrix that is known by its products.
+    """The leading eigenvalues, above the `threshold` in modulus, and whether all that were asked for converged.
 
-    **Attributes:**
-
-    - `threshold`: below it, in modulus, an eigenvalue is neutral.
-    - `extreme`: those of largest modulus; nothing where they did not converge, None of a matrix of zeros.
-    - `converged`: whether all leading ones did that were asked for.
+    `extreme` are those of largest modulus; nothing where they did not converge, None of a matrix of zeros.
     """
 
     values: Complex[np.ndarray, " k"]
@@ -76,10 +72,8 @@ def in_order(values: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
 
 
 def without_neutral(values: Complex[np.ndarray, " n"], scale: float = 0.0) -> tuple[Complex[np.ndarray, " k"], float]:
-    """The eigenvalues above the threshold, and the threshold.
-
-    It is 10⁻¹⁰ max|μ|, and no less than the rounding of numbers of size `scale`, out of which the matrix came.
-    """
+    """The eigenvalues above the threshold, and the threshold: 10⁻¹⁰ max|μ|, but no less than the rounding of numbers
+    of size `scale`, out of which the matrix came."""
     threshold = max(NEUTRAL * float(np.abs(values).max(initial=0.0)), ROUNDING * scale)
     return values[np.abs(values) > threshold], threshold
 
@@ -89,16 +83,15 @@ def extreme_eigenvalues(
 ) -> Extreme:
     """The `number` eigenvalues of largest real part, or modulus, of a matrix that is known by its products only.
 
-    **Returns:** `Extreme`, with what converged, by decreasing real part.
+    Not all copies of a multiple eigenvalue need be found.
 
     **Arguments:**
 
     - `product`: v → J v on vectors of length `size`.
     - `number`: from 1 to `size` − 2.
     - `which`: `"LR"` for the largest real parts, `"LM"` for the largest moduli.
-    - `scale`: the largest modulus of an eigenvalue, from `largest_modulus`; residuals are below 10⁻⁹ of it. Not all
-      copies of a multiple eigenvalue need be found.
-    - `seed`: the seed of the vector that the iteration starts with.
+    - `scale`: the largest modulus of an eigenvalue, from `largest_modulus`; residuals are below 10⁻⁹ of it.
+    - `seed`: of the vector that the iteration starts with.
 
     Implicitly restarted Arnoldi iteration (ARPACK): R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide
     (1998). It measures residuals relative to the eigenvalue, a criterion that eigenvalues next to zero would never
@@ -106,10 +99,9 @@ def extreme_eigenvalues(
     """
     if not 1 <= number <= size - 2:
         raise ValueError(f"number: got {number}, allowed are 1 to {size - 2}, the size less two.")
-    shift = scale if which == "LR" else 0.0
+    shift, width = scale if which == "LR" else 0.0, min(size, max(4 * number, WIDTH))
     operator = _shifted(product, size, shift)
     start = np.random.default_rng(seed).standard_normal(size)
-    width = min(size, max(4 * number, WIDTH))
     try:
         values = scipy.sparse.linalg.eigs(
             operator, number, which=which, v0=start, ncv=width, maxiter=RESTARTS, tol=1e-9, return_eigenvectors=False
@@ -144,21 +136,17 @@ def _shifted(product: Product, size: int, shift: float) -> scipy.sparse.linalg.L
 def largest_modulus(product: Product, size: int, *, seed: int = 0) -> float:
     """max|μ| of a matrix that is known by its products only, to a few per cent: twenty power iterations."""
     v = np.random.default_rng(seed).standard_normal(size)
-    growth = 0.0
     for _ in range(20):
-        image = product(v / np.linalg.norm(v))
-        growth = float(np.linalg.norm(image))
+        v = product(v / np.linalg.norm(v))
+        growth = float(np.linalg.norm(v))
         if growth == 0.0:
             break
-        v = image
     return growth
 
 
 def largest_symmetric(product: Product, size: int, *, scale: float = 1.0, seed: int = 0) -> float:
-    """The largest eigenvalue of a symmetric matrix known by its products only, to 10⁻¹⁰ of `scale` (Lanczos).
-
-    NaN if the iteration does not converge. The shift is that of `extreme_eigenvalues`.
-    """
+    """The largest eigenvalue of a symmetric matrix known by its products only, to 10⁻¹⁰ of `scale` (Lanczos), with
+    the shift of `extreme_eigenvalues`. NaN if the iteration does not converge."""
     start = np.random.default_rng(seed).standard_normal(size)
     operator = _shifted(product, size, scale)
     try:
@@ -172,9 +160,7 @@ def largest_symmetric(product: Product, size: int, *, scale: float = 1.0, seed: 
 
 def numerical_abscissa(matrix: Float[np.ndarray, "n n"]) -> float:
     """ω of a dense matrix."""
-    if not len(matrix):
-        return float("nan")
-    return float(np.linalg.eigvalsh((matrix + matrix.T) / 2)[-1])
+    return float(np.linalg.eigvalsh((matrix + matrix.T) / 2)[-1]) if len(matrix) else float("nan")
 
 
 def abscissa_of_product(
@@ -190,16 +176,11 @@ def abscissa_of_product(
     eigenvalues are those of Lᵀ C L. If these do not fill the whole space the others are zero.
     """
     gram = np.block([[columns, -kernel.T], [-kernel, rows]])
-    factor = _pivoted_cholesky((gram + gram.T) / 2)
+    # Cholesky's factor with pivots, since the matrix may have any rank.
+    packed, pivots, rank, _ = scipy.linalg.lapack.dpstrf((gram + gram.T) / 2, lower=1)
+    factor = np.zeros((len(gram), rank))
+    factor[pivots - 1] = np.tril(packed)[:, :rank]
     m = len(kernel)
     middle = -factor[:m].T @ factor[m:]
     largest = numerical_abscissa(middle) if middle.size else 0.0
-    return largest if factor.shape[1] >= dimension else max(0.0, largest)
-
-
-def _pivoted_cholesky(gram: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m r"]:
-    """L with L Lᵀ = `gram`, for a positive semidefinite matrix of any rank."""
-    packed, pivots, rank, _ = scipy.linalg.lapack.dpstrf(gram, lower=1)
-    factor = np.zeros((len(gram), rank))
-    factor[pivots - 1] = np.tril(packed)[:, :rank]
-    return factor
+    return largest if rank >= dimension else max(0.0, largest)
