@@ -19,14 +19,9 @@ VARIABLES = (
 
 
 class Limit(NamedTuple):
-    """The limit at step size zero of a line through values with errors.
+    """A line through values with errors: its value at step size zero with the standard error, and its slope.
 
-    **Attributes:**
-
-    - `value`, `error`: at step size zero, with its standard error; NaN where there are too few values.
-    - `slope`: per unit of the step size.
-    - `chi_square`: χ² of the residuals per degree of freedom; if it is far above 1, the values are not on a line. NaN
-      for two values.
+    `chi_square` of the residuals is per degree of freedom, NaN for two values; far above 1, they are not on a line.
     """
 
     value: float
@@ -38,7 +33,7 @@ class Limit(NamedTuple):
 def limit_of_small_steps(
     steps: Float[np.ndarray, " steps"], values: Float[np.ndarray, " steps"], errors: Float[np.ndarray, " steps"]
 ) -> Limit:
-    """The limit of `values` with standard `errors` at `steps`, of methods of first order.
+    """The limit of `values` with standard `errors` at `steps`, of methods of first order; NaN for too few values.
 
     Values that are not finite, or without a positive error, are left out.
     """
@@ -49,10 +44,8 @@ def limit_of_small_steps(
     x, y, weight = steps[used], values[used], 1 / errors[used]
     (slope, value), covariance = np.polyfit(x, y, 1, w=weight, cov="unscaled")
     freedom = x.size - 2
-    square = np.sum(((y - value - slope * x) * weight) ** 2)
-    return Limit(
-        float(value), float(np.sqrt(covariance[1, 1])), float(slope), square / freedom if freedom else np.nan
-    )
+    chi_square = np.sum(((y - value - slope * x) * weight) ** 2) / freedom if freedom else np.nan
+    return Limit(float(value), float(np.sqrt(covariance[1, 1])), float(slope), chi_square)
 
 
 def limits(

@@ -34,13 +34,8 @@ def moves_like_the_flow(
 
 def chaotic_in(verdicts: Int[np.ndarray, "steps realizations"], with_flow: bool) -> Int8[np.ndarray, " realizations"]:
     """What is chaotic, at the first step and in the last row; undecided where one verdict is, or there is no flow."""
-    if not with_flow:
-        return np.full(verdicts.shape[1], int(ChaoticIn.undecided), dtype=np.int8)
-    names = {(False, False): ChaoticIn.neither, (True, True): ChaoticIn.both, (False, True): ChaoticIn.flow_only}
-    found = [
-        ChaoticIn.undecided
-        if Verdict.undecided in (updates, flow)
-        else names.get((bool(updates == Verdict.chaotic), bool(flow == Verdict.chaotic)), ChaoticIn.updates_only)
-        for updates, flow in zip(verdicts[0], verdicts[-1], strict=True)
-    ]
-    return np.array([int(w) for w in found], dtype=np.int8)
+    ends = verdicts[[0, -1]]
+    updates, flow = ends == Verdict.chaotic
+    unknown = (ends == Verdict.undecided).any(axis=0) | (not with_flow)
+    cases = {"undecided": unknown, "both": updates & flow, "updates_only": updates, "flow_only": flow}
+    return np.select(list(cases.values()), [np.int8(ChaoticIn[name]) for name in cases], np.int8(ChaoticIn.neither))
