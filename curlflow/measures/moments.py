@@ -23,14 +23,7 @@ Numbers = Float[Array, "*n"] | Float[np.ndarray, "*n"] | np.float64
 
 
 class Moments(NamedTuple):
-    """The moments of n numbers over `count` times.
-
-    **Attributes:**
-
-    - `origin`: x₀.
-    - `offset`: the mean of the numbers, less x₀.
-    - `squares`: the sum of squares of the differences from the mean.
-    """
+    """The moments of n numbers over `count` times: the mean less the `origin` x₀, and the sum of squares about it."""
 
     count: Array | np.ndarray
     origin: Numbers

@@ -6,8 +6,7 @@ state at the beginning of the window is not a sample.
 
 The window is divided into rows of d samples, and one sample of each row, drawn at random, is a snapshot. Snapshots at
 equal distances d would alias: they would catch only some states of a cycle whose period has a factor in common with
-d, and would show an oscillation of frequency ω as a slow one of frequency ω − k/d. When one is drawn from every row,
-each sample is as likely as any other, and no oscillation is mistaken for rest.
+d, and would show an oscillation of frequency ω as a slow one of frequency ω − k/d.
 """
 
 import warnings
@@ -37,11 +36,10 @@ BLOCK = 64
 
 
 class Schedule(NamedTuple):
-    """When samples are taken.
+    """When the `samples` of a window are taken.
 
     **Attributes:**
 
-    - `samples`: how many there are in the window.
     - `every`: how many samples a row has, at most `CAPACITY`; one sample of every row is a snapshot.
     - `span`: the length of one segment, in the unit of `system.advance`.
     - `segments`: how many segments, each one call of `system.advance`, lie between two samples. If `span` and
@@ -71,11 +69,7 @@ class Schedule(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Where a window stands: its state, clock and status, the moments of every leaf, and how many samples there are.
-
-    The moments include the samples of all complete calls of `observe_window`; unless the status is `completed`, they
-    are invalid.
-    """
+    """Where a window stands, with the moments of every leaf of its state, valid if the status is `completed`."""
 
     state: PyTree
     clock: PyTree
@@ -85,8 +79,7 @@ class Window(NamedTuple):
 
 
 class ObservedWindow(NamedTuple):
-    """What was observed over some blocks. Of the arrays only the first `number` records and `shots` snapshots are
-    valid."""
+    """What was observed over some blocks: the first `number` records and `shots` snapshots are valid."""
 
     window: Window
     records: Float[Array, "capacity observables"]
@@ -142,20 +135,15 @@ def observe_window(
     group: Any,
     blocks: Any,
 ) -> ObservedWindow:
-    """Advance a window by up to `blocks` blocks.
-
-    The samples of a block do not depend on the number of blocks in a call, so that the sums are the same however the
-    work is divided into calls.
+    """Advance a window by up to `blocks` blocks; the sums are the same however these are divided into calls.
 
     **Arguments:**
 
     - `system`: anything with `advance(state, tangents, span, clock)`, as `curlflow.systems` has.
     - `observe`: what to record at every sample.
-    - `window`: where to continue.
-    - `schedule`: when samples are taken.
     - `places`: the result of `places_ahead`.
     - `group`: `schedule.group`.
-    - `blocks`: how many blocks, at most `schedule.most_blocks`.
+    - `blocks`: at most `schedule.most_blocks`.
     """
     before = window.done
 
@@ -163,13 +151,10 @@ def observe_window(
         return _good(inside.status) & (before + inside.number < schedule.samples)
 
     def sampled(inside, stop, together):
-        return jax.lax.while_loop(
-            lambda x: (
-                _good(x.status) & (before + x.number + together <= schedule.samples) & (x.since + together <= stop)
-            ),
-            lambda x: _with_samples(system, observe, schedule, x, together),
-            inside,
-        )
+        def fits(x):
+            return _good(x.status) & (before + x.number + together <= schedule.samples) & (x.since + together <= stop)
+
+        return jax.lax.while_loop(fits, lambda x: _with_samples(system, observe, schedule, x, together), inside)
 
     def until_stop(carry):
         # To the snapshot, and from there to the end of its row.
@@ -196,14 +181,10 @@ def observe_window(
         moments = tuple(joined(m, s) for m, s in zip(moments, inside.sums, strict=True))
         return inside, moments, snapshots, shots, rows, left - 1
 
-    window, places = jax.tree.map(jnp.asarray, (window, places))
-    leaves = jax.tree.leaves(window.state)
-    width = eqx.filter_eval_shape(observe, window.state).shape[0]
-    zero = jnp.asarray(0)
-    inside = _Inside(
-        window.state, window.clock, window.status, tuple(begun(leaf) for leaf in leaves),
-        jnp.zeros((CAPACITY, width)), zero, zero,
-    )  # fmt: skip
+    window, places, zero = jax.tree.map(jnp.asarray, (window, places, 0))
+    sums = tuple(begun(leaf) for leaf in jax.tree.leaves(window.state))
+    records = jnp.zeros((CAPACITY, eqx.filter_eval_shape(observe, window.state).shape[0]))
+    inside = _Inside(window.state, window.clock, window.status, sums, records, zero, zero)
     snapshots = jax.tree.map(lambda leaf: jnp.zeros((SLOTS, *leaf.shape)), window.state)
     start = inside, window.moments, snapshots, zero, zero, jnp.asarray(blocks)
     inside, moments, snapshots, shots, _, _ = jax.lax.while_loop(
@@ -239,7 +220,6 @@ def _good(status: Array) -> Array:
     return status == int(Status.completed)
 
 
-_FORMER = {"Watched": "ObservedWindow", "opened": "open_window", "watched": "observe_window"}
-
-
-__getattr__ = former_names(__name__, _FORMER)
+__getattr__ = former_names(
+    __name__, {"Watched": "ObservedWindow", "opened": "open_window", "watched": "observe_window"}
+)
