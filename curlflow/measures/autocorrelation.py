@@ -6,12 +6,11 @@ For a series of T values xₜ with mean x̄, sampled at equal intervals,
 
 by FFT with zeros appended, so that the end of a series does not wrap around to its beginning. For many series
 (weights) there are two averages: the mean of the ratios r, in which all series have the same weight, and the ratio of
-the mean covariances, in which those that move most dominate. Series that do not move have no autocorrelation, and are
-left out.
+the mean covariances, in which those that move most dominate. Series that do not move are left out.
 
-The integrated time is τ = ½ + Σₖ r(k). The sum over all lags of the estimate that divides by T is −½ by construction
-and so says nothing; the sum is therefore truncated at the first lag k ≥ 5 τ(k). An exponential e^(−k/θ) with θ ≫ 1
-has τ = θ, independent values have τ = ½. With (9) the mean of T values has the variance 2 τ c(0)/T.
+The integrated time τ = ½ + Σₖ r(k) is summed up to the first lag k ≥ 5 τ(k): over all lags the sum of the estimate
+that divides by T is −½ by construction. An exponential e^(−k/θ) with θ ≫ 1 has τ = θ, independent values have τ = ½.
+With (9) the mean of T values has the variance 2 τ c(0)/T.
 
 Source: Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3; Priestley, Spectral Analysis and Time
 Series (1981), section 5.3.
@@ -45,14 +44,9 @@ class WindowStatus(IntEnum):
 
 
 class Averages(NamedTuple):
-    """Averages of the autocorrelations of many series.
+    """Averages of the autocorrelations of many series, the standard deviation of r(k) over them, and which ones move.
 
-    **Attributes:**
-
-    - `mean_of_ratios`: every series counts the same.
-    - `ratio_of_means`: a series counts as much as its variance.
-    - `spread`: standard deviation of r(k) over the series.
-    - `moving`: which series have an autocorrelation.
+    In `mean_of_ratios` every series counts the same, in `ratio_of_means` as much as its variance.
     """
 
     mean_of_ratios: Float[np.ndarray, " lags"]
@@ -62,10 +56,7 @@ class Averages(NamedTuple):
 
 
 def autocovariance(series: Float[np.ndarray, "times series"], lags: int) -> Float[np.ndarray, "lags series"]:
-    """c(0) … c(lags − 1) of every column, equation (9).
-
-    **Raises:** `ValueError` for more lags than times.
-    """
+    """c(0) … c(lags − 1) of every column, equation (9). **Raises:** `ValueError` for more lags than times."""
     series = np.asarray(series, dtype=float)
     times, number = series.shape
     if not 1 <= lags <= times:
@@ -93,24 +84,17 @@ def moving(series: Float[np.ndarray, "times series"]) -> Bool[np.ndarray, " seri
 
 
 def autocorrelation(series: Float[np.ndarray, "times series"], lags: int) -> Float[np.ndarray, "lags series"]:
-    """r(0) = 1 … r(lags − 1) of every column; NaN for columns that do not move.
-
-    **Raises:** as `autocovariance`.
-    """
+    """r(0) = 1 … r(lags − 1) of every column; NaN for columns that do not move. **Raises:** as `autocovariance`."""
     covariance = autocovariance(series, lags)
     return covariance / np.where(moving(series) & (covariance[0] > 0), covariance[0], np.nan)
 
 
 def averages(series: Float[np.ndarray, "times series"], lags: int) -> Averages:
-    """Both averages over the columns that move; NaN where none does.
-
-    **Raises:** as `autocovariance`.
-    """
+    """Both averages over the columns that move; NaN where none does. **Raises:** as `autocovariance`."""
     covariance = autocovariance(series, lags)
     chosen = moving(series) & (covariance[0] > 0)
     if not chosen.any():
-        nothing = np.full(lags, np.nan)
-        return Averages(nothing, nothing, nothing, chosen)
+        return Averages(*np.full((3, lags), np.nan), chosen)
     covariance = covariance[:, chosen]
     ratios = covariance / covariance[0]
     means = covariance.mean(axis=1)
@@ -118,10 +102,7 @@ def averages(series: Float[np.ndarray, "times series"], lags: int) -> Averages:
 
 
 def integrated_time(correlation: Float[np.ndarray, " lags"]) -> float:
-    """τ = ½ + Σ r(k) up to the first lag k ≥ 5 τ(k), in sampling intervals.
-
-    NaN where the lags end before that, or r is NaN: more lags, or a longer series, are needed.
-    """
+    """τ = ½ + Σ r(k) up to the first lag k ≥ 5 τ(k), in sampling intervals; NaN where that needs more lags."""
     correlation = np.asarray(correlation, dtype=float)
     sums = 0.5 + np.cumsum(correlation[1:])
     lags = np.arange(1, correlation.size)
@@ -130,10 +111,7 @@ def integrated_time(correlation: Float[np.ndarray, " lags"]) -> float:
 
 
 def decay_time(correlation: Float[np.ndarray, " lags"]) -> float:
-    """The first time at which r falls to 1/e, interpolated linearly between lags, in sampling intervals.
-
-    NaN where it never does within the lags.
-    """
+    """The first time at which r falls to 1/e, interpolated linearly, in sampling intervals; NaN for none."""
     correlation = np.asarray(correlation, dtype=float)
     below = np.flatnonzero(correlation <= np.exp(-1))
     if below.size == 0 or below[0] == 0:
@@ -154,13 +132,11 @@ def window_status(found: Averages, tau: float, times: int) -> WindowStatus:
 
 def of_records(records: Float[np.ndarray, "times series"], lags: int, interval: float) -> dict[str, Any]:
     """What the records of a window say, by name, with times in the unit of `interval`; nothing of fewer than two."""
-    if len(records) < 2 or np.isnan(records).any():
-        names = ("autocorrelation", "autocorrelation_weighted", "autocorrelation_spread")
-        times = {"integrated_time": np.nan, "decay_time": np.nan}
-        unseen = {"moving": 0, "window_status": np.int8(WindowStatus.not_seen)}
-        return dict.fromkeys(names, np.empty(0)) | times | unseen
-    found = averages(records, min(lags, max(1, len(records) // 2)))
-    tau = integrated_time(found.mean_of_ratios)
+    found, tau, status = Averages(*np.empty((3, 0)), np.empty(0, dtype=bool)), np.nan, WindowStatus.not_seen
+    if len(records) >= 2 and not np.isnan(records).any():
+        found = averages(records, min(lags, max(1, len(records) // 2)))
+        tau = integrated_time(found.mean_of_ratios)
+        status = window_status(found, tau, len(records))
     return {
         "autocorrelation": found.mean_of_ratios,
         "autocorrelation_weighted": found.ratio_of_means,
@@ -168,5 +144,5 @@ def of_records(records: Float[np.ndarray, "times series"], lags: int, interval: 
         "integrated_time": tau * interval,
         "decay_time": decay_time(found.mean_of_ratios) * interval,
         "moving": int(found.moving.sum()),
-        "window_status": np.int8(window_status(found, tau, len(records))),
+        "window_status": np.int8(status),
     }
