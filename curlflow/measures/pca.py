@@ -24,9 +24,8 @@ class Components(NamedTuple):
     **Attributes:**
 
     - `directions`: orthonormal rows; NaN for components without variance.
-    - `shares`: the share of the variance along each; NaN where nothing moves.
-    - `projections`: the projections of the snapshots, less their mean.
-    - `variance`: the variance of all directions together.
+    - `shares`: of each in the `variance` of all directions together; NaN where nothing moves.
+    - `projections`: of the snapshots, less their mean.
     - `participation_ratio`: (Σλ)²/Σλ² over all components, including those that were not asked for.
     """
 
@@ -77,10 +76,8 @@ def of_snapshots(
 ) -> dict[str, Any]:
     """Principal components by name: snapshots say how the variance is shared, all samples how much there is.
 
-    **Arguments:**
-
-    - `places`: of the snapshots, and of those that are missing at the end, among all samples.
-    - `variance`: of all samples; if it is not finite, that of the snapshots is taken.
+    `places` among all samples are those of the snapshots, and of any that are missing at the end. If the `variance`
+    of all samples is not finite, that of the snapshots is taken.
     """
     if len(snapshots) <= number or np.isnan(snapshots).any():
         found = {"principal_component": np.empty((0, snapshots.shape[1]))}

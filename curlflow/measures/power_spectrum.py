@@ -35,14 +35,7 @@ class PowerSpectrum(NamedTuple):
 
 
 class Peaks(NamedTuple):
-    """The highest peaks of a spectrum, the highest first.
-
-    **Attributes:**
-
-    - `frequency`, `height`: where they are, and the density there.
-    - `width`: the width at half height.
-    - `is_line`: whether the peak is no wider than a line is after windowing.
-    """
+    """The highest peaks of a spectrum, the highest first, their widths at half height, and which are lines."""
 
     frequency: Float[np.ndarray, " peaks"]
     height: Float[np.ndarray, " peaks"]
@@ -53,15 +46,8 @@ class Peaks(NamedTuple):
 def power_spectrum(
     series: Float[np.ndarray, " times"], interval: float = 1.0, segments: int = SEGMENTS
 ) -> PowerSpectrum:
-    """The spectrum of a series, less its mean.
-
-    **Arguments:**
-
-    - `interval`: the time between two values.
-    - `segments`: number of segments; more of them give a smoother spectrum of lower resolution.
-
-    **Raises:** `ValueError` for series that are too short for so many segments.
-    """
+    """The spectrum of a series less its mean, of values an `interval` apart; more segments make it smoother, and less
+    resolved. **Raises:** `ValueError` for series that are too short for so many segments."""
     series = np.asarray(series, dtype=float)
     length = series.size // segments if segments > 0 else 0
     if length < FEWEST:

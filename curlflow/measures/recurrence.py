@@ -8,9 +8,8 @@ is 1 − r(k) for the weighted autocorrelation r, near 1 for uncorrelated values
 motion. For flows, whose sampling interval does not divide the period, the lowest point of the polynomial through the
 values about a minimum takes the place of the minimum.
 
-A motion with two frequencies also comes near to where it was, since two oscillations nearly come back into phase. But
-their phases then differ, by twice as much after twice the time: a motion is periodic if it returns as closely every
-time.
+A motion with two frequencies also comes near to where it was, when two oscillations are nearly in phase again. But
+their phases then differ twice as much after twice the time: a motion is periodic if it returns as closely every time.
 """
 
 from typing import NamedTuple
@@ -21,25 +20,27 @@ from scipy.interpolate import BarycentricInterpolator
 
 from .autocorrelation import autocovariance
 
+REPEATS = 1e-12
+"""States of a map are the same if d(k) is at most this."""
+SLIGHT = 1e-4
+"""A motion has returned if d(k) is at most this, where phases differ by a hundredth of a radian. With less, a motion
+that still settles a little could not be told from one with two frequencies."""
+AROUND = 4
+"""Samples on each side of a minimum of d through which a polynomial is laid."""
+REPEATED = 4
+"""Several returns count as one period if that period repeats this many times within the lags."""
+
 
 class Return(NamedTuple):
-    """When a motion returns; NaN for never.
+    """When a motion returns: the first lag, in samples, d there, and the largest d at multiples of it; NaN for never.
 
-    **Attributes:**
-
-    - `lag`: the first time at which it does, in samples.
-    - `distance`: d at that lag.
-    - `farthest`: the largest d at multiples of it.
-    - `steady`: whether that is no more than sampling explains, so that the motion returns every time.
+    It returns every time (`steady`) if that is no more than sampling explains.
     """
 
     lag: float
     distance: float
     farthest: float
     steady: bool
-
-
-NEVER = Return(np.nan, np.nan, np.nan, False)
 
 
 def distances(series: Float[np.ndarray, "times observables"], lags: int) -> Float[np.ndarray, " lags"]:
@@ -59,37 +60,19 @@ def distances(series: Float[np.ndarray, "times observables"], lags: int) -> Floa
     return np.maximum(energies - 2 * products, 0.0) / total if total > 0 else np.full(lags, np.nan)
 
 
-REPEATS = 1e-12
-"""States of a map are the same if d(k) is at most this."""
-
-
-SLIGHT = 1e-4
-"""A motion has returned if d(k) is at most this, where phases differ by a hundredth of a radian. With less, a motion
-that still settles a little could not be told from one with two frequencies."""
-AROUND = 4
-"""Samples on each side of a minimum of d through which a polynomial is laid."""
-REPEATED = 4
-"""Several returns count as one period if that period repeats this many times within the lags."""
-
-
 def first_return(distance: Float[np.ndarray, " lags"], near: float, continuous: bool) -> Return:
     """The first minimum of d, after it has been above ½, that is below `near`; or the first of its multiples from
     which the motion returns every time.
 
     For a map whose states repeat, it is the first lag at which they do: a cycle that has doubled its period many
-    times comes close to where it was long before that.
-
-    **Arguments:**
-
-    - `distance`: d(0), d(1), …
-    - `continuous`: whether the values are samples of a flow.
+    times comes close to where it was long before that. `continuous` says that the values are samples of a flow.
     """
     same = np.flatnonzero(distance[1:] < REPEATS) + 1
     if not continuous and same.size:
         return Return(float(same[0]), float(distance[same[0]]), float(distance[same[0] :: same[0]].max()), True)
     first = _first_near(distance, near, continuous)
     if np.isnan(first[0]):
-        return NEVER
+        return Return(np.nan, np.nan, np.nan, False)
     lags, left = _multiples(distance, first, continuous)
     slight = max(SLIGHT, sampled(distance) if continuous else 0.0)
     for number in (1, *range(2, len(left) // REPEATED + 1)):
@@ -101,8 +84,7 @@ def first_return(distance: Float[np.ndarray, " lags"], near: float, continuous: 
 def sampled(distance: Float[np.ndarray, " lags"]) -> float:
     """The largest d(k) at the return of a periodic motion that the finite sampling of a flow explains.
 
-    For smooth motion d(2) = 4 d(1). For motion that jumps between two samples d(2) = 2 d(1), and it returns to within
-    ½ d(1).
+    Smooth motion has d(2) = 4 d(1), one that jumps between two samples 2 d(1), and it returns to within ½ d(1).
     """
     return max(0.0, (4 * distance[1] - distance[2]) / 4) if len(distance) > 2 else 0.0
 
@@ -124,10 +106,10 @@ def _multiples(
     distance: Float[np.ndarray, " lags"], first: tuple[float, float], continuous: bool
 ) -> tuple[list[float], Float[np.ndarray, " returns"]]:
     """The minima of d about once, twice, … the first lag, as far as d is known."""
-    lags, left = [first[0]], [first[1]]
     if not continuous:
         step = round(first[0])
         return [float(k) for k in range(step, len(distance), step)], distance[step::step]
+    lags, left = [first[0]], [first[1]]
     while True:
         # The lags so far give the time of a return more exactly than the first one does.
         period = lags[-1] / len(lags)

@@ -24,13 +24,7 @@ class Repeated(NamedTuple):
 
 
 def repetition(advanced: Advance, state: Any, block: int) -> Repeated | None:
-    """Whether updates from `state` repeat bit for bit.
-
-    **Arguments:**
-
-    - `advanced`: a function of a state and a number of updates.
-    - `block`: a number of updates that may be computed in another way than single ones, and must repeat as well.
-    """
+    """Whether updates from `state` repeat bit for bit, also as a `block` that may be computed in another way."""
     after = advanced(state, 1)
     if not _same(advanced(after, 1), state):
         return None
@@ -52,7 +46,7 @@ def alternating(first: Any, second: Any, third: Any) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return jax.tree.all(jax.tree.map(np.array_equal, a, b))
 
 
 def _distance(a: Any, b: Any) -> float:

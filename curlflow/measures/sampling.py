@@ -29,13 +29,8 @@ even samples alias to lower ones."""
 
 
 class Sampling(NamedTuple):
-    """Which steps of the window are recorded: their `places` from 1 on, and which of these are even, spread and late.
-
-    **Attributes:**
-
-    - `step`: the time that a step takes.
-    - `stride`: steps between even samples.
-    """
+    """Which steps of the window are recorded: their `places` from 1 on, and which of these are even (every `stride`),
+    spread and late. A step takes the time `step`."""
 
     step: float
     stride: int
@@ -51,17 +46,10 @@ class Sampling(NamedTuple):
 
 
 def sampling(step: float, number: int, seed: int = 0) -> Sampling:
-    """The sampling of a window of `number` steps.
-
-    **Arguments:**
-
-    - `step`: the time that a step takes.
-    - `seed`: the seed of the spread samples.
-    """
+    """The sampling of a window of `number` steps that take the time `step`; `seed` is that of the spread samples."""
     stride = max(1, number // MOST)
     if stride == 1:
-        all_of_them = np.ones(number, dtype=bool)
-        return Sampling(step, 1, np.arange(1, number + 1), all_of_them, all_of_them, all_of_them)
+        return Sampling(step, 1, np.arange(1, number + 1), *np.ones((3, number), dtype=bool))
     even = stride * np.arange(1, number // stride + 1)
     width = SPREAD * stride
     spread = width * np.arange(number // width) + np.random.default_rng(seed).integers(1, width + 1, number // width)
@@ -71,12 +59,7 @@ def sampling(step: float, number: int, seed: int = 0) -> Sampling:
 
 
 def steps_of_flow(step: float, duration: float) -> tuple[float, int]:
-    """The step that a flow is sampled by, and how many of them the window has, `FEWEST` or more.
-
-    **Arguments:**
-
-    - `step`: the shortest step of its solver.
-    """
+    """The step that a flow is sampled by, from the shortest of its solver, and their number, at least `FEWEST`."""
     step = min(step, duration / FEWEST)
     return step, int(duration / step + 1e-9)
 

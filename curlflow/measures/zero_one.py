@@ -38,14 +38,7 @@ FEWEST = 500
 
 
 class ZeroOne(NamedTuple):
-    """The result for one series.
-
-    **Attributes:**
-
-    - `k`: the median of K(c).
-    - `lower`, `upper`: quartiles of K(c).
-    - `values`: K(c) for every c.
-    """
+    """The median `k` of K(c), its lower and upper quartiles, and its values for every c."""
 
     k: float
     lower: float
@@ -54,15 +47,9 @@ class ZeroOne(NamedTuple):
 
 
 def zero_one_test(series: Float[np.ndarray, " times"], frequencies: int = FREQUENCIES, *, seed: int = 0) -> ZeroOne:
-    """K of a series: near 0 for regular, near 1 for chaotic motion, in between undecided.
+    """K of a stationary series at equal intervals: near 0 for regular, near 1 for chaotic motion, else undecided.
 
-    NaN for a series that is constant up to rounding.
-
-    **Arguments:**
-
-    - `series`: at equal intervals, stationary.
-    - `frequencies`: how many c are drawn.
-    - `seed`: the seed of the draws.
+    NaN for a series that is constant up to rounding. `frequencies` is how many c are drawn, with this `seed`.
 
     **Raises:** `ValueError` for fewer than 500 values.
     """
@@ -92,13 +79,9 @@ def _growth(series: Float[np.ndarray, " times"], c: float) -> float:
 
 
 def mean_square_displacement(positions: np.ndarray, longest: int) -> Float[np.ndarray, " steps"]:
-    """⟨|z(j + n) − z(j)|²⟩ over j = 0 … N − longest − 1, for n = 1 … longest.
+    """⟨|z(j + n) − z(j)|²⟩ of N complex numbers over j = 0 … N − longest − 1, for n = 1 … longest.
 
     The mean is over the same j for all n, as in equation (13). By FFT: |z(j + n)|² + |z(j)|² − 2 Re z̄(j) z(j + n).
-
-    **Arguments:**
-
-    - `positions`: N complex numbers.
     """
     z = np.asarray(positions) - np.mean(positions)
     used = z.size - longest
