@@ -34,7 +34,7 @@ OF_FLIPPED = (
 
 
 class Places(NamedTuple):
-    """Where the entries of a state are that is the weights of a network, with the `shapes` (post, pre) of its layers.
+    """What the entries of a state are that consists of the weights of a network, with layers of `shapes` (post, pre).
 
     `flipped` says which weights learn with a negative gain; None where the rule's gains are not known.
     """
@@ -67,10 +67,14 @@ class CovariantWindow(NamedTuple):
     covariant: Covariant
     vectors: Float[np.ndarray, "kept vectors n"]
 
+    @property
+    def angles(self) -> Float[np.ndarray, "blocks vectors vectors"]:
+        """Between every two of them."""
+        return angles(self.covariant.coefficients)
+
     def growth(self, block: float) -> dict[str, Any]:
         """Exponents, angles and participation of all vectors, for blocks of this length."""
-        forward, backward = self.log_stretch / block, self.covariant.log_stretch / block
-        apart = angles(self.covariant.coefficients)
+        forward, backward, apart = self.log_stretch / block, self.covariant.log_stretch / block, self.angles
         return {
             "lyapunov_exponent": forward.mean(axis=0), "lyapunov_exponent_se": batch_means_error(forward),
             "covariant_exponent": backward.mean(axis=0), "covariant_exponent_se": batch_means_error(backward),

@@ -42,7 +42,7 @@ VARIABLES = (
 
 
 class Frames(NamedTuple):
-    """The factors of a `number` of blocks: orthonormal rows at the end of each, and upper triangles; then zeros."""
+    """The factors of a `number` of blocks, then zeros: orthonormal rows at the end of each, and upper triangles."""
 
     run: TangentState
     q: Float[Array, "capacity vectors n"]
@@ -92,10 +92,9 @@ class Covariant(NamedTuple):
 
 
 def covariant(r: Float[np.ndarray, "blocks vectors vectors"], *, seed: int = 0) -> Covariant:
-    """Covariant vectors by the backward iteration (15).
+    """Covariant vectors by the backward iteration (15), from an arbitrary C that is drawn with this `seed`.
 
-    They converge backwards in time at rates λᵢ − λᵢ₊₁: do not use those of the last blocks. `seed` is that of the
-    arbitrary C at the end.
+    They converge backwards in time at rates λᵢ − λᵢ₊₁: do not use those of the last blocks.
     """
     r = np.array(r)
     blocks, vectors, _ = r.shape

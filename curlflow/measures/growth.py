@@ -17,14 +17,14 @@ ROUNDED = 1e15
 
 
 class Rates(NamedTuple):
-    """Whether a solution is stable by the margin, and how fast deviations grow per unit of time or update; or 0."""
+    """Whether a solution is stable by the margin, and how fast deviations grow, by time or update; 0 if none does."""
 
     stable: bool
     growth: float
 
 
 def rates(eigenvalues: Complex[np.ndarray, " k"], step: float | None) -> Rates:
-    """The rates at a solution from its eigenvalues that are not neutral; the step of an update is None for a flow."""
+    """The rates at a solution from its eigenvalues that are not neutral; `step` is that of updates, or None."""
     largest = float(np.abs(eigenvalues).max())
     stable = bool((eigenvalues.real < -MARGIN * largest).all())
     if step is None:

@@ -219,9 +219,8 @@ def largest_condition(local: Float[np.ndarray, "blocks vectors"], block: float) 
 
 
 def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: bool) -> tuple[float, str]:
-    """The Kaplan–Yorke dimension j + (λ₁ + … + λⱼ)/|λⱼ₊₁|, where j is the last with a sum ≥ 0.
-
-    Kaplan & Yorke, Lecture Notes in Mathematics 730 (1979) 204.
+    """The Kaplan–Yorke dimension j + (λ₁ + … + λⱼ)/|λⱼ₊₁|, where j is the last with a sum ≥ 0; Kaplan & Yorke,
+    Lecture Notes in Mathematics 730 (1979) 204.
 
     **Returns:** the dimension, and an empty string; or NaN and the reason.
 

@@ -23,7 +23,7 @@ Numbers = Float[Array, "*n"] | Float[np.ndarray, "*n"] | np.float64
 
 
 class Moments(NamedTuple):
-    """The moments of n numbers over `count` times: the mean less the `origin` x₀, and the sum of squares about it."""
+    """The moments of n numbers over `count` times: x₀, the mean less x₀, and the sum of squares about the mean."""
 
     count: Array | np.ndarray
     origin: Numbers

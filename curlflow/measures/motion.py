@@ -106,8 +106,8 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
     growing = bool(i.exponents[0] > 0 and not _zero(i)[0])
     largest = f"λ₁ = {i.exponents[0]:.2g}"
     if not i.moves and growing:
-        left = "an unstable point that will be left, or observables that do not see what moves"
-        return Verdict.undecided, f"nothing that is looked at moves, but {largest} is positive: {left}"
+        causes = "an unstable point that will be left, or observables that do not see what moves"
+        return Verdict.undecided, f"nothing that is looked at moves, but {largest} is positive: {causes}"
     if not i.moves:
         around = ", but the weights, along a symmetry: a relative equilibrium" if i.weights_go > AROUND else ""
         return _settled(i, Verdict.fixed_point, f"nothing moves any more{around}")
@@ -156,8 +156,8 @@ def _returning(i: Indicators) -> tuple[Verdict, str]:
     further = int((i.exponents > -max(i.resolution, NEUTRAL / i.duration)).sum()) - int(i.continuous)
     if further > 0 and i.zeros_are_tori:
         zero = "λ₂ is zero" if i.continuous else "λ₁ is zero"
-        torus = "two frequencies near a resonance, or a cycle at a bifurcation or among others"
-        return Verdict.undecided, f"{back} every time, but {zero}: {torus}; run longer"
+        causes = "two frequencies near a resonance, or a cycle at a bifurcation or among others"
+        return Verdict.undecided, f"{back} every time, but {zero}: {causes}; run longer"
     return _settled(i, Verdict.periodic, f"{back}, and no exponent is positive")
 
 

@@ -131,10 +131,8 @@ class Observed:
         return self.samples // SEGMENTS if self.samples >= SEGMENTS * FEWEST_FOR_SPECTRUM else 0
 
     def moves(self, place: int) -> bool:
-        """Whether an observable still moves in the last quarter of the window, relative to its largest value so far.
-
-        False if it is not finite throughout.
-        """
+        """Whether an observable still moves in the last quarter of the window, relative to its largest value so far,
+        and is finite throughout."""
         series = self.all[:, place]
         if not np.isfinite(series).all() or len(series) == 0:
             return False
@@ -194,7 +192,7 @@ def _returns(seen: Observed, moves: Bool[np.ndarray, " observables"], grows: boo
     step, bands = seen.sampling.step, None
     apart = _apart(seen.late, moves)
     if grows and not seen.continuous:
-        # The lag at which it is nearest; motion whose nearest value is the next one moves slowly, and has no bands.
+        # The number of bands is the lag of the nearest value; slow motion, nearest to its next value, has none.
         nearest = int(np.argmin(apart[1 : BANDS + 1])) + 1
         bands = nearest if nearest > 1 and apart[nearest] < 5 * BACK else None
     back = first_return(apart, 5 * BACK, seen.continuous)

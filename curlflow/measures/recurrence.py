@@ -84,7 +84,7 @@ def first_return(distance: Float[np.ndarray, " lags"], near: float, continuous: 
 def sampled(distance: Float[np.ndarray, " lags"]) -> float:
     """The largest d(k) at the return of a periodic motion that the finite sampling of a flow explains.
 
-    Smooth motion has d(2) = 4 d(1), one that jumps between two samples 2 d(1), and it returns to within ½ d(1).
+    Smooth motion has d(2) = 4 d(1); motion that jumps between two samples has 2 d(1), and returns to within ½ d(1).
     """
     return max(0.0, (4 * distance[1] - distance[2]) / 4) if len(distance) > 2 else 0.0
 

@@ -24,7 +24,7 @@ class Repeated(NamedTuple):
 
 
 def repetition(advanced: Advance, state: Any, block: int) -> Repeated | None:
-    """Whether updates from `state` repeat bit for bit, also as a `block` that may be computed in another way."""
+    """Whether updates from `state` repeat bit for bit, also in a `block`, which may be computed in another way."""
     after = advanced(state, 1)
     if not _same(advanced(after, 1), state):
         return None

@@ -83,8 +83,6 @@ def extreme_eigenvalues(
 ) -> Extreme:
     """The `number` eigenvalues of largest real part, or modulus, of a matrix that is known by its products only.
 
-    Not all copies of a multiple eigenvalue need be found.
-
     **Arguments:**
 
     - `product`: v → J v on vectors of length `size`.
@@ -95,7 +93,8 @@ def extreme_eigenvalues(
 
     Implicitly restarted Arnoldi iteration (ARPACK): R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide
     (1998). It measures residuals relative to the eigenvalue, a criterion that eigenvalues next to zero would never
-    meet: for the largest real parts the matrix is therefore shifted by `scale`.
+    meet: for the largest real parts the matrix is therefore shifted by `scale`. Not all copies of a multiple
+    eigenvalue need be found.
     """
     if not 1 <= number <= size - 2:
         raise ValueError(f"number: got {number}, allowed are 1 to {size - 2}, the size less two.")

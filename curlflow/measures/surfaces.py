@@ -50,8 +50,8 @@ def evaluated(
 ) -> Float[np.ndarray, "*grid _"]:
     """`observe` at all points with coordinates `x` and `y`; its numbers are along the last axis.
 
-    It is `components`, `value` or `norm`, of a field or a `function` on flat vectors, as a pytree. The `surface`, a
-    pytree too, is a function of two numbers that gives a flat vector.
+    `observe` is `components`, `value` or `norm`, of a field or a function on flat vectors, as a pytree. The surface
+    is a function of two numbers that gives a flat vector, as a pytree too.
     """
     points = np.stack([np.ravel(x), np.ravel(y)], axis=1)
     results = []
