@@ -1,10 +1,8 @@
 """What a dynamical system is: a flow dx/dt = f(t, x) or a map xᵢ₊₁ = f(i, xᵢ), over any pytree.
 
-Both advance a state together with tangent vectors,
+Both advance a state together with tangent vectors, and that one method is all that a measure knows of a system:
 
-    flow:  d(x, v)/dt = (f(t, x), Df(t, x) v),        map:  (x, v) → (f(i, x), Df(i, x) v),
-
-and that one method is all that a measure knows of a system, so that Lyapunov exponents have one code path.
+    flow:  d(x, v)/dt = (f(t, x), Df(t, x) v),        map:  (x, v) → (f(i, x), Df(i, x) v).
 """
 
 from abc import abstractmethod
@@ -30,10 +28,10 @@ ITERATIONS_PER_UNIT = 10
 
 
 class Advanced(NamedTuple):
-    """A state, its tangents and its clock at the end of a span, with a volume and a status.
+    """A state, its tangents and its clock at the end of a span, with a volume and a `curlflow.status.Status`.
 
     `log_volume` is log|det| of the tangent map over the span where there are as many tangents as dimensions
-    (for flows the integral of the divergence), else NaN. `status` is a `curlflow.status.Status`.
+    (for flows the integral of the divergence), else NaN.
     """
 
     state: PyTree
@@ -46,13 +44,12 @@ class Advanced(NamedTuple):
 class AbstractSystem(eqx.Module):
     """A state that moves, with the tangent space of the set on which it moves.
 
-    *For developers:* a new kind of system supplies all that is abstract here: `advance`, `clock`, `span` and `time`;
-    `continuous`; and what datasets record about it, `label` and `described`.
+    *For developers:* a new kind of system supplies all that is abstract here: `advance` and `time`; `continuous`; and
+    what datasets record about it, `label` and `described`. The rest has defaults that hold for systems of iterations.
 
     **Attributes:**
 
-    - `continuous`: whether time is continuous, so that any span of it can be asked for; other systems advance by
-      whole iterations.
+    - `continuous`: whether any span of time can be asked for; other systems advance by whole iterations.
     """
 
     state: eqx.AbstractVar[PyTree]
@@ -62,14 +59,6 @@ class AbstractSystem(eqx.Module):
     @abstractmethod
     def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
         """Advance `state` and `tangents` (leaves with a leading axis of vectors, or None) over `span`."""
-
-    @abstractmethod
-    def clock(self) -> Clock:
-        """The clock at the start of a run."""
-
-    @abstractmethod
-    def span(self, time: float) -> Any:
-        """A stretch of time in the unit of `advance`: time for flows, whole iterations for maps."""
 
     @abstractmethod
     def time(self, span: Any) -> Any:
@@ -85,9 +74,18 @@ class AbstractSystem(eqx.Module):
     def described(self) -> tuple[tuple[Callable, ...], Any]:
         """The functions that define the system and their parameters, which distinguish it from others."""
 
-    @abstractmethod
+    def clock(self) -> Clock:
+        """The clock at the start of a run."""
+        return Clock(np.int64(0), np.float64(0.0))
+
+    def span(self, time: float) -> Any:
+        """A stretch of time in the unit of `advance`: time for flows, whole iterations for maps."""
+        return np.int64(round(float(time / self.time(1))))
+
     def rate(self, state: PyTree, clock: Clock) -> PyTree:
         """How fast the state changes: the velocity of a flow, or the change over one iteration, per unit of time."""
+        after = self.advance(state, None, 1, clock).state
+        return jax.tree.map(lambda a, b: (a - b) / self.time(1), after, state)
 
     @property
     def unit(self) -> float:
@@ -134,8 +132,7 @@ class AbstractSystem(eqx.Module):
 
         **Arguments:**
 
-        - `longest`: segments of a flow are at most this long.
-        - `slack`: how much longer they may be, relative.
+        - `longest`, `slack`: segments of a flow are at most `longest`, times 1 + `slack`, long.
         """
         spans = np.asarray(spans)
         if not self.continuous:
@@ -153,12 +150,6 @@ class AbstractSystem(eqx.Module):
         return jax.vmap(lambda v: self.constraint.tangent(state, v))(tangents)
 
 
-def change_over_iteration(system: AbstractSystem, state: PyTree, clock: Clock) -> PyTree:
-    """How much the state changes over one iteration, per unit of time."""
-    after = system.advance(state, None, 1, clock).state
-    return jax.tree.map(lambda a, b: (a - b) / system.time(1), after, state)
-
-
 def iterated(
     system: AbstractSystem, step: Callable, state: PyTree, tangents: PyTree | None, first: Any, number: Any
 ) -> tuple[PyTree, PyTree | None, Array]:
@@ -167,7 +158,10 @@ def iterated(
     **Returns:** the state, the tangents and the volume as in `Advanced`.
     """
     if tangents is None:
-        return _iterate_pairs(step, state, first, number), None, jnp.asarray(jnp.nan)
+        # Two steps at a time: XLA then saves a copy of the state at every step.
+        state = jax.lax.fori_loop(0, number // 2, lambda j, x: step(first + 2 * j + 1, step(first + 2 * j, x)), state)
+        state = jax.lax.cond(number % 2 == 1, lambda x: step(first + number - 1, x), lambda x: x, state)
+        return state, None, jnp.asarray(jnp.nan)
     full = count(tangents) == system.dimension
 
     def body(i, carry):
@@ -184,12 +178,6 @@ def iterated(
 
     volume = jnp.asarray(0.0 if full else jnp.nan)
     return jax.lax.fori_loop(0, number, body, (state, tangents, volume))
-
-
-def _iterate_pairs(step, state, first, number):
-    """Take `number` steps, two at a time: XLA then saves a copy of the state at every step."""
-    state = jax.lax.fori_loop(0, number // 2, lambda j, x: step(first + 2 * j + 1, step(first + 2 * j, x)), state)
-    return jax.lax.cond(number % 2 == 1, lambda x: step(first + number - 1, x), lambda x: x, state)
 
 
 def tangent_basis(system: AbstractSystem, state: PyTree) -> Float[Array, "dimension n"]:

@@ -1,5 +1,6 @@
 """Checks of what a system is built from: a sentence instead of an error from deep inside a solver."""
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from ..constraints import AbstractConstraint, Free
 from ..precision import to_float64
 from ..solvers.integrate import IMPLICIT, IMPLICIT_LIMIT, Adaptive
 from ..tangents import size
@@ -27,10 +29,11 @@ def checked_state(state: Any) -> PyTree:
     return state
 
 
-def check_kind(field: str, value: Any, kind: Any, allowed: str) -> None:
-    """Refuse an object of another kind."""
-    if not isinstance(value, kind):
-        raise ValueError(f"{field}: got {value!r}, required is {allowed}.")
+def checked_constraint(constraint: Any) -> AbstractConstraint:
+    """`constraint`; `Free()` where it is None."""
+    if not isinstance(constraint, AbstractConstraint | None):
+        raise ValueError(f"constraint: got {constraint!r}, required is one of curlflow.constraints.")
+    return Free() if constraint is None else constraint
 
 
 def check_positive(field: str, value: Any) -> None:
@@ -50,12 +53,7 @@ def _as_real(leaf: Any) -> Any:
 def check_function(
     function: Any, field: str, signature: str, index: Any, state: PyTree, args: PyTree, *further: Any
 ) -> None:
-    """Refuse a function that cannot be called, or whose result is not like the state.
-
-    **Arguments:**
-
-    - `further`: its arguments besides `index`, `state` and `args`.
-    """
+    """Refuse a function that cannot be called with these arguments, or whose result is not like the state."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((state, args))):
         return
     if not callable(function):
@@ -68,16 +66,10 @@ def check_function(
             f"{inspect.signature(function)}; arguments that it does not need may be ignored."
         ) from None
     leaves, structure = jax.tree.flatten((state, args, *further))
-    if all(isinstance(leaf, np.ndarray) for leaf in leaves) and _is_hashable((function, structure)):
-        _check_result(function, field, index, structure, tuple((leaf.shape, leaf.dtype.name) for leaf in leaves))
-
-
-def _is_hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
+    if all(isinstance(leaf, np.ndarray) for leaf in leaves):
+        shapes = tuple((leaf.shape, leaf.dtype.name) for leaf in leaves)
+        with contextlib.suppress(TypeError):  # what has no hash is not checked
+            _check_result(function, field, index, structure, shapes)
 
 
 @functools.lru_cache(maxsize=256)
@@ -106,7 +98,7 @@ def _shapes(tree):
 
 def check_implicit(integrator: Adaptive, state: PyTree, tangents: PyTree | None) -> None:
     """Refuse a system that is too large for the dense Jacobian of an implicit solver."""
-    unknowns = size(state) + (0 if tangents is None else sum(leaf.size for leaf in jax.tree.leaves(tangents)))
+    unknowns = size((state, tangents))
     if integrator.solver in IMPLICIT and unknowns > IMPLICIT_LIMIT:
         raise ValueError(
             f"solver: {integrator.solver} factorises a dense Jacobian of the state with its tangents, here "

@@ -1,6 +1,7 @@
 """Textbook systems whose exponents are known: a check of any method, and a place to start.
 
-Each function returns a `Flow` or `Map` whose parameters are data: changing them does not compile again.
+Each function returns a `Flow` or `Map` whose parameters are data (floats, so that 28 and 28.0 are the same program):
+changing them does not compile again.
 """
 
 import jax.numpy as jnp
@@ -17,12 +18,7 @@ def lorenz63(sigma: float = 10.0, rho: float = 28.0, beta: float = 8 / 3, state=
 
     At the default parameters the exponents are 0.9056, 0 and −14.5723; their sum is −(σ + 1 + β) exactly.
     """
-    return Flow(_lorenz63, np.asarray(state, dtype=float), _floats(sigma, rho, beta))
-
-
-def _floats(*parameters: float) -> tuple[float, ...]:
-    """Parameters as floats, so that 28 and 28.0 are the same program."""
-    return tuple(map(float, parameters))
+    return Flow(_lorenz63, np.asarray(state, dtype=float), (float(sigma), float(rho), float(beta)))
 
 
 def _lorenz63(t, u, args):
@@ -35,7 +31,7 @@ def rossler(a: float = 0.2, b: float = 0.2, c: float = 5.7, state=(1.0, 1.0, 0.0
 
     At the default parameters the exponents are 0.0714, 0 and −5.3943.
     """
-    return Flow(_rossler, np.asarray(state, dtype=float), _floats(a, b, c))
+    return Flow(_rossler, np.asarray(state, dtype=float), (float(a), float(b), float(c)))
 
 
 def _rossler(t, u, args):
@@ -56,7 +52,7 @@ def _lorenz96(t, x, forcing):
 
 def henon(a: float = 1.4, b: float = 0.3, state=(0.1, 0.1)) -> Map:
     """x → 1 − ax² + y, y → bx. Hénon, Commun. Math. Phys. 50 (1976) 69. λ = 0.41922, −1.62319; Σλ = ln b."""
-    return Map(_henon, np.asarray(state, dtype=float), args=_floats(a, b))
+    return Map(_henon, np.asarray(state, dtype=float), args=(float(a), float(b)))
 
 
 def _henon(i, u, args):

@@ -1,17 +1,14 @@
 """Random dynamical systems in continuous time: stochastic differential equations along a frozen Brownian path.
 
-Ito's equation with independent Brownian motions B, and its Euler–Maruyama steps of length Δ are
+Ito's equation with independent Brownian motions B and its Euler–Maruyama steps of length Δ are
 
     dx = f(t, x) dt + g(t, x) dB,        xₖ₊₁ = xₖ + Δ f(tₖ, xₖ) + g(tₖ, xₖ) ΔBₖ,    ΔBₖ ~ N(0, Δ),    (25)
 
 with a retraction after every step where there is a constraint. ΔBₖ depends on a key and on k alone, so that the path
 is frozen: a state and its tangents meet the same noise, and so do runs that are divided differently or resumed.
-Tangents follow the derivative of the step with respect to x, of drift and noise together: a random cocycle with
-Lyapunov exponents of its own.
-
-(diffrax has Brownian paths too, but its `VirtualBrownianTree` needs an interval whose end is known beforehand, which
-a run that may be resumed does not have. Where all steps have the same length no path has to be refined, so a key
-folded with the number of the step is all that is needed.)
+Tangents follow the derivative of the step with respect to x, drift and noise together: a random cocycle with Lyapunov
+exponents of its own. (diffrax's `VirtualBrownianTree` needs an interval whose end is known beforehand, which a run
+that may be resumed does not have.)
 
 Sources: Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992), chapters 10 and 14;
 Arnold, Random Dynamical Systems (1998), chapters 3 and 4. The numbers of equations are those of docs/model.md.
@@ -27,13 +24,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
-from ..constraints import AbstractConstraint, Free
+from ..constraints import AbstractConstraint
 from ..precision import Scalar, double_precision, to_float64
 from ..solvers.integrate import Clock
 from ..status import Status
 from ..tangents import size
-from .base import AbstractSystem, Advanced, change_over_iteration, iterated, with_divergence
-from .checks import check_function, check_kind, check_positive, checked_state
+from .base import AbstractSystem, Advanced, iterated, with_divergence
+from .checks import check_function, check_positive, checked_constraint, checked_state
 
 NOT_LINEAR = 1e-8
 """Noise that deviates from linearity in its increments by more than this, relative, is refused; rounding does not."""
@@ -56,12 +53,11 @@ class Diffusion(AbstractSystem):
     **Arguments:**
 
     - `drift`: a function of (t, x, args) that JAX can trace; it returns a pytree like x.
-    - `diffusion`: a function of (t, x, args, increments) that returns a pytree like x and is linear in `increments`,
-      those of `motions` independent Brownian motions over a step: a vector of normal numbers of variance `step`. It
-      is g dB, so that no matrix g has to be formed.
+    - `diffusion`: g dB, a function of (t, x, args, increments) that returns a pytree like x and is linear in
+      `increments`, a vector of `motions` independent normal numbers of variance `step`. No matrix g has to be formed.
     - `state`: where it starts: float64 arrays in any pytree. A list of plain numbers means a vector.
     - `step`: Δ, in units of time.
-    - `key`: the key of the path, from `jax.random.key`. Another key gives another path.
+    - `key`: from `jax.random.key`. Another key gives another path.
     - `args`: parameters, passed to both functions. Their values may change without compiling again.
     - `motions`: how many Brownian motions there are. Default: as many as numbers in the state.
     - `steps`: how many steps make an iteration, which is the unit of the studies and lasts `steps` times `step`; the
@@ -103,12 +99,13 @@ class Diffusion(AbstractSystem):
         self.drift, self.diffusion = drift, diffusion
         self.state = checked_state(state)
         self.step = to_float64(step, "step")
-        self.key = _checked_key(key)
+        if not isinstance(key, jax.Array) or not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape:
+            raise ValueError(f"key: got {key!r}, required is one key of jax.random.key(NUMBER).")
+        self.key = key
         self.args = to_float64(args, "args")
-        self.constraint = Free() if constraint is None else constraint
+        self.constraint = checked_constraint(constraint)
         self.motions = _counted("motions", size(self.state) if motions is None else motions)
         self.steps = np.asarray(_counted("steps", steps))
-        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
         check_function(drift, "drift", "t, x, args", 0.0, self.state, self.args)
         further = self.state, self.args, np.zeros(self.motions)
         check_function(diffusion, "diffusion", "t, x, args, increments", 0.0, *further)
@@ -118,17 +115,8 @@ class Diffusion(AbstractSystem):
     def described(self) -> tuple[tuple[Callable, ...], Any]:
         return (self.drift, self.diffusion), (self.args, self.key, self.step, self.steps, self.motions)
 
-    def rate(self, state: PyTree, clock: Clock) -> PyTree:
-        return change_over_iteration(self, state, clock)
-
     def next_step(self, clock: Clock) -> float:
         return float(self.step)
-
-    def clock(self) -> Clock:
-        return Clock(np.int64(0), np.float64(0.0))
-
-    def span(self, time: float) -> np.int64:
-        return np.int64(round(float(time / self.time(1))))
 
     def time(self, span: Any) -> Any:
         return span * (self.steps * self.step)
@@ -141,9 +129,8 @@ class Diffusion(AbstractSystem):
     @double_precision
     def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
         first = jnp.asarray(clock.position).astype(int)
-        state, tangents, log_volume = iterated(
-            self, self._stepped, state, tangents, first * self.steps, span * self.steps
-        )
+        steps = first * self.steps, span * self.steps
+        state, tangents, log_volume = iterated(self, self._stepped, state, tangents, *steps)
         status = with_divergence(Status.completed, state, tangents)
         return Advanced(state, tangents, Clock(first + span, clock.step), log_volume, status)
 
@@ -178,13 +165,6 @@ def _check_linear(d: Diffusion) -> None:
 @eqx.filter_jit
 def _flat_noise(diffusion, t, state, args, increments):
     return ravel_pytree(diffusion(t, state, args, increments))[0]
-
-
-def _checked_key(key: Any) -> Any:
-    """`key`, if it is one of `jax.random.key`."""
-    if not isinstance(key, jax.Array) or not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape:
-        raise ValueError(f"key: got {key!r}, required is one key of jax.random.key(NUMBER).")
-    return key
 
 
 def _counted(field: str, value: Any) -> Any:

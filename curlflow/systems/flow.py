@@ -14,7 +14,7 @@ from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, rms, rung
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward
 from .base import AbstractSystem, Advanced, iterated, tangent_basis, with_divergence
-from .checks import check_function, check_implicit, check_kind, checked_state
+from .checks import check_function, check_implicit, checked_constraint, checked_state
 
 
 class Flow(AbstractSystem):
@@ -27,16 +27,16 @@ class Flow(AbstractSystem):
     - `args`: parameters, passed to `vector_field`. Their values may change without compiling again.
     - `constraint`: a set that the flow stays on; the vector field is projected onto its tangent space.
     - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
-    - `integrate`: optionally, a faster way to take adaptive steps without tangents, a function of (state, span,
-      clock, args, integrator) that returns the state, the clock and a status.
+    - `integrate`: a faster way to take adaptive steps without tangents, a function of (state, span, clock, args,
+      integrator) that returns the state, the clock and a status.
 
     ```python
     flow = curlflow.Flow(lambda t, x, args: -args * x, [1.0, 2.0], args=0.5)
     curlflow.lyapunov(flow)
     ```
 
-    **Raises:** `ValueError` for a state in single precision and for a vector field with other arguments or
-    another result.
+    **Raises:** `ValueError` for a state in single precision and for a vector field with other arguments or another
+    result.
     """
 
     continuous: ClassVar[bool] = True
@@ -52,11 +52,11 @@ class Flow(AbstractSystem):
         self.vector_field = vector_field
         self.state = checked_state(state)
         self.args = to_float64(args, "args")
-        self.constraint = Free() if constraint is None else constraint
+        self.constraint = checked_constraint(constraint)
+        if not isinstance(integrator, Adaptive | FixedSteps | None):
+            raise ValueError(f"integrator: got {integrator!r}, required is curlflow.solvers.Adaptive or FixedSteps.")
         self.integrator = to_float64(Adaptive() if integrator is None else integrator, "integrator")
         self.integrate = integrate
-        check_kind("integrator", self.integrator, Adaptive | FixedSteps, "curlflow.solvers.Adaptive or FixedSteps")
-        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
         check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
 
     def velocity(self, t: Any, state: PyTree) -> PyTree:
@@ -110,9 +110,8 @@ class Flow(AbstractSystem):
 
     @double_precision
     def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
-        if isinstance(self.integrator, FixedSteps):
-            return self._advance_fixed(state, tangents, span, clock)
-        return self._advance_adaptive(state, tangents, span, clock)
+        fixed = isinstance(self.integrator, FixedSteps)
+        return (self._advance_fixed if fixed else self._advance_adaptive)(state, tangents, span, clock)
 
     def _advance_fixed(self, state, tangents, span, clock):
         steps = jnp.ceil(span / self.integrator.step - 1e-9).astype(int)
@@ -137,7 +136,11 @@ class Flow(AbstractSystem):
             if v is None:
                 return velocity(x), None, 0.0
             f, df_v = push_forward(velocity, x, v)
-            return f, df_v, self._divergence(velocity, x) if full else 0.0
+            if not full:
+                return f, df_v, 0.0
+            basis = tangent_basis(self, x)
+            _, images = push_forward(velocity, x, from_rows(basis, x))
+            return f, df_v, jnp.sum(basis * as_rows(images))
 
         def norm(y):
             x, v, _ = y
@@ -148,13 +151,7 @@ class Flow(AbstractSystem):
         volume = volume if full else jnp.asarray(jnp.nan)
         return self._retracted(state, tangents, clock, volume, status)
 
-    def _divergence(self, velocity, x):
-        basis = tangent_basis(self, x)
-        _, images = push_forward(velocity, x, from_rows(basis, x))
-        return jnp.sum(basis * as_rows(images))
-
     def _retracted(self, state, tangents, clock, log_volume, status=Status.completed):
         state = self.constraint.retract(state)
-        if tangents is not None:
-            tangents = self.project(state, tangents)
+        tangents = None if tangents is None else self.project(state, tangents)
         return Advanced(state, tangents, clock, log_volume, with_divergence(status, state, tangents))

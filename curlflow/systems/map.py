@@ -4,15 +4,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
 
 from ..constraints import AbstractConstraint, Free
 from ..precision import Scalar, double_precision, to_float64
 from ..solvers.integrate import Clock
 from ..status import Status
-from .base import AbstractSystem, Advanced, change_over_iteration, iterated, with_divergence
-from .checks import check_function, check_kind, check_positive, checked_state
+from .base import AbstractSystem, Advanced, iterated, with_divergence
+from .checks import check_function, check_positive, checked_constraint, checked_state
 
 
 class Map(AbstractSystem):
@@ -52,23 +51,13 @@ class Map(AbstractSystem):
         self.state = checked_state(state)
         self.time_per_step = to_float64(time_per_step, "time_per_step")
         self.args = to_float64(args, "args")
-        self.constraint = Free() if constraint is None else constraint
+        self.constraint = checked_constraint(constraint)
         self.iterate = iterate
-        check_kind("constraint", self.constraint, AbstractConstraint, "one of curlflow.constraints")
         check_function(self.step, "step", "i, x, args", 0, self.state, self.args)
 
     @property
     def described(self) -> tuple[tuple[Callable, ...], Any]:
         return (self.step,), self.args
-
-    def rate(self, state: PyTree, clock: Clock) -> PyTree:
-        return change_over_iteration(self, state, clock)
-
-    def clock(self) -> Clock:
-        return Clock(np.int64(0), np.float64(0.0))
-
-    def span(self, time: float) -> np.int64:
-        return np.int64(round(float(time / self.time_per_step)))
 
     def time(self, span: Any) -> Any:
         return span * self.time_per_step
