@@ -1,8 +1,8 @@
-"""The first time at which a function of the state falls to zero: along a flow, or at an iterate of another system.
+"""The first time at which a function of the state, the event function, falls to zero.
 
-That function is the event function. Along a flow it is evaluated after every step of the solver, and its zero is
-found on the interpolation of that step: a function that dips below zero and comes back within one step is missed. For
-maps and diffusions it is evaluated after every iteration.
+It is evaluated after every iteration of a map or diffusion. Along a flow it is evaluated after every step of the
+solver, and its zero is found on the interpolation of that step: what dips below zero and comes back within one step
+is missed.
 """
 
 from collections.abc import Callable
@@ -25,26 +25,36 @@ def advance_until(system: AbstractSystem, state: PyTree, span: Any, clock: Clock
     **Arguments:**
 
     - `system`: a flow with adaptive steps, a map or a diffusion.
-    - `event`: the event function, a function of the state.
 
     **Raises:** `ValueError` for flows with fixed steps.
     """
-    if not isinstance(system, Flow):
-        return _iterated(system, state, span, clock, event)
-    if not isinstance(system.integrator, Adaptive):
-        raise ValueError("system: the steps of this flow are fixed; crossings need adaptive steps.")
-    return watch_until(system, state, span, clock, event, None)[0]
+    if isinstance(system, Flow):
+        if not isinstance(system.integrator, Adaptive):
+            raise ValueError("system: the steps of this flow are fixed; crossings need adaptive steps.")
+        return watch_until(system, state, span, clock, event, None)[0]
+    end = clock.position + span
+
+    def unfinished(carry):
+        _, clock, status, above = carry
+        return above & (clock.position < end) & (status == int(Status.completed))
+
+    def iterate(carry):
+        state, clock, _, _ = carry
+        after = system.advance(state, None, 1, clock)
+        # An event function that is NaN has not crossed zero.
+        return after.state, after.clock, jnp.asarray(after.status), ~(event(after.state) <= 0)
+
+    start = *jax.tree.map(jnp.asarray, (state, clock)), jnp.asarray(int(Status.completed)), jnp.asarray(True)
+    state, clock, status, _ = jax.lax.while_loop(unfinished, iterate, start)
+    return Advanced(state, None, clock, jnp.asarray(jnp.nan), status)
 
 
 def watch_until(
     flow: Flow, state: PyTree, span: Any, clock: Clock, event: Callable, observe_at: tuple[Array, Callable] | None
 ) -> tuple[Advanced, Array | None]:
-    """`advance_until` for flows with adaptive steps, with observations of the state on the way.
+    """`advance_until` for flows with adaptive steps, with observations on the way.
 
-    **Arguments:**
-
-    - `observe_at`: times counted from the beginning of the span, in increasing order, and a function of the state
-      that returns the vector to record at these times.
+    **Arguments:** `observe_at` as for `curlflow.solvers.integrate.adaptive`.
 
     **Returns:** what `advance_until` returns, and the recorded values; those at times after the end are meaningless.
     """
@@ -52,7 +62,7 @@ def watch_until(
         times, observe = observe_at
         observe_at = times, lambda y: observe(flow.constraint.retract(y))
     state, clock, status, observed = adaptive(
-        flow.velocity, state, span, clock, flow.integrator, rms, until=lambda y: event(y), observe_at=observe_at
+        flow.velocity, state, span, clock, flow.integrator, rms, until=event, observe_at=observe_at
     )
     state = flow.constraint.retract(state)
     return Advanced(state, None, clock, jnp.asarray(jnp.nan), jnp.asarray(status)), observed
@@ -81,7 +91,7 @@ def flow_until(
     - `of`: the index of the observable that is to fall.
     - `times`: when to observe, infinite for rows that are not used.
     """
-    event = _event(observe, of, threshold)
+    event = lambda state: observe(state)[of] - threshold  # noqa: E731
     state, clock, times = jax.tree.map(jnp.asarray, (state, clock, times))
     after, observed = watch_until(flow, state, span, clock, event, (times, observe))
     return Reached(after.state, after.clock, after.status, observed, _has_crossed(flow, after, clock, span, event))
@@ -102,7 +112,7 @@ def segments_until(
 
     **Arguments:** as for `flow_until`.
     """
-    event = _event(observe, of, threshold)
+    event = lambda state: observe(state)[of] - threshold  # noqa: E731
 
     def unfinished(carry):
         _, _, status, crossed, done = carry
@@ -120,10 +130,6 @@ def segments_until(
     return Reached(state, clock, status, observe(state), crossed)
 
 
-def _event(observe: Callable, of: int, threshold: Any) -> Callable:
-    return lambda state: observe(state)[of] - threshold
-
-
 def _has_crossed(system: AbstractSystem, after: Advanced, before: Any, span: Any, event: Callable) -> Array:
     at = event(after.state)
     if not system.continuous:
@@ -131,22 +137,3 @@ def _has_crossed(system: AbstractSystem, after: Advanced, before: Any, span: Any
     # The zero of a flow is found up to rounding, which may leave the event function positive.
     short = after.clock.position < before.position + span * (1 - 1e-12)
     return (short & jnp.isfinite(at)) | (at <= 0)
-
-
-def _iterated(system: AbstractSystem, state: PyTree, span: Any, clock: Clock, event: Callable) -> Advanced:
-    end = clock.position + span
-
-    def unfinished(carry):
-        _, clock, status, above = carry
-        return above & (clock.position < end) & (status == int(Status.completed))
-
-    def iterate(carry):
-        state, clock, _, _ = carry
-        after = system.advance(state, None, 1, clock)
-        # An event function that is NaN has not crossed zero.
-        return after.state, after.clock, jnp.asarray(after.status), ~(event(after.state) <= 0)
-
-    clock = Clock(jnp.asarray(clock.position), jnp.asarray(clock.step))
-    start = jax.tree.map(jnp.asarray, state), clock, jnp.asarray(int(Status.completed)), jnp.asarray(True)
-    state, clock, status, _ = jax.lax.while_loop(unfinished, iterate, start)
-    return Advanced(state, None, clock, jnp.asarray(jnp.nan), status)

@@ -1,7 +1,6 @@
 """The velocity, the tangent projection and functions of the state of a flow, as functions of a flat vector.
 
-Measures of vector fields see nothing but these functions. Each is an Equinox module, so that compiled code is shared
-by all fields of one kind and size: weights, gains, data and scales are its leaves.
+Each is an Equinox module, so that compiled code is shared by all fields of one kind and size.
 """
 
 from collections.abc import Callable
@@ -57,8 +56,8 @@ class FlatProjection(eqx.Module):
     flow: Flow
 
     def __call__(self, x: Vector, v: Vector) -> Vector:
-        state = self.flow.state
-        return flattened(self.flow.constraint.tangent(unflattened(x, state), unflattened(v, state)))
+        state, velocity = (unflattened(vector, self.flow.state) for vector in (x, v))
+        return flattened(self.flow.constraint.tangent(state, velocity))
 
 
 class OnConstraint(eqx.Module):
