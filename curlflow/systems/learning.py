@@ -11,7 +11,7 @@ from ..constraints import AbstractConstraint
 from ..networks import Feedforward
 from ..precision import Scalar
 from ..rules import AbstractLearningRule
-from ..solvers.integrate import Adaptive, FixedSteps
+from ..solvers.integrate import IMPLICIT, Adaptive, FixedSteps
 from ..tasks import AbstractTask, Samples, SecondMoments
 from .fast.rank_one import RankOneMinibatches, RankOneUpdates, is_of_rank_one
 from .fast.rank_one_flow import RankOneFlow
@@ -28,13 +28,16 @@ def learning_flow(
 ) -> Flow:
     """dW/dt = F(W), projected onto the constraint."""
     integrator = Adaptive() if integrator is None else integrator
-    fast = RankOneFlow.applicable(student, rule, task, constraint, integrator)
+    has_tableau = isinstance(integrator, Adaptive) and integrator.solver not in (*IMPLICIT, "rkc2")
+    fast = has_tableau and isinstance(task, SecondMoments) and is_of_rank_one(student, rule, constraint)
     integrate = RankOneFlow(constraint.radii) if fast else None
-    return Flow(_velocity, student, (rule, task), constraint=constraint, integrator=integrator, integrate=integrate)
+    args = (rule, task)
+    return Flow(learning_velocity, student, args, constraint=constraint, integrator=integrator, integrate=integrate)
 
 
-def _velocity(t, network, args):
-    rule, task = args
+def learning_velocity(t, network, args):
+    """The velocity of the rule on the task with which `args` begin."""
+    rule, task = args[:2]
     return rule.velocity(network, task)
 
 
@@ -53,8 +56,7 @@ def full_batch_updates(
 
 
 def _full_batch(epoch, network, args):
-    rule, task, rate = args
-    return _stepped(network, rule, task, rate)
+    return _stepped(network, *args)
 
 
 def minibatch_updates(
@@ -72,8 +74,7 @@ def minibatch_updates(
     **Arguments:**
 
     - `drawing`: how batches are drawn, a name in `DRAWINGS`. The batches of an epoch depend on `key` and the number
-      of the epoch alone: a frozen random sequence, the same for a state and its tangents and however a run is
-      divided.
+      of the epoch alone: they are the same for a state and its tangents, and however a run is divided.
     """
     drawn = DRAWINGS[drawing]
     epoch, args = _MinibatchEpoch(batch, drawn, constraint), (rule, task, learning_rate, key)
@@ -91,9 +92,8 @@ class _MinibatchEpoch(eqx.Module):
         rule, task, rate, key = args
         indices = self.batches(key, epoch, task.x.shape[1], self.batch)
 
-        def update(network, slice_):
-            step = _stepped(network, rule, task.batch(slice_), rate / indices.shape[0])
-            return self.constraint.retract(step), None
+        def update(network, batch):
+            return self.constraint.retract(_stepped(network, rule, task.batch(batch), rate / indices.shape[0])), None
 
         return jax.lax.scan(update, network, indices)[0]
 
@@ -111,13 +111,10 @@ def independent_batches(
 ) -> Int[Array, "slices batch"]:
     """As many batches as `reshuffled_batches` gives, each drawn without replacement and independently of all others.
 
-    By Floyd's algorithm: the i-th index is drawn from the first n − b + i + 1, and if that one has been taken, it is
-    n − b + i. Every subset is equally likely, and no permutation of all samples is needed for a batch of a few.
-
-    **Source:** Bentley and Floyd, Commun. ACM 30 (1987) 754.
+    By Floyd's algorithm (Bentley and Floyd, Commun. ACM 30 (1987) 754): the i-th index is drawn from the first
+    n − b + i + 1, and if that one has been taken, it is n − b + i. Every subset is equally likely.
     """
-    lasts = jnp.arange(samples - batch, samples)
-    shape = (batch, samples // batch)
+    lasts, shape = jnp.arange(samples - batch, samples), (batch, samples // batch)
     drawn = jax.random.randint(jax.random.fold_in(key, epoch), shape, 0, lasts[:, None] + 1)
 
     def choose(i, chosen):

@@ -1,11 +1,7 @@
 """Learning from independently drawn batches as a stochastic differential equation.
 
-An update by h Fʙ, the velocity on a batch of b out of n samples, has the mean h F and, with fₛ the velocity that
-sample s alone would give, the covariance
-
-    h² · (n − b)/(b (n − 1)) · C,        C = ⟨fₛ fₛᵀ⟩ₛ − F Fᵀ,        h = η b/n.                          (23)
-
-The same mean and covariance per unit of time belong to
+With h = η b/n and fₛ the velocity that sample s alone (of n) would give, updates from batches of b samples have the
+mean and covariance per unit of time of
 
     dW = F dt + √(h (n − b)/(b (n − 1) n)) Σₛ fₛ (dBₛ − ⟨dB⟩),                                            (24)
 
@@ -35,6 +31,7 @@ from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule
 from ..tasks import AbstractTask, GivenErrors, Samples
 from .diffusion import Diffusion
+from .learning import learning_velocity
 
 SAME = 1e-9
 """Velocities whose relative difference is below this differ by rounding only."""
@@ -59,7 +56,7 @@ def learning_diffusion(
 
     - `task`: what the drift learns from; for linear networks second moments do.
     - `samples`: the `Samples` that batches are drawn from.
-    - `learning_rate`: η, the time of an epoch; the updates that are described have the step h = η b/n.
+    - `learning_rate`: η, the time of an epoch.
     - `steps`: how many Euler–Maruyama steps an epoch has.
     - `correction`: whether the drift is (26).
 
@@ -74,28 +71,15 @@ def learning_diffusion(
     n = samples.x.shape[1]
     if not 1 <= batch <= n:
         raise ValueError(f"batch: got {batch}, allowed are 1 to {n}, the number of samples.")
-    known = rule.signal(student) is not None
-    if not known:
+    noise = _noise
+    if rule.signal(student) is None:
         check_linear_in_errors(rule, student, samples)
+        noise = _noise_beside_constant
     update = learning_rate * batch / n
     amplitude = (n * (n - batch) / (batch * max(n - 1, 1)) * update) ** 0.5
     args = rule, task, samples, amplitude, update, constraint
-    return Diffusion(
-        _corrected if correction else _drift,
-        _noise if known else _noise_beside_constant,
-        student,
-        learning_rate / steps,
-        key,
-        args,
-        motions=n,
-        steps=steps,
-        constraint=constraint,
-    )
-
-
-def _drift(t, network, args):
-    rule, task = args[:2]
-    return rule.velocity(network, task)
+    drift, step = _corrected if correction else learning_velocity, learning_rate / steps
+    return Diffusion(drift, noise, student, step, key, args, motions=n, steps=steps, constraint=constraint)
 
 
 def _corrected(t, network, args):
@@ -123,8 +107,7 @@ def _noise(t, network, args, increments):
     """The second term of (24)."""
     rule, _, samples, amplitude = args[:4]
     x, errors = samples.residuals(network)
-    weights = amplitude * (increments - jnp.mean(increments))
-    return rule.velocity(network, GivenErrors(x, errors * weights))
+    return rule.velocity(network, GivenErrors(x, errors * (amplitude * (increments - jnp.mean(increments)))))
 
 
 def _noise_beside_constant(t, network, args, increments):
@@ -138,8 +121,7 @@ def _noise_beside_constant(t, network, args, increments):
 def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward, samples: Samples) -> None:
     """Refuse a rule whose velocity is not Σₛ fₛ, fₛ linear in the error of sample s, plus a constant.
 
-    Its velocity is evaluated at the weights of `network` with random errors on all samples, on parts of them, and on
-    none.
+    It is evaluated at the weights of `network` with random errors on all samples, on parts of them, and on none.
 
     **Raises:** `ValueError` for such a rule, and for one that uses more of a task than its residuals.
     """

@@ -1,7 +1,6 @@
 """Fast flows of two-layer linear networks with one output on Frobenius spheres.
 
-With K = 1 and presynaptic signs the velocity of W1 on its sphere of radius r is of rank one except for a multiple of
-W1,
+With K = 1 and presynaptic signs the velocity of W1 on its sphere of radius r is of rank one but for a multiple of W1,
 
     Ẇ1 = −w uᵀ − γ W1,    u = D1 Σ (W1ᵀw − v),    γ = −(W1ᵀw)·u / r²,    w = W2ᵀ,
 
@@ -10,10 +9,8 @@ so that stage i of an explicit Runge–Kutta step from W1 over h is W1⁽ⁱ⁾ 
     αᵢ = 1 − h Σⱼ aᵢⱼ γⱼ αⱼ,    βᵢ = −h Σⱼ aᵢⱼ (eⱼ + γⱼ βⱼ).
 
 A stage then costs two products of W1 with a vector in place of sums of up to seven matrices. W1 itself is formed once
-a step, and put back onto the sphere; since it is, r² may stand for ‖W1⁽ⁱ⁾‖² within a step, which changes the field
-off the sphere only. The tableau is that of the diffrax solver. Steps are chosen as in
-`curlflow.solvers.integrate.adaptive`, except that the scale of the error is the root mean square of a layer instead
-of every single weight.
+a step, and put back onto the sphere; since it is, r² may stand for ‖W1⁽ⁱ⁾‖² within a step. Steps are chosen as in
+`curlflow.solvers.integrate.adaptive`, except that the scale of the error is the root mean square of a layer.
 """
 
 from typing import Any, NamedTuple
@@ -25,14 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...constraints import AbstractConstraint
 from ...networks import Feedforward
 from ...precision import Scalar
-from ...rules import AbstractLearningRule
-from ...solvers.integrate import IMPLICIT, SOLVERS, Adaptive, Clock
+from ...solvers.integrate import SOLVERS, Adaptive, Clock
 from ...status import Status
-from ...tasks import AbstractTask, SecondMoments
-from .rank_one import gains_of, is_of_rank_one
+from ...tasks import SecondMoments
+from .rank_one import gains_of
 
 PROPORTIONAL, INTEGRAL = 0.4, 0.3
 """Coefficients of the PI controller; see `curlflow.solvers.integrate.adaptive`."""
@@ -40,8 +35,6 @@ SAFETY, LEAST_FACTOR, MOST_FACTOR = 0.9, 0.2, 10.0
 
 
 class _Field(NamedTuple):
-    """What the velocity depends on besides the weights."""
-
     d1: Float[Array, " inputs"]
     d2: Float[Array, " hidden"]
     task: SecondMoments
@@ -72,44 +65,26 @@ class _Carry(NamedTuple):
 
 
 class RankOneFlow(eqx.Module):
-    """The flow over a span, a function of (network, span, clock, (rule, task), integrator).
+    """The flow on spheres of `radii`: a function of (network, span, clock, (rule, task), integrator).
 
-    **Arguments:**
-
-    - `radii`: of the spheres of W1 and W2.
+    It returns the network at the end of the span, the clock there and a status. The solver must have a tableau.
     """
 
     radii: tuple[Scalar, ...]
 
-    @classmethod
-    def applicable(
-        cls,
-        student: Feedforward,
-        rule: AbstractLearningRule,
-        task: AbstractTask,
-        constraint: AbstractConstraint,
-        integrator: Any,
-    ) -> bool:
-        """Whether the velocity is of rank one, and the solver an explicit one with a tableau, and adaptive steps."""
-        explicit = isinstance(integrator, Adaptive) and integrator.solver not in (*IMPLICIT, "rkc2")
-        return explicit and isinstance(task, SecondMoments) and is_of_rank_one(student, rule, constraint)
-
     def __call__(self, network: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive):
-        """The network at the end of the span, the clock there and a status."""
         rule, task = args
         field = _Field(*gains_of(rule), task, task.teacher[0], *self.radii)
         tableau = SOLVERS[integrator.solver].tableau
-        w1, w = jnp.asarray(network.weights[0]), jnp.asarray(network.weights[1])[0]
+        w1, w2 = map(jnp.asarray, network.weights)
+        w = w2[0]
         h = jnp.where(clock.step > 0, clock.step, _first_step(field, w1, w, integrator))
         start = _Carry(w1, w, jnp.asarray(0.0), h, jnp.asarray(1.0), jnp.asarray(0), jnp.asarray(0))
 
         def unfinished(carry):
             return (carry.t < span) & (carry.status == Status.completed)
 
-        def go(carry):
-            return _step(field, tableau, integrator, span, carry)
-
-        end = jax.lax.while_loop(unfinished, go, start)
+        end = jax.lax.while_loop(unfinished, lambda carry: _step(field, tableau, integrator, span, carry), start)
         return network.with_weights((end.w1, end.w[None])), Clock(clock.position + span, end.h), end.status
 
 
@@ -149,15 +124,11 @@ def _step(
 
 def _stages(field: _Field, tableau: diffrax.ButcherTableau, w1: Any, w: Any, h: Any) -> _Stages:
     number = tableau.num_stages
-    lower = np.zeros((number, number))
-    for i, row in enumerate(tableau.a_lower, start=1):
-        lower[i, : len(row)] = row
     ws, us, velocities, gammas, alphas, betas = [], [], [], [], [], []
     for i in range(number):
-        if i == 0:
-            alpha, beta, wi = jnp.asarray(1.0), jnp.zeros(number), w
-        else:
-            a = h * jnp.asarray(lower[i, :i])
+        alpha, beta, wi = jnp.asarray(1.0), jnp.zeros(number), w
+        if i:
+            a = h * jnp.asarray(tableau.a_lower[i - 1])
             weights = a * jnp.stack(gammas)
             alpha = 1 - weights @ jnp.stack(alphas)
             beta = -(weights @ jnp.stack(betas)) - jnp.concatenate([a, jnp.zeros(number - i)])
@@ -209,10 +180,7 @@ def _scale(radius: Any, entries: int, integrator: Adaptive) -> Any:
 def _first_step(field: _Field, w1: Any, w: Any, integrator: Adaptive) -> Any:
     """A hundredth of ‖W‖/‖Ẇ‖, the first guess of `curlflow.solvers.integrate`."""
     x = field.task.times_covariance(w @ w1 - field.target)
-    speed1 = jnp.linalg.norm(w) * jnp.linalg.norm(x) / _scale(field.r1, w1.size, integrator)
-    speed2 = jnp.linalg.norm(w1 @ x) / _scale(field.r2, w.size, integrator)
-    size = jnp.hypot(
-        field.r1 / _scale(field.r1, w1.size, integrator), field.r2 / _scale(field.r2, w.size, integrator)
-    )
-    guess = 0.01 * size / jnp.hypot(speed1, speed2)
+    scale1, scale2 = _scale(field.r1, w1.size, integrator), _scale(field.r2, w.size, integrator)
+    speed = jnp.hypot(jnp.linalg.norm(w) * jnp.linalg.norm(x) / scale1, jnp.linalg.norm(w1 @ x) / scale2)
+    guess = 0.01 * jnp.hypot(field.r1 / scale1, field.r2 / scale2) / speed
     return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, 1e-6)
