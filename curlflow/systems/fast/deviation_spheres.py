@@ -21,13 +21,7 @@ from ...precision import Scalar
 
 
 class DeviationSpheres(AbstractConstraint):
-    """‖W*ₗ + δₗ‖ = rₗ for every layer; see the module.
-
-    **Arguments:**
-
-    - `reference`: W*, one matrix per layer.
-    - `excess`: r² − ‖W*‖² of every layer, exact to relative precision.
-    """
+    """‖W*ₗ + δₗ‖ = rₗ for every layer, with `reference` W*, and `excess` r² − ‖W*‖² exact to relative precision."""
 
     reference: tuple[Any, ...]
     excess: tuple[Scalar, ...]
@@ -44,8 +38,7 @@ class DeviationSpheres(AbstractConstraint):
     def tangent(self, state: PyTree, velocity: PyTree) -> PyTree:
         leaves, structure = jax.tree.flatten(velocity)
         weights = [w + d for w, d in zip(self.reference, jax.tree.leaves(state), strict=True)]
-        radial = [jnp.sum(w * f) / jnp.sum(w * w) for w, f in zip(weights, leaves, strict=True)]
-        projected = [f - w * part for w, f, part in zip(weights, leaves, radial, strict=True)]
+        projected = [f - w * (jnp.sum(w * f) / jnp.sum(w * w)) for w, f in zip(weights, leaves, strict=True)]
         return jax.tree.unflatten(structure, projected)
 
     def retract(self, state: PyTree) -> PyTree:

@@ -1,14 +1,12 @@
 """Learning near a known solution, stepped as the deviation from it, so that a growing 1e-15 is not rounded away.
 
-Let W* be weights whose outputs are to be learned (the teacher's, for a student of its shape), and W = W* + δ. In
-the weights themselves a deviation of 1e-15 moves by less than their rounding, and the errors ŷ(W) − ŷ(W*) cancel to
-noise. Both are exact to relative precision in terms of δ. Through the layers, with δh₀ = 0,
+Let W* be weights whose outputs are to be learned, and W = W* + δ. The motion of δ and the errors ŷ(W) − ŷ(W*) are
+exact to relative precision in terms of δ, and lost to rounding in terms of W. Through the layers, with δh₀ = 0,
 
     δaₗ = W*ₗ δhₗ₋₁ + δWₗ hₗ₋₁,    δhₗ = φ(a*ₗ + δaₗ) − φ(a*ₗ),    e = δh_L,
 
 where the difference of activations is taken without cancellation, for tanh for example by
-tanh(a + δ) − tanh a = tanh δ (1 − tanh a tanh(a + δ)). The retraction onto spheres is that of
-`curlflow.systems.fast.deviation_spheres`.
+tanh(a + δ) − tanh a = tanh δ (1 − tanh a tanh(a + δ)).
 """
 
 from typing import Any
@@ -42,37 +40,32 @@ class NearSolution(AbstractTask):
     deviation: Feedforward
 
     def residuals(self, network: Feedforward) -> Residuals:
+        difference = self._differences()
         if isinstance(self.task, SecondMoments):
-            difference = self._differences(jnp.eye(network.widths[0]))
             return Residuals(self.task.times_covariance(difference.T), jnp.eye(difference.shape[0]))
-        assert isinstance(self.task, Samples), "what drives learning are samples or their second moments"
-        return Residuals(self.task.x, self._differences(self.task.x) / self.task.x.shape[1])
+        return Residuals(self.task.x, difference / self.task.x.shape[1])
 
     @double_precision
     def error(self, network: Feedforward) -> Float[Array, ""]:
+        difference = self._differences()
         if isinstance(self.task, SecondMoments):
-            difference = self._differences(jnp.eye(network.widths[0]))
             return 0.5 * jnp.sum(self.task.times_covariance(difference.T) * difference.T)
-        x = self.task.x
-        if isinstance(self.task, LinearSamples):
-            differences = self._differences(jnp.eye(network.widths[0])) @ x
-        else:
-            differences = self._differences(x)
-        return 0.5 * jnp.sum(differences**2) / x.shape[1]
+        return 0.5 * jnp.sum(difference**2) / self.task.x.shape[1]
 
-    def _differences(self, x: Any) -> Float[Array, "outputs samples"]:
-        """ŷ(W* + δ) − ŷ(W*) on the inputs `x` (inputs × samples)."""
-        # With the identity as inputs the result is the product of a linear network; it is not multiplied by the
-        # identity.
+    def _differences(self) -> Float[Array, "outputs _"]:
+        """ŷ(W* + δ) − ŷ(W*) on every sample; for second moments on the identity."""
         product = isinstance(self.task, SecondMoments | LinearSamples)
+        x = jnp.eye(self.reference.widths[0]) if product else self.task.x
         h, change = x, jnp.zeros_like(x)
         names = [self.reference.activation] * (len(self.reference.weights) - 1) + [self.reference.output_activation]
         for layer, (w, d, name) in enumerate(zip(self.reference.weights, self.deviation.weights, names, strict=True)):
             # h are the activities of the reference, and h + change those of the sum.
+            # The product of a linear network is not multiplied by the identity.
             moved = d if layer == 0 and product else d @ (h + change)
             a, step = (w if layer == 0 and product else w @ h), (moved if layer == 0 else w @ change + moved)
             h, change = _activities(name, a, step)
-        return jnp.asarray(change)
+        change = jnp.asarray(change)
+        return change @ self.task.x if isinstance(self.task, LinearSamples) else change
 
 
 def _activities(name: str, a: Any, step: Any) -> tuple[Any, Any]:
@@ -92,8 +85,8 @@ def _activities(name: str, a: Any, step: Any) -> tuple[Any, Any]:
 
 def applicable(network: Feedforward, rule: AbstractLearningRule, task: Any, constraint: AbstractConstraint) -> bool:
     """Whether learning can be stepped as a deviation: rules driven by errors, without missing synapses."""
-    driven = rule.signal(network) is not None
-    return driven and isinstance(task, SecondMoments | Samples) and isinstance(constraint, Free | FrobeniusSpheres)
+    known = isinstance(task, SecondMoments | Samples) and isinstance(constraint, Free | FrobeniusSpheres)
+    return known and rule.signal(network) is not None
 
 
 @double_precision
@@ -106,16 +99,13 @@ def deviation_flow(
     integrator: Adaptive,
 ) -> Flow:
     """The flow of `rule` as that of the deviation from `reference`, which solves `task`."""
-    args = (rule, task, reference)
-    return Flow(
-        _velocity, deviation, args, constraint=_around(constraint, reference, deviation), integrator=integrator
-    )
+    around = _around(constraint, reference, deviation)
+    return Flow(_velocity, deviation, (rule, task, reference), constraint=around, integrator=integrator)
 
 
 def _velocity(t, deviation, args):
     rule, task, reference = args
-    network = jax.tree.map(jnp.add, reference, deviation)
-    return rule.velocity(network, NearSolution(task, reference, deviation))
+    return rule.velocity(jax.tree.map(jnp.add, reference, deviation), NearSolution(task, reference, deviation))
 
 
 @double_precision

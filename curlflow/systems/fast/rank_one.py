@@ -6,7 +6,7 @@ u = D1 Σ (W2W1 − V)ᵀ, and its norm follows from products that the step need
     ‖W1 − η w uᵀ‖² = ‖W1‖² − 2η (W2W1)·u + η² |w|² |u|².
 
 This saves two passes over W1 out of five. On its own the closed form lets ‖W1‖ drift away from its sphere, so every
-`ANCHOR` updates the norm is computed and rescaled exactly. The result equals plain rescaling to rounding (tests/).
+`ANCHOR` updates the norm is computed and rescaled exactly.
 """
 
 from collections.abc import Callable
@@ -26,12 +26,7 @@ ANCHOR = 10
 
 
 class RankOneUpdates(eqx.Module):
-    """Many updates of a network, a function of (network, index, number, (rule, task, learning rate)).
-
-    **Arguments:**
-
-    - `radii`: of the spheres of W1 and W2.
-    """
+    """Many updates of a network on spheres of `radii`, a function of (network, index, number, (rule, task, rate))."""
 
     radii: tuple[Scalar, ...]
 
@@ -63,13 +58,8 @@ def _products(size: int, batched: Any, covariance: Any, vectors: Any) -> tuple[A
 class RankOneMinibatches(eqx.Module):
     """Many epochs of updates from minibatches, a function of (network, epoch, number, (rule, task, rate, key)).
 
-    In place of Σ(W2W1 − V)ᵀ a batch X of b samples with the targets y has X(XᵀW1ᵀw − y)/b.
-
-    **Arguments:**
-
-    - `radii`: of the spheres of W1 and W2.
-    - `batches`: a function of (key, epoch, samples, batch) that returns the samples in every batch.
-    - `batch`: how many samples each has.
+    In place of Σ(W2W1 − V)ᵀ a batch X of b samples with the targets y has X(XᵀW1ᵀw − y)/b. `batches` is a function of
+    (key, epoch, samples, batch) that returns the samples in every batch.
     """
 
     radii: tuple[Scalar, ...]

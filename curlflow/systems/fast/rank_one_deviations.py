@@ -5,12 +5,11 @@ With W1 = W1* + δ1 and w = w* + δ2 for the weights, w = W2ᵀ, and v = W1*ᵀ 
 
     e = δ1ᵀ w + W1*ᵀ δ2,    u = D1 Σ e,    δ1 ← s (δ1 − η w uᵀ) + (s − 1) W1*,    δ2 ← δ2 − η D2 (W1* + δ1) Σ e,
 
-and δ2 is put back onto its sphere as in `curlflow.systems.fast.deviations`. Since ‖W1‖ = r before the update,
+and δ2 is put back onto its sphere as in `curlflow.systems.fast.deviation_spheres`. Since ‖W1‖ = r before the update,
 
     s = (1 + x)^(−½),    x = (−2η (v + e)·u + η² |w|² |u|²) / r²,
 
-where s − 1 is taken without cancellation. Every `ANCHOR` updates the norm of W1 is computed and put back exactly. An
-update costs four products with a vector and one sum of matrices, a third of the general update of a deviation.
+where s − 1 is taken without cancellation. Every `ANCHOR` updates the norm of W1 is computed and put back exactly.
 """
 
 import equinox as eqx
@@ -22,19 +21,14 @@ from .rank_one import gains_of, updated
 
 
 class RankOneDeviations(eqx.Module):
-    """Many updates of a deviation, a function of (deviation, index, number, (rule, task, reference, learning rate)).
-
-    **Arguments:**
-
-    - `spheres`: the spheres of W1 and W2.
-    """
+    """Many updates of a deviation, a function of (deviation, index, number, (rule, task, reference, rate))."""
 
     spheres: DeviationSpheres
 
     def __call__(self, deviation: Feedforward, index, number, args) -> Feedforward:
         rule, task, reference, rate = args
         d1, d2 = gains_of(rule)
-        squared1, squared2 = (self.spheres.squared_radius(layer) for layer in (0, 1))
+        squared1, squared2 = map(self.spheres.squared_radius, (0, 1))
         w1_star, w_star = jnp.asarray(reference.weights[0]), jnp.asarray(reference.weights[1])[0]
         v = w_star @ w1_star
 
@@ -52,6 +46,6 @@ class RankOneDeviations(eqx.Module):
         def anchored(delta1, delta2):
             return self.spheres.layer_retracted(0, delta1), delta2
 
-        start = (jnp.asarray(deviation.weights[0]), jnp.asarray(deviation.weights[1])[0])
-        delta1, delta2 = updated(update, anchored, start, number)
+        start1, start2 = map(jnp.asarray, deviation.weights)
+        delta1, delta2 = updated(update, anchored, (start1, start2[0]), number)
         return deviation.with_weights((delta1, delta2[None]))
