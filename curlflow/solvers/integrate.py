@@ -89,21 +89,19 @@ class FixedSteps(eqx.Module):
 
 def _check_between(name: str, value: Any, limit: float) -> None:
     """Refuse a number that is not above 0 and below `limit`; what is traced has been checked before."""
-    if isinstance(value, jax.Array | np.ndarray | int | float) and not isinstance(value, jax.core.Tracer | bool):
-        if np.ndim(value) == 0 and 0 < float(value) < limit:
-            return
-    elif isinstance(value, jax.core.Tracer):
+    if isinstance(value, jax.core.Tracer):
         return
-    below = "" if limit == math.inf else f" and below {limit:g}"
-    raise ValueError(f"{name}: got {value!r}, allowed are finite numbers above 0{below}.")
+    number = isinstance(value, jax.Array | np.ndarray | int | float) and not isinstance(value, bool)
+    if not number or np.ndim(value) > 0 or not 0 < float(value) < limit:
+        below = "" if limit == math.inf else f" and below {limit:g}"
+        raise ValueError(f"{name}: got {value!r}, allowed are finite numbers above 0{below}.")
 
 
 class _Remember(diffrax.AbstractAdaptiveStepSizeController):
     """A PID controller whose state is the step that it would take next, beginning with `first`.
 
-    diffrax clips the last step to the end of the interval; without a memory the next block would start with the
-    clipped one. (A controller's own state holds no step size.) It checks a first step given as its own argument by
-    calling Python from compiled code, which JAX then cannot keep on disk; hence `first`.
+    diffrax clips the last step to the end of the interval, with which the next block would otherwise start. It checks
+    a first step that it is given itself by calling Python from compiled code, which JAX then cannot keep on disk.
     """
 
     pid: diffrax.PIDController
@@ -146,19 +144,18 @@ def adaptive(
 
     - `field`: the right-hand side, a function of time and state.
     - `norm`: the norm of the scaled error, a function of a pytree like `y`.
-    - `until`: an event function of the state; integration ends where it falls to zero, if that is before the end of
-      the span. It is evaluated after every step, and its zero is found on the solver's interpolation of that step.
+    - `until`: an event function of the state, evaluated after every step; integration ends at its zero on the
+      solver's interpolation of a step, if it falls to zero before the end of the span.
     - `observe_at`: times counted from the beginning of the span, in increasing order, and a function of the state
       that returns the vector to record at these times.
 
     **Returns:** the state at the end, the clock there, a status, and the values recorded by `observe_at`. The values
     at times after the end are meaningless.
     """
-    # Time runs from 0 within a block, so that the smallest step does not depend on how long the run is.
-    start = clock.position
 
     def shifted(t, y, args):
-        return field(start + t, y)
+        # Time runs from 0 within a block, so that the smallest step does not depend on how long the run is.
+        return field(clock.position + t, y)
 
     first = jax.lax.cond(
         clock.step > 0,
@@ -167,15 +164,8 @@ def adaptive(
     )
     # A PI controller (Hairer & Wanner, Solving ODEs II, IV.2): learning is mildly stiff near solutions, where an
     # I controller bounces off the stability limit and a fifth of its steps are rejected.
-    pid = diffrax.PIDController(
-        integrator.rtol,
-        integrator.atol,
-        norm=norm,
-        pcoeff=0.4,
-        icoeff=0.3,
-        dtmin=1e-11 * span,
-        force_dtmin=False,
-    )
+    tolerances = integrator.rtol, integrator.atol
+    pid = diffrax.PIDController(*tolerances, pcoeff=0.4, icoeff=0.3, dtmin=1e-11 * span, force_dtmin=False, norm=norm)
     event = None
     if until is not None:
         # Within ten digits of the span. An event is a fall from above zero. To detect its sign, as is the default,
@@ -191,7 +181,7 @@ def adaptive(
         dt0=None,
         y0=y,
         saveat=diffrax.SaveAt(t1=True, controller_state=True, solver_state=observe_at is not None),
-        stepsize_controller=_Remember(pid, first, integrator.rtol, integrator.atol, norm),
+        stepsize_controller=_Remember(pid, first, *tolerances, norm),
         adjoint=diffrax.ForwardMode(),
         max_steps=integrator.max_steps,
         throw=False,
@@ -201,14 +191,13 @@ def adaptive(
     gone = span if until is None else solution.ts[-1]
     status = _status(solution.result, lambda: shifted(gone, end, None), end, y)
     observed = None if observe_at is None else solution.solver_state[1]
-    return end, Clock(start + gone, solution.controller_state[1]), status, observed
+    return end, Clock(clock.position + gone, solution.controller_state[1]), status, observed
 
 
 def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callable) -> Float[Array, ""]:
     """A hundredth of ‖y‖/‖F‖ in the norm of the error: the first guess of Hairer, Nørsett & Wanner, II.4."""
     scale = jax.tree.map(lambda leaf: integrator.atol + integrator.rtol * jnp.abs(leaf), y)
-    size = norm(jax.tree.map(jnp.divide, y, scale))
-    speed = norm(jax.tree.map(jnp.divide, velocity, scale))
+    size, speed = (norm(jax.tree.map(jnp.divide, tree, scale)) for tree in (y, velocity))
     guess = 0.01 * size / speed
     return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, 1e-6)
 
@@ -216,9 +205,7 @@ def _first_step(velocity: PyTree, y: PyTree, integrator: Adaptive, norm: Callabl
 def _status(result: diffrax.RESULTS, velocity: Callable, end: PyTree, start: PyTree) -> Array:
     """Translate diffrax's result; a step that shrank to nothing on the way to infinity is a divergence.
 
-    **Arguments:**
-
-    - `velocity`: a function that computes it at the end. It is called only where diffrax gave up.
+    `velocity` computes it at the end, and is called only where diffrax gave up.
     """
     results = diffrax.RESULTS
     good = (result == results.successful) | (result == results.event_occurred)

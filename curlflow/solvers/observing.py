@@ -4,8 +4,8 @@ diffrax's `SaveAt(ts=…)` does this too, but it checks times that are known onl
 compiled code, which JAX then cannot keep on disk.
 """
 
+import operator
 from collections.abc import Callable
-from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -36,21 +36,10 @@ class Observing(diffrax.AbstractWrappedSolver):
             solver = eqx.tree_at(lambda s: s.scan_kind, solver, "lax", is_leaf=lambda x: x is None)
         self.solver, self.times, self.observe = solver, times, observe
 
-    @property
-    def scan_kind(self):
-        return self.solver.scan_kind
-
-    @property
-    def root_finder(self):
-        return self.solver.root_finder
-
-    @property
-    def term_structure(self):
-        return self.solver.term_structure
-
-    @property
-    def interpolation_cls(self):
-        return self.solver.interpolation_cls
+    scan_kind = property(operator.attrgetter("solver.scan_kind"))
+    root_finder = property(operator.attrgetter("solver.root_finder"))
+    term_structure = property(operator.attrgetter("solver.term_structure"))
+    interpolation_cls = property(operator.attrgetter("solver.interpolation_cls"))
 
     def order(self, terms):
         return self.solver.order(terms)
@@ -68,11 +57,7 @@ class Observing(diffrax.AbstractWrappedSolver):
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         inner, observed = solver_state
         y1, error, dense, inner, result = self.solver.step(terms, t0, t1, y0, args, inner, made_jump)
-        observed = self._with_observations(self.interpolation_cls(t0=t0, t1=t1, **dense), t0, t1, observed)
-        return y1, error, dense, (inner, observed), result
-
-    def _with_observations(self, interpolation: Any, t0: Any, t1: Any, observed: Array) -> Array:
-        """`observed`, with the rows of all times after t0 and up to t1."""
+        interpolation = self.interpolation_cls(t0=t0, t1=t1, **dense)
 
         def before_end(carry):
             row, _ = carry
@@ -83,4 +68,5 @@ class Observing(diffrax.AbstractWrappedSolver):
             return row + 1, observed.at[row].set(self.observe(interpolation.evaluate(self.times[row])))
 
         first = jnp.searchsorted(self.times, t0, side="right")
-        return jax.lax.while_loop(before_end, record, (first, observed))[1]
+        observed = jax.lax.while_loop(before_end, record, (first, observed))[1]
+        return y1, error, dense, (inner, observed), result

@@ -1,8 +1,7 @@
 """A stabilised explicit solver for mildly stiff flows: Runge–Kutta–Chebyshev of second order.
 
-Learning near solutions is stiff in its own way: it is slow along directions in which hardly anything happens, while
-the fastest direction still limits the step of an explicit method. The eigenvalues there are real and negative (or
-nearly so), and a method of s stages whose stability polynomial is a shifted Chebyshev polynomial,
+Near solutions the fastest direction limits the step of an explicit method, and its eigenvalue is real and negative or
+nearly so. A method of s stages whose stability polynomial is a shifted Chebyshev polynomial,
 
     R(z) = a_s + b_s T_s(w₀ + w₁ z),    |R| ≤ 1 on [−β, 0],    β ≈ ⅔ (s² − 1)(1 − 2ε/15),
 
@@ -40,10 +39,8 @@ REAL = 0.9
 """Least cosine between a direction and minus its image at which its eigenvalue counts as real and negative."""
 MOST_STAGES = 1000
 """Steps that need more stages are rejected: their error estimate is set to infinity."""
-FIRST = 20
-"""Most steps of the power iteration at the start of a block."""
-SETTLED = 0.02
-"""Relative change of the spectral radius at which the power iteration at the start stops."""
+FIRST, SETTLED = 20, 0.02
+"""The power iteration at the start of a block: most steps, and the relative change of ρ at which it stops."""
 KEPT = 0.95
 """The spectral radius falls to no less than this share of itself from one step to the next."""
 
@@ -57,10 +54,7 @@ class FastestDirection(NamedTuple):
 
 
 class RungeKuttaChebyshev(diffrax.AbstractSolver):
-    """The Runge–Kutta–Chebyshev method of second order, with Tsitouras' method for steps that are not stiff.
-
-    *State:* the velocity where the next step begins, and the `FastestDirection`.
-    """
+    """The method of the module. *State:* the velocity where the next step begins, and the `FastestDirection`."""
 
     term_structure: ClassVar = diffrax.ODETerm
     interpolation_cls: ClassVar = diffrax.ThirdOrderHermitePolynomialInterpolation
@@ -69,8 +63,7 @@ class RungeKuttaChebyshev(diffrax.AbstractSolver):
         return 2
 
     def error_order(self, terms: Any) -> int:
-        # The estimate is of the size of h³.
-        return 3
+        return 3  # the estimate is of the size of h³
 
     def init(self, terms, t0, t1, y0, args):
         flat, field = _flattened(terms, y0, args)
@@ -97,15 +90,13 @@ class RungeKuttaChebyshev(diffrax.AbstractSolver):
         f1 = field(t1, y1)
         error = jnp.where(chebyshev, error + 0.4 * h * f1, error)
         error = jnp.where(chebyshev & (number > MOST_STAGES), jnp.inf, error)
-        unravel = ravel_pytree(y0)[1]
-        y1, error, k0, k1 = (unravel(x) for x in (y1, error, h * f0, h * f1))
+        y1, error, k0, k1 = map(ravel_pytree(y0)[1], (y1, error, h * f0, h * f1))
         dense = {"y0": y0, "y1": y1, "k0": k0, "k1": k1}
         return y1, error, dense, (f1, spectrum), diffrax.RESULTS.successful
 
 
 def stages(reach: Any) -> Array:
-    """How many stages, at least two, a step needs if its length times the spectral radius is `reach`."""
-    # β = ⅔ (s² − 1)(1 − 2ε/15), solved for s.
+    """How many stages, at least two, a step of length `reach` over the spectral radius needs: β, solved for s."""
     squared = 1 + reach / (2 / 3 * (1 - 2 * DAMPING / 15))
     return jnp.maximum(2, jnp.ceil(jnp.sqrt(squared))).astype(int)
 
@@ -162,19 +153,15 @@ def _next(w0: Any, before: Polynomials, last: Polynomials) -> Polynomials:
 
 def _tsitouras_step(field: Any, t: Any, y: Vector, h: Any) -> tuple[Vector, Vector]:
     """One step of Tsitouras' method, and its error estimate."""
-    solver, term = diffrax.Tsit5(), diffrax.ODETerm(lambda t, y, args: field(t, y))
-    state = solver.init(term, t, t + h, y, None)
-    end, error = solver.step(term, t, t + h, y, None, state, False)[:2]
-    return end, error
+    solver, problem = diffrax.Tsit5(), (diffrax.ODETerm(lambda t, y, args: field(t, y)), t, t + h, y, None)
+    return solver.step(*problem, solver.init(*problem), False)[:2]
 
 
 def _found(field: Any, t: Any, y: Vector, f0: Vector) -> FastestDirection:
     """The spectrum by power iteration that starts from the direction of the velocity."""
     speed = jnp.linalg.norm(f0)
-    even = jnp.full_like(y, y.size**-0.5)
-    start = FastestDirection(
-        jnp.where(speed > 0, f0 / jnp.where(speed > 0, speed, 1), even), jnp.zeros_like(speed), -jnp.ones_like(speed)
-    )
+    direction = jnp.where(speed > 0, f0 / jnp.where(speed > 0, speed, 1), jnp.full_like(y, y.size**-0.5))
+    start = FastestDirection(direction, jnp.zeros_like(speed), -jnp.ones_like(speed))
 
     def unsettled(carry):
         spectrum, before, number = carry
