@@ -1,18 +1,15 @@
 """The signed tangent kernel: how outputs at a solution relax, for any depth, width and sign pattern.
 
 At a solution every error-driven rule reads F = −G e, with G (n × m) the velocities that single errors cause, and
-a small change of the weights makes the errors e = U dθ, U = ∂ŷ/∂θ (m × n). The Jacobian −G U has the rank m of the
-outputs, and its nonzero eigenvalues are those of the m × m matrix
+a small change of the weights makes the errors e = U dθ, U = ∂ŷ/∂θ (m × n). The nonzero eigenvalues of the Jacobian
+−G U are those of the m × m matrix
 
     K = −U Π G,    m = outputs · samples,
 
 where Π projects onto the tangent space of the constraint. For a linear network any samples with the second moments Σ
-will do, for example the columns of Σ^½. K then has the size outputs · inputs, and with one output
-
-    K = −Σ^½ H Σ^½,    H = W1ᵀ D2 W1 + |w2|² D1,
-
-equation (4) of docs/model.md, (4′) on the spheres. Rows of U and columns of G are outer products of backward signals
-β, δ with activities h, one per layer, so that nothing of the size m × n is ever formed:
+will do, for example the columns of Σ^½: with one output K = −Σ^½ H Σ^½ with H of equation (4) of docs/model.md, (4′)
+on the spheres. Rows of U and columns of G are outer products of backward signals β, δ with activities h, one per
+layer, so that nothing of the size m × n is ever formed:
 
     U G = Σₗ (βₗᵀ g_post δₗ) ∘ (hₗ₋₁ᵀ g_pre hₗ₋₁).
 
@@ -78,14 +75,11 @@ def virtual_samples(network: Feedforward, task: AbstractTask) -> VirtualSamples:
 
 def geometry(constraint: AbstractConstraint) -> Geometry | None:
     """The constraint as masks and spheres; None for any other kind of constraint."""
-    if isinstance(constraint, Free):
-        return Geometry(None, False)
-    if isinstance(constraint, FrobeniusSpheres):
-        return Geometry(None, True)
     if isinstance(constraint, Masked):
         within = geometry(constraint.within)
         return None if within is None else within._replace(masks=constraint.masks)
-    return None
+    spheres = isinstance(constraint, FrobeniusSpheres)
+    return Geometry(None, spheres) if spheres or isinstance(constraint, Free) else None
 
 
 @double_precision
@@ -101,27 +95,22 @@ def tangent_kernel(
     - `network`: the weights. That they are a solution is not checked here.
     - `signal`: feedback and gains of the rule, from `rule.signal(network)`.
     - `samples`: from `virtual_samples`.
-    - `geometry`: the geometry of the constraint.
     """
-    a, h = ([np.asarray(v) for v in part] for part in network.forward(samples.inputs))
-    outputs = network.widths[-1]
-    h, a = [np.tile(v, outputs) for v in h], [np.tile(v, outputs) for v in a]
+    a, h = ([np.tile(v, network.widths[-1]) for v in part] for part in network.forward(samples.inputs))
     beta = _backward(network, network.weights[1:], a, h, samples.weight)
     delta = _backward(network, signal.feedback, a, h, samples.weight)
     total, norms = np.zeros((3, h[0].shape[1], h[0].shape[1])), np.zeros(2)
     for layer, w in enumerate(np.asarray(w) for w in network.weights):
         mask = np.ones((1, 1)) if geometry.masks is None else np.asarray(geometry.masks[layer], dtype=float)
-        gains = signal.gains[layer] * mask
-        arguments = beta[layer], delta[layer], h[layer]
-        parts = np.stack(
-            [
-                -_gram(arguments[0], arguments[1], h[layer], gains),
-                _gram(arguments[0], arguments[0], h[layer], mask),
-                _gram(arguments[1], arguments[1], h[layer], gains**2),
-            ]
-        )
+        gains, x, b, d = signal.gains[layer] * mask, h[layer], beta[layer], delta[layer]
+        parts = np.stack([-_gram(b, d, x, gains), _gram(b, b, x, mask), _gram(d, d, x, gains**2)])
         norms += np.trace(parts[1]), np.trace(parts[2])
-        total += parts - _radial(w, gains, a[layer], *arguments) if geometry.spheres else parts
+        if geometry.spheres:
+            # The radial direction of the layer is taken off.
+            along_u, along_g = np.sum(b * a[layer], axis=0), np.sum(d * ((w * gains) @ x), axis=0)
+            pairs = (-along_u, along_g), (along_u, along_u), (along_g, along_g)
+            parts = parts - np.stack([np.outer(*pair) for pair in pairs]) / np.sum(w * w)
+        total += parts
     return TangentKernel(*total, float(np.sqrt(norms.prod())))
 
 
@@ -152,11 +141,3 @@ def _gram(left: np.ndarray, right: np.ndarray, h: np.ndarray, gains: np.ndarray)
         other = (gains[part, :, None] * right[part, None] * h).reshape(-1, h.shape[1])
         total += one.T @ other
     return total
-
-
-def _radial(w, gains, a, beta, delta, h) -> Float[np.ndarray, "3 m m"]:
-    """What the radial direction of one layer contributes to the three products."""
-    along_u = np.sum(beta * a, axis=0)
-    along_g = np.sum(delta * ((w * gains) @ h), axis=0)
-    pairs = (-along_u, along_g), (along_u, along_u), (along_g, along_g)
-    return np.stack([np.outer(*pair) for pair in pairs]) / np.sum(w * w)

@@ -4,6 +4,7 @@ On a constraint the Jacobian is Π DF Π, with F the projected velocity and Π t
 directions that the constraint removes then count as zeros. A map's Jacobian is that of one iteration.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -35,15 +36,18 @@ class Products(NamedTuple):
 
 
 @double_precision
+def _as_numpy(function: Callable, *arguments: Any, **options: Any) -> Float[np.ndarray, "..."]:
+    return np.asarray(function(*arguments, **options))
+
+
 def velocity(system: AbstractSystem, state: PyTree) -> Vector:
     """The velocity of a flow at `state`, or the change of `state` over one iteration of a map, as one flat vector."""
-    return np.asarray(_velocity(system, state))
+    return _as_numpy(_velocity, system, state)
 
 
-@double_precision
 def jacobian(system: AbstractSystem, state: PyTree) -> Float[np.ndarray, "n n"]:
     """The Jacobian at `state` as a matrix."""
-    return np.asarray(_jacobian(system, state))
+    return _as_numpy(_jacobian, system, state)
 
 
 @double_precision
@@ -66,26 +70,14 @@ def normal_part(system: AbstractSystem, state: PyTree) -> Callable[[Vector], Vec
 @double_precision
 def unprojected_norm(system: AbstractSystem, state: PyTree) -> float:
     """‖DF‖ (Frobenius) of the field before projection, to a factor of about two, from four random directions."""
-    n = size(state)
-    return float(max(np.linalg.norm(_unprojected(system, state, v)) for v in _directions(n, 4)))
-
-
-def _directions(n: int, number: int) -> Float[np.ndarray, "number n"]:
-    return np.random.default_rng(0).choice([-1.0, 1.0], (number, n))
+    directions = np.random.default_rng(0).choice([-1.0, 1.0], (4, size(state)))
+    return float(max(np.linalg.norm(_unprojected(system, state, v)) for v in directions))
 
 
 def jacobian_products(system: AbstractSystem, state: PyTree) -> Products:
     """The Jacobian at `state` as products with it and with its transpose."""
-
-    @double_precision
-    def forward(v: Vector) -> Vector:
-        return np.asarray(_forward(system, state, v))
-
-    @double_precision
-    def transposed(v: Vector) -> Vector:
-        return np.asarray(_transposed(system, state, v))
-
-    return Products(forward, transposed)
+    forward = functools.partial(_as_numpy, _product, system, state)
+    return Products(forward, functools.partial(forward, transposed=True))
 
 
 def kernel_product(
@@ -95,16 +87,8 @@ def kernel_product(
     inputs: Float[np.ndarray, "inputs samples"],
     weight: float,
 ) -> Callable[[Float[np.ndarray, " m"]], Float[np.ndarray, " m"]]:
-    """Products with the signed tangent kernel of `curlflow.systems.linearised.kernels`, for any learning rule.
-
-    One product costs the velocity that given errors cause and one derivative of the outputs.
-    """
-
-    @double_precision
-    def product(z: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        return np.asarray(_kernel_product(network, rule, constraint, inputs, np.asarray(weight), z))
-
-    return product
+    """Products with the signed tangent kernel of `curlflow.systems.linearised.kernels`, for any learning rule."""
+    return functools.partial(_as_numpy, _kernel_product, network, rule, constraint, inputs, np.asarray(weight))
 
 
 @double_precision
@@ -116,7 +100,7 @@ def is_driven_by_errors(
     inputs: Float[np.ndarray, "inputs samples"],
     weight: float,
 ) -> bool:
-    """Whether the Jacobian at a solution is −G U, tested on two random vectors (of norm 1, to 10⁻⁸ of the image).
+    """Whether the Jacobian at a solution is −G U, tested on two random vectors to 10⁻⁸ of the image.
 
     G is the derivative of the velocity with respect to the errors at e = 0. A rule that needs more of its task than
     `GivenErrors` provides counts as not driven by errors.
@@ -127,7 +111,7 @@ def is_driven_by_errors(
             factored = np.asarray(_factored(network, rule, constraint, inputs, np.asarray(weight), v))
         except AttributeError:
             return False
-        exact = np.asarray(_forward(system, network, v))
+        exact = np.asarray(_product(system, network, v))
         if not np.linalg.norm(factored - exact) <= 1e-8 * np.linalg.norm(exact):
             return False
     return True
@@ -142,8 +126,7 @@ def _field(system: AbstractSystem) -> Callable[[PyTree], PyTree]:
 @eqx.filter_jit
 def _unprojected(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -> Float[Array, " n"]:
     flat, unravel = ravel_pytree(state)
-    field = system.vector_field if isinstance(system, Flow) else system.step
-    start = 0.0 if isinstance(system, Flow) else 0
+    field, start = (system.vector_field, 0.0) if isinstance(system, Flow) else (system.step, 0)
     image = jax.jvp(lambda x: field(start, x, system.args), (unravel(flat),), (unravel(jnp.asarray(v)),))[1]
     return ravel_pytree(image)[0]
 
@@ -155,51 +138,33 @@ def _velocity(system: AbstractSystem, state: PyTree) -> Float[Array, " n"]:
 
 
 @eqx.filter_jit
-def _forward(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -> Float[Array, " n"]:
+def _product(system: AbstractSystem, state: PyTree, v: Any, transposed: bool = False) -> Float[Array, " n"]:
     flat, unravel = ravel_pytree(state)
-    tangent = system.constraint.tangent(state, unravel(jnp.asarray(v)))
-    image = jax.jvp(_field(system), (unravel(flat),), (tangent,))[1]
-    return ravel_pytree(system.constraint.tangent(state, image))[0]
-
-
-@eqx.filter_jit
-def _transposed(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -> Float[Array, " n"]:
-    flat, unravel = ravel_pytree(state)
-    tangent = system.constraint.tangent(state, unravel(jnp.asarray(v)))
-    (image,) = jax.vjp(_field(system), unravel(flat))[1](tangent)
+    start, tangent = unravel(flat), system.constraint.tangent(state, unravel(jnp.asarray(v)))
+    if transposed:
+        (image,) = jax.vjp(_field(system), start)[1](tangent)
+    else:
+        image = jax.jvp(_field(system), (start,), (tangent,))[1]
     return ravel_pytree(system.constraint.tangent(state, image))[0]
 
 
 @eqx.filter_jit
 def _jacobian(system: AbstractSystem, state: PyTree) -> Float[Array, "n n"]:
-    size = ravel_pytree(state)[0].size
-    columns = jax.lax.map(lambda v: _forward(system, state, v), jnp.eye(size), batch_size=64)
-    return columns.T
-
-
-def _preactivations(network: Feedforward, inputs: Any) -> tuple[Array, Array]:
-    """Pre-activations of the outputs and the square roots of their slopes."""
-    a, h = network.forward(inputs)
-    slope = ACTIVATIONS[network.output_activation].derivative(a[-1], h[-1])
-    return a[-1], jnp.sqrt(slope)
+    return jax.lax.map(lambda v: _product(system, state, v), jnp.eye(size(state)), batch_size=64).T
 
 
 def _caused(network, rule, constraint, inputs, errors):
     """−Π G e: the velocity that small `errors` cause, to first order."""
-
-    def velocity(e: Any) -> Feedforward:
-        return rule.velocity(network, GivenErrors(inputs, e))
-
-    caused = jax.jvp(velocity, (jnp.zeros_like(errors),), (errors,))[1]
-    return constraint.tangent(network, caused)
+    velocity = lambda e: rule.velocity(network, GivenErrors(inputs, e))  # noqa: E731
+    return constraint.tangent(network, jax.jvp(velocity, (jnp.zeros_like(errors),), (errors,))[1])
 
 
 @eqx.filter_jit
 def _kernel_product(network, rule, constraint, inputs, weight, z) -> Float[Array, " m"]:
     network = jax.tree.map(jnp.asarray, network)
-    a, root = _preactivations(network, inputs)
-    scale = root * jnp.sqrt(weight)
-    caused = _caused(network, rule, constraint, inputs, scale * z.reshape(a.shape))
+    a, h = network.forward(inputs)
+    scale = jnp.sqrt(ACTIVATIONS[network.output_activation].derivative(a[-1], h[-1])) * jnp.sqrt(weight)
+    caused = _caused(network, rule, constraint, inputs, scale * z.reshape(a[-1].shape))
     change = jax.jvp(lambda w: w.forward(inputs).pre_activations[-1], (network,), (caused,))[1]
     return (scale * change).ravel()
 
@@ -211,16 +176,3 @@ def _factored(network, rule, constraint, inputs, weight, v) -> Float[Array, " n"
     tangent = constraint.tangent(network, unravel(jnp.asarray(v)))
     errors = jax.jvp(lambda w: w.forward(inputs).activities[-1], (network,), (tangent,))[1]
     return ravel_pytree(_caused(network, rule, constraint, inputs, weight * errors))[0]
-
-
-__all__ = [
-    "Products",
-    "is_driven_by_errors",
-    "jacobian",
-    "jacobian_products",
-    "kernel_product",
-    "normal_part",
-    "normal_projector",
-    "unprojected_norm",
-    "velocity",
-]

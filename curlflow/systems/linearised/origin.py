@@ -6,8 +6,8 @@ outgoing synapses,
 
     dW1_i/dt = S1_i ∘ (Gᵀ w2_i),    dw2_i/dt = S2_i ∘ (G W1_i),
 
-so that its eigenvalues are ±√λ with λ those of diag(S2_i) G diag(S1_i) Gᵀ: for K = 1 and presynaptic signs
-λ = d2_i s with s = vᵀ Σ D1 Σ v, equation (5) of docs/model.md. λ > 0 is a saddle, λ < 0 a centre of frequency √−λ.
+so that its eigenvalues are ±√λ with λ those of diag(S2_i) G diag(S1_i) Gᵀ; for K = 1 and presynaptic signs equation
+(5) of docs/model.md. λ > 0 is a saddle, λ < 0 a centre of frequency √−λ.
 """
 
 from enum import IntEnum

@@ -1,9 +1,9 @@
 """Symmetry orbits: the rotations of hidden units that leave a rule unchanged.
 
 Linear hidden units that learn with the same gains on all their synapses (and have the same synapses) may be rotated
-into each other, Wₗ → R Wₗ, Wₗ₊₁ → Wₗ₊₁ Rᵀ: the output, the rule, the norms of the layers and so the whole dynamics
-stay the same. Through every point there is an orbit of such rotations, along which the Jacobian at a solution is
-zero. For one hidden layer whose groups s have N_s units with r_s independent rows of [W1 | W2ᵀ] the orbit has
+into each other, Wₗ → R Wₗ, Wₗ₊₁ → Wₗ₊₁ Rᵀ. Through every point there is an orbit of such rotations, along which the
+Jacobian at a solution is zero. For one hidden layer whose groups s have N_s units with r_s independent rows of
+[W1 | W2ᵀ] the orbit has
 
     Σ_s  N_s r_s − r_s (r_s + 1)/2
 
@@ -11,7 +11,6 @@ dimensions. With feedback alignment only the rotations that fix B count, which a
 Source: docs/model.md, (7).
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -58,23 +57,13 @@ def groups_of_hidden_units(
     network: Feedforward, signal: ErrorSignal, masks: tuple[Any, ...] | None = None
 ) -> list[list[np.ndarray]]:
     """For every hidden layer its groups: the units with the same gains, and the same synapses."""
-    weights = [np.asarray(w) for w in network.weights]
-    patterns = _patterns(weights, signal, masks)
-    return [list(_groups(*pair)) for pair in zip(patterns, patterns[1:], strict=False)]
-
-
-def _patterns(weights: list, signal: ErrorSignal, masks: Any) -> list[np.ndarray]:
-    """A number for every synapse, equal for equal gains: what a rotation must not mix."""
-    gains = [np.broadcast_to(g, w.shape) for g, w in zip(signal.gains, weights, strict=True)]
-    return gains if masks is None else [np.where(m, g, np.nan) for g, m in zip(gains, masks, strict=True)]
-
-
-def _groups(incoming: np.ndarray, outgoing: np.ndarray) -> Iterator[np.ndarray]:
-    """Indices of hidden units with the same gains on all their synapses."""
-    rows = np.hstack([incoming, outgoing.T])
-    _, group = np.unique(np.nan_to_num(rows, nan=np.inf), axis=0, return_inverse=True)
-    for index in range(group.max() + 1):
-        yield np.flatnonzero(group.ravel() == index)
+    gains, groups = [np.broadcast_to(g, w.shape) for g, w in zip(signal.gains, network.weights, strict=True)], []
+    if masks is not None:
+        gains = [np.where(m, g, np.inf) for g, m in zip(gains, masks, strict=True)]
+    for incoming, outgoing in zip(gains, gains[1:], strict=False):
+        group = np.unique(np.hstack([incoming, outgoing.T]), axis=0, return_inverse=True)[1].ravel()
+        groups.append([np.flatnonzero(group == index) for index in range(group.max() + 1)])
+    return groups
 
 
 def _rank(rows: np.ndarray) -> int:

@@ -19,14 +19,9 @@ class TangentSpace(Protocol):
     - `has_volume`: whether the sum of all exponents is the divergence of the system.
     """
 
-    @property
-    def dimension(self) -> int: ...
-
-    @property
-    def splits(self) -> bool: ...
-
-    @property
-    def has_volume(self) -> bool: ...
+    dimension: int
+    splits: bool
+    has_volume: bool
 
     def copies_of_tangents(self, exponents: int) -> Int[np.ndarray, " tangents"]:
         """For each tangent that this number of leading exponents needs, how many exponents it stands for."""

@@ -1,10 +1,9 @@
 """Tangents across the symmetry orbits of a linear network: what is left when rotations of hidden units are removed.
 
 Hidden units of one group (the same gains on all their synapses) may be rotated, X → e^Ω X with Ω antisymmetric and
-X = [W1 | W2ᵀ] the rows of the group. The dynamics commutes with that, so tangents along the orbit, ΩX, stay along the
-orbit: they have exponents of zero or below that say nothing about the motion. Modulo these tangents the tangent flow
-is a cocycle of its own. Its exponents are found by subtracting, at the end of every block, the closest tangent of the
-orbit, which has the Ω with
+X = [W1 | W2ᵀ] the rows of the group. Tangents along the orbit, ΩX, stay along the orbit: they have exponents of zero
+or below that say nothing about the motion. Modulo these tangents the tangent flow is a cocycle of its own, and its
+exponents are found by subtracting, at the end of every block, the closest tangent of the orbit, which has the Ω with
 
     ΩG + GΩ = V Xᵀ − X Vᵀ,    G = X Xᵀ,                                                               (17)
 
@@ -30,13 +29,7 @@ SMALLEST = 1e-13
 
 
 class OffOrbits(NamedTuple):
-    """The tangent space of a learning system, modulo the orbits of its rotations.
-
-    **Attributes:**
-
-    - `groups`: the groups of hidden units that may be rotated into each other.
-    - `dimension`: how many exponents there are.
-    """
+    """The tangent space of a learning system, modulo rotations of hidden units within `groups`."""
 
     groups: tuple[Int[np.ndarray, " _"], ...]
     dimension: int
@@ -59,37 +52,26 @@ class OffOrbits(NamedTuple):
         return cls(groups, system.dimension - orbit_dimension(network, signal, masks))
 
     def copies_of_tangents(self, exponents: int) -> Int[np.ndarray, " tangents"]:
-        """One exponent for every tangent."""
         return np.ones(exponents, dtype=int)
 
     def inside(self, system: AbstractSystem, exponents: int) -> "Transverse":
-        """`system`, with its tangents kept off the orbits."""
         return Transverse(system, self.groups)
 
 
 class Transverse(eqx.Module):
-    """A learning system whose tangents are kept off its symmetry orbits.
-
-    **Arguments:**
-
-    - `system`: a system whose state is a linear network with one hidden layer.
-    - `groups`: as in `OffOrbits`.
-    """
+    """A learning system whose tangents are kept off its symmetry orbits."""
 
     system: AbstractSystem
     groups: tuple[Int[Array, " _"] | Int[np.ndarray, " _"], ...]
 
     def advance(self, state: PyTree, tangents: PyTree, span: Any, clock: Clock) -> Advanced:
-        """As `curlflow.systems.AbstractSystem.advance`."""
         after = self.system.advance(state, tangents, span, clock)
         return after._replace(tangents=self._off(after.state, after.tangents))
 
     def span(self, time: float) -> Any:
-        """As `curlflow.systems.AbstractSystem.span`."""
         return self.system.span(time)
 
     def project(self, state: PyTree, tangents: PyTree) -> PyTree:
-        """Every tangent projected onto the constraint and off the orbit."""
         return self._off(state, self.system.project(state, tangents))
 
     def _off(self, state: Feedforward, tangents: Feedforward) -> Feedforward:
