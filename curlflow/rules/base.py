@@ -1,18 +1,15 @@
 """What a learning rule is.
 
-A *learning rule* is a vector field F on the weights of a network: dW/dt = F(W), where F may depend on the network W
-and on the task T that it learns. Everything else (constraints, integration, exponents) is the same for all rules.
-
+A *learning rule* is a vector field F on the weights of a network: dW/dt = F(W), where F may depend on the task too.
 Most rules of interest are *driven by errors*: a signal δ travels backwards through matrices B₂, …, B_L,
 
     δ_L = e,    δₗ = (Bₗ₊₁ᵀ δₗ₊₁) ∘ φ′(aₗ),    dWₗ/dt = −⟨δₗ hₗ₋₁ᵀ⟩,                                (2)
 
-and a rule of this family is determined by its choice of B. (No φ_out′ enters: for nonlinear outputs the rule with
-B = W is the gradient of the matching loss, see docs/model.md.)
+and a rule of this family is determined by its choice of B. (No φ_out′ enters; see docs/model.md.)
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -29,9 +26,8 @@ from .signals import ErrorSignal
 class AbstractLearningRule(eqx.Module):
     """A vector field on the weights of a network.
 
-    *For developers:* a new rule supplies `velocity`. Everything else that is asked of a rule has a default here that
-    holds for every rule. A new rule may override these defaults one by one, and then runs faster or with more
-    studies:
+    *For developers:* a new rule supplies `velocity`. Everything else has a default here that holds for every rule. A
+    new rule may override these defaults one by one, and then runs faster or with more studies:
 
     - `signal`, if its velocity has the form of (2) up to fixed gains. `curlflow.stability` then takes the tangent
       kernel, exponents can be taken modulo symmetries (for B = W), runs start close to a solution without loss of
@@ -70,24 +66,19 @@ class AbstractLearningRule(eqx.Module):
         """For a hidden layer, counted from 0, the arrays of the rule (units × k) whose span its velocity needs."""
         return []
 
-    def narrowed(
-        self, turned: Callable[[Sequence[Any]], list[Any]], chosen: Callable[[Sequence[Any]], list[Any]]
-    ) -> "AbstractLearningRule":
+    def narrowed(self, turned: Callable, chosen: Callable) -> "AbstractLearningRule":
         """The rule for a network with fewer hidden units.
 
         **Arguments:**
 
-        - `turned`: gives one matrix per layer, (post, pre), for the units that are left; None stays None.
-        - `chosen`: gives the gains of these units, one array per layer that broadcasts against (post, pre).
+        - `turned`: a function of one matrix per layer, (post, pre), or None; gives those for the units that are left.
+        - `chosen`: a function of the gains, one array per layer that broadcasts against (post, pre); likewise.
         """
         return self
 
 
 class AbstractErrorDrivenRule(AbstractLearningRule):
-    """A rule of the form (2).
-
-    *For developers:* a new member supplies `feedback`.
-    """
+    """A rule of the form (2). *For developers:* a new member supplies `feedback`."""
 
     second_moments_suffice = True
 

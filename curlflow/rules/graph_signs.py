@@ -1,7 +1,4 @@
-"""The signs of a graph applied to a rule: dWₗ/dt = Gₗ ∘ Fₗ(W), with the gains Gₗ that the neurons and synapses carry.
-
-Equation (2) of docs/model.md; `curlflow.networks.graph` describes how a graph determines gains.
-"""
+"""The signs of a graph (`curlflow.networks.graph`) applied to a rule."""
 
 import numpy as np
 
@@ -11,14 +8,7 @@ from .sign_flipped import SignFlipped
 
 
 def with_graph_signs(rule: AbstractLearningRule, architecture: Architecture) -> AbstractLearningRule:
-    """`rule` with the signs of a graph.
-
-    **Returns:** `SignFlipped(rule, architecture.gains)`, or `rule` itself where all gains are 1.
-
-    **Arguments:**
-
-    - `rule`: any learning rule without flips of its own.
-    - `architecture`: from `curlflow.networks.from_graph`.
+    """`SignFlipped(rule, architecture.gains)`, or `rule` itself where all gains are 1.
 
     **Raises:** `ValueError` where both the graph and the rule have gains other than 1: it would be ambiguous whether
     they are meant to multiply or to replace one another.

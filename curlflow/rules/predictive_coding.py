@@ -7,11 +7,8 @@ With inputs and targets clamped, hₗ of the hidden layers descend the energy
 
 from the forward pass on, and then the weights do the same, dWₗ/dt = −(1/π) ∂F/∂Wₗ = ⟨δₗ hₗ₋₁ᵀ⟩/π.         (19)
 
-For linear outputs the bracket is ½|y − a_L|² up to a constant; for others it is the matching loss of (2), so that
-φ_out′ does not enter here either. π is the precision of the outputs: with π → 0 this becomes gradient descent as in
-(2).
-
-In linear networks the relaxation has a closed form. With Mₗ = W_L…Wₗ₊₁, M_L = 1 and S = 1 + π Σ_{l<L} Mₗ Mₗᵀ,
+π is the precision of the outputs: with π → 0 this becomes gradient descent as in (2). In linear networks the
+relaxation has a closed form (docs/model.md). With Mₗ = W_L…Wₗ₊₁, M_L = 1 and S = 1 + π Σ_{l<L} Mₗ Mₗᵀ,
 
     δ_L = −π S⁻¹ e,    δₗ = Mₗᵀ δ_L,    hₗ = Wₗ hₗ₋₁ + δₗ,                                              (20)
 
@@ -42,8 +39,8 @@ class PredictiveCoding(AbstractLearningRule):
     **Arguments:**
 
     - `output_precision`: π, how strongly targets pull against the errors of hidden units; above 0.
-    - `steps`, `rate`: the relaxation of nonlinear networks: `steps` times hₗ ← hₗ + rate · dhₗ/ds, all layers
-      simultaneously. Linear networks are solved exactly and use neither.
+    - `steps`, `rate`: the relaxation of nonlinear networks, `steps` times hₗ ← hₗ + rate · dhₗ/ds for all layers
+      simultaneously; linear ones are solved exactly.
 
     **Raises:** `ValueError` for arguments out of range.
     """
@@ -113,9 +110,7 @@ def _relaxed(rule: PredictiveCoding, network: Feedforward, task: Any) -> list[An
     return [d @ h.T / scale for d, h in zip(signals, (x, *hidden), strict=True)]
 
 
-def _errors(
-    rule: PredictiveCoding, network: Feedforward, activities: tuple[Any, ...], targets: Any
-) -> tuple[list[Any], list[Any]]:
+def _errors(rule: PredictiveCoding, network: Feedforward, activities: tuple, targets: Any) -> tuple[list, list]:
     """ε of the hidden layers, and δ of all layers."""
     phi, derivative = ACTIVATIONS[network.activation]
     errors, signals = [], []

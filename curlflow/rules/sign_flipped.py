@@ -68,9 +68,13 @@ class SignFlipped(AbstractLearningRule):
         velocity = self.rule.velocity(network, task)
         if len(self.gains) != len(velocity.weights):
             raise ValueError(f"gains: got {len(self.gains)} layers, the network has {len(velocity.weights)}.")
-        return velocity.with_weights(
-            _scaled(g, f, layer) for layer, (g, f) in enumerate(zip(self.gains, velocity.weights, strict=True), 1)
-        )
+        for layer, (gain, weights) in enumerate(zip(self.gains, velocity.weights, strict=True), start=1):
+            if any(got not in (1, needed) for got, needed in zip(gain.shape, weights.shape, strict=True)):
+                raise ValueError(
+                    f"gains: layer {layer} has shape {tuple(gain.shape)}, required is {tuple(weights.shape)} "
+                    "or 1 in place of either number."
+                )
+        return velocity.with_weights(g * f for g, f in zip(self.gains, velocity.weights, strict=True))
 
 
 def with_gains(rule: AbstractLearningRule, network: Feedforward) -> AbstractLearningRule:
@@ -96,12 +100,3 @@ def _checked(gain: Any, layer: int) -> Matrix:
     if not np.isfinite(array).all():
         raise ValueError(f"gains: layer {layer} has values that are not finite; all must be.")
     return array
-
-
-def _scaled(gain: Matrix, velocity: Matrix, layer: int) -> Matrix:
-    if any(g not in (1, f) for g, f in zip(gain.shape, velocity.shape, strict=True)):
-        raise ValueError(
-            f"gains: layer {layer} has shape {tuple(gain.shape)}, required is {tuple(velocity.shape)} "
-            "or 1 in place of either number."
-        )
-    return gain * velocity

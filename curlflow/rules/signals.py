@@ -1,11 +1,7 @@
 """What a linearisation at a solution needs from a rule: how errors travel back, and how fast each synapse follows.
 
-A rule that is built from the error-driven rules and from sign flips has the velocity
-
-    dWₗ/dt = −Gₗ ∘ ⟨δₗ hₗ₋₁ᵀ⟩,    δ_L = e,    δₗ = (Bₗ₊₁ᵀ δₗ₊₁) ∘ φ′(aₗ),
-
-equation (2) of docs/model.md, and is known by its feedback matrices B and gains G at the weights in question. (At a
-solution e = 0, so that derivatives of B and G do not matter there.)
+A rule that is built from error-driven rules and sign flips has the velocity (2) of `curlflow.rules.base` times gains.
+At a solution e = 0, so that derivatives of B and of the gains do not matter.
 """
 
 import warnings
@@ -24,9 +20,6 @@ class ErrorSignal(NamedTuple):
 
 def error_signal(rule: Any, network: Feedforward) -> ErrorSignal | None:
     """The former name of `rule.signal(network)`."""
-    warnings.warn(
-        "curlflow.rules.signals.error_signal(rule, network) is now rule.signal(network).",
-        DeprecationWarning,
-        stacklevel=2,
-    )
+    message = "curlflow.rules.signals.error_signal(rule, network) is now rule.signal(network)."
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
     return rule.signal(network)
