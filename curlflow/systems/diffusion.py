@@ -60,8 +60,7 @@ class Diffusion(AbstractSystem):
     - `key`: from `jax.random.key`. Another key gives another path.
     - `args`: parameters, passed to both functions. Their values may change without compiling again.
     - `motions`: how many Brownian motions there are. Default: as many as numbers in the state.
-    - `steps`: how many steps make an iteration, which is the unit of the studies and lasts `steps` times `step`; the
-      path does not depend on it.
+    - `steps`: how many steps make an iteration, the unit of the studies. The path does not depend on it.
     - `constraint`: a set onto which the state is retracted after every step.
 
     **Raises:** `ValueError` for a state in single precision, functions with other arguments or another result, a step
@@ -142,10 +141,7 @@ class Diffusion(AbstractSystem):
 
 @double_precision
 def _check_linear(d: Diffusion) -> None:
-    """Refuse noise that is not linear in the increments: it is not g dB, and (25) would have another limit.
-
-    It is checked at the start, where it may vanish, and at a nearby state at another time.
-    """
+    """Refuse noise that is not g dB, at the start, where it may vanish, and at a nearby state at another time."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((d.state, d.args, d.step))):
         return
     rng = np.random.default_rng(0)

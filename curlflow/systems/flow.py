@@ -35,8 +35,7 @@ class Flow(AbstractSystem):
     curlflow.lyapunov(flow)
     ```
 
-    **Raises:** `ValueError` for a state in single precision and for a vector field with other arguments or another
-    result.
+    **Raises:** `ValueError` for states in single precision and vector fields with other arguments or another result.
     """
 
     continuous: ClassVar[bool] = True
@@ -116,10 +115,7 @@ class Flow(AbstractSystem):
     def _advance_fixed(self, state, tangents, span, clock):
         steps = jnp.ceil(span / self.integrator.step - 1e-9).astype(int)
         h = span / steps
-
-        def step(i, x):
-            return runge_kutta_4(self.velocity, clock.position + i * h, x, h)
-
+        step = lambda i, x: runge_kutta_4(self.velocity, clock.position + i * h, x, h)  # noqa: E731
         state, tangents, log_volume = iterated(self, step, state, tangents, 0, steps)
         return self._retracted(state, tangents, Clock(clock.position + span, clock.step), log_volume)
 

@@ -18,6 +18,8 @@ from .fast.rank_one_flow import RankOneFlow
 from .flow import Flow
 from .map import Map
 
+Epoch = int | Int[Array, ""]
+
 
 def learning_flow(
     student: Feedforward,
@@ -98,17 +100,13 @@ class _MinibatchEpoch(eqx.Module):
         return jax.lax.scan(update, network, indices)[0]
 
 
-def reshuffled_batches(
-    key: Array, epoch: int | Int[Array, ""], samples: int, batch: int
-) -> Int[Array, "slices batch"]:
+def reshuffled_batches(key: Array, epoch: Epoch, samples: int, batch: int) -> Int[Array, "slices batch"]:
     """The batches of an epoch: consecutive slices of a permutation that depends on the key and the epoch."""
     permutation = jax.random.permutation(jax.random.fold_in(key, epoch), samples)
     return permutation.reshape(samples // batch, batch)
 
 
-def independent_batches(
-    key: Array, epoch: int | Int[Array, ""], samples: int, batch: int
-) -> Int[Array, "slices batch"]:
+def independent_batches(key: Array, epoch: Epoch, samples: int, batch: int) -> Int[Array, "slices batch"]:
     """As many batches as `reshuffled_batches` gives, each drawn without replacement and independently of all others.
 
     By Floyd's algorithm (Bentley and Floyd, Commun. ACM 30 (1987) 754): the i-th index is drawn from the first

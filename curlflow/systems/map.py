@@ -65,10 +65,7 @@ class Map(AbstractSystem):
     @double_precision
     def advance(self, state: PyTree, tangents: PyTree | None, span: Any, clock: Clock) -> Advanced:
         first = jnp.asarray(clock.position).astype(int)
-
-        def step(i, x):
-            return self.constraint.retract(self.step(i, x, self.args))
-
+        step = lambda i, x: self.constraint.retract(self.step(i, x, self.args))  # noqa: E731
         if tangents is None and self.iterate is not None:
             state, log_volume = self.iterate(state, first, span, self.args), jnp.asarray(jnp.nan)
         else:

@@ -100,7 +100,6 @@ class RankOneStep(NamedTuple):
 
     @classmethod
     def of(cls, network: Feedforward, rule: AbstractLearningRule, radii: Any, rate: Any) -> "RankOneStep":
-        """The update of a rule with the learning rate η of one update."""
         return cls(*gains_of(rule), *radii, rate, network.widths[0] > network.widths[1])
 
     def begin(self, network: Feedforward) -> tuple[Any, Any]:

@@ -34,13 +34,22 @@ PROPORTIONAL, INTEGRAL = 0.4, 0.3
 SAFETY, LEAST_FACTOR, MOST_FACTOR = 0.9, 0.2, 10.0
 
 
-class _Field(NamedTuple):
+class _Problem(NamedTuple):
+    """What a step depends on besides the weights and the time."""
+
     d1: Float[Array, " inputs"]
     d2: Float[Array, " hidden"]
     task: SecondMoments
     target: Float[Array, " inputs"]
     r1: Scalar
     r2: Scalar
+    integrator: Adaptive
+    tableau: diffrax.ButcherTableau
+
+    def scales(self, w1: Any, w: Any) -> tuple[Any, Any]:
+        """The tolerance of one weight of each layer."""
+        given = self.integrator
+        return tuple(given.atol + given.rtol * r / np.sqrt(v.size) for r, v in ((self.r1, w1), (self.r2, w)))
 
 
 class _Stages(NamedTuple):
@@ -74,30 +83,27 @@ class RankOneFlow(eqx.Module):
 
     def __call__(self, network: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive):
         rule, task = args
-        field = _Field(*gains_of(rule), task, task.teacher[0], *self.radii)
         tableau = SOLVERS[integrator.solver].tableau
+        problem = _Problem(*gains_of(rule), task, task.teacher[0], *self.radii, integrator, tableau)
         w1, w2 = map(jnp.asarray, network.weights)
         w = w2[0]
-        h = jnp.where(clock.step > 0, clock.step, _first_step(field, w1, w, integrator))
+        h = jnp.where(clock.step > 0, clock.step, _first_step(problem, w1, w))
         start = _Carry(w1, w, jnp.asarray(0.0), h, jnp.asarray(1.0), jnp.asarray(0), jnp.asarray(0))
 
         def unfinished(carry):
             return (carry.t < span) & (carry.status == Status.completed)
 
-        end = jax.lax.while_loop(unfinished, lambda carry: _step(field, tableau, integrator, span, carry), start)
+        end = jax.lax.while_loop(unfinished, lambda carry: _step(problem, span, carry), start)
         return network.with_weights((end.w1, end.w[None])), Clock(clock.position + span, end.h), end.status
 
 
-def _step(
-    field: _Field, tableau: diffrax.ButcherTableau, integrator: Adaptive, span: Scalar, carry: _Carry
-) -> _Carry:
+def _step(problem: _Problem, span: Scalar, carry: _Carry) -> _Carry:
     """Try one step; accept it, or make it shorter."""
     # A remainder that is hardly longer than a step is not divided into two unequal steps.
     last = carry.t + carry.h * (1 + 1e-9) >= span
     h = jnp.where(last, span - carry.t, carry.h)
-    stages = _stages(field, tableau, carry.w1, carry.w, h)
-    new, error = _candidate(field, tableau, stages, carry.w1, carry.w, h, integrator)
-    order = SOLVERS[integrator.solver]().order(None)
+    new, error = _candidate(problem, carry.w1, carry.w, h)
+    order = SOLVERS[problem.integrator.solver]().order(None)
     safe = jnp.maximum(error, 1e-10)
     factor = SAFETY * safe ** (-(PROPORTIONAL + INTEGRAL) / order) * carry.before ** (PROPORTIONAL / order)
     keep = error < 1.0
@@ -107,7 +113,7 @@ def _step(
     # The last step of a span was clipped: the next span starts with the step proposed before.
     proposed = jnp.where(keep & last, jnp.maximum(proposed, carry.h), proposed)
     steps = carry.steps + 1
-    status = jnp.where(steps >= integrator.max_steps, int(Status.max_steps_reached), int(Status.completed))
+    status = jnp.where(steps >= problem.integrator.max_steps, int(Status.max_steps_reached), int(Status.completed))
     status = jnp.where(proposed < 1e-11 * span, int(Status.step_size_underflow), status)
     t = jnp.where(last, span, carry.t + h)
     done = keep & (t >= span)
@@ -122,13 +128,13 @@ def _step(
     )
 
 
-def _stages(field: _Field, tableau: diffrax.ButcherTableau, w1: Any, w: Any, h: Any) -> _Stages:
-    number = tableau.num_stages
+def _stages(problem: _Problem, w1: Any, w: Any, h: Any) -> _Stages:
+    number = problem.tableau.num_stages
     ws, us, velocities, gammas, alphas, betas = [], [], [], [], [], []
     for i in range(number):
         alpha, beta, wi = jnp.asarray(1.0), jnp.zeros(number), w
         if i:
-            a = h * jnp.asarray(tableau.a_lower[i - 1])
+            a = h * jnp.asarray(problem.tableau.a_lower[i - 1])
             weights = a * jnp.stack(gammas)
             alpha = 1 - weights @ jnp.stack(alphas)
             beta = -(weights @ jnp.stack(betas)) - jnp.concatenate([a, jnp.zeros(number - i)])
@@ -137,16 +143,16 @@ def _stages(field: _Field, tableau: diffrax.ButcherTableau, w1: Any, w: Any, h: 
         if i:
             w_before, u_before, b = jnp.stack(ws), jnp.stack(us), beta[:i]
             p = p + (b * (w_before @ wi)) @ u_before
-        x = field.task.times_covariance(p - field.target)
-        u = field.d1 * x
+        x = problem.task.times_covariance(p - problem.target)
+        u = problem.d1 * x
         back = alpha * (w1 @ x)
         if i:
             back = back + (b * (u_before @ x)) @ w_before
-        free = -field.d2 * back
+        free = -problem.d2 * back
         ws.append(wi)
         us.append(u)
-        gammas.append(-jnp.sum(p * u) / (field.r1 * field.r1))
-        velocities.append(free - wi * (jnp.sum(wi * free) / (field.r2 * field.r2)))
+        gammas.append(-jnp.sum(p * u) / (problem.r1 * problem.r1))
+        velocities.append(free - wi * (jnp.sum(wi * free) / (problem.r2 * problem.r2)))
         alphas.append(alpha)
         betas.append(beta)
     return _Stages(*(jnp.stack(part) for part in (ws, us, gammas, alphas, betas, velocities)))
@@ -159,28 +165,24 @@ def _combined(stages: _Stages, h: Any, coefficients: Any) -> tuple[Any, Any, Any
     return -(weights @ stages.alpha), -(weights @ stages.beta) - c, c @ stages.velocity
 
 
-def _candidate(field, tableau, stages: _Stages, w1, w, h, integrator: Adaptive):
+def _candidate(problem: _Problem, w1: Any, w: Any, h: Any) -> tuple[tuple[Any, Any], Any]:
     """The weights after the step, on their spheres, and the error over the tolerance."""
-    alpha, beta, change = _combined(stages, h, tableau.b_sol)
+    stages = _stages(problem, w1, w, h)
+    alpha, beta, change = _combined(stages, h, problem.tableau.b_sol)
     new1, new = (1 + alpha) * w1 + (stages.w.T * beta) @ stages.u, w + change
-    new1 = new1 * (field.r1 * jax.lax.rsqrt(jnp.sum(new1 * new1)))
-    new = new * (field.r2 * jax.lax.rsqrt(jnp.sum(new * new)))
-    alpha, beta, off = _combined(stages, h, tableau.b_error)
+    new1 = new1 * (problem.r1 * jax.lax.rsqrt(jnp.sum(new1 * new1)))
+    new = new * (problem.r2 * jax.lax.rsqrt(jnp.sum(new * new)))
+    alpha, beta, off = _combined(stages, h, problem.tableau.b_error)
     off1 = alpha * w1 + (stages.w.T * beta) @ stages.u
-    squares = jnp.sum(off1 * off1) / _scale(field.r1, w1.size, integrator) ** 2
-    squares = squares + jnp.sum(off * off) / _scale(field.r2, w.size, integrator) ** 2
+    scale1, scale = problem.scales(w1, w)
+    squares = jnp.sum(off1 * off1) / scale1**2 + jnp.sum(off * off) / scale**2
     return (new1, new), jnp.sqrt(squares / (w1.size + w.size))
 
 
-def _scale(radius: Any, entries: int, integrator: Adaptive) -> Any:
-    """The tolerance of one weight of a layer."""
-    return integrator.atol + integrator.rtol * radius / np.sqrt(entries)
-
-
-def _first_step(field: _Field, w1: Any, w: Any, integrator: Adaptive) -> Any:
+def _first_step(problem: _Problem, w1: Any, w: Any) -> Any:
     """A hundredth of ‖W‖/‖Ẇ‖, the first guess of `curlflow.solvers.integrate`."""
-    x = field.task.times_covariance(w @ w1 - field.target)
-    scale1, scale2 = _scale(field.r1, w1.size, integrator), _scale(field.r2, w.size, integrator)
-    speed = jnp.hypot(jnp.linalg.norm(w) * jnp.linalg.norm(x) / scale1, jnp.linalg.norm(w1 @ x) / scale2)
-    guess = 0.01 * jnp.hypot(field.r1 / scale1, field.r2 / scale2) / speed
+    x = problem.task.times_covariance(w @ w1 - problem.target)
+    scale1, scale = problem.scales(w1, w)
+    speed = jnp.hypot(jnp.linalg.norm(w) * jnp.linalg.norm(x) / scale1, jnp.linalg.norm(w1 @ x) / scale)
+    guess = 0.01 * jnp.hypot(problem.r1 / scale1, problem.r2 / scale) / speed
     return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, 1e-6)

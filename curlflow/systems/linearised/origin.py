@@ -54,8 +54,7 @@ def origin_squares(
     **Arguments:**
 
     - `network`: any weights of the right shapes; they are taken to be zero.
-    - `signal`: the signal of the rule, of which the gains are used. The rule must send errors back through the
-      weights themselves.
+    - `signal`: gives the gains of the rule, which must send errors back through the weights themselves.
     - `masks`: for every layer which synapses exist, (post, pre); None: all.
     - `task`: what is learned.
     """
@@ -105,9 +104,7 @@ def origin_types(squares: Complex[np.ndarray, "hidden outputs"]) -> Int[np.ndarr
     return np.where(rotating, OriginType.saddle_focus, plain).astype(np.int64)
 
 
-def origin_rates(
-    squares: Complex[np.ndarray, "hidden outputs"],
-) -> tuple[Float[np.ndarray, " hidden"], Float[np.ndarray, " hidden"]]:
+def origin_rates(squares: Complex[np.ndarray, "hidden outputs"]) -> tuple[Float[np.ndarray, " hidden"], ...]:
     """The largest growth rate, and the largest angular frequency, of every hidden unit."""
     roots = np.sqrt(squares)
     return roots.real.max(axis=1), np.abs(roots.imag).max(axis=1)
