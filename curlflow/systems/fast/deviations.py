@@ -85,8 +85,8 @@ def _activities(name: str, a: Any, step: Any) -> tuple[Any, Any]:
 
 def applicable(network: Feedforward, rule: AbstractLearningRule, task: Any, constraint: AbstractConstraint) -> bool:
     """Whether learning can be stepped as a deviation: rules driven by errors, without missing synapses."""
-    known = isinstance(task, SecondMoments | Samples) and isinstance(constraint, Free | FrobeniusSpheres)
-    return known and rule.signal(network) is not None
+    driven = rule.signal(network) is not None
+    return driven and isinstance(task, SecondMoments | Samples) and isinstance(constraint, Free | FrobeniusSpheres)
 
 
 @double_precision

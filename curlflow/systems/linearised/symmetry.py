@@ -59,6 +59,7 @@ def groups_of_hidden_units(
     """For every hidden layer its groups: the units with the same gains, and the same synapses."""
     gains, groups = [np.broadcast_to(g, w.shape) for g, w in zip(signal.gains, network.weights, strict=True)], []
     if masks is not None:
+        # Missing synapses are alike, and differ from all others.
         gains = [np.where(m, g, np.inf) for g, m in zip(gains, masks, strict=True)]
     for incoming, outgoing in zip(gains, gains[1:], strict=False):
         group = np.unique(np.hstack([incoming, outgoing.T]), axis=0, return_inverse=True)[1].ravel()
