@@ -1,20 +1,18 @@
-"""Checks of the arguments that all functions of random matrices share.
+"""Checks of the arguments that functions of random matrices share; each raises `ValueError` for what it refuses.
 
-The ratio c and the fractions α_h and α_r are bounded such that the rates (1 − α_r)/c and α_r/c of equation (random.1)
-and their squares are floating-point numbers. A fraction of 0 is a separate case: where an eigenvalue splits off, the
-limit of small fractions differs from it. Tiny fractions are therefore refused rather than taken for 0.
+The bounds of c and of the fractions keep the rates (1 − α_r)/c and α_r/c of equation (random.1), and their squares,
+within floating-point numbers. Tiny fractions are refused rather than taken for 0: where an eigenvalue splits off, the
+limit of small fractions differs from it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 LAYERS = ("inputs", "hidden")
-SMALLEST, LARGEST = 1e-100, 1e100
-"""Bounds of c, and the smallest fraction that is not 0."""
-LONGEST = 80
-"""Characters of a value that a message quotes."""
+SMALLEST, LARGEST = 1e-100, 1e100  # of c; the former is the smallest fraction that is not 0 as well
 
 
 def quoted(value: Any) -> str:
@@ -28,66 +26,41 @@ def quoted(value: Any) -> str:
         text = repr(value)
     except ValueError:  # Python does not print integers of thousands of digits
         return "a very long number"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
-def check_real(name: str, value: Any) -> Float[np.ndarray, "..."]:
-    """`value` as a float64 array.
-
-    **Raises:** `ValueError` where it is neither a finite real number nor an array of them, or is a masked array.
-    """
-    array = _real(value)
-    if array is None:
-        raise ValueError(f"{name}: got {quoted(value)}, allowed are finite numbers.")
-    return array
-
-
-def _real(value: Any) -> np.ndarray | None:
-    """`value` as finite float64, or None."""
-    if isinstance(value, np.ma.MaskedArray):
-        return None
+def check_real(
+    name: str, value: Any, test: Callable = np.isfinite, allowed: str = "finite numbers"
+) -> Float[np.ndarray, "..."]:
+    """`value` as a float64 array, if it is a finite real number or an array of them, not masked, that pass `test`."""
     try:
         array = np.asarray(value)
     except (ValueError, TypeError):
-        return None
-    if array.dtype.kind not in "iuf":
-        return None
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float64)
-    return array if np.isfinite(array).all() else None
+        array = np.asarray(None)
+    if array.dtype.kind in "iuf" and not isinstance(value, np.ma.MaskedArray):
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
+        if np.isfinite(array).all() and np.all(test(array)):
+            return array
+    raise ValueError(f"{name}: got {quoted(value)}, allowed are {allowed}.")
 
 
 def check_ratio(c: Any) -> Float[np.ndarray, "..."]:
-    """The compression ratio c = M/N as a float64 array.
-
-    **Raises:** `ValueError` where it is not between 1e-100 and 1e100.
-    """
-    array = _real(c)
-    if array is None or not (array > 0).all():
-        raise ValueError(f"c: got {quoted(c)}, allowed are finite positive numbers.")
-    if not ((array >= SMALLEST) & (array <= LARGEST)).all():
-        raise ValueError(f"c: got {quoted(c)}, allowed are numbers from {SMALLEST:g} to {LARGEST:g}.")
-    return array
+    """The compression ratio c = M/N as a float64 array."""
+    check_real("c", c, lambda ratios: ratios > 0, "finite positive numbers")
+    bounds = f"numbers from {SMALLEST:g} to {LARGEST:g}"
+    return check_real("c", c, lambda ratios: (ratios >= SMALLEST) & (ratios <= LARGEST), bounds)
 
 
 def check_fraction(name: str, value: Any) -> Float[np.ndarray, "..."]:
-    """A fraction of flipped units as a float64 array.
-
-    **Raises:** `ValueError` where it is not between 0 and 1, or positive but below 1e-100.
-    """
-    array = _real(value)
-    if array is None or not ((array >= 0) & (array <= 1)).all():
-        raise ValueError(f"{name}: got {quoted(value)}, allowed are numbers from 0 to 1.")
-    if not ((array == 0) | (array >= SMALLEST)).all():
-        raise ValueError(f"{name}: got {quoted(value)}, allowed are 0 and numbers from {SMALLEST:g} to 1.")
-    return array
+    """A fraction of flipped units as a float64 array."""
+    check_real(name, value, lambda fractions: (fractions >= 0) & (fractions <= 1), "numbers from 0 to 1")
+    bounds = f"0 and numbers from {SMALLEST:g} to 1"
+    return check_real(name, value, lambda fractions: (fractions == 0) | (fractions >= SMALLEST), bounds)
 
 
 def check_scalars(c: Any, inputs: Any, hidden: Any) -> tuple[float, float, float]:
-    """One ratio and two fractions as floats.
-
-    **Raises:** `ValueError` where one is out of range, or an array.
-    """
+    """One ratio and two fractions as floats."""
     checked = check_ratio(c), check_fraction("inputs", inputs), check_fraction("hidden", hidden)
     for name, array in zip(("c", *LAYERS), checked, strict=True):
         if array.ndim:
@@ -96,10 +69,7 @@ def check_scalars(c: Any, inputs: Any, hidden: Any) -> tuple[float, float, float
 
 
 def check_count(name: str, value: Any, most: int) -> int:
-    """A positive whole number, at most `most`.
-
-    **Raises:** `ValueError` where it is anything else.
-    """
+    """A positive whole number, at most `most`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name}: got {quoted(value)}, allowed are positive whole numbers.")
     if value > most:
@@ -107,24 +77,8 @@ def check_count(name: str, value: Any, most: int) -> int:
     return int(value)
 
 
-def check_counts(name: str, values: Any, most: int) -> list[int]:
-    """A list, tuple, range or array of positive whole numbers, not empty.
-
-    **Raises:** `ValueError` where it is anything else.
-    """
-    listed = isinstance(values, list | tuple | range)
-    if isinstance(values, np.ndarray) and not isinstance(values, np.ma.MaskedArray):
-        listed = values.ndim == 1
-    if not listed or len(values) == 0:
-        raise ValueError(f"{name}: got {quoted(values)}, required is a list of positive whole numbers.")
-    return [check_count(name, value, most) for value in values]
-
-
 def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """One of the words in `allowed`.
-
-    **Raises:** `ValueError` where it is none of them.
-    """
+    """One of the words in `allowed`."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name}: got {quoted(value)}, allowed are {', '.join(allowed)}.")
     return value

@@ -17,15 +17,14 @@ import numpy as np
 from jaxtyping import Float
 
 from .branches import FreeSum, end_below
-from .checks import check_choice, check_count, check_counts, check_real, check_scalars, quoted
+from .checks import check_choice, check_count, check_real, check_scalars, quoted
 from .density import spectral_distribution
 from .edges import STEP, lowest_atom, spectral_atoms
 
 LAWS = ("normal", "uniform")
 TRACY_WIDOM_MEAN = -1.2065335745820
 MOST_INPUTS, MOST_UNITS, MOST_SAMPLES = 100_000, 10**9, 10**9
-ROWS = 4096
-"""Rows of W1 drawn at a time: memory stays bounded for wide hidden layers."""
+ROWS = 4096  # of W1, drawn at a time: memory stays bounded for wide hidden layers
 
 
 class Extrapolation(NamedTuple):
@@ -73,14 +72,7 @@ def sample_matrix(
 
 
 def sample_eigenvalues(
-    c: Any,
-    size: Any,
-    *,
-    inputs: Any = 0.0,
-    hidden: Any = 0.0,
-    samples: Any = 1,
-    law: Any = "normal",
-    seed: Any = 0,
+    c: Any, size: Any, *, inputs: Any = 0.0, hidden: Any = 0.0, samples: Any = 1, law: Any = "normal", seed: Any = 0
 ) -> Float[np.ndarray, "samples size"]:
     """`sample_eigenvalues(0.5, 400, inputs=0.3)` are the eigenvalues of sampled matrices H.
 
@@ -97,14 +89,7 @@ def sample_eigenvalues(
 
 
 def smallest_eigenvalues(
-    c: Any,
-    sizes: Any,
-    *,
-    inputs: Any = 0.0,
-    hidden: Any = 0.0,
-    samples: Any = 50,
-    law: Any = "normal",
-    seed: Any = 0,
+    c: Any, sizes: Any, *, inputs: Any = 0.0, hidden: Any = 0.0, samples: Any = 50, law: Any = "normal", seed: Any = 0
 ) -> Float[np.ndarray, "sizes samples"]:
     """`smallest_eigenvalues(0.5, [50, 100, 200], inputs=0.3)` are λ_min of sampled matrices of several sizes.
 
@@ -115,8 +100,11 @@ def smallest_eigenvalues(
 
     **Raises:** `ValueError` for values out of range.
     """
-    rng, sizes = generator(seed), check_counts("sizes", sizes, MOST_INPUTS)
-    settings = {"inputs": inputs, "hidden": hidden, "samples": samples, "law": law, "seed": rng}
+    settings = {"inputs": inputs, "hidden": hidden, "samples": samples, "law": law, "seed": generator(seed)}
+    array = isinstance(sizes, np.ndarray) and not isinstance(sizes, np.ma.MaskedArray) and sizes.ndim == 1
+    if not (array or isinstance(sizes, list | tuple | range)) or len(sizes) == 0:
+        raise ValueError(f"sizes: got {quoted(sizes)}, required is a list of positive whole numbers.")
+    sizes = [check_count("sizes", size, MOST_INPUTS) for size in sizes]
     return np.array([sample_eigenvalues(c, size, **settings)[:, 0] for size in sizes])
 
 
@@ -126,10 +114,8 @@ def extrapolate(sizes: Any, values: Any) -> Extrapolation:
     **Returns:** `Extrapolation`: limit and slope of the straight line through the means over M^(−2/3), fitted by
     least squares weighted with the standard errors of the means.
 
-    **Arguments:**
-
-    - `sizes`: numbers of inputs M, of which at least two differ.
-    - `values`: one row of two or more samples, not all equal, for each size.
+    **Arguments:** `sizes`, numbers of inputs M of which at least two differ, and `values`, a row of two or more
+    samples, not all equal, for each size.
 
     **Raises:** `ValueError` for other shapes, sizes that determine no line, and rows without spread.
     """
@@ -143,10 +129,10 @@ def extrapolate(sizes: Any, values: Any) -> Extrapolation:
         raise ValueError(
             f"sizes: got {quoted(given)}, required are positive numbers, at least two of them different."
         )
-    if (np.ptp(values, axis=1) == 0).any():
-        row = int(np.argmax(np.ptp(values, axis=1) == 0))
+    equal = np.flatnonzero(np.ptp(values, axis=1) == 0)
+    if equal.size:
         raise ValueError(
-            f"values: got a row {row} without spread, required are rows of samples that differ: "
+            f"values: got a row {equal[0]} without spread, required are rows of samples that differ: "
             "their standard errors are the weights of the fit."
         )
     errors = values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
@@ -183,10 +169,8 @@ def kolmogorov_smirnov(eigenvalues: Any, c: Any, *, inputs: Any = 0.0, hidden: A
 
     **Returns:** sup |F_sample − F| over the line, the atoms included.
 
-    **Arguments:**
-
-    - `eigenvalues`: an array of any shape. Within 1e-9 of an atom they count as on it.
-    - `c`, `inputs`, `hidden`: the parameters of the theory.
+    **Arguments:** `eigenvalues`, an array of any shape; within 1e-9 of an atom they count as on it. `c`, `inputs` and
+    `hidden` are the parameters of the theory.
 
     **Raises:** `ValueError` for values out of range.
     """
@@ -204,13 +188,9 @@ def kolmogorov_smirnov(eigenvalues: Any, c: Any, *, inputs: Any = 0.0, hidden: A
 
 
 def generator(seed: Any) -> np.random.Generator:
-    """A generator from a whole number, or the one given.
-
-    **Raises:** `ValueError` for anything else.
-    """
-    if isinstance(seed, np.random.Generator):
-        return seed
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    """A generator from a whole number, or the one given; `ValueError` for anything else."""
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
+    if not (whole or isinstance(seed, np.random.Generator)):
         raise ValueError(
             f"seed: got {quoted(seed)}, allowed are whole numbers from 0 and generators of numpy.random."
         )

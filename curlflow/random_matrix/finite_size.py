@@ -1,18 +1,17 @@
 """Networks of finite width: how many flips does a solution tolerate, and how probable is its instability?
 
-The phase boundary holds for M, N → ∞. The published phase diagrams go down to two inputs and two hidden units, with
-fixed norms, 250 samples and steps of finite size. The stability of one solution is decided by the spectrum {μ} of
+The phase boundary holds for M, N → ∞, and the published phase diagrams go down to two inputs and two hidden units.
+The stability of one solution is decided by the spectrum {μ} of
 
     K = Lᵀ (H − v uᵀ) L,    H = W1ᵀ D2 W1 + |w2|² D1,    Σ = L Lᵀ,                                     (random.8)
 
 equations (4) and (4′) of docs/model.md, with v = (w2 W1)ᵀ and u = D1 v/‖W1‖² + W1ᵀ D2 w2ᵀ/|w2|² on spheres, u = 0
 without a constraint. It is stable under the flow where Re μ > 0, and under updates with the step η where
-|1 − ημ| < 1, for all μ that are not zero. Networks are drawn and judged one by one.
+|1 − ημ| < 1, for all μ that are not zero.
 
-Without a constraint K is symmetric and falls with every flip, so that a sampled network has one critical number of
-flips (this is for a flow; too large a step makes a solution unstable at the other end of the spectrum, where flips
-help). On spheres K is not symmetric, and stability may return; what is defined there is the share of networks that
-are unstable at a given number of flips.
+Under the flow without a constraint K is symmetric and falls with every flip, so that a network has one critical
+number of flips. With large steps or on spheres stability may return; what is always defined is the share of networks
+that are unstable at a given number of flips.
 """
 
 from typing import Any, NamedTuple
@@ -29,10 +28,7 @@ INPUT_STD = 0.5**0.5
 
 
 class CriticalFraction(NamedTuple):
-    """Median, 10 % and 90 % quantile, over networks, of the smallest unstable fraction of flips.
-
-    NaN where the network at that quantile is stable for every fraction.
-    """
+    """Median, 10 % and 90 % quantile over networks of the smallest unstable fraction of flips; NaN if none is."""
 
     median: Float[np.ndarray, "..."]
     lower: Float[np.ndarray, "..."]
@@ -63,31 +59,24 @@ def probability_unstable(
 
     - `inputs`, `hidden`: widths M and N.
     - `flipped_inputs`, `flipped_hidden`: how many units of either layer are flipped.
-    - `samples`: how many networks are drawn for every pair of widths. The standard error of a share p is
-      √(p(1 − p)/samples).
+    - `samples`: how many networks are drawn for every pair of widths; the standard error is √(p(1 − p)/samples).
     - `constraint`: `"frobenius"` if both layers keep their norms, or `"none"`.
     - `learning_rate`: η of the updates, at which the solution may be unstable as well; 0 for a flow.
     - `data`: number of training samples that give Σ, drawn for every network; None for the population's Σ.
     - `law`, `scale`: of the weights, `"uniform"` U(±s/√fan-in) or `"normal"` with the standard deviation s/√fan-in.
     - `input_std`: standard deviation of the inputs; it has no effect on a flow.
-    - `seed`: a whole number, or a `numpy.random.Generator` to draw from. With a number, networks depend on it and on
-      their widths alone.
+    - `seed`: a whole number, on which with their widths networks depend alone, or a `numpy.random.Generator`.
 
     **Raises:** `ValueError` for values out of range, and for more flips than units.
     """
     ensemble = checked_ensemble(samples, constraint, learning_rate, data, law, scale, input_std, seed)
-    m, n, p, q = np.broadcast_arrays(
-        _counts("inputs", inputs, 1, MOST_INPUTS),
-        _counts("hidden", hidden, 1, MOST_UNITS),
-        _counts("flipped_inputs", flipped_inputs, 0, MOST_INPUTS),
-        _counts("flipped_hidden", flipped_hidden, 0, MOST_UNITS),
-    )
+    widths = _counts("inputs", inputs, 1, MOST_INPUTS), _counts("hidden", hidden, 1, MOST_UNITS)
+    first = _counts("flipped_inputs", flipped_inputs, 0, MOST_INPUTS)
+    m, n, p, q = np.broadcast_arrays(*widths, first, _counts("flipped_hidden", flipped_hidden, 0, MOST_UNITS))
     for name, flips, units in (("flipped_inputs", p, m), ("flipped_hidden", q, n)):
-        if (flips > units).any():
-            worst = int(np.argmax(flips > units))
-            raise ValueError(
-                f"{name}: got {flips.flat[worst]} of {units.flat[worst]} units, allowed are all at most."
-            )
+        for flipped, all_units in zip(flips.flat, units.flat, strict=True):
+            if flipped > all_units:
+                raise ValueError(f"{name}: got {flipped} of {all_units} units, allowed are all at most.")
     unstable = np.zeros(m.shape)
     for widths in sorted({*zip(m.ravel().tolist(), n.ravel().tolist(), strict=True)}):
         cells = np.flatnonzero((m.ravel() == widths[0]) & (n.ravel() == widths[1]))
@@ -119,10 +108,8 @@ def critical_fraction_at(
     broadcast. NaN means stable for every fraction; 0 means unstable without any flip, which only updates can be. For
     large networks without a constraint it tends to `phase_boundary`, and with `flipped` inputs to `phase_surface`.
 
-    **Arguments:** as for `probability_unstable`, and
-
-    - `layer`: whose signs are flipped one after the other, `"inputs"` or `"hidden"` units.
-    - `flipped`: how many units of the other layer are flipped throughout.
+    **Arguments:** as for `probability_unstable`; the `layer` whose signs are flipped one after the other, `"inputs"`
+    or `"hidden"` units; and `flipped`, how many units of the other layer are flipped throughout.
 
     **Description:** the number is found by bisection between no flips and all. On spheres, or with a learning rate, a
     network may become unstable and then stable again; bisection then finds one of the changes.
@@ -131,11 +118,8 @@ def critical_fraction_at(
     """
     ensemble = checked_ensemble(samples, constraint, learning_rate, data, law, scale, input_std, seed)
     check_choice("layer", layer, LAYERS)
-    m, n, beside = np.broadcast_arrays(
-        _counts("inputs", inputs, 1, MOST_INPUTS),
-        _counts("hidden", hidden, 1, MOST_UNITS),
-        _counts("flipped", flipped, 0, MOST_UNITS),
-    )
+    widths = _counts("inputs", inputs, 1, MOST_INPUTS), _counts("hidden", hidden, 1, MOST_UNITS)
+    m, n, beside = np.broadcast_arrays(*widths, _counts("flipped", flipped, 0, MOST_UNITS))
     units, others = (m, n) if layer == "inputs" else (n, m)
     if (beside > others).any():
         raise ValueError(f"flipped: got {quoted(flipped)}, allowed are the units of the other layer at most.")
@@ -158,13 +142,9 @@ def _critical(ensemble: Ensemble, solution: Solution, layer: str, units: int, be
 
 
 def _counts(name: str, given: Any, least: int, most: int) -> np.ndarray:
-    """Whole numbers of any shape.
-
-    **Raises:** `ValueError` where they are anything else.
-    """
+    """Whole numbers of any shape; `ValueError` for anything else."""
     array = np.asarray(given)
-    if array.dtype.kind not in "iu" or isinstance(given, np.ma.MaskedArray) or not array.size:
-        raise ValueError(f"{name}: got {quoted(given)}, allowed are whole numbers from {least} to {most:,}.")
-    if (array < least).any() or (array > most).any():
+    whole = array.dtype.kind in "iu" and not isinstance(given, np.ma.MaskedArray) and array.size
+    if not whole or (array < least).any() or (array > most).any():
         raise ValueError(f"{name}: got {quoted(given)}, allowed are whole numbers from {least} to {most:,}.")
     return array.astype(np.int64)

@@ -1,15 +1,15 @@
 """Solutions drawn at random, and the verdict on each: (random.8) of `curlflow.random_matrix.finite_size`."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from .checks import check_choice, check_count, check_real, quoted
+from .checks import check_choice, check_count, check_real
 from .ensembles import LAWS, MOST_SAMPLES, generator
 
-CONSTRAINTS = ("none", "frobenius")
 NEUTRAL, ROUNDING = 1e-10, 1e-13
 """Eigenvalues count as zero below `NEUTRAL` times the largest modulus, or `ROUNDING` times the terms of K."""
 
@@ -55,31 +55,32 @@ class Ensemble(NamedTuple):
 
     def solutions(self, inputs: int, hidden: int) -> Iterator[Solution]:
         """Networks of given widths; they depend on the seed alone, whatever else is drawn."""
-        seed = self.seed
-        own = isinstance(seed, np.random.Generator)
-        rng = seed if own else np.random.default_rng([int(seed), inputs, hidden])
+        given = isinstance(self.seed, np.random.Generator)
+        rng = self.seed if given else np.random.default_rng([int(self.seed), inputs, hidden])
         for _ in range(self.samples):
             w1, w2 = self._weights(rng, (hidden, inputs)), self._weights(rng, (1, hidden))[0]
-            root = self._root(rng, inputs)
+            root = self.input_std * np.eye(inputs)
+            if self.data is not None:
+                x = self.input_std / np.sqrt(self.data) * rng.normal(size=(self.data, inputs))
+                root = np.linalg.qr(x, mode="r").T
             yield Solution(w1 @ root, root, w2, w2 @ w1, float(np.sum(w1 * w1)), self.constraint == "frobenius")
 
     def _weights(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
         unit = rng.normal(size=shape) if self.law == "normal" else rng.uniform(-1.0, 1.0, size=shape)
         return self.scale / np.sqrt(shape[1]) * unit
 
-    def _root(self, rng: np.random.Generator, inputs: int) -> np.ndarray:
-        """L with the second moments L Lᵀ of the inputs: those of the population, or of `data` samples."""
-        if self.data is None:
-            return self.input_std * np.eye(inputs)
-        x = self.input_std / np.sqrt(self.data) * rng.normal(size=(self.data, inputs))
-        return np.linalg.qr(x, mode="r").T
-
     def is_unstable(self, solution: Solution, inputs: int, hidden: int) -> bool:
         """The verdict on one solution with that many flips."""
         k, step = solution.kernel(inputs, hidden), self.learning_rate
-        if _contracts(k, step):
+        # ‖1 − ηK‖ < 1 is enough for stability, and ten times cheaper than eigenvalues. So are trace and determinant,
+        # which may show that some Re μ < 0.
+        with contextlib.suppress(np.linalg.LinAlgError):
+            np.linalg.cholesky(k + k.T - step * (k.T @ k))
             return False
-        if _expands(k, solution):
+        if np.trace(k) < -ROUNDING * solution.scale * len(k):
+            return True
+        # Eigenvalues that are not real come in pairs. With one hidden unit on its sphere one eigenvalue is zero.
+        if solution.w2.size > 1 and np.linalg.slogdet(k).sign < 0:
             return True
         values = np.linalg.eigvals(k) if solution.spheres else np.linalg.eigvalsh(k)
         modulus = np.abs(values)
@@ -88,35 +89,15 @@ class Ensemble(NamedTuple):
         return bool((step * np.abs(values) ** 2 >= 2 * values.real).any())
 
 
-def _contracts(k: Float[np.ndarray, "k k"], step: float) -> bool:
-    """Whether ‖1 − ηK‖ < 1, which is enough for stability and ten times cheaper than eigenvalues."""
-    try:
-        np.linalg.cholesky(k + k.T - step * (k.T @ k))
-    except np.linalg.LinAlgError:
-        return False
-    return True
-
-
-def _expands(k: Float[np.ndarray, "k k"], solution: Solution) -> bool:
-    """Whether trace or determinant shows that some Re μ < 0, which costs as little, and succeeds about as often."""
-    if np.trace(k) < -ROUNDING * solution.scale * len(k):
-        return True
-    # Eigenvalues that are not real come in pairs. With one hidden unit on its sphere one eigenvalue is zero.
-    return bool(solution.w2.size > 1 and np.linalg.slogdet(k).sign < 0)
-
-
 def checked_ensemble(
     samples: Any, constraint: Any, learning_rate: Any, data: Any, law: Any, scale: Any, input_std: Any, seed: Any
 ) -> Ensemble:
-    """An ensemble from the user's arguments.
-
-    **Raises:** `ValueError` for values out of range.
-    """
+    """An ensemble from the user's arguments; `ValueError` for values out of range."""
     generator(seed)
     return Ensemble(
         samples=check_count("samples", samples, MOST_SAMPLES),
-        constraint=check_choice("constraint", constraint, CONSTRAINTS),
-        learning_rate=_number("learning_rate", learning_rate, least=0.0),
+        constraint=check_choice("constraint", constraint, ("none", "frobenius")),
+        learning_rate=_number("learning_rate", learning_rate, np.greater_equal, "numbers from 0"),
         data=None if data is None else check_count("data", data, MOST_SAMPLES),
         law=check_choice("law", law, LAWS),
         scale=_number("scale", scale),
@@ -125,10 +106,7 @@ def checked_ensemble(
     )
 
 
-def _number(name: str, given: Any, least: float | None = None) -> float:
-    """One positive number; from `least` on where that is given."""
-    value = check_real(name, given)
-    if value.ndim or value < 0 or (least is None and value == 0):
-        allowed = "positive numbers" if least is None else f"numbers from {least:g}"
-        raise ValueError(f"{name}: got {quoted(given)}, allowed are {allowed}.")
-    return float(value)
+def _number(name: str, given: Any, compare: Callable = np.greater, allowed: str = "positive numbers") -> float:
+    """One number that compares with 0 in that way."""
+    check_real(name, given)
+    return float(check_real(name, given, lambda value: value.ndim == 0 and compare(value, 0), allowed))
