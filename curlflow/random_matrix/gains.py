@@ -18,9 +18,6 @@ from scipy.optimize import brentq, minimize_scalar
 
 from .checks import check_fraction, check_ratio
 
-LOWEST = -1e6
-"""Gains below this are not searched."""
-
 
 def critical_gain(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
     """`critical_gain(0.5, inputs=0.3)` is the gain of the flipped units at which the solution loses stability.
@@ -35,12 +32,11 @@ def critical_gain(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
     """
     values = check_ratio(c), check_fraction("inputs", inputs), check_fraction("hidden", hidden)
     try:
-        arrays = np.broadcast_arrays(*values)
+        np.broadcast(*values)
     except ValueError:
         shapes = ", ".join(str(v.shape) for v in values)
         raise ValueError(f"c, inputs, hidden: got shapes {shapes}, which do not broadcast.") from None
-    found = [_critical(*map(float, each)) for each in zip(*(a.ravel() for a in arrays), strict=True)]
-    return np.array(found).reshape(arrays[0].shape)[()]
+    return np.vectorize(_critical, otypes=[float])(*values)[()]
 
 
 def _critical(c: float, inputs: float, hidden: float) -> float:
@@ -51,19 +47,21 @@ def _critical(c: float, inputs: float, hidden: float) -> float:
     below = -1.0
     while lowest(c, inputs, hidden, below) > 0:
         below *= 2
-        if below < LOWEST:
+        if below < -1e6:
             return float("nan")
     return float(brentq(lambda g: lowest(c, inputs, hidden, g), below, 0.0, xtol=1e-13, rtol=1e-12))
 
 
 def lowest(c: float, inputs: float, hidden: float, gain: float) -> float:
     """The smallest eigenvalue of H of large networks, for gains up to 1."""
-    end = first_pole(inputs, hidden, gain)
+    end = _first_pole(inputs, hidden, gain)
     spread = 1 + abs(gain) + ((1 - hidden) + hidden * abs(gain)) / c
 
-    # The distance from the pole, as a logarithm: the maximum may lie close to it.
     def height(logarithm: float) -> float:
-        return -position(end - np.exp(logarithm), c, inputs, hidden, gain)
+        """−x(ω) by (random.9), at the logarithm of the distance from the pole: the maximum may lie close to it."""
+        omega = end - np.exp(logarithm)
+        g = (1 - inputs) / (omega - 1) + inputs / (omega - gain)
+        return -(omega + (1 - hidden) / c / (1 - g) + hidden / c * gain / (1 - gain * g))
 
     grid = np.linspace(np.log(1e-9 * spread), np.log(1e3 * spread), 400)
     values = [height(t) for t in grid]
@@ -74,13 +72,7 @@ def lowest(c: float, inputs: float, hidden: float, gain: float) -> float:
     return min([edge, *atoms])
 
 
-def position(omega: float, c: float, inputs: float, hidden: float, gain: float) -> float:
-    """x(ω), equation (random.9)."""
-    g = (1 - inputs) / (omega - 1) + inputs / (omega - gain)
-    return omega + (1 - hidden) / c / (1 - g) + hidden / c * gain / (1 - gain * g)
-
-
-def first_pole(inputs: float, hidden: float, gain: float) -> float:
+def _first_pole(inputs: float, hidden: float, gain: float) -> float:
     """The first pole of x(ω): the lowest atom of D1, or where G(ω) = 1/g if that lies below."""
     atom = min([a for a, mass in ((1.0, 1 - inputs), (gain, inputs)) if mass > 0])
     if hidden == 0 or gain >= 0:
