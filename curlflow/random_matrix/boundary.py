@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from jaxtyping import Float
 
 from ..variable import Variable
 from .branches import FreeSum, bracketed_root, lower_edge
@@ -53,10 +52,8 @@ def phase_boundary(c: Any, layer: Any = "inputs") -> Any:
     stable for every fraction, 0 where it is unstable for every positive one. For the inputs these ranges are c < 1/4
     and c ≥ 2/3; for hidden units neither occurs.
 
-    **Arguments:**
-
-    - `c`: compression ratio M/N, a positive number or an array.
-    - `layer`: whose signs are flipped, `"inputs"` (fraction α_h) or `"hidden"` units (α_r).
+    **Arguments:** the compression ratio `c` = M/N, a positive number or an array, and the `layer` whose signs are
+    flipped, `"inputs"` (fraction α_h) or `"hidden"` units (α_r).
 
     **Description:** the parameter of the rational curve (random.5) is a root of a polynomial with coefficients linear
     in c. These are evaluated in exact arithmetic, so that no digits are lost at the ends of the curve.
@@ -66,19 +63,17 @@ def phase_boundary(c: Any, layer: Any = "inputs") -> Any:
     ratios = check_ratio(c)
     check_choice("layer", layer, LAYERS)
     coefficients, fraction, start, end = _curve(layer)
-    flat = [Fraction(float(value)) for value in ratios.ravel()]
-    result = np.array([np.nan if value < start else 0.0 for value in flat])
-    inside = np.array([start <= value and (end is None or value < end) for value in flat], dtype=bool)
-    if inside.any():
-        exact = [coefficients(value) for value, there in zip(flat, inside, strict=True) if there]
-        terms = np.array(exact, dtype=np.float64).T
-        zero, one = np.zeros(terms.shape[1]), np.ones(terms.shape[1])
-        result[inside] = fraction(bracketed_root(_horner, zero, one, tuple(terms)))
+    exact = [Fraction(float(value)) for value in ratios.ravel()]
+    result = np.array([np.nan if value < start else 0.0 for value in exact])
+    inside = [place for place, value in enumerate(exact) if start <= value < end]
+    if inside:
+        terms = np.array([coefficients(exact[place]) for place in inside], dtype=np.float64).T
+        result[inside] = fraction(bracketed_root(lambda t, *terms: np.polyval(terms, t), 0.0, 1.0, tuple(terms)))
     return result.reshape(ratios.shape)[()]
 
 
 @functools.cache
-def _curve(layer: str) -> tuple[Callable, Callable, Fraction, Fraction | None]:
+def _curve(layer: str) -> tuple[Callable, Callable, Fraction, Fraction | float]:
     """The boundary, from its end at zero: coefficients in t as functions of c, the fraction in t, the ends in c."""
     curve = boundary_curve(layer)
     t = sp.Symbol("t", positive=True)
@@ -87,13 +82,9 @@ def _curve(layer: str) -> tuple[Callable, Callable, Fraction, Fraction | None]:
     numerator, denominator = sp.fraction(sp.cancel(sp.together(curve.c.subs(shift))))
     polynomial = sp.Poly(numerator - ratio * denominator, t)
     ends = [sp.limit(curve.c, curve.parameter, end, "-" if end == 0 else "+") for end in (curve.start, curve.end)]
-    start, end = (None if value.is_infinite else Fraction(int(value.p), int(value.q)) for value in ends)
+    start, end = (np.inf if value.is_infinite else Fraction(int(value.p), int(value.q)) for value in ends)
     coefficients = sp.lambdify(ratio, polynomial.all_coeffs(), "math")
     return coefficients, sp.lambdify(t, sp.factor(curve.fraction.subs(shift)), "numpy"), start, end
-
-
-def _horner(t: Any, *coefficients: Any) -> Any:
-    return functools.reduce(lambda total, coefficient: total * t + coefficient, coefficients)
 
 
 def phase_surface(c: Any, inputs: Any) -> Any:
@@ -102,10 +93,7 @@ def phase_surface(c: Any, inputs: Any) -> Any:
     **Returns:** the smallest fraction α_r at which λ_min reaches zero, in the shape to which the arguments broadcast:
     0 where no positive fraction is stable. It is never NaN: with all hidden units flipped no solution is stable.
 
-    **Arguments:**
-
-    - `c`: compression ratio M/N.
-    - `inputs`: fraction of flipped inputs α_h.
+    **Arguments:** the compression ratio `c` = M/N and the fraction `inputs` (α_h) of flipped inputs.
 
     **Description:** the maximum (random.6), bracketed between the point where the gap below the spectrum without
     hidden flips reaches 0 and where it ends. At `inputs=0` it equals `phase_boundary(c, "hidden")`, and it is 0 for
@@ -116,9 +104,11 @@ def phase_surface(c: Any, inputs: Any) -> Any:
     """
     c, inputs = np.broadcast_arrays(check_ratio(c), check_fraction("inputs", inputs))
     shape, c, inputs = c.shape, c.ravel(), inputs.ravel()
-    end, top = _end_of_gap(c, inputs)
+    # The gap below the spectrum at α_r → 0 ends at an edge, or where G = −1: at the pole of the flipped part.
+    pole = FreeSum(1 / c, 1 / c, inputs, 1 - inputs).first_pole()
+    end = np.minimum(lower_edge(FreeSum.of(c, inputs, 0.0))[0], pole)
+    some = (inputs * c <= 1) & (_reach(end, c, inputs) > 0)  # elsewhere no positive fraction is stable
     result = np.zeros(c.shape)
-    some = top > 0
     if some.any():
         c, inputs, end = c[some], inputs[some], end[some]
         low = np.minimum(1 - 1 / c, end) - 1.0
@@ -127,14 +117,6 @@ def phase_surface(c: Any, inputs: Any) -> Any:
         g = FreeSum.of(c, inputs, 0.0).cauchy_transform(best)
         result[some] = np.maximum((c * (best - 1) * (1 - g**2) + 1 + g) / 2, 0.0)
     return result.reshape(shape)[()]
-
-
-def _end_of_gap(c: Float[np.ndarray, " n"], inputs: Float[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
-    """The end of the gap below the spectrum at α_r → 0: ω + 1, and c x there; below 0 where nothing is stable."""
-    without = FreeSum.of(c, inputs, 0.0)
-    pole = FreeSum(1 / c, 1 / c, inputs, 1 - inputs).first_pole()  # G = −1: the pole of the flipped part ends it
-    end = np.minimum(lower_edge(without)[0], pole)
-    return end, np.where(inputs * c > 1, -1.0, _reach(end, c, inputs))
 
 
 def _reach(delta: Any, c: Any, inputs: Any) -> Any:

@@ -1,7 +1,6 @@
 """The map x(ω) whose inverse is the physical branch, and where on the real line it increases.
 
-With G the Cauchy transform of D1 and R that of the Wishart parts (random.1), x(ω) = ω + R(G(ω)) is rational with real
-coefficients. Two facts make the choice of a root a theorem instead of a guess.
+By (random.1) x(ω) = ω + R(G(ω)) is rational with real coefficients. Two facts choose the root.
 
 1. G maps the upper half plane to the lower one and R maps the lower half plane into itself, so ω ↦ x − R(G(ω)) maps
    the upper half plane into itself for every x in it, and has exactly one fixed point there. So **at real x no more
@@ -21,21 +20,17 @@ point); Huang, Int. Math. Res. Not. 2015, 4413 (freely infinitely divisible part
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize.elementwise import find_root
 
 
-@dataclass(frozen=True)
-class FreeSum:
-    """The free sum of two Wishart laws of opposite sign and the law of the signs D1.
+class FreeSum(NamedTuple):
+    """The free sum of two Wishart laws of opposite sign and the law of the signs D1; numbers, or arrays of one shape.
 
-    **Arguments:** (numbers, or arrays of one shape)
-
-    - `positive`, `negative`: the rates A and B.
-    - `minus`, `plus`: the fractions α_h and 1 − α_h of D1. Both are given, so that a tiny one keeps its digits.
+    `positive` and `negative` are the rates A and B, `minus` and `plus` the fractions α_h and 1 − α_h of D1. Both
+    fractions are given, so that a tiny one keeps its digits.
     """
 
     positive: Any
@@ -80,11 +75,9 @@ class FreeSum:
         return lower, upper, np.where(both > 0, (delta - 2 * self.minus) ** 2 + 4 * both, 1.0)
 
     def _terms(self, delta: Any, origin: Any) -> tuple[Any, Any, Any, Any]:
-        """1/((1 − G) P) and 1/((1 + G) P), each 0 where its rate is 0, then P and −G′P², at δ = `origin` + `delta`.
-
-        If `origin` is a pole, the distance from it is exact.
-        """
-        # (1 ∓ G) P as products over their zeros: no differences of nearly equal numbers.
+        """1/((1 − G) P) and 1/((1 + G) P), each 0 where its rate is 0, P and −G′P², at δ = `origin` + `delta`."""
+        # (1 ∓ G) P as products over their zeros: no differences of nearly equal numbers, and the distance from an
+        # `origin` that is a pole is exact.
         factors = [np.where(np.isnan(p), 1.0, delta + (origin - np.nan_to_num(p))) for p in self.poles()]
         lower, upper, fall = self._denominators(delta + origin)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -124,10 +117,7 @@ def bracketed_root(function: Callable, low: Any, high: Any, args: tuple = ()) ->
 
 
 def lower_edge(law: FreeSum) -> tuple[Any, Any]:
-    """`lower_edge(law)` is where the gap below the spectrum ends: δ and x(ω) there, for arrays of laws.
-
-    An atom at −1 or 1 may lie below the edge.
-    """
+    """δ and x(ω) where the gap below the spectrum ends, for arrays of laws; an atom at −1 or 1 may lie below."""
     pole, distance = end_below(law)
     return pole + distance, law.position(distance, pole)
 
@@ -135,10 +125,9 @@ def lower_edge(law: FreeSum) -> tuple[Any, Any]:
 def end_below(law: FreeSum) -> tuple[Any, Any]:
     """The end of the gap below the spectrum as the first pole and the (negative) distance from it, with all digits.
 
-    **Description:** F increases from 0 at ω → −∞ to infinity at the first pole, and is below 1 for
-    |ω| > 1 + 2 (1 + √(A + B)).
+    F increases from 0 at ω → −∞ to infinity at the first pole, and is below 1 for |ω| > 1 + 2 (1 + √(A + B)).
     """
-    rates = np.broadcast_arrays(*(np.asarray(r, float) for r in (law.positive, law.negative, law.minus, law.plus)))
+    rates = np.broadcast_arrays(*(np.asarray(each, float) for each in law))
     law = FreeSum(*rates)
     pole = law.first_pole()
     far = -2 * (1 + np.sqrt(law.positive + law.negative)) - pole

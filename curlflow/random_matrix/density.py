@@ -23,8 +23,6 @@ from .branches import FreeSum
 from .checks import check_real, check_scalars
 from .edges import Gap, bands, inner_gaps, spectral_atoms
 
-NEWTON_STEPS = 4
-
 
 class Density(NamedTuple):
     """The law of the eigenvalues: a density at the points asked for, and the point masses beside it."""
@@ -40,26 +38,19 @@ def spectral_density(x: Any, c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) ->
     **Returns:** `Density(values, atoms, masses)`. The integral of the density and the masses sum to 1. Where an edge
     is at ±1 exactly (an atom about to form) the density diverges there.
 
-    **Arguments:**
-
-    - `x`: points, of any shape.
-    - `c`: compression ratio M/N, one positive number.
-    - `inputs`: fraction of flipped inputs α_h.
-    - `hidden`: fraction of flipped hidden units α_r.
+    **Arguments:** points `x` of any shape, and the others as for `spectral_edges`.
 
     **Raises:** `ValueError` for values out of range.
     """
     points = check_real("x", x)
-    parameters = check_scalars(c, inputs, hidden)
-    atoms = spectral_atoms(c, inputs=inputs, hidden=hidden)
-    law = FreeSum.of(*parameters)
+    law = FreeSum.of(*check_scalars(c, inputs, hidden))
     seen, sign = _from_the_rarer_atom(law)
     values = np.zeros(points.shape)
     for low, high in bands(law):
         inside = (points > low) & (points < high)
         g = seen.cauchy_transform(physical_root(sign * points[inside], seen))
         values[inside] = -g.imag / np.pi
-    return Density(values, atoms.positions, atoms.masses)
+    return Density(values, *spectral_atoms(c, inputs=inputs, hidden=hidden))
 
 
 def spectral_distribution(x: Any, c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
@@ -113,8 +104,7 @@ def physical_root(x: Float[np.ndarray, " points"], law: FreeSum) -> np.ndarray:
     """ω(x + i0) + 1 at points inside the bands: the root in the upper half plane."""
     poles = [float(p) for p in law.poles()]
     whole = polynomial.polyfromroots([p for p in poles if not np.isnan(p)])
-    lower, upper = ([0.0] if law.minus > 0 else []), ([2.0] if law.plus > 0 else [])
-    common = polynomial.polyfromroots(lower + upper)
+    common = polynomial.polyfromroots([place for place, atom in ((0.0, law.minus), (2.0, law.plus)) if atom > 0])
     others = [polynomial.polyfromroots([p for p in poles[start::2] if not np.isnan(p)]) for start in (0, 1)]
     wishart = polynomial.polysub(law.positive * others[0], law.negative * others[1])
     fixed = polynomial.polyadd(polynomial.polymulx(whole) - np.r_[whole, 0.0], polynomial.polymul(common, wishart))
@@ -127,7 +117,7 @@ def physical_root(x: Float[np.ndarray, " points"], law: FreeSum) -> np.ndarray:
     merged = ~(roots.imag > 0).any(axis=1, keepdims=True)
     score = np.where(merged, law.signed_slope(roots.real), roots.imag)
     delta = np.take_along_axis(roots, np.argmax(score, axis=1)[:, None], axis=1)[:, 0]
-    for _ in range(NEWTON_STEPS):
+    for _ in range(4):  # steps of Newton's method
         with np.errstate(all="ignore"):
             step = (law.position(delta) - x) / (1 - law.one_minus_slope(delta))
         better = delta - step

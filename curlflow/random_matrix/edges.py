@@ -19,12 +19,8 @@ from scipy.optimize import brentq
 from .branches import FreeSum, lower_edge
 from .checks import check_fraction, check_ratio, check_scalars
 
-TOUCHING = 1e-12
-"""Bands closer than this times max(1, |x|) are one band: their distance is within rounding."""
-
 PRECISE = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps, "maxiter": 5000}
-STEP = 1e-30
-"""Step of complex-step derivatives, relative to the distance from the pole."""
+STEP = 1e-30  # of complex-step derivatives, relative to the distance from the pole
 
 
 class Atoms(NamedTuple):
@@ -47,11 +43,8 @@ def spectral_edges(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Float[np.
     **Returns:** one row (lower, upper) for each of the one to four bands, in increasing order. Atoms are not bands;
     see `spectral_atoms`.
 
-    **Arguments:**
-
-    - `c`: compression ratio M/N, one positive number.
-    - `inputs`: fraction of flipped inputs α_h.
-    - `hidden`: fraction of flipped hidden units α_r.
+    **Arguments:** the compression ratio `c` = M/N and the fractions of flipped `inputs` (α_h) and `hidden` units
+    (α_r), one number each.
 
     **Description:** all real critical values of x(ω), found in brackets on which x′ changes sign once. Bands that
     touch, that is, are closer than 1e-12 max(1, |x|), are returned as one. For α_h = α_r = 0 the edges are
@@ -59,8 +52,7 @@ def spectral_edges(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Float[np.
 
     **Raises:** `ValueError` for values out of range.
     """
-    law = FreeSum.of(*check_scalars(c, inputs, hidden))
-    return np.array(bands(law))
+    return np.array(bands(FreeSum.of(*check_scalars(c, inputs, hidden))))
 
 
 def spectral_atoms(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Atoms:
@@ -118,11 +110,9 @@ def is_stable(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
 
 
 def bands(law: FreeSum) -> list[tuple[float, float]]:
-    """The ends of the bands of a law with scalar parameters, paired in the order of ω.
-
-    In that order they do not decrease; where a band is so narrow that rounding reverses its ends, it is a point.
-    """
+    """The ends of the bands of a law with scalar parameters, paired in the order of ω."""
     ends = [float(lower_edge(law)[1]), *(x for gap in inner_gaps(law) for x in gap.x)]
+    # In that order they do not decrease; where a band is so narrow that rounding reverses its ends, it is a point.
     ends = np.maximum.accumulate([*ends, -float(lower_edge(law.mirrored)[1])]).tolist()
     return list(zip(ends[::2], ends[1::2], strict=True))
 
@@ -151,9 +141,9 @@ def _gap(law: FreeSum, index: int) -> Gap | None:
     if law.one_minus_slope(middle[1], middle[0]) >= 1:
         return None
     left = _place(FreeSum.signed_slope, law, (low, 0.0), middle)
-    right = _place(_reversed_slope, law, middle, (high, -0.0))
+    right = _place(lambda *place: -FreeSum.signed_slope(*place), law, middle, (high, -0.0))
     x = [float(law.position(distance, origin)) for origin, distance in (left, right)]
-    if x[1] - x[0] <= TOUCHING * max(1.0, abs(x[0])):
+    if x[1] - x[0] <= 1e-12 * max(1.0, abs(x[0])):  # within rounding
         return None
     return Gap((sum(left), sum(right)), (x[0], x[1]))
 
@@ -175,16 +165,9 @@ def _place(function: Callable, law: FreeSum, start: tuple, end: tuple) -> tuple[
     return low, brentq(lambda distance: function(law, distance, low), first, last, **PRECISE)
 
 
-def _reversed_slope(law: FreeSum, distance: float, origin: float) -> float:
-    return -law.signed_slope(distance, origin)
-
-
 def _growth(law: FreeSum, distance: float, origin: float) -> float:
-    """F′|d|/F with d the distance from the pole, squeezed between −1 and 1, and its limit at the pole (d = ±0).
-
-    The derivative is a complex step: exact, without a second formula.
-    """
+    """F′|d|/F with d the distance from the pole, squeezed between −1 and 1, and its limit at the pole (d = ±0)."""
     with np.errstate(all="ignore"):
-        value = complex(law.one_minus_slope(distance + 1j * STEP * abs(distance), origin))
+        value = complex(law.one_minus_slope(distance + 1j * STEP * abs(distance), origin))  # an exact derivative
         ratio = value.imag / STEP / value.real
     return ratio / (1 + abs(ratio)) if np.isfinite(ratio) else float(np.copysign(2 / 3, -distance))
