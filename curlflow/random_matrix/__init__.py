@@ -3,19 +3,8 @@
 H = W1ᵀ D2 W1 + D1 decides the stability of a linear network's solution (equation (4) of docs/model.md). For W1 with
 independent entries of variance 1/M and N, M → ∞ at fixed c = M/N it is the sum of three free parts, and everything
 follows from one rational function x(ω): `symbolic` derives it, `branches` inverts it, and the other modules read off
-edges, density, phase boundary and finite-size corrections.
-
-```python
-from curlflow import random_matrix
-
-random_matrix.phase_boundary([0.2, 0.3, 0.5, 0.7])           # nan, 0.5585, 0.0467, 0: fractions of flipped inputs
-random_matrix.phase_boundary(0.5, "hidden")                  # 0.0973: a fraction of flipped hidden units
-random_matrix.spectral_edges(0.5, inputs=0.3)                # two bands
-random_matrix.is_stable(0.3, inputs=0.2, hidden=0.05)        # True
-random_matrix.critical_fraction_at(62, 157, "inputs")        # the median of networks of these widths, and quantiles
-```
-
-Fractions of flipped units are `inputs` (α_h) and `hidden` (α_r).
+edges, density, phase boundary and finite-size corrections. Fractions of flipped units are `inputs` (α_h) and `hidden`
+(α_r).
 """
 
 from .boundary import phase_boundary, phase_surface

@@ -30,10 +30,7 @@ alpha_h, alpha_r = sp.symbols("alpha_h alpha_r", nonnegative=True)
 
 
 class Curve(NamedTuple):
-    """A rational curve: the compression ratio and the critical fraction as expressions in `parameter`.
-
-    The curve is run through once as the parameter goes from `start` to `end`.
-    """
+    """A rational curve: c and the critical fraction in terms of `parameter`, which runs from `start` to `end`."""
 
     parameter: sp.Symbol
     c: sp.Expr
@@ -52,7 +49,7 @@ class Surface(NamedTuple):
 
 
 def r_transform(positive: sp.Expr, negative: sp.Expr) -> sp.Expr:
-    """R(g) of a Wishart matrix of rate `positive` less one of rate `negative`: free parts add."""
+    """R(g) of a Wishart matrix of rate `positive` less one of rate `negative`."""
     return positive / (1 - g) - negative / (1 + g)
 
 
@@ -66,13 +63,10 @@ def resolvent_polynomial(inputs: Any = None, hidden: Any = None) -> sp.Poly:
 
     **Returns:** a `sympy.Poly` in `g` with coefficients in `x`, `c`, `alpha_h` and `alpha_r`.
 
-    **Arguments:**
-
-    - `inputs`, `hidden`: values of the fractions in place of the symbols, numbers of Python or SymPy.
+    **Arguments:** `inputs` and `hidden`, the fractions as numbers of Python or SymPy in place of the symbols.
 
     **Description:** the relation g = G(x − R(g)) over one denominator. The degree is 5; it is 3 where one kind of
-    sign is missing (`inputs` 0 or 1, or `hidden` 0 or 1), and 2, the Marchenko–Pastur law, where two are. Derived
-    when it is first called (a fraction of a second) and kept.
+    sign is missing (`inputs` 0 or 1, or `hidden` 0 or 1), and 2, the Marchenko–Pastur law, where two are.
 
     **Raises:** `ValueError` for anything but a number from 0 to 1.
     """
@@ -119,13 +113,10 @@ def boundary_curve(layer: Any) -> Curve:
 
     **Returns:** a `Curve`. For `"inputs"` the parameter is ω, for `"hidden"` it is g = 1/(ω − 1).
 
-    **Arguments:**
-
-    - `layer`: which signs are flipped, `"inputs"` (α_r = 0) or `"hidden"` (α_h = 0).
+    **Arguments:** `layer`, whose signs are flipped, `"inputs"` (α_r = 0) or `"hidden"` (α_h = 0).
 
     **Description:** with one layer flipped the `critical_surface` becomes a curve. α_h = 0 is a substitution. With
-    α_r = 0, x(ω) = 0 gives c and then x′(ω) = 0 is linear in α_h. The ends are α_h = 1 and α_h = 0 for the inputs,
-    c → 0 and c → ∞ for the hidden units.
+    α_r = 0, x(ω) = 0 gives c and then x′(ω) = 0 is linear in α_h. It ends at α_h = 1 and 0, or at c → 0 and ∞.
 
     **Raises:** `ValueError` for an unknown layer.
     """
@@ -134,13 +125,9 @@ def boundary_curve(layer: Any) -> Curve:
 
 @functools.cache
 def _boundary(layer: str) -> Curve:
-    surface = critical_surface()
     if layer == "hidden":
-        at_zero = {alpha_h: 0}
-        ratio, fraction = (
-            sp.factor(sp.cancel(e.subs(at_zero)).subs(omega, 1 + 1 / g)) for e in (surface.c, surface.hidden)
-        )
-        return Curve(g, ratio, fraction, sp.Integer(0), sp.Integer(-1))
+        at_zero = [sp.cancel(e.subs(alpha_h, 0)) for e in critical_surface()[2:]]
+        return Curve(g, *(sp.factor(e.subs(omega, 1 + 1 / g)) for e in at_zero), sp.Integer(0), sp.Integer(-1))
     position = omega + r_transform(1 / c, sp.Integer(0)).subs(g, cauchy_transform_of_signs(alpha_h))
     ratio = sp.solve(position, c)[0]
     slope = sp.factor(sp.diff(position, omega).subs(c, ratio))
