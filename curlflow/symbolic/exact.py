@@ -1,11 +1,10 @@
 """Numbers and functions of the symbolic fields: exact, real and differentiable as automatic differentiation has it.
 
-A float64 is a fraction m/2^k. It becomes that fraction and nothing else, so that symbolic arithmetic has no rounding
-and an identity holds or does not: 0.5 is 1/2, and 0.1 is 3602879701896397/36028797018963968.
+A float64 is a fraction m/2^k and becomes that fraction, so that symbolic arithmetic has no rounding and an identity
+holds or does not: 0.5 is 1/2, and 0.1 is 3602879701896397/36028797018963968.
 
 Kinks and jumps (max, |x|, sign, comparisons that are counted as 0 and 1) are written with `step`, whose derivative
-is 0: max(a, b) = b + (a − b) step(a − b). Selections (`jnp.where`) are case distinctions; what is not taken may be
-undefined.
+is 0: max(a, b) = b + (a − b) step(a − b). Selections (`jnp.where`) are case distinctions.
 """
 
 from collections.abc import Callable
@@ -128,8 +127,7 @@ class remainder(sympy.Function):
 
 
 _OURS = {"logistic": scipy.special.expit, "remainder": np.fmod, "step": lambda x: np.where(x > 0, 1.0, 0.0)}
-NUMERIC = [_OURS, "scipy", "numpy"]
-"""Where `sympy.lambdify` finds the functions."""
+NUMERIC = [_OURS, "scipy", "numpy"]  # where `sympy.lambdify` finds the functions
 
 
 def indicator(condition: sympy.Basic) -> sympy.Expr:
@@ -143,9 +141,8 @@ def indicator(condition: sympy.Basic) -> sympy.Expr:
         return 1 - sympy.Mul(*(1 - indicator(c) for c in condition.args))
     assert isinstance(condition, Relational)
     above, below = (step(d) for d in (condition.lhs - condition.rhs, condition.rhs - condition.lhs))
-    return {">": above, "<": below, ">=": 1 - below, "<=": 1 - above, "==": (1 - above) * (1 - below)}.get(
-        condition.rel_op, above + below
-    )
+    cases = {">": above, "<": below, ">=": 1 - below, "<=": 1 - above, "==": (1 - above) * (1 - below)}
+    return cases.get(condition.rel_op, above + below)
 
 
 def case(condition: sympy.Basic, yes: sympy.Basic, no: sympy.Basic) -> sympy.Basic:

@@ -1,15 +1,11 @@
 """A jaxpr on SymPy objects: JAX traces a function, and each operation of the trace is done on expressions.
 
 Values are of two kinds. Integers, booleans and keys that are known are computed by JAX itself; real numbers, and
-whatever depends on the state or on symbols, are arrays of SymPy objects. The operations are those that our rules,
-activations, constraints and classical systems are made of, with the elementary functions and derivatives next to
-them. Anything else is refused by its name where it meets the state or a symbol, and done by JAX, in float64, where
-it meets numbers alone.
-
-What moves entries (slices, transposes, ...) is done by JAX too, on an array of the numbers 0, 1, 2, ... that stand
-for the places: whatever its conventions are, the entries end where JAX puts them.
+whatever depends on the state or on symbols, are arrays of SymPy objects. An operation that has no symbolic form is
+refused by its name where it meets the state or a symbol, and done by JAX, in float64, where it meets numbers alone.
 """
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -20,19 +16,12 @@ from jax.extend import core
 
 from .exact import Logistic, as_objects, case, each, indicator, maximum, remainder, sign
 
-LARGEST_ARRAY = 20_000
-"""Entries of the largest array of expressions that is written out."""
-MOST_TURNS = 1000
-"""Turns of a loop that are written out."""
-CALLS = {"custom_jvp_call": "call_jaxpr", "jit": "jaxpr"}
-"""Functions called inside: the name of the primitive and of its parameter."""
+LARGEST_ARRAY, MOST_TURNS = 20_000, 1000  # entries of an array, and turns of a loop, that are written out
+CALLS = {"custom_jvp_call": "call_jaxpr", "jit": "jaxpr"}  # functions called inside: primitive, its parameter
 
 
 def interpret(closed: core.ClosedJaxpr, inputs: list[Any]) -> list[Any]:
-    """The results of a jaxpr for `inputs`: arrays of SymPy objects, or known integers, booleans and keys.
-
-    **Raises:** `ValueError` for an operation without a symbolic form, by its name.
-    """
+    """The results of a jaxpr for `inputs`: arrays of SymPy objects, or known integers, booleans and keys."""
     values = dict(zip(closed.jaxpr.constvars, map(_constant, closed.consts), strict=True))
     values.update(zip(closed.jaxpr.invars, inputs, strict=True))
 
@@ -66,10 +55,8 @@ def _applied(equation: Any, operands: list[Any]) -> list[Any]:
     if not known and listed and not _is_of_integers(equation):
         size = equation.outvars[0].aval.size
         if size > LARGEST_ARRAY:
-            raise ValueError(
-                f"system: an array of {size} expressions would be written out, allowed are {LARGEST_ARRAY}; "
-                "take fewer samples."
-            )
+            long = f"an array of {size} expressions would be written out, allowed are {LARGEST_ARRAY}"
+            raise ValueError(f"system: {long}; take fewer samples.")
         arrays = list(map(as_objects, operands))
         return [each(SCALAR[name], *arrays) if name in SCALAR else ARRAYS[name](equation, *arrays)]
     if any(operand.dtype == object and any(e.free_symbols for e in operand.flat) for operand in operands):
@@ -121,7 +108,7 @@ def _filled(equation: Any, entries: Any) -> np.ndarray:
 
 
 def _moved(equation: Any, *operands: np.ndarray) -> np.ndarray:
-    """Entries where JAX puts them."""
+    """Entries where JAX puts them, whatever its conventions are: it moves the numbers of their places."""
     pool = [entry for operand in operands for entry in operand.flat]
     starts = np.cumsum([0, *(operand.size for operand in operands)])
     numbered = [s + np.arange(o.size).reshape(o.shape) for s, o in zip(starts, operands, strict=False)]
@@ -162,33 +149,21 @@ def _converted(equation: Any, a: np.ndarray) -> np.ndarray:
 
 
 SCALAR: dict[str, Callable[..., sympy.Basic]] = {
+    **{name: getattr(operator, name) for name in ("add", "ge", "gt", "le", "lt", "mul", "neg", "sub")},
+    **{name: getattr(sympy, name) for name in ("cos", "exp", "log", "sin", "sqrt", "tanh")},
     "abs": lambda x: x * sign(x),
-    "add": lambda a, b: a + b,
-    "add_any": lambda a, b: a + b,
+    "add_any": operator.add,
     "and": sympy.And,
-    "cos": sympy.cos,
-    "div": lambda a, b: a / b,
-    "exp": sympy.exp,
-    "ge": lambda a, b: a >= b,
-    "gt": lambda a, b: a > b,
-    "le": lambda a, b: a <= b,
-    "log": sympy.log,
+    "div": operator.truediv,
     "logistic": Logistic,
-    "lt": lambda a, b: a < b,
     "max": maximum,
-    "mul": lambda a, b: a * b,
-    "neg": lambda a: -a,
     "not": sympy.Not,
     "or": sympy.Or,
     "rem": remainder,
     "select_n": lambda which, no, yes: case(which, yes, no),
     "sign": sign,
-    "sin": sympy.sin,
-    "sqrt": sympy.sqrt,
     "square": lambda x: x**2,
     "stop_gradient": lambda x: x,
-    "sub": lambda a, b: a - b,
-    "tanh": sympy.tanh,
 }
 """Functions of single entries, by the name of the primitive."""
 ARRAYS: dict[str, Callable[..., np.ndarray]] = {
