@@ -4,12 +4,12 @@ The velocity that is traced is that of the system: rule, task and the projection
 equations (2) and (3) of docs/model.md. A map is traced with its retraction.
 
 Names of symbols come from the place of a number in a pytree. An attribute or key gives the name; a position behind it
-in a tuple counts from 1, as layers do (`.gains[0]` is gains1); entries of an array count from 0, as in NumPy. The
-weights of a network are W1, W2, ..., or w1, w2, ... where a layer is a single number.
+in a tuple counts from 1, as layers do (`.gains[0]` is gains1); entries of an array count from 0, as in NumPy.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
@@ -27,10 +27,7 @@ from .exact import as_objects, each, exact
 from .field import SymbolicField
 from .interpreter import interpret
 
-MOST_STATES = 64
-"""Larger systems are refused: their Jacobian alone would have thousands of expressions."""
-SYMMETRIC = ("covariance",)
-"""Parameters that are symmetric matrices by definition: entries (i, j) and (j, i) are one symbol."""
+MOST_STATES = 64  # the Jacobian of a larger system would have thousands of expressions
 
 
 @double_precision
@@ -57,9 +54,8 @@ def symbolic_field(
     - `realization`: of a spec, whose teacher, data and feedback are taken.
 
     **Description:** JAX traces the system once, and every operation of the trace is done on symbols. Arithmetic is
-    exact: casts to shorter floating-point numbers inside a system are left out. A function is known by what it
-    computes and not by its rule of differentiation: `jax.lax.stop_gradient`, and derivatives given by
-    `jax.custom_jvp`, do not change the Jacobian here.
+    exact: casts to shorter floating-point numbers are left out. A function is known by what it computes:
+    `jax.lax.stop_gradient`, and derivatives given by `jax.custom_jvp`, do not change the Jacobian here.
 
     **Raises:** `ValueError` for another kind of object, too many states, names that are unknown or clash, complex
     numbers, a velocity that is never finite, and for an operation that has no symbolic form, by its name.
@@ -86,28 +82,20 @@ def symbolic_field(
     for place, entry in enumerate(field):
         if entry is sympy.nan or entry.is_infinite:
             raise ValueError(f"system: its entry {place} is {entry} for every state, required are finite numbers.")
-    return SymbolicField(
-        kind="flow" if flow else "map",
-        states=tuple(s for array in states for s in array.flat),
-        parameters=tuple(known),
-        values=known,
-        time=time,
-        field=field,
-    )
+    entries = tuple(entry for array in states for entry in array.flat)
+    return SymbolicField("flow" if flow else "map", entries, tuple(known), known, time, field)
 
 
 def _system(subject: Any, rule: Any, realization: int) -> Flow | Map:
-    if isinstance(subject, Spec):
-        states = sum(post * pre for pre, post in zip(subject.widths, subject.widths[1:], strict=False))
-    elif isinstance(subject, Flow | Map):
-        states = size(subject.state)
-    else:
+    if not isinstance(subject, Spec | Flow | Map):
         got = type(subject).__qualname__ if isinstance(subject, AbstractSystem) else repr(subject)
         raise ValueError(f"spec_or_system: got {got}, required is a curlflow.Spec, Flow or Map.")
+    spec = isinstance(subject, Spec)
+    states = sum(pre * post for pre, post in pairwise(subject.widths)) if spec else size(subject.state)
     if states > MOST_STATES:
         sentence = f"allowed are {MOST_STATES} in a symbolic field; take a smaller network."
         raise ValueError(f"spec_or_system: got {states} states, {sentence}")
-    if isinstance(subject, Spec):
+    if spec:
         if subject.dynamics.kind == "sde":
             raise ValueError('dynamics.kind: got "sde", whose noise has no formula; set it to "flow" for the drift.')
         return subject.build(realization=realization, rule=rule).system()
@@ -128,10 +116,8 @@ def _symbols(system, tunable, parameters, names, time):
     unknown = [name for name in chosen if name not in named]
     if unknown:
         raise ValueError(f"parameters: got {unknown[0]!r}, there are {', '.join(named) or 'none'}.")
-    states = [
-        _entry_names(name, leaf.shape)
-        for name, leaf in zip(_leaf_names(system.state, "x"), jax.tree.leaves(system.state), strict=True)
-    ]
+    shapes = map(np.shape, jax.tree.leaves(system.state))
+    states = list(map(_entry_names, _leaf_names(system.state, "x"), shapes))
     asked = {i: _entry_names(name, np.shape(leaves[i])) for i, name in enumerate(named) if name in chosen}
     # A symbol may occur twice in one array (symmetric matrices), but not in two.
     others = [entry for array in asked.values() for entry in dict.fromkeys(array.flat)]
@@ -150,8 +136,12 @@ def _leaf_names(tree: Any, default: str) -> list[str]:
     paths = jax.tree.leaves_with_path(tree)
     if isinstance(tree, Feedforward):
         return [f"{'w' if leaf.size == 1 else 'W'}{layer}" for layer, (_, leaf) in enumerate(paths, start=1)]
-    names = [_name(path, default) for path, _ in paths]
-    full = ["_".join(filter(None, (_word(key) for key in path))) or default for path, _ in paths]
+    names, full = [], []
+    for path, _ in paths:
+        words = [default, *map(_word, path)]
+        last = max((i for i, key in enumerate(path, start=1) if isinstance(key, GetAttrKey | DictKey)), default=0)
+        names.append(words[last] + "_".join(words[last + 1 :]))  # an attribute or key, and the positions behind it
+        full.append("_".join(filter(None, words[1:])) or default)
     names = [f if names.count(n) > 1 else n for n, f in zip(names, full, strict=True)]
     names = [n if names.count(n) == 1 else f"{n}_{i}" for i, n in enumerate(names, start=1)]
     return [n if n.isidentifier() else f"{default}{n}" for n in names]
@@ -165,18 +155,12 @@ def _word(key: Any) -> str:
     return str(key.idx + 1) if isinstance(key, SequenceKey) else ""
 
 
-def _name(path: tuple[Any, ...], default: str) -> str:
-    words = [i for i, key in enumerate(path) if isinstance(key, GetAttrKey | DictKey)]
-    tail = path[words[-1] :] if words else path
-    return (_word(tail[0]) if words else default) + "_".join(_word(key) for key in (tail[1:] if words else tail))
-
-
 def _entry_names(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Names of the entries of an array: x for one number, x0, x1 for a vector, W_0_1 for a matrix."""
     names = np.empty(shape, dtype=object)
     joint = "" if names.ndim == 1 and not name[-1].isdigit() else "_"
     for index in np.ndindex(*shape):
-        place = sorted(index) if name in SYMMETRIC else index
+        place = sorted(index) if name == "covariance" else index  # a symmetric matrix
         names[index] = name if names.size == 1 else name + joint + "_".join(map(str, place))
     return names
 
