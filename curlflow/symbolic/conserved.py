@@ -23,24 +23,17 @@ def polynomial_integrals(
     """Generators of all polynomial first integrals up to `degree`; see `SymbolicField.conserved_quantities`."""
     count = math.comb(len(states) + degree, degree) - 1
     if count > MOST_MONOMIALS:
-        raise ValueError(
-            f"degree: got {degree}, which makes {count} monomials in {len(states)} states; allowed are "
-            f"{MOST_MONOMIALS}."
-        )
+        made = f"which makes {count} monomials in {len(states)} states"
+        raise ValueError(f"degree: got {degree}, {made}; allowed are {MOST_MONOMIALS}.")
     found: list[sympy.Poly] = []
     for d in range(1, degree + 1):
         monomials = sorted(itermonomials(states, d, 1), key=monomial_key("grlex", states), reverse=True)
-        known, new = _products(found, d), _null_space(field, states, time, monomials, kind)
+        groups = itertools.chain(*(itertools.combinations_with_replacement(found, n) for n in range(1, d + 1)))
+        known = [math.prod(group) for group in groups if sum(p.total_degree() for p in group) <= d]
+        new = _null_space(field, states, time, monomials, kind)
         rows = [[polynomial.coeff_monomial(m) for m in monomials] for polynomial in (*known, *new)]
         found += [new[p - len(known)] for p in sympy.Matrix(rows).T.rref()[1] if p >= len(known)] if new else []
     return [_primitive(p) for p in found]
-
-
-def _products(found: list[sympy.Poly], degree: int) -> list[sympy.Poly]:
-    """All products of what was found before, up to `degree`."""
-    numbers = range(1, degree + 1)
-    groups = itertools.chain(*(itertools.combinations_with_replacement(found, number) for number in numbers))
-    return [math.prod(group) for group in groups if sum(p.total_degree() for p in group) <= degree]
 
 
 def _null_space(field, states, time, monomials, kind) -> list[sympy.Poly]:
@@ -50,7 +43,12 @@ def _null_space(field, states, time, monomials, kind) -> list[sympy.Poly]:
     denominator = sympy.lcm_list([bottom for _, bottom in rational]) if rational else sympy.S.One
     tops = [sympy.cancel(top * denominator / bottom) for top, bottom in rational]
     symbols = [*states, time, *generators.functions.values(), *generators.switches.values()]
-    changes = [_change(m, states, tops, denominator, kind) for m in monomials]
+    image = dict(zip(states, tops, strict=True))
+    if kind == "flow":  # ∇C · F times the common denominator
+        changes = [sympy.Add(*(sympy.diff(m, x) * top for x, top in image.items())) for m in monomials]
+    else:  # C∘F − C times a power of it
+        powers = [denominator ** sympy.Poly(m, *states).total_degree() for m in monomials]
+        changes = [m.subs(image, simultaneous=True) - m * power for m, power in zip(monomials, powers, strict=True)]
     columns = [generators.reduced(sympy.Poly(change, *symbols)).as_dict() for change in changes]
     rows = sorted({powers for column in columns for powers in column})
     if not rows:
@@ -58,15 +56,6 @@ def _null_space(field, states, time, monomials, kind) -> list[sympy.Poly]:
     matrix = sympy.Matrix([[column.get(powers, sympy.S.Zero) for column in columns] for powers in rows])
     null = DomainMatrix.from_Matrix(matrix).to_field().nullspace(divide_last=True).to_Matrix()
     return [sympy.Poly((null.row(i) * sympy.Matrix(monomials))[0], *states) for i in range(null.rows)]
-
-
-def _change(monomial, states, tops, denominator, kind) -> sympy.Expr:
-    """∇C · F times the common denominator, or C∘F − C times a power of it."""
-    if kind == "flow":
-        return sympy.Add(*(sympy.diff(monomial, x) * top for x, top in zip(states, tops, strict=True)))
-    degree = sympy.Poly(monomial, *states).total_degree()
-    mapped = monomial.subs(dict(zip(states, tops, strict=True)), simultaneous=True)
-    return mapped - monomial * denominator**degree
 
 
 def _primitive(polynomial: sympy.Poly) -> sympy.Expr:

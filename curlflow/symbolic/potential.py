@@ -1,9 +1,9 @@
 """The potential of a gradient field: V with F = −∇V, integrated one variable after the other.
 
-V grows by −∫ (Fᵢ + ∂V/∂xᵢ) dxᵢ for i = 1, 2, …; what stands in the bracket does not contain the variables that are
-done already, if F is a gradient. Variables in which F is a polynomial come first, then those that are in arguments of
-functions in a linear way: of a loss they are the readout, and the rest is then done already. At the end −∇V = F is
-proved by differentiation, whatever way V was found.
+V grows by −∫ (Fᵢ + ∂V/∂xᵢ) dxᵢ for i = 1, 2, …; of a gradient, what stands in the bracket no longer contains the
+variables that are done. Variables in which F is a polynomial come first, then those in which arguments of functions
+are linear: of a loss they are the readout, and the rest is then done. At the end −∇V = F is proved by
+differentiation, whatever way V was found.
 
 The terms of learning rules are polynomials times functions of u = a x + b. With s = logistic(u), ds = s (1 − s) du,
 and with t = tanh(u), dt = (1 − t²) du,
@@ -12,8 +12,7 @@ and with t = tanh(u), dt = (1 − t²) du,
     ∫ tⁿ du = ln cosh(u) or u, for n odd or even, − Σ tᵏ/k over k = n − 1, n − 3, … > 0,
 
 and the integral of xⁿ step(u) is (xⁿ⁺¹ − x₀ⁿ⁺¹)/(n + 1) step(u) with u(x₀) = 0, which is continuous. What is left
-goes to SymPy, whose answers for exceptional values of other variables (x₁ = 0 in cos(x₀ x₁)) are dropped: the general
-one is kept, and the proof follows.
+goes to SymPy; of its answers with exceptions (x₁ = 0 in cos(x₀ x₁)) the general one is kept, and proved.
 """
 
 import sympy
@@ -23,10 +22,7 @@ from .vanishing import not_finite, vanishes
 
 
 def potential_of(field: sympy.Matrix, states: tuple[sympy.Symbol, ...]) -> sympy.Expr:
-    """V with F = −∇V, in functions of SymPy where they exist.
-
-    **Raises:** `ValueError` where no closed form is found or −∇V = F cannot be proved.
-    """
+    """V with F = −∇V; `ValueError` where no closed form is found or −∇V = F cannot be proved."""
     potential = sympy.S.Zero
     for entry, state in sorted(zip(field, states, strict=True), key=lambda pair: _difficulty(*pair)):
         rest = entry + sympy.diff(potential, state)
@@ -85,7 +81,11 @@ def _terms(power: int, factors: dict[sympy.Expr, int], state: sympy.Symbol) -> d
     (function, exponent), *others = factors.items()
     slope = _slope(function.args[0], state) if len(function.args) == 1 else None
     if isinstance(function, step) and not others and slope:
-        return _of_step(function, power, slope, state)
+        # Where a step in `slope` is 0 the argument does not contain x, and there is no x₀.
+        switches = {f: sympy.S.One for f in sympy.Mul.make_args(slope) if isinstance(f, step)}
+        root = -function.args[0].subs(state, 0) / slope.xreplace(switches)
+        constant = -sympy.Mul(*switches) * root ** (power + 1) / (power + 1)
+        return {function * state ** (power + 1): sympy.Rational(1, power + 1), function: constant}
     if power or not slope or any(f.args != function.args for f, _ in others):
         return {_by_sympy(sympy.Mul(state**power, *(f**p for f, p in factors.items())), state): sympy.S.One}
     u = sympy.Dummy(real=True)
@@ -99,16 +99,6 @@ def _terms(power: int, factors: dict[sympy.Expr, int], state: sympy.Symbol) -> d
     return {inner.subs(u, function.args[0]): 1 / slope}
 
 
-def _of_step(
-    function: sympy.Expr, power: int, slope: sympy.Expr, state: sympy.Symbol
-) -> dict[sympy.Expr, sympy.Expr]:
-    """∫ xⁿ step(a x + b) dx. Where a step in `slope` is 0 the argument does not contain x, and there is no x₀."""
-    switches = {f: sympy.S.One for f in sympy.Mul.make_args(slope) if isinstance(f, step)}
-    root = -function.args[0].subs(state, 0) / slope.xreplace(switches)
-    constant = -sympy.Mul(*switches) * root ** (power + 1) / (power + 1)
-    return {function * state ** (power + 1): sympy.Rational(1, power + 1), function: constant}
-
-
 def _by_sympy(expression: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:
     try:
         result = sympy.integrate(expression, state)
@@ -118,6 +108,6 @@ def _by_sympy(expression: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:
 
 
 def _general(piecewise: sympy.Expr) -> sympy.Expr:
-    """The first case where its condition is that something is not zero, and the other one is the exception."""
+    """The first of two cases where its condition is that something is not zero."""
     value, condition = piecewise.args[0]
     return value if isinstance(condition, sympy.Ne) and len(piecewise.args) == 2 else piecewise

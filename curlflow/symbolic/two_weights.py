@@ -27,9 +27,6 @@ from .tracing import symbolic_field
 SIGNS = {"none": (1, 1), "input": (-1, 1), "hidden": (1, -1), "both": (-1, -1)}
 """d1 and d2 for what is flipped: nothing, the input's synapse w1, the hidden unit's synapse w2, or both."""
 
-TOUCHING = 1e-12
-"""A circle whose discriminant is that small, relative to its radius, touches the hyperbola."""
-
 
 @dataclasses.dataclass(frozen=True)
 class TwoWeightModel:
@@ -43,8 +40,7 @@ class TwoWeightModel:
     - `manifold_eigenvalues`: of the Jacobian on the hyperbola, as functions of w1 and w2: along it, and across it.
     - `origin`: (eigenvalue, direction) of the Jacobian at the origin.
     - `stability_changes`: points of the hyperbola where the second eigenvalue changes its sign.
-    - `separatrices`: level sets of C that divide flows of different kinds: through the origin where it is a saddle,
-      and those that touch the hyperbola.
+    - `separatrices`: level sets of C through the origin where it is a saddle, and those that touch the hyperbola.
     """
 
     field: SymbolicField
@@ -61,10 +57,7 @@ class TwoWeightModel:
         **Returns:** (w1, w2, whether it attracts) for each, by increasing w1. Where the level set touches the
         hyperbola, the point is given once and does not attract: the flow leaves it on one side.
 
-        **Arguments:**
-
-        - `w1`, `w2`: the point, for example a start.
-        - `v`: the teacher, a number that is not 0.
+        **Arguments:** `w1` and `w2`, the point, for example a start; `v`, the teacher, a number that is not 0.
 
         **Description:** on w1 w2 = v the level set of C = w1² ± w2² is a quadratic equation in w1², with the roots
         C/2 ± √D, D = C²/4 ∓ v². A circle touches the hyperbola where |D| is within rounding, 1e-12 C²/4.
@@ -78,7 +71,7 @@ class TwoWeightModel:
         kind = float(self.conserved.coeff(y, 2) / self.conserved.coeff(x, 2))  # C = w1² + kind · w2²
         scale = max(abs(w1), abs(w2), np.sqrt(abs(v)))
         half, product = ((w1 / scale) ** 2 + kind * (w2 / scale) ** 2) / 2, abs(v) / scale / scale
-        touches = kind > 0 and abs(half - product) * (half + product) <= TOUCHING * half**2
+        touches = kind > 0 and abs(half - product) * (half + product) <= 1e-12 * half**2
         if kind > 0 and half < product and not touches:
             return []
         root = np.hypot(half, product) if kind < 0 else np.sqrt(max((half - product) * (half + product), 0.0))
@@ -108,10 +101,8 @@ def two_weight_model(flipped: Any = "none") -> TwoWeightModel:
 
     **Returns:** a `TwoWeightModel`.
 
-    **Arguments:**
-
-    - `flipped`: `"none"` (gradient descent), `"input"` (the synapse w1 learns with the other sign), `"hidden"`
-      (w2 does), or `"both"`.
+    **Arguments:** `flipped`, which synapse learns with the other sign: `"none"` (gradient descent), `"input"` (w1),
+    `"hidden"` (w2) or `"both"`.
 
     **Raises:** `ValueError` for another name.
     """
@@ -121,18 +112,21 @@ def two_weight_model(flipped: Any = "none") -> TwoWeightModel:
     w1, w2 = field.states
     _, v = field.parameters
     (conserved,) = field.conserved_quantities(2)
-    points = tuple(sorted(field.fixed_points(), key=len, reverse=True))
     solved = field.jacobian.subs(v, w1 * w2)  # v = w1 w2 on the hyperbola
     along, across = sorted(map(sympy.factor, solved.eigenvals(multiple=True)), key=lambda value: not value.is_zero)
     origin = field.jacobian.subs({w1: 0, w2: 0}).eigenvects()
+    saddle = any(value.is_positive for value, *_ in origin) and any(value.is_negative for value, *_ in origin)
+    parallel = sympy.Matrix([conserved, w1 * w2 - v]).jacobian([w1, w2]).det()
+    divides = [(sympy.S.Zero, sympy.S.Zero)] * saddle + list(_on_hyperbola(parallel, field))
+    levels = {sympy.simplify(conserved.subs({w1: a, w2: b}, simultaneous=True)) for a, b in divides}
     return TwoWeightModel(
         field=field,
         conserved=conserved,
-        fixed_points=points,
+        fixed_points=tuple(sorted(field.fixed_points(), key=len, reverse=True)),
         manifold_eigenvalues=(along, across),
         origin=tuple((value, tuple(vectors[0])) for value, _, vectors in origin),
         stability_changes=_on_hyperbola(across, field),
-        separatrices=_separatrices(field, conserved, [value for value, _, _ in origin]),
+        separatrices=tuple(sympy.Eq(conserved, level) for level in sorted(levels, key=sympy.default_sort_key)),
     )
 
 
@@ -141,8 +135,7 @@ def _traced(signs: tuple[int, int]) -> SymbolicField:
     one = np.ones((1, 1))
     rule = SignFlipped(Gradient(), [one, one])
     flow = learning_flow(Feedforward([one, one]), rule, SecondMoments(one, one), Free())
-    names = {"gains1": "d1", "gains2": "d2", "teacher": "v"}
-    field = symbolic_field(flow, parameters="symbols", names=names)
+    field = symbolic_field(flow, parameters="symbols", names={"gains1": "d1", "gains2": "d2", "teacher": "v"})
     d1, d2, covariance, teacher = field.parameters
     sigma, v = sympy.symbols("sigma v", positive=True)
     known = {d1: signs[0], d2: signs[1], covariance: sigma**2, teacher: v}
@@ -158,14 +151,3 @@ def _on_hyperbola(expression: sympy.Expr, field: SymbolicField) -> tuple[tuple[s
     numerator = sympy.numer(sympy.together(expression.subs(w2, v / w1)))
     roots = [root for root in sympy.roots(sympy.Poly(numerator, w1)) if root.is_real]
     return tuple((root, sympy.simplify(v / root)) for root in roots)
-
-
-def _separatrices(field: SymbolicField, conserved: sympy.Expr, origin: list[sympy.Expr]) -> tuple[sympy.Eq, ...]:
-    """Level sets of C through a saddle at the origin, and those that touch the hyperbola."""
-    w1, w2 = field.states
-    v = field.parameters[1]
-    saddle = any(value.is_positive for value in origin) and any(value.is_negative for value in origin)
-    parallel = sympy.Matrix([conserved, w1 * w2 - v]).jacobian([w1, w2]).det()
-    points = [(sympy.S.Zero, sympy.S.Zero)] * saddle + list(_on_hyperbola(parallel, field))
-    levels = {sympy.simplify(conserved.subs({w1: a, w2: b}, simultaneous=True)) for a, b in points}
-    return tuple(sympy.Eq(conserved, level) for level in sorted(levels, key=sympy.default_sort_key))
