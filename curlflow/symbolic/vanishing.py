@@ -16,10 +16,8 @@ import sympy
 
 from .exact import indicator, step
 
-POINTS = 4
-DIGITS = 50
-MOST_OPERATIONS = 2000
-"""Longer expressions are not simplified: it would take minutes."""
+POINTS, DIGITS = 4, 50
+MOST_OPERATIONS = 2000  # longer expressions are not simplified: it would take minutes
 
 
 class Generators:
@@ -92,10 +90,7 @@ def not_finite(expression: sympy.Basic) -> bool:
 
 
 def _differs_from_zero(expression: sympy.Expr) -> bool:
-    """Whether `expression` is far from zero, for that many digits, at one of a few random points.
-
-    Symbols are whole or positive at these points where they must be, and not zero.
-    """
+    """Whether `expression` is far from zero, for that many digits, at one of a few random points."""
     generator = random.Random(0)
     for _ in range(POINTS):
         point = {}
