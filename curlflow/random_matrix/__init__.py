@@ -3,8 +3,7 @@
 H = W1ᵀ D2 W1 + D1 decides the stability of a linear network's solution (equation (4) of docs/model.md). For W1 with
 independent entries of variance 1/M and N, M → ∞ at fixed c = M/N it is the sum of three free parts, and everything
 follows from one rational function x(ω): `symbolic` derives it, `branches` inverts it, and the other modules read off
-edges, density, phase boundary and finite-size corrections. Fractions of flipped units are `inputs` (α_h) and `hidden`
-(α_r).
+edges, density, phase boundary and finite-size corrections. Fractions of flips are `inputs` (α_h) and `hidden` (α_r).
 """
 
 from .boundary import phase_boundary, phase_surface

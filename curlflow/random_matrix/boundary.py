@@ -96,9 +96,9 @@ def phase_surface(c: Any, inputs: Any) -> Any:
     **Arguments:** the compression ratio `c` = M/N and the fraction `inputs` (α_h) of flipped inputs.
 
     **Description:** the maximum (random.6), bracketed between the point where the gap below the spectrum without
-    hidden flips reaches 0 and where it ends. At `inputs=0` it equals `phase_boundary(c, "hidden")`, and it is 0 for
-    `inputs` from `phase_boundary(c, "inputs")` on. For c > 1/4 it jumps at `inputs` = 0: the limit for few flipped
-    inputs is (2 − 3c)/8, and 0 from c = 2/3 on.
+    hidden flips reaches 0 and where it ends. At `inputs=0` it equals `phase_boundary(c, "hidden")`, and from
+    `phase_boundary(c, "inputs")` on it is 0. For c > 1/4 it jumps at `inputs` = 0: the limit for few flipped inputs
+    is (2 − 3c)/8, and 0 from c = 2/3 on.
 
     **Raises:** `ValueError` for values out of range.
     """

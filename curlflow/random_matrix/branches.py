@@ -40,7 +40,6 @@ class FreeSum(NamedTuple):
 
     @classmethod
     def of(cls, c: Any, inputs: Any, hidden: Any) -> "FreeSum":
-        """From the compression ratio and the fractions."""
         return cls((1 - hidden) / c, hidden / c, inputs, 1 - inputs)
 
     @property
@@ -106,11 +105,9 @@ class FreeSum(NamedTuple):
 
 
 def bracketed_root(function: Callable, low: Any, high: Any, args: tuple = ()) -> Any:
-    """The root of `function` between `low` and `high`, for arrays.
-
-    Where rounding hides the change of sign, the root is at one of the ends: the one with the smaller value.
-    """
+    """The root of `function` between `low` and `high`, for arrays."""
     found = find_root(function, (low, high), args=args)
+    # Where rounding hides the change of sign, the root is at one of the ends: the one with the smaller value.
     ends = np.abs(function(low, *args)), np.abs(function(high, *args))
     assert np.all(found.success | (np.minimum(*ends) <= 1e-9 * np.maximum(*ends)) | (np.maximum(*ends) < 1e-9))
     return np.where(found.success, found.x, np.where(ends[0] < ends[1], low, high))
@@ -123,13 +120,11 @@ def lower_edge(law: FreeSum) -> tuple[Any, Any]:
 
 
 def end_below(law: FreeSum) -> tuple[Any, Any]:
-    """The end of the gap below the spectrum as the first pole and the (negative) distance from it, with all digits.
-
-    F increases from 0 at ω → −∞ to infinity at the first pole, and is below 1 for |ω| > 1 + 2 (1 + √(A + B)).
-    """
+    """Where the gap below the spectrum ends: the first pole and the (negative) distance from it, with all digits."""
     rates = np.broadcast_arrays(*(np.asarray(each, float) for each in law))
     law = FreeSum(*rates)
     pole = law.first_pole()
+    # F increases from 0 at ω → −∞ to infinity at the first pole, and is below 1 for |ω| > 1 + 2 (1 + √(A + B)).
     far = -2 * (1 + np.sqrt(law.positive + law.negative)) - pole
 
     def slope(distance, pole, *rates):

@@ -47,8 +47,7 @@ def spectral_edges(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Float[np.
     (α_r), one number each.
 
     **Description:** all real critical values of x(ω), found in brackets on which x′ changes sign once. Bands that
-    touch, that is, are closer than 1e-12 max(1, |x|), are returned as one. For α_h = α_r = 0 the edges are
-    1 + (1 ± 1/√c)².
+    are closer than 1e-12 max(1, |x|) are returned as one. For α_h = α_r = 0 the edges are 1 + (1 ± 1/√c)².
 
     **Raises:** `ValueError` for values out of range.
     """
@@ -61,19 +60,13 @@ def spectral_atoms(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Atoms:
     **Returns:** `Atoms(positions, masses)`, empty where there are none. An atom at +1 has the mass 1 − α_h − 1/c and
     one at −1 the mass α_h − 1/c, where these are positive (random.2).
 
-    **Arguments:** as for `spectral_edges`. (The atoms do not depend on `hidden`: the rank of the sum of both Wishart
-    matrices does not.)
+    **Arguments:** as for `spectral_edges`. `hidden` has no effect: the rank of W1ᵀ D2 W1 does not depend on it.
 
     **Raises:** `ValueError` for values out of range.
     """
     c, inputs, _ = check_scalars(c, inputs, hidden)
-    masses = np.array(_masses(c, inputs))
+    masses = np.array([inputs - 1 / c, 1 - inputs - 1 / c])
     return Atoms(np.array([-1.0, 1.0])[masses > 0], masses[masses > 0])
-
-
-def _masses(c: Any, inputs: Any) -> tuple[Any, Any]:
-    """(random.2) at −1 and at 1; there is an atom where this is positive."""
-    return inputs - 1 / c, 1 - inputs - 1 / c
 
 
 def smallest_eigenvalue(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
@@ -92,9 +85,8 @@ def smallest_eigenvalue(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
 
 
 def lowest_atom(c: Any, inputs: Any) -> Any:
-    """−1 or 1, or ∞ where there is no atom."""
-    minus, plus = _masses(c, inputs)
-    return np.where(minus > 0, -1.0, np.where(plus > 0, 1.0, np.inf))
+    """−1 or 1, where the mass (random.2) is positive, or ∞ where there is no atom."""
+    return np.where(inputs - 1 / c > 0, -1.0, np.where(1 - inputs - 1 / c > 0, 1.0, np.inf))
 
 
 def is_stable(c: Any, *, inputs: Any = 0.0, hidden: Any = 0.0) -> Any:
@@ -131,12 +123,10 @@ def inner_gaps(law: FreeSum) -> list[Gap]:
 
 
 def _gap(law: FreeSum, index: int) -> Gap | None:
-    """The gap between the poles `index` and `index` + 1 of those that exist, if it is open.
-
-    Where a rate or a fraction is tiny, the minimum of F or an end is close to a pole, so places are given by their
-    distance from the nearer of the two poles.
-    """
+    """The gap between the poles `index` and `index` + 1 of those that exist, if it is open."""
     low, high = [float(p) for p in law.poles() if not np.isnan(p)][index : index + 2]
+    # Where a rate or a fraction is tiny, the minimum of F or an end is close to a pole, so places are given by their
+    # distance from the nearer of the two poles.
     middle = _place(_growth, law, (low, 0.0), (high, -0.0))
     if law.one_minus_slope(middle[1], middle[0]) >= 1:
         return None

@@ -47,8 +47,7 @@ def sample_matrix(
 
     - `c`: compression ratio; the number of hidden units is `size`/c, rounded, and at least 1.
     - `size`: number of inputs M, at most 100,000.
-    - `inputs`, `hidden`: fractions of flipped inputs and hidden units, of which the first ⌊fraction · number + 1e-9⌋
-      are flipped.
+    - `inputs`, `hidden`: fractions of flipped units; the first ⌊fraction · number + 1e-9⌋ of a layer are flipped.
     - `law`: the law of the entries of W1, `"normal"` or `"uniform"`, of variance 1/M.
     - `seed`: a whole number, or a `numpy.random.Generator` to draw from.
 
@@ -82,8 +81,7 @@ def sample_eigenvalues(
 
     **Raises:** `ValueError` for values out of range.
     """
-    rng = generator(seed)
-    settings = {"inputs": inputs, "hidden": hidden, "law": law, "seed": rng}
+    settings = {"inputs": inputs, "hidden": hidden, "law": law, "seed": generator(seed)}
     samples = check_count("samples", samples, MOST_SAMPLES)
     return np.array([np.linalg.eigvalsh(sample_matrix(c, size, **settings)) for _ in range(samples)])
 
@@ -191,7 +189,6 @@ def generator(seed: Any) -> np.random.Generator:
     """A generator from a whole number, or the one given; `ValueError` for anything else."""
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
     if not (whole or isinstance(seed, np.random.Generator)):
-        raise ValueError(
-            f"seed: got {quoted(seed)}, allowed are whole numbers from 0 and generators of numpy.random."
-        )
+        allowed = "whole numbers from 0 and generators of numpy.random"
+        raise ValueError(f"seed: got {quoted(seed)}, allowed are {allowed}.")
     return np.random.default_rng(seed)

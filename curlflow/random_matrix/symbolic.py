@@ -77,8 +77,7 @@ def resolvent_polynomial(inputs: Any = None, hidden: Any = None) -> sp.Poly:
 def _resolvent(flipped_inputs: sp.Expr, flipped_hidden: sp.Expr) -> sp.Poly:
     shifted = x - r_transform((1 - flipped_hidden) / c, flipped_hidden / c)
     relation = g - cauchy_transform_of_signs(flipped_inputs).subs(omega, shifted)
-    numerator, _ = sp.fraction(sp.cancel(sp.together(relation)))
-    return sp.Poly(numerator, g)
+    return sp.Poly(sp.fraction(sp.cancel(sp.together(relation)))[0], g)
 
 
 def _exact(name: str, value: Any, symbol: sp.Symbol) -> sp.Expr:
