@@ -66,7 +66,7 @@ class SymbolicField:
         """
         raw = self.jacobian - self.jacobian.T
         generators = Generators()
-        verdict = None if any(not_finite(entry) for entry in self.field) else True
+        verdict = None if any(map(not_finite, self.field)) else True
         for i, j in itertools.combinations(range(len(self.states)), 2):
             zero = vanishes(raw[i, j], generators)
             if zero is False:
@@ -89,8 +89,7 @@ class SymbolicField:
     def fixed_points(self) -> list[dict[sympy.Symbol, sympy.Expr]]:
         """The solutions of F = 0, or for a map of F(x) = x, as SymPy finds them.
 
-        **Returns:** one dictionary for each solution. Symbols that are missing are free: the solution is a curve or
-        a manifold.
+        **Returns:** a dictionary for each solution. Symbols that are missing are free: it is a curve or a manifold.
 
         **Raises:** `ValueError` where SymPy finds no closed form.
         """

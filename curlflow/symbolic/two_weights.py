@@ -24,8 +24,7 @@ from ..tasks import SecondMoments
 from .field import SymbolicField
 from .tracing import symbolic_field
 
-SIGNS = {"none": (1, 1), "input": (-1, 1), "hidden": (1, -1), "both": (-1, -1)}
-"""d1 and d2 for what is flipped: nothing, the input's synapse w1, the hidden unit's synapse w2, or both."""
+SIGNS = {"none": (1, 1), "input": (-1, 1), "hidden": (1, -1), "both": (-1, -1)}  # d1 and d2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,12 +108,12 @@ def two_weight_model(flipped: Any = "none") -> TwoWeightModel:
     if not isinstance(flipped, str) or flipped not in SIGNS:
         raise ValueError(f"flipped: got {flipped!r}, allowed are {', '.join(SIGNS)}.")
     field = _traced(SIGNS[flipped])
-    w1, w2 = field.states
-    _, v = field.parameters
+    (w1, w2), (_, v) = field.states, field.parameters
     (conserved,) = field.conserved_quantities(2)
     solved = field.jacobian.subs(v, w1 * w2)  # v = w1 w2 on the hyperbola
     along, across = sorted(map(sympy.factor, solved.eigenvals(multiple=True)), key=lambda value: not value.is_zero)
     origin = field.jacobian.subs({w1: 0, w2: 0}).eigenvects()
+    # Level sets of C that divide flows of different kinds: through a saddle, and where they touch the hyperbola.
     saddle = any(value.is_positive for value, *_ in origin) and any(value.is_negative for value, *_ in origin)
     parallel = sympy.Matrix([conserved, w1 * w2 - v]).jacobian([w1, w2]).det()
     divides = [(sympy.S.Zero, sympy.S.Zero)] * saddle + list(_on_hyperbola(parallel, field))
@@ -146,8 +145,7 @@ def _traced(signs: tuple[int, int]) -> SymbolicField:
 
 def _on_hyperbola(expression: sympy.Expr, field: SymbolicField) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]:
     """Real zeros of `expression` on w1 w2 = v."""
-    w1, w2 = field.states
-    v = field.parameters[1]
+    (w1, w2), (_, v) = field.states, field.parameters
     numerator = sympy.numer(sympy.together(expression.subs(w2, v / w1)))
     roots = [root for root in sympy.roots(sympy.Poly(numerator, w1)) if root.is_real]
     return tuple((root, sympy.simplify(v / root)) for root in roots)

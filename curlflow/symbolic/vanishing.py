@@ -17,7 +17,6 @@ import sympy
 from .exact import indicator, step
 
 POINTS, DIGITS = 4, 50
-MOST_OPERATIONS = 2000  # longer expressions are not simplified: it would take minutes
 
 
 class Generators:
@@ -76,7 +75,7 @@ def vanishes(expression: sympy.Expr, generators: Generators | None = None) -> bo
         return True
     if _differs_from_zero(expression):
         return False
-    if sympy.count_ops(expression) > MOST_OPERATIONS:
+    if sympy.count_ops(expression) > 2000:  # to simplify it would take minutes
         return None
     try:
         return True if sympy.simplify(expression).is_zero else None
