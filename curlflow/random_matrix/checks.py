@@ -32,7 +32,7 @@ def quoted(value: Any) -> str:
 def check_real(
     name: str, value: Any, test: Callable = np.isfinite, allowed: str = "finite numbers"
 ) -> Float[np.ndarray, "..."]:
-    """`value` as a float64 array, if it is a finite real number or an array of them, not masked, that pass `test`."""
+    """`value`, a finite real number or an array of them that pass `test`, not masked, as a float64 array."""
     try:
         array = np.asarray(value)
     except (ValueError, TypeError):

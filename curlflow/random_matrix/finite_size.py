@@ -1,6 +1,6 @@
 """Networks of finite width: how many flips does a solution tolerate, and how probable is its instability?
 
-The phase boundary holds for M, N → ∞, and the published phase diagrams go down to two inputs and two hidden units.
+The phase boundary holds for M, N → ∞; the published phase diagrams go down to two inputs and two hidden units.
 The stability of one solution is decided by the spectrum {μ} of
 
     K = Lᵀ (H − v uᵀ) L,    H = W1ᵀ D2 W1 + |w2|² D1,    Σ = L Lᵀ,                                     (random.8)
@@ -28,7 +28,7 @@ INPUT_STD = 0.5**0.5
 
 
 class CriticalFraction(NamedTuple):
-    """Median, 10 % and 90 % quantile over networks of the smallest unstable fraction of flips; NaN if none is."""
+    """Median, 10 % and 90 % quantile over networks of the smallest unstable fraction of flips; NaN: always stable."""
 
     median: Float[np.ndarray, "..."]
     lower: Float[np.ndarray, "..."]
@@ -65,14 +65,15 @@ def probability_unstable(
     - `data`: number of training samples that give Σ, drawn for every network; None for the population's Σ.
     - `law`, `scale`: of the weights, `"uniform"` U(±s/√fan-in) or `"normal"` with the standard deviation s/√fan-in.
     - `input_std`: standard deviation of the inputs; it has no effect on a flow.
-    - `seed`: a whole number, on which with their widths networks depend alone, or a `numpy.random.Generator`.
+    - `seed`: a whole number, which with their widths determines the networks, or a `numpy.random.Generator`.
 
     **Raises:** `ValueError` for values out of range, and for more flips than units.
     """
     ensemble = checked_ensemble(samples, constraint, learning_rate, data, law, scale, input_std, seed)
-    widths = _counts("inputs", inputs, 1, MOST_INPUTS), _counts("hidden", hidden, 1, MOST_UNITS)
-    first = _counts("flipped_inputs", flipped_inputs, 0, MOST_INPUTS)
-    m, n, p, q = np.broadcast_arrays(*widths, first, _counts("flipped_hidden", flipped_hidden, 0, MOST_UNITS))
+    m, n = _counts("inputs", inputs, 1, MOST_INPUTS), _counts("hidden", hidden, 1, MOST_UNITS)
+    p = _counts("flipped_inputs", flipped_inputs, 0, MOST_INPUTS)
+    q = _counts("flipped_hidden", flipped_hidden, 0, MOST_UNITS)
+    m, n, p, q = np.broadcast_arrays(m, n, p, q)
     for name, flips, units in (("flipped_inputs", p, m), ("flipped_hidden", q, n)):
         for flipped, all_units in zip(flips.flat, units.flat, strict=True):
             if flipped > all_units:
@@ -118,8 +119,8 @@ def critical_fraction_at(
     """
     ensemble = checked_ensemble(samples, constraint, learning_rate, data, law, scale, input_std, seed)
     check_choice("layer", layer, LAYERS)
-    widths = _counts("inputs", inputs, 1, MOST_INPUTS), _counts("hidden", hidden, 1, MOST_UNITS)
-    m, n, beside = np.broadcast_arrays(*widths, _counts("flipped", flipped, 0, MOST_UNITS))
+    m, n = _counts("inputs", inputs, 1, MOST_INPUTS), _counts("hidden", hidden, 1, MOST_UNITS)
+    m, n, beside = np.broadcast_arrays(m, n, _counts("flipped", flipped, 0, MOST_UNITS))
     units, others = (m, n) if layer == "inputs" else (n, m)
     if (beside > others).any():
         raise ValueError(f"flipped: got {quoted(flipped)}, allowed are the units of the other layer at most.")

@@ -54,7 +54,7 @@ def _critical(c: float, inputs: float, hidden: float) -> float:
 
 def lowest(c: float, inputs: float, hidden: float, gain: float) -> float:
     """The smallest eigenvalue of H of large networks, for gains up to 1."""
-    end = _first_pole(inputs, hidden, gain)
+    end = first_pole(inputs, hidden, gain)
     spread = 1 + abs(gain) + ((1 - hidden) + hidden * abs(gain)) / c
 
     def height(logarithm: float) -> float:
@@ -72,7 +72,7 @@ def lowest(c: float, inputs: float, hidden: float, gain: float) -> float:
     return min([edge, *atoms])
 
 
-def _first_pole(inputs: float, hidden: float, gain: float) -> float:
+def first_pole(inputs: float, hidden: float, gain: float) -> float:
     """The first pole of x(ω): the lowest atom of D1, or where G(ω) = 1/g if that lies below."""
     atom = min([a for a, mass in ((1.0, 1 - inputs), (gain, inputs)) if mass > 0])
     if hidden == 0 or gain >= 0:

@@ -115,7 +115,8 @@ def boundary_curve(layer: Any) -> Curve:
     **Arguments:** `layer`, whose signs are flipped, `"inputs"` (α_r = 0) or `"hidden"` (α_h = 0).
 
     **Description:** with one layer flipped the `critical_surface` becomes a curve. α_h = 0 is a substitution. With
-    α_r = 0, x(ω) = 0 gives c and then x′(ω) = 0 is linear in α_h. It ends at α_h = 1 and 0, or at c → 0 and ∞.
+    α_r = 0, x(ω) = 0 gives c and then x′(ω) = 0 is linear in α_h. The ends are α_h = 1 and α_h = 0 for the inputs,
+    c → 0 and c → ∞ for the hidden units.
 
     **Raises:** `ValueError` for an unknown layer.
     """
@@ -125,7 +126,8 @@ def boundary_curve(layer: Any) -> Curve:
 @functools.cache
 def _boundary(layer: str) -> Curve:
     if layer == "hidden":
-        at_zero = [sp.cancel(e.subs(alpha_h, 0)) for e in critical_surface()[2:]]
+        surface = critical_surface()
+        at_zero = [sp.cancel(e.subs(alpha_h, 0)) for e in (surface.c, surface.hidden)]
         return Curve(g, *(sp.factor(e.subs(omega, 1 + 1 / g)) for e in at_zero), sp.Integer(0), sp.Integer(-1))
     position = omega + r_transform(1 / c, sp.Integer(0)).subs(g, cauchy_transform_of_signs(alpha_h))
     ratio = sp.solve(position, c)[0]

@@ -17,7 +17,7 @@ from jax.extend import core
 from .exact import Logistic, as_objects, case, each, indicator, maximum, remainder, sign
 
 LARGEST_ARRAY, MOST_TURNS = 20_000, 1000  # entries of an array, and turns of a loop, that are written out
-CALLS = {"custom_jvp_call": "call_jaxpr", "jit": "jaxpr"}  # functions called inside: primitive, its parameter
+CALLS = {"custom_jvp_call": "call_jaxpr", "jit": "jaxpr"}  # functions called inside: a primitive, its parameter
 
 
 def interpret(closed: core.ClosedJaxpr, inputs: list[Any]) -> list[Any]:
@@ -55,8 +55,8 @@ def _applied(equation: Any, operands: list[Any]) -> list[Any]:
     if not known and listed and not _is_of_integers(equation):
         size = equation.outvars[0].aval.size
         if size > LARGEST_ARRAY:
-            long = f"an array of {size} expressions would be written out, allowed are {LARGEST_ARRAY}"
-            raise ValueError(f"system: {long}; take fewer samples.")
+            written = f"an array of {size} expressions would be written out, allowed are {LARGEST_ARRAY}"
+            raise ValueError(f"system: {written}; take fewer samples.")
         arrays = list(map(as_objects, operands))
         return [each(SCALAR[name], *arrays) if name in SCALAR else ARRAYS[name](equation, *arrays)]
     if any(operand.dtype == object and any(e.free_symbols for e in operand.flat) for operand in operands):

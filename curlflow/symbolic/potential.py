@@ -108,6 +108,6 @@ def _by_sympy(expression: sympy.Expr, state: sympy.Symbol) -> sympy.Expr:
 
 
 def _general(piecewise: sympy.Expr) -> sympy.Expr:
-    """The first of two cases where its condition is that something is not zero."""
+    """The first of two cases where its condition is that something is not zero: the other one is the exception."""
     value, condition = piecewise.args[0]
     return value if isinstance(condition, sympy.Ne) and len(piecewise.args) == 2 else piecewise

@@ -160,7 +160,7 @@ def _entry_names(name: str, shape: tuple[int, ...]) -> np.ndarray:
     names = np.empty(shape, dtype=object)
     joint = "" if names.ndim == 1 and not name[-1].isdigit() else "_"
     for index in np.ndindex(*shape):
-        place = sorted(index) if name == "covariance" else index  # symmetric: one symbol
+        place = sorted(index) if name == "covariance" else index  # symmetric: (j, i) is (i, j)
         names[index] = name if names.size == 1 else name + joint + "_".join(map(str, place))
     return names
 
