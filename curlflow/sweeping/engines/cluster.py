@@ -6,7 +6,6 @@ dask runs the batches of a worker that died on another one, and gives up a batch
 import asyncio
 import contextlib
 import functools
-import importlib
 import logging
 import os
 import queue
@@ -21,14 +20,10 @@ from typing import Any
 from . import Outcome, WorkerLost
 from .environment import CompiledCode, become_worker
 
-ANSWER = 5.0
-"""Seconds that a scheduler has to answer."""
-RECOUNT = 1.0
-"""Seconds between two looks at how many workers there are."""
-ATTEMPTS = 3
-"""How often a batch is run that dask has lost."""
-IMPATIENCE = 30.0
-"""Seconds without any worker after which this is said, and said again."""
+ANSWER = 5.0  # seconds that a scheduler has
+RECOUNT = 1.0  # seconds between two looks at how many workers there are
+ATTEMPTS = 3  # to run a batch that dask has lost
+IMPATIENCE = 30.0  # seconds without any worker after which this is said, and said again
 
 
 class Cluster:
@@ -40,9 +35,8 @@ class Cluster:
     - `scheduler`: the address of a running scheduler.
     - `client`: a connected `distributed.Client`; it is left open.
 
-    Workers should run one task at a time (`dask worker --nthreads 1`). Before their first batch they are given one
-    thread and a cache of compiled code, see `curlflow.sweeping.engines.environment`. Workers that join later are
-    used.
+    Workers should run one task at a time (`dask worker --nthreads 1`); they may join later. Before their first batch
+    they are given one thread and a cache of compiled code, see `curlflow.sweeping.engines.environment`.
 
     **Raises:** `ValueError` if no scheduler answers within five seconds; `ImportError` without dask. `submit` and
     `completed` raise `ConnectionError` when the scheduler is lost. A batch that dask has given up is `WorkerLost`.
@@ -53,7 +47,7 @@ class Cluster:
             raise ValueError("scheduler: either an address or a client is required, and not both.")
         self._own = client is None
         logging.getLogger("distributed.client").addFilter(_cut_off)
-        self._client = connected(scheduler) if client is None else usable(client)
+        self._client = connected(scheduler, client)
         self._address = self._client.scheduler.address
         self._work = work
         self._executor = self._client.get_executor(pure=False)
@@ -99,7 +93,13 @@ class Cluster:
                 wait = 0.0
         if not outcomes and self._batches:
             self._check()
-            self._complain()
+            if self.workers and not self._threads and time.monotonic() - self._seen >= IMPATIENCE:
+                self._seen = time.monotonic()
+                warnings.warn(
+                    f"scheduler: {self._address} has no worker ({time.strftime('%H:%M:%S')}); start some with "
+                    f"`dask worker {self._address} --nthreads 1`.",
+                    stacklevel=2,
+                )
         return outcomes
 
     def _outcomes(self, future: Future) -> list[Outcome]:
@@ -130,28 +130,30 @@ class Cluster:
             f"scheduler: {self._address} has gone away, and with it what was not finished; start it again and go on."
         )
 
-    def _complain(self) -> None:
-        """Say that there is nobody to do the work."""
-        if self.workers and not self._threads and time.monotonic() - self._seen >= IMPATIENCE:
-            self._seen = time.monotonic()
-            warnings.warn(
-                f"scheduler: {self._address} has no worker ({time.strftime('%H:%M:%S')}); start some with "
-                f"`dask worker {self._address} --nthreads 1`.",
-                stacklevel=3,
-            )
-
 
 def _cut_off(record: logging.LogRecord) -> bool:
     """Leave out dask's tracebacks of attempts to reconnect that closing cut off: `completed` says what happened."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def connected(scheduler: Any) -> Any:
-    """A client of the scheduler at this address.
+def connected(scheduler: Any, client: Any) -> Any:
+    """The client that the user has connected, or a new one of the scheduler at this address.
 
-    **Raises:** `ValueError` if it does not answer; `ImportError` without dask.
+    **Raises:** `ValueError` for a client of no use, and if no scheduler answers; `ImportError` without dask.
     """
-    distributed = _distributed()
+    try:
+        import distributed
+    except ImportError:
+        raise ImportError(
+            "scheduler: dask is not installed; install `curlflow[cluster]`, here and for the workers."
+        ) from None
+    if client is not None:
+        if not isinstance(client, distributed.Client):
+            raise ValueError(f"client: got {client!r}, required is a distributed.Client.")
+        if client.status != "running" or client.asynchronous:
+            state = "an asynchronous one" if client.asynchronous else f"one that is {client.status}"
+            raise ValueError(f"client: got {state}, required is a connected distributed.Client.")
+        return client
     if not isinstance(scheduler, str) or not re.fullmatch(r"(tcp|tls|ucx|ws|wss)://[^/\s]+:\d+", scheduler):
         raise ValueError(f"scheduler: got {scheduler!r}, allowed are addresses such as tcp://host:8786.")
     try:
@@ -177,37 +179,12 @@ async def _greet(scheduler: str) -> None:
     await comm.close()
 
 
-def usable(client: Any) -> Any:
-    """A client that the user has connected.
-
-    **Raises:** `ValueError` if it is none, is closed, or is an asynchronous one.
-    """
-    if not isinstance(client, _distributed().Client):
-        raise ValueError(f"client: got {client!r}, required is a distributed.Client.")
-    if client.status != "running" or client.asynchronous:
-        state = "an asynchronous one" if client.asynchronous else f"one that is {client.status}"
-        raise ValueError(f"client: got {state}, required is a connected distributed.Client.")
-    return client
-
-
-def _distributed() -> Any:
-    try:
-        return importlib.import_module("distributed")
-    except ImportError:
-        raise ImportError(
-            "scheduler: dask is not installed; install `curlflow[cluster]`, here and for the workers."
-        ) from None
-
-
 def _process() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
 def perform(work: Callable[[Any], Any], batch: Any, client: tuple[str, int]) -> tuple[Any, Exception | None]:
-    """What a worker does with a batch; before its first it gets ready, unless it is a thread of the client.
-
-    **Returns:** the value, and what the work raised.
-    """
+    """What a worker does with a batch: the value, and what the work raised. A thread of the client stays as it is."""
     code = None if client == _process() else _adopted()
     try:
         return work(batch), None
@@ -220,6 +197,6 @@ def perform(work: Callable[[Any], Any], batch: Any, client: tuple[str, int]) -> 
 
 @functools.cache
 def _adopted() -> CompiledCode:
-    """The compiled code of this process, which is a worker from now on."""
+    """The compiled code of this process, which becomes a worker by the first call."""
     become_worker()
     return CompiledCode()
