@@ -14,11 +14,9 @@ from .axes import Axis, dotted
 
 KEYS = ("spec", "set", "over", "study", "options", "version")
 RANGES = {"linspace": np.linspace, "logspace": np.logspace, "geomspace": np.geomspace, "range": np.arange}
-"""Ways to write many values: FIRST, LAST, NUMBER as in NumPy (of `logspace` the exponents of ten); `range` as in
-Python."""
+"""Ways to write many values, with NumPy's arguments: the ends of `logspace` are exponents of ten."""
 VALUES = ("values", *RANGES)
 SETTING = ("field", "fields", "changes", "compression_ratio")
-"""What an axis says besides its values."""
 
 
 def from_toml(path: str | Path) -> dict[str, Any]:
@@ -49,8 +47,13 @@ def from_toml(path: str | Path) -> dict[str, Any]:
     if "spec" not in tables:
         raise ValueError(f"{path}: spec: required, but not given; a sweep has spec and over.")
     arguments = {key: tables[key] for key in ("study", "options", "version") if key in tables}
-    spec = _replaced(_spec(tables["spec"], path.parent), tables.get("set") or {})
-    return {"spec": spec, "over": _over(tables.get("over", {})), **arguments}
+    spec = _spec(tables["spec"], path.parent)
+    # TOML makes tables of the dots in the names of fields.
+    if changes := _flat(tables, "set", "fields", set(Spec.model_fields), {"kind"}):
+        spec = spec.replace(changes)
+    owners = {field.rpartition(".")[0] for field in field_names(Spec)}
+    over = {name: _axis(name, axis) for name, axis in _flat(tables, "over", "axes", owners, set(VALUES)).items()}
+    return {"spec": spec, "over": over, **arguments}
 
 
 def _spec(given: Any, folder: Path) -> Spec:
@@ -61,25 +64,12 @@ def _spec(given: Any, folder: Path) -> Spec:
     return spec_from(str(folder / given) if given.endswith(".toml") else given, None, None)
 
 
-def _replaced(spec: Spec, given: Any) -> Spec:
-    """With fields that were written with dots, or as tables of tables."""
+def _flat(tables: Mapping[str, Any], key: str, what: str, owners: set[str], own: set[str]) -> dict[str, Any]:
+    """The table `key` by dotted names of fields: tables of `owners` hold fields, unless they have a key of `own`."""
+    given = tables.get(key, {})
     if not isinstance(given, Mapping):
-        raise ValueError(f"set: got {given!r}, required is a table of fields.")
-    tables = Spec.model_fields
-    changes = dotted(given, lambda name, value: isinstance(value, Mapping) and name in tables and "kind" not in value)
-    return spec.replace(changes) if given else spec
-
-
-def _over(given: Any) -> dict[str, Any]:
-    """Axes by name, also where TOML has made tables of the dots in the names of fields."""
-    if not isinstance(given, Mapping):
-        raise ValueError(f"over: got {given!r}, required is a table of axes.")
-    tables = {field.rpartition(".")[0] for field in field_names(Spec)}
-
-    def nested(name: str, axis: Any) -> bool:
-        return isinstance(axis, Mapping) and name in tables and not set(axis) & set(VALUES)
-
-    return {name: _axis(name, axis) for name, axis in dotted(given, nested).items()}
+        raise ValueError(f"{key}: got {given!r}, required is a table of {what}.")
+    return dotted(given, lambda name, value: isinstance(value, Mapping) and name in owners and not own & set(value))
 
 
 def _axis(name: str, given: Any) -> Any:
