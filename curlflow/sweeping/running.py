@@ -1,7 +1,6 @@
 """The loop that runs a sweep: what is missing goes to the engine in batches, what comes back goes to the disk.
 
-Never more than two batches for each worker are on their way, and results leave the memory as soon as they are
-written, so that it does not grow with the number of cells.
+No more than two batches for each worker are ever on their way, so that the memory does not grow with the sweep.
 """
 
 import itertools
@@ -26,14 +25,10 @@ from .report import Meter, Tally
 
 SECONDS = 0.25
 """How long a batch should take: what is lost when its worker dies, and how soon Ctrl-C takes effect."""
-MOST = 512
-"""Cells in a batch."""
-TOGETHER = 64
-"""Cells in a batch that an accelerator computes at once."""
-ATTEMPTS = 3
-"""How many workers may die of a cell."""
-POLL = 0.25
-"""Seconds between two looks at what has come back, or at what others have done."""
+MOST = 512  # cells in a batch
+TOGETHER = 64  # cells in a batch that an accelerator computes at once
+ATTEMPTS = 3  # workers that may die of a cell
+POLL = 0.25  # seconds between two looks at what has come back, or at what others have done
 
 
 class Sizes:
@@ -100,38 +95,33 @@ class Runner:
         with writing_to(self._directory):
             self._leases = Leases(self._directory, engine.workers)
         with Writer(self._directory, self.store, self._leases, self._grid.study.version) as self._writer:
-            self._loop(report)
-
-    def _loop(self, report: Callable[[Tally], None]) -> None:
-        while True:
-            self._submit()
-            self._writer.check()
-            tally = self._tally()
-            self._leases.own.rate = tally.rate if tally.rate > 0 else 0.0
-            report(tally)
-            if self._flying:
-                for outcome in self._engine.completed(POLL):
-                    self._take(outcome)
-            elif not self._elsewhere:
-                return
-            else:
-                self._wait_for_others()
+            while True:
+                self._submit()
+                self._writer.check()
+                tally = self._tally()
+                self._leases.own.rate = tally.rate if tally.rate > 0 else 0.0
+                report(tally)
+                if self._flying:
+                    for outcome in engine.completed(POLL):
+                        self._take(outcome)
+                elif self._elsewhere:
+                    self._wait_for_others()
+                else:
+                    return
 
     def _submit(self) -> None:
         """Keep every worker busy, with one batch and another in advance."""
-        while self._flying < 2 * self._engine.workers:
-            cells = self._again.popleft() if self._again else self._claimed()
-            if cells is None:
-                return
-            accepted = [cell for cell in map(self._cell, cells) if cell is not None]
-            if accepted:
-                together = known.batch if (known := named(self._grid.study.name)) else None
-                work = self._grid.study.function, self._grid.options
-                self._engine.submit(Batch(*work, tuple(accepted), SECONDS, together))
+        study = self._grid.study
+        together = known.batch if (known := named(study.name)) else None
+        while self._flying < 2 * self._engine.workers and (cells := self._claimed()):
+            if accepted := tuple(cell for cell in map(self._cell, cells) if cell is not None):
+                self._engine.submit(Batch(study.function, self._grid.options, accepted, SECONDS, together))
                 self._flying += 1
 
-    def _claimed(self) -> list[int] | None:
-        """The next batch of cells that nobody has computed and nobody else is at work on; None at the end."""
+    def _claimed(self) -> list[int]:
+        """The next batch of cells that nobody has computed and nobody else is at work on; empty at the end."""
+        if self._again:
+            return self._again.popleft()
         for cells in self._source:
             others = self._leases.others()
             if others and self.store.scan():
@@ -143,7 +133,7 @@ class Runner:
             self._elsewhere += [cell for cell in missing if cell not in mine]
             if mine:
                 return sorted(mine)
-        return None
+        return []
 
     def _wait_for_others(self) -> None:
         """Look at what others have done, and take over what they have let go of."""
@@ -190,12 +180,12 @@ class Runner:
             self._record([Failed(name, f"{times}{error}", "")])
 
     def _record(self, results: list[Any]) -> None:
-        cells = [self._cells.pop(result.identity) for result in results]
-        self._writer.add(results, {r.identity: self._grid.changes(c) for r, c in zip(results, cells, strict=True)})
+        cells = {result.identity: self._cells.pop(result.identity) for result in results}
+        self._writer.add(results, {name: self._grid.changes(cell) for name, cell in cells.items()})
         self._computed += len(cells)
-        for result, cell in zip(results, cells, strict=True):
+        for result in results:
             failed = isinstance(result, Failed)
-            (self._settled.failed if failed else self._settled.done)[cell] = True
+            (self._settled.failed if failed else self._settled.done)[cells[result.identity]] = True
             self._leases.own.failed += failed
             self._leases.own.done += not failed
 

@@ -1,10 +1,8 @@
 """What a process that works for a sweep needs: one thread, and compiled code kept on disk for all of them.
 
-Threads of BLAS and XLA times processes oversubscribe the cores; and the last digits of large products depend on the
-number of threads, so that one thread everywhere is also what makes results independent of where they were computed.
-XLA on CPUs takes its number of threads from `NPROC`, once, when JAX computes for the first time. (In `XLA_FLAGS`,
-`--xla_cpu_multi_thread_eigen` and `intra_op_parallelism_threads` change nothing with jaxlib 0.10.)
-
+More threads would oversubscribe the cores; and the last digits of large products depend on their number, so that one
+thread everywhere also makes results independent of where they were computed. XLA on CPUs takes its number of threads
+from `NPROC`, once, when JAX computes for the first time; options in `XLA_FLAGS` change nothing with jaxlib 0.10.
 Nothing here is done to the process that asks for a sweep.
 """
 
@@ -28,19 +26,12 @@ ONE_THREAD = {
     "NPROC": "1", "PJRT_NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
 }  # fmt: skip
-"""Environment variables that leave one thread to XLA, OpenMP and the BLAS libraries."""
-
 KEEP_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
 """By default JAX keeps only what took a second to compile; a study consists of a dozen smaller pieces."""
-
 SHARE_DEVICE = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """On a GPU: JAX otherwise takes three quarters of its memory at once, and a second worker finds none."""
-
-GROWTH = 512 * 2**20
-"""Compiled code that a process may gather, in bytes; a shape takes about 25 MB."""
-
-SETTLED = 10.0
-"""Seconds after which a file in the cache is no longer being written."""
+GROWTH = 512 * 2**20  # bytes of compiled code that a process may gather; a shape takes about 25 MB
+SETTLED = 10.0  # seconds after which a file in the cache is no longer being written
 
 
 def cores() -> int:
@@ -49,11 +40,7 @@ def cores() -> int:
 
 
 def worker_variables() -> dict[str, str]:
-    """The environment variables of a worker on this machine.
-
-    A compilation cache that the user has chosen (`JAX_COMPILATION_CACHE_DIR` and what belongs to it) stays. Where no
-    folder can be written, there is no cache.
-    """
+    """The environment variables of a worker on this machine; those of a cache that the user has chosen stay."""
     folder = cache_folder()
     kept = {} if folder is None else {"JAX_COMPILATION_CACHE_DIR": str(folder), **KEEP_ALL}
     defaults = {**SHARE_DEVICE, **kept}
@@ -61,7 +48,7 @@ def worker_variables() -> dict[str, str]:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled code is kept: the user's choice, or a folder for this kind of processor and this jaxlib.
+    """Where compiled code is kept, None where no folder can be written: the user's choice, or one for this machine.
 
     Code compiled for one processor may crash on another that shares the home directory; hence a folder for each.
     """
@@ -71,8 +58,7 @@ def cache_folder() -> Path | None:
         folder = Path(chosen) if chosen else caches / "curlflow" / "xla" / _machine()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            pass
-        discard_torn(folder)
+            discard_torn(folder)
     except (OSError, RuntimeError):  # RuntimeError: there is no home
         return None
     return folder
@@ -110,11 +96,10 @@ def _whole(entry: bytes) -> bool:
     """Whether an entry can be unpacked. (With `zstandard` JAX packs otherwise; only empty ones are torn then.)"""
     if entry[:1] != b"\x78":
         return bool(entry)
-    try:
+    with contextlib.suppress(zlib.error):
         zlib.decompress(entry)
-    except zlib.error:
-        return False
-    return True
+        return True
+    return False
 
 
 @contextlib.contextmanager
@@ -134,10 +119,7 @@ def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def become_worker() -> None:
-    """Give this process, which works for a sweep and was started by somebody else, what a worker needs.
-
-    JAX must not have computed in it yet.
-    """
+    """Give this process, in which JAX must not have computed yet, what a worker needs."""
     variables = worker_variables()
     os.environ.update(variables)
     if "jax" in sys.modules and "JAX_COMPILATION_CACHE_DIR" in variables:  # it read its options when it was imported
@@ -158,8 +140,7 @@ def accelerated() -> bool:
 class CompiledCode:
     """What JAX has compiled in this process, given back when it has grown too large.
 
-    JAX keeps the code for every shape it has met. Workers meet all widths of a phase diagram, and what they need
-    again comes from the cache on disk.
+    JAX keeps the code for every shape it has met; what workers need again comes from the cache on disk.
     """
 
     def __init__(self, growth: int = GROWTH):
@@ -176,7 +157,9 @@ class CompiledCode:
 
             jax.clear_caches()
             gc.collect()
-            _trim()
+            library: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+            if hasattr(library, "malloc_trim"):  # glibc would keep the freed memory
+                library.malloc_trim(0)
             self._limit = _resident() + self._growth
 
 
@@ -186,10 +169,3 @@ def _resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 0
-
-
-def _trim() -> None:
-    """Give freed memory back to the system, which glibc would otherwise keep."""
-    library: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(library, "malloc_trim"):
-        library.malloc_trim(0)

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -24,10 +25,8 @@ from .environment import CompiledCode, cores, variables_set, worker_variables
 
 SHORT = 0.1
 """Seconds. Workers whose batches are shorter get a second one in advance; longer ones would wait there in vain."""
-GRACE = 2.0
-"""Seconds that workers have to leave before they are killed."""
-ATTEMPTS = 3
-"""How many workers in a row may be killed while they start."""
+GRACE = 2.0  # seconds that workers have to leave before they are killed
+ATTEMPTS = 3  # workers in a row that may be killed while they start
 STARTING = "CURLFLOW_WORKER_STARTS"
 """Environment variable of a worker until it has imported the script that runs."""
 UNGUARDED = 113
@@ -43,10 +42,8 @@ class LocalProcesses:
     - `workers`: how many processes; by default as many as there are cores this process may use.
 
     The processes start with the first batches and end when the engine is left, when this process ends, and when it is
-    killed. They ignore Ctrl-C, which is for this process to act on. Their compiled code is kept on disk, see
-    `curlflow.sweeping.engines.environment`.
-
-    A script that uses it needs the guard `if __name__ == "__main__":`, since every worker imports the script.
+    killed. They ignore Ctrl-C, which is for this process to act on. Their compiled code is kept on disk. A script
+    needs the guard `if __name__ == "__main__":`, since every worker imports it.
 
     **Raises:** `ValueError` if `workers` is no whole number from 1. `completed` raises `RuntimeError` if workers
     cannot start; when a worker dies later, the outcome of the batch that it held is `WorkerLost`.
@@ -81,7 +78,7 @@ class LocalProcesses:
             worker.process.close()
 
     def submit(self, batch: Any) -> None:
-        """Take a batch; it begins as soon as a worker is free."""
+        """Take a batch."""
         self._waiting.append(batch)
         self._hand_out()
 
@@ -107,17 +104,13 @@ class LocalProcesses:
                 if not self._waiting:
                     return
                 if len(worker.held) < depth <= worker.depth:
-                    self._give(worker)
+                    worker.held.append(self._waiting.popleft())
+                    with contextlib.suppress(ConnectionError):  # it died: its connection tells soon
+                        worker.connection.send(worker.held[-1])
         starting = sum(not worker.ready for worker in self._crew)
         while len(self._crew) < self.workers and starting < len(self._waiting):
             self._crew.append(self._started())
             starting += 1
-
-    def _give(self, worker: "_Worker") -> None:
-        batch = self._waiting.popleft()
-        worker.held.append(batch)
-        with contextlib.suppress(ConnectionError):  # it died: its connection tells soon
-            worker.connection.send(batch)
 
     def _started(self) -> "_Worker":
         self._variables = self._variables or worker_variables()
@@ -167,7 +160,6 @@ class LocalProcesses:
         code = worker.process.exitcode
         if not worker.ready:
             self._failed(code)
-            return []
         if not worker.held:
             return []
         batch = worker.held.popleft()
@@ -188,15 +180,15 @@ class LocalProcesses:
             ) from None
 
 
+@dataclass(eq=False)
 class _Worker:
     """What the engine knows of one process: the batches it `held`, the first begun, and how many it may (`depth`)."""
 
-    def __init__(self, process: Any, connection: Connection):
-        self.process = process
-        self.connection = connection
-        self.ready = False
-        self.depth = 0
-        self.held: deque[Any] = deque()
+    process: Any
+    connection: Connection
+    ready: bool = False
+    depth: int = 0
+    held: deque[Any] = field(default_factory=deque)
 
 
 def _cause(code: int | None) -> str:
