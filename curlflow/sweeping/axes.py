@@ -1,7 +1,4 @@
-"""What varies in a sweep: values along an axis, and the fields of the spec that each of them sets.
-
-An axis is data: whatever function derived it, the values that it gave are what is stored and compared.
-"""
+"""What varies in a sweep: values along an axis, and the fields of the spec that each of them sets."""
 
 import contextlib
 import math
@@ -13,7 +10,6 @@ from ..spec.arguments import check, whole
 from ..spec.sentences import field_names, nearest
 
 Scalar = bool | int | float | str
-"""What may stand along an axis."""
 RESERVED = ("cell", "cell_status", "cell_message")
 """Names that a collected dataset has of its own."""
 
@@ -36,12 +32,11 @@ class Axis:
     **Arguments:**
 
     - `field`: a dotted name of the spec, which takes the `values`.
-    - `values`: numbers, strings or truth values, each once: they become the coordinate of the axis. May stand first,
-      when `fields` or `changes` say what they set.
+    - `values`: numbers, strings or truth values, each once: the coordinate of the axis. They may stand first where
+      `fields` or `changes` say what they set.
     - `fields`: several fields that move together: for each a list as long as `values`. Those of numbers or words
       become coordinates along the axis.
-    - `changes`: for each value the fields that it sets, as a mapping. For alternatives that have a name, such as
-      rules.
+    - `changes`: for each value a mapping of the fields that it sets, for alternatives with a name, such as rules.
 
     **Raises:** `ValueError` for axes without values, values that occur twice, and lists of unequal lengths.
     """
@@ -128,7 +123,6 @@ def _values(given: Any) -> tuple[Scalar, ...]:
 
 
 def _together(fields: Any, values: Sequence[Scalar]) -> list[dict[str, Any]]:
-    """One mapping for each value, from one list for each field."""
     if not isinstance(fields, Mapping) or not fields:
         raise ValueError(f"Axis: got fields={fields!r}, required is a mapping from names of fields to lists.")
     columns = {name: as_plain(column) for name, column in fields.items()}
@@ -159,15 +153,9 @@ def _scalars(changes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Scalar, ..
 
 
 class Dimension(NamedTuple):
-    """One axis as it is stored.
+    """One axis as it is stored: its name in the collected dataset, and for each value the fields that it sets.
 
-    **Attributes:**
-
-    - `name`: of the dimension in the collected dataset.
-    - `field`: its name in full where `name` is only the last part of a field's; None for a name that was chosen.
-    - `values`: along it.
-    - `changes`: for each value the fields that it sets.
-    - `coordinates`: further coordinates along it, by the field that they come from.
+    `field` is None where the name was chosen by the user. `coordinates` are further ones along the axis, by field.
     """
 
     name: str
@@ -185,8 +173,7 @@ class Dimension(NamedTuple):
 def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:
     """The dimensions that `over` describes, in its order.
 
-    **Raises:** `ValueError` for what is no field, for names and fields that occur twice, and for values that the spec
-    refuses.
+    **Raises:** `ValueError` for what is no field, names and fields that occur twice, and values that `spec` refuses.
     """
     if not isinstance(over, Mapping) or not over:
         raise ValueError(

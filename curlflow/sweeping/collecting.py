@@ -1,6 +1,4 @@
-"""From the files of cells to one labelled dataset, which depends on the cells alone: not on when, where or in which
-order they were computed, nor on how they lie in files.
-"""
+"""From the files of cells to one labelled dataset, whenever, wherever and in whatever order they were computed."""
 
 import json
 import warnings
@@ -19,8 +17,7 @@ from .folder.store import Settled, Store
 from .grid import axis_coordinates, axis_names, canonical
 from .layout import Constant, Layout, put_by_name
 
-Part = tuple[Path, Header, np.ndarray, np.ndarray]
-"""A file, its header, rows of it, and the cells which these are."""
+Part = tuple[Path, Header, np.ndarray, np.ndarray]  # a file, its header, rows of it, the cells that these are
 
 
 class CellStatus(IntEnum):
@@ -32,14 +29,9 @@ class CellStatus(IntEnum):
 
 
 class Contents:
-    """What is in the folder of a sweep.
+    """What is in the folder of a sweep: its files, in the order of their first cells, and room for what is in them.
 
-    **Attributes:**
-
-    - `store`, `settled`: the files of the sweep, and what they say of its cells.
-    - `parts`: the files in the order of their first cells.
-    - `layout`: room for what is in them.
-    - `unfit`: for each cell that has other dimensions than cells before it why it is left out; it counts as failed.
+    `unfit` says of cells with other dimensions than those before why they are left out; they count as failed.
 
     **Raises:** `ValueError` for a folder of no sweep.
     """
@@ -62,19 +54,15 @@ class Contents:
 
 
 def collect(directory: Any) -> xr.Dataset:
-    """The dataset of all cells that are finished.
+    """The dataset of all cells that are finished in the folder of a sweep, which may be running.
 
     ```python
     ds = curlflow.sweeping.collect("phase_diagram/")
     ```
 
-    **Returns:** a dataset with the axes as leading dimensions, then those of the study. What cells without a result
-    have is NaN (for whole numbers −1, for a `status` `not_run`; truth values are then the numbers 0, 1 and NaN);
-    `cell_status` says which they are, and where cells have failed `cell_message` says why.
-
-    **Arguments:**
-
-    - `directory`: the folder of a sweep, finished or not; it may be running.
+    **Returns:** a dataset with the axes as leading dimensions, then those of the study. Cells without a result have
+    NaN (whole numbers −1, a `status` `not_run`; truth values are then the numbers 0, 1 and NaN); `cell_status` says
+    which they are, and where cells have failed `cell_message` says why.
 
     **Raises:** `ValueError` for a folder of no sweep.
     """
@@ -91,8 +79,7 @@ def collect(directory: Any) -> xr.Dataset:
 
 
 def _chosen(store: Store, settled: Settled) -> list[Part]:
-    """The files with the rows in them, and the cells which these are; every cell once, the study's own version
-    first."""
+    """What to take from which file, so that every cell comes once, from the study's own version if there is one."""
     files = sorted(store.headers.items())
     if not files:
         return []
@@ -112,7 +99,7 @@ def _chosen(store: Store, settled: Settled) -> list[Part]:
 
 
 def _gathered(layout: Layout, parts: list[Part]) -> tuple[dict[str, np.ndarray], dict[str, Constant], np.ndarray]:
-    """All variables over all cells; coordinates that are the same everywhere once; cells whose files were damaged."""
+    """Variables over all cells, coordinates that may be the same everywhere, and cells whose files were damaged."""
     constants = {name: Constant() for name in layout.coordinates}
     data = {name: layout.empty(name) for name in layout.dims if name not in constants}
     damaged: list[int] = []
@@ -164,10 +151,7 @@ def _dataset(found: Contents, data: Mapping[str, np.ndarray], constants: Mapping
 
 
 def _explained(attributes: Mapping[str, Any], fill: int, kind: np.dtype) -> dict[str, Any]:
-    """The attributes of whole numbers, with a word on what stands where there is no result.
-
-    Variables of flags get the flag `no_result`, unless one of theirs says so already.
-    """
+    """The attributes of whole numbers, with a comment (or a flag) on what stands where there is no result."""
     flags = np.ravel(attributes.get("flag_values", ()))
     if fill in flags:
         return dict(attributes)

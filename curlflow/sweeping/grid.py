@@ -20,8 +20,7 @@ from ..spec import Spec
 from .axes import Dimension
 from .study import SweptStudy
 
-DIGITS = 32
-"""Hexadecimal digits of an identity: 128 bits."""
+DIGITS = 32  # of an identity, hexadecimal
 SHAPES = (
     "network", "teacher.width", "data.samples", "data.test_samples", "realizations", "rule.kind", "rule.side",
     "rule.steps", "constraint", "start.kind", "dynamics.kind", "dynamics.solver", "dynamics.batch",
@@ -88,8 +87,7 @@ class Grid:
         return numbers.ravel()
 
     def order(self, wanted: np.ndarray) -> Iterator[int]:
-        """The cells in which `wanted` is true: first one of each shape, so that different shapes compile side by
-        side; then the others, shape by shape."""
+        """The `wanted` cells: one of each shape, so that shapes compile side by side, then the others by shape."""
         cells = np.flatnonzero(wanted)
         cells = cells[np.argsort(self.shape_numbers[cells], kind="stable")]
         first = np.diff(self.shape_numbers[cells], prepend=-1) != 0
@@ -116,7 +114,7 @@ def axis_names(dimensions: tuple[Dimension, ...], taken: set[str]) -> tuple[str,
 
 
 def axis_coordinates(grid: Grid, names: tuple[str, ...], taken: set[str]) -> dict[str, Any]:
-    """Coordinates by name, as xarray takes them; none that has a name which is `taken`."""
+    """Coordinates by name, as xarray takes them, without names that are `taken`."""
     along = list(zip(names, grid.dimensions, strict=True))
     found = {name: _described(name, d.values, d.field or ", ".join(sorted(d.fields))) for name, d in along}
     more = [(name, field, values) for name, d in along for field, values in d.coordinates.items()]
@@ -129,7 +127,7 @@ def axis_coordinates(grid: Grid, names: tuple[str, ...], taken: set[str]) -> dic
 
 
 def _described(name: str, values: tuple[Any, ...], text: str) -> tuple[Any, ...]:
-    """A coordinate with its values as one array; those of mixed kinds as text."""
+    """A coordinate with its values as one array, as text where they are of mixed kinds."""
     kinds = {np.asarray(value).dtype.kind for value in values}
     mixed = len(kinds) > 1 and not kinds <= {"i", "f"}
     return (name,), np.array([str(v) for v in values] if mixed else values), {"long_name": text, "units": "1"}

@@ -1,8 +1,7 @@
 """Arrays over all cells of a sweep, from the arrays that files hold of some of them.
 
-Cells may differ in what they return: in sizes (how many eigenvalues there are depends on the width), in variables,
-and in the names along a dimension. An array is as large as the largest cell needs; what a cell does not have is
-filled.
+Cells may differ in sizes, in variables, and in the names along a dimension: an array is as large as the largest cell
+needs, and what a cell does not have is filled.
 """
 
 from collections import Counter, defaultdict
@@ -15,8 +14,7 @@ from .folder.packing import Header, shared
 
 
 class Layout:
-    """The variables of a sweep: dims, sizes, types and attributes that have room for every header that was taken, in
-    the order in which they came."""
+    """The variables of a sweep, in the order in which they came, with room for every header that was taken."""
 
     def __init__(self, cells: int):
         self.cells = cells
@@ -60,7 +58,7 @@ class Layout:
         return tuple(self.sizes[dim] for dim in self.dims[name])
 
     def padded(self, name: str) -> bool:
-        """Whether some cells with a result do not have this variable, or less of it than others."""
+        """Whether some cells with a result have nothing of this variable, or less than others."""
         return self._shapes[name] != {self.shape(name): self._headers}
 
     def text(self, name: str) -> bool:
@@ -93,7 +91,7 @@ class Constant:
 
     def take(self, rows: np.ndarray) -> None:
         """Compare the rows of some cells with what was seen before."""
-        if rows.shape[0] == 0 or not self.holds:
+        if not self.holds:
             return
         first = rows[0]
         known = first if self.values is None else self.values
@@ -105,10 +103,10 @@ class Constant:
 
 
 def put_by_name(layout: Layout, data: dict[str, np.ndarray], constants: dict[str, Constant]) -> None:
-    """Move what cells have along a dimension with names (text) to the places of all names, in the order in which they
-    come, where the names differ between cells; `layout`, `data` and `constants` are changed.
+    """Along dimensions whose names differ between cells, such as `rule`, move each value to the place of its name.
 
-    Such a dimension is `rule` in a sweep over rules. A dimension stays as it is where a cell has a name twice.
+    The names are in the order in which they come. A dimension stays as it is where a cell has a name twice. All three
+    arguments are changed.
     """
     named = [dim for dim in constants if layout.dims[dim] == (dim,) and layout.text(dim)]
     for dim in [dim for dim in named if not constants[dim].holds]:

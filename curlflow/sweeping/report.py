@@ -14,14 +14,9 @@ from .folder.store import Failure
 
 
 class Tally(NamedTuple):
-    """How far a sweep is.
+    """How far a sweep is: how many cells it has, how many of them have a result, and how many raised an error.
 
-    **Attributes:**
-
-    - `total`: cells.
-    - `done`: of these, those with a result.
-    - `failed`: of these, those that raised an error.
-    - `rate`: cells per second; NaN while it is not known.
+    `rate` is in cells per second, and NaN while it is not known.
     """
 
     total: int
@@ -70,15 +65,15 @@ class Report(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """This as plain lists and mappings."""
-        rate, left = self.tally.rate, self.tally.seconds_left
+        tally = self.tally
         return {
             "study": self.study,
-            "total": self.tally.total,
-            "done": self.tally.done,
-            "failed": self.tally.failed,
-            "missing": self.tally.remaining,
-            "cells_per_second": None if math.isnan(rate) else rate,
-            "seconds_left": None if math.isnan(left) else left,
+            "total": tally.total,
+            "done": tally.done,
+            "failed": tally.failed,
+            "missing": tally.remaining,
+            "cells_per_second": None if math.isnan(tally.rate) else tally.rate,
+            "seconds_left": None if math.isnan(tally.seconds_left) else tally.seconds_left,
             "runners": [{k: v for k, v in vars(runner).items() if k != "cells"} for runner in self.runners],
             "failures": [{"changes": f.changes, "message": f.message} for f in self.failures],
             "versions": {str(version): number for version, number in self.versions.items()},
@@ -87,17 +82,11 @@ class Report(NamedTuple):
 
 
 def status(directory: Any) -> Report:
-    """How the sweep of a folder is getting on.
+    """How the sweep of a folder is getting on, which may be running, here or elsewhere.
 
     ```python
     print(curlflow.sweeping.status("phase_diagram/").tally)
     ```
-
-    **Returns:** a `Report`.
-
-    **Arguments:**
-
-    - `directory`: the folder of a sweep; it may be running, here or elsewhere.
 
     **Raises:** `ValueError` for a folder of no sweep.
     """
@@ -118,7 +107,7 @@ def status(directory: Any) -> Report:
 
 
 class Meter:
-    """Counts the cells that a runner has computed, for their rate over the last minutes."""
+    """The rate at which a runner has computed cells over the last minutes."""
 
     def __init__(self, window: float = 300.0):
         self._window = window

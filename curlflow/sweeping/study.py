@@ -23,15 +23,10 @@ WITHHELD = {
 
 
 class SweptStudy(NamedTuple):
-    """What is computed in a cell.
+    """What is computed in a cell: the `function` as `module:name`, with the `version` of its numbers.
 
-    **Attributes:**
-
-    - `name`: to show.
-    - `function`: as `module:name`.
-    - `version`: of its numbers.
-    - `file`, `text`: where a function of the user's stands, and a hash of what is written there, as far as Python
-      knows. Names of cells do not depend on them: functions may be moved and mended.
+    `file` and `text` say where a function of the user's stands, and are a hash of what is written there, as far as
+    Python knows. Names of cells do not depend on them: functions may be moved and mended.
     """
 
     name: str
@@ -42,12 +37,7 @@ class SweptStudy(NamedTuple):
 
 
 def study_of(study: Any, version: Any = None) -> SweptStudy:
-    """The study that a name or a function means.
-
-    **Arguments:**
-
-    - `study`: a name in `curlflow.catalogue`, `"package.module:function"`, or a function.
-    - `version`: of a function of the user's, raised whenever it would return other numbers; by default 1.
+    """The study that a name in the catalogue, `"package.module:function"` or a function means.
 
     **Raises:** `ValueError` for unknown names, and functions that other processes cannot find by name.
     """
@@ -75,7 +65,7 @@ def study_of(study: Any, version: Any = None) -> SweptStudy:
 
 
 def _written(name: str) -> tuple[str, str]:
-    """The file of a function, and a hash of its text; nothing where Python knows of none."""
+    """The file of a function and a hash of its text, as far as Python knows them."""
     try:
         function = inspect.unwrap(find_function(name))
         file = inspect.getsourcefile(function) or ""
@@ -95,7 +85,7 @@ def _written(name: str) -> tuple[str, str]:
 
 
 def _reference(function: Callable[..., Any]) -> str:
-    """`module:name` of a function that can be found by it; of a function in the script that runs `script.py:name`."""
+    """The name by which a function can be found: `module:name`, or `script.py:name` in the script that runs."""
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     named = f"{module if module != '__main__' else script_name() or module}:{name}"
     found: Any = None
@@ -134,16 +124,11 @@ def options_of(options: Any) -> dict[str, Any]:
 
 
 def check_call(study: SweptStudy, options: Mapping[str, Any]) -> None:
-    """Refuse options that the function does not take, and values that its annotations do not allow.
-
-    **Raises:** `ValueError`, likewise if the function cannot be imported here.
-    """
+    """Raise `ValueError` for options that the function does not take or allow, and where it cannot be imported."""
     function = find_function(study.function)
     try:
         signature = inspect.signature(function)
-    except TypeError:
-        return
-    except ValueError:
+    except (TypeError, ValueError):
         raise ValueError(f"study: got {study.function!r}, of which Python knows no arguments; wrap it.") from None
     try:
         checked(function, options)

@@ -15,6 +15,8 @@ from ..spec import Spec
 from .axes import dimensions_of
 from .collecting import collect
 from .engines import Engine, Serial
+from .engines.cluster import Cluster
+from .engines.local import LocalProcesses
 from .engines.worker import run_batch, script_name
 from .folder import manifest as manifests
 from .folder.manifest import Manifest
@@ -61,26 +63,25 @@ def sweep(
 
     - `spec`: a `curlflow.Spec`; its realizations are computed within a cell.
     - `over`: the axes: dotted fields of the spec with their values, or names of your own with a `curlflow.Axis`.
-    - `study`: `"train"`, `"convergence"`, `"fluctuations"`, `"lyapunov"`, `"stability"`, `"simulate"`,
-      `"decomposition"`; a function at the top of a module or script, or its name `"package.module:function"`. It is
-      called with the cell's spec and returns a dataset, a mapping from names to numbers, arrays or (dims, array), or
-      a number.
+    - `study`: the name of a study, such as `"train"`; a function at the top of a module or script, or its name
+      `"package.module:function"`. It is called with the cell's spec and returns a dataset, a mapping from names to
+      numbers, arrays or (dims, array), or a number.
     - `options`: keyword arguments of the study.
     - `directory`: where finished cells are kept. The same call goes on with what is missing there, after whatever has
       interrupted it; several processes may share a folder. None keeps nothing.
     - `version`: of a function of your own: raise it when it would return other numbers.
     - `engine`: `"processes"` (the default), `"serial"`, or a function that makes an engine from the work.
     - `workers`: how many processes; by default all cores.
-    - `scheduler`: address of a dask scheduler such as `"tcp://host:8786"`, or `client`, a `distributed.Client`:
-      cells run on its workers; docs/cluster.md.
+    - `scheduler`: address of a dask scheduler such as `"tcp://host:8786"`, on whose workers cells run; or `client`, a
+      `distributed.Client` (docs/cluster.md).
     - `retry_failed`: compute failed cells again.
     - `extend`: let this sweep take the place of another in `directory`; cells that both have are kept.
     - `other_version`: `"refuse"`, `"recompute"` or `"use"` the cells of another version of the study.
     - `progress`: True for a bar, or a function of a `curlflow.sweeping.Tally`.
 
-    **Description:** a finished cell is in a file named by a hash of its spec (seed included), the study with its
-    version and the options, written whole within a second; what is lost when all is killed are the cells at work. The
-    dataset is the same, bit for bit, however often the sweep was interrupted. See docs/sweeps.md.
+    **Description:** finished cells are written whole within a second, under a hash of their spec, the study with its
+    version and the options; only the cells at work are lost when all is killed. The dataset is the same, bit for bit,
+    however often the sweep was interrupted. See docs/sweeps.md.
 
     **Raises:** `ValueError` for bad input, a folder of another sweep, and cells of another version; `OSError` when
     the folder cannot be written to; `RuntimeError` when workers cannot start; `curlflow.Interrupted` on Ctrl-C, with
@@ -104,11 +105,7 @@ def plan(
 ) -> Manifest:
     """Make `directory` a folder of a sweep without computing anything; `resume` computes.
 
-    The arguments are those of `sweep`.
-
-    **Returns:** the sweep, with its `grid` of cells.
-
-    **Raises:** as `sweep`.
+    **Returns:** the sweep, with its `grid` of cells. Arguments and errors are those of `sweep`.
     """
     wanted = _described(spec, over, study, options, version)
     return manifests.established(manifests.folder_of(directory), wanted, extend=extend, other_version=other_version)
@@ -127,9 +124,7 @@ def resume(
 ) -> xr.Dataset:
     """Go on with the sweep of a folder, from its files alone, and return its dataset.
 
-    The arguments are those of `sweep`.
-
-    **Raises:** as `sweep`, and `ValueError` if the folder is of no sweep.
+    **Raises:** as `sweep`, whose arguments these are, and `ValueError` if the folder is of no sweep.
     """
     there = manifests.read(manifests.folder_of(directory))
     name, given = there.study.name, there.study.version
@@ -142,8 +137,7 @@ def resume(
 def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: SweptStudy) -> Engine:
     """The engine that the arguments ask for, not yet entered.
 
-    **Raises:** `ValueError` for arguments that contradict each other, for functions that workers cannot find, and for
-    a scheduler that does not answer.
+    **Raises:** `ValueError` for arguments that contradict each other, and functions that workers cannot find.
     """
     script = study.function.partition(":")[0] in ("__main__", script_name())
     if scheduler is not None or client is not None:
@@ -151,8 +145,6 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Swe
             raise ValueError("scheduler: it has workers of its own; engine and workers do not go with it.")
         if script:
             raise ValueError(f"study: {study.function} is in the script; workers of a cluster need it in a module.")
-        from .engines.cluster import Cluster
-
         return Cluster(run_batch, scheduler=scheduler, client=client)
     if engine == "serial":
         if workers not in (None, 1):
@@ -167,8 +159,6 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Swe
             f"study: {study.function} was typed in, and other processes cannot find it; put it in a file, or "
             'give engine="serial".'
         )
-    from .engines.local import LocalProcesses
-
     return LocalProcesses(run_batch, workers)
 
 
@@ -207,8 +197,7 @@ def _run(
             warnings.warn(f"in {runner.warned} cells, the first: {runner.first_warning}", stacklevel=3)
         del runner  # and what it knows of every cell
         dataset = collect(directory)
-    failed = int((dataset.cell_status == 1).sum())
-    if failed:
+    if failed := int((dataset.cell_status == 1).sum()):
         warnings.warn(
             f"{failed} of {dataset.cell_status.size} cells failed; cell_message says why, and retry_failed=True "
             "computes those again that raised an error.",

@@ -1,10 +1,7 @@
-"""Where batches of cells run: in this process, in processes of this machine, or on the workers of a cluster.
+"""Where batches of cells run: the protocol that all engines keep, and the plainest of them.
 
-Here are the protocol that all engines keep, and the plainest of them.
-
-An engine is built with `work`, an importable function from a batch to its value (`run_batch` of
-`curlflow.sweeping.engines.worker`). Failures of cells are data within the value; an engine itself only ever loses
-workers.
+An engine is built with `work`, an importable function from a batch to its value. Failures of cells are data within
+the value; an engine itself only ever loses workers.
 """
 
 from collections import deque
@@ -44,11 +41,9 @@ class Engine(Protocol):
     def completed(self, timeout: float) -> list[Outcome]:
         """What has finished since the last call, waiting at most `timeout` seconds for the first; maybe nothing."""
 
-    def __enter__(self) -> "Engine":
-        """Start the workers."""
+    def __enter__(self) -> "Engine": ...
 
-    def __exit__(self, *error: object) -> None:
-        """Cancel what has not begun, and free the workers."""
+    def __exit__(self, *error: object) -> None: ...
 
 
 class Serial:
@@ -72,8 +67,5 @@ class Serial:
 
     def completed(self, timeout: float) -> list[Outcome]:
         """Run the oldest batch, however long it takes."""
-        del timeout
-        if not self._batches:
-            return []
-        batch = self._batches.popleft()
-        return [Outcome(batch, self._work(batch), None)]
+        batches = [self._batches.popleft()] if self._batches else []
+        return [Outcome(batch, self._work(batch), None) for batch in batches]

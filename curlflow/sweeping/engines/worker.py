@@ -1,7 +1,6 @@
 """The work of one batch: a study in each of a few cells, with whatever goes wrong in a cell as data.
 
-This is all that a worker runs, so that a batch and its value are small and plain: specs as JSON, arrays, strings.
-What a study returns travels, and is stored, as plain arrays with names of dimensions.
+A batch and its value are small and plain: specs as JSON, arrays with names of dimensions, strings.
 """
 
 import functools
@@ -24,12 +23,9 @@ from ...spec import Spec
 from .environment import accelerated
 
 TRACEBACK_LINES = 12
-"""How much of a failed cell's traceback is kept."""
 KINDS = "biufU"
 """Kinds of arrays that files can hold: booleans, whole and real numbers, text."""
 LONGEST_NAME = 200
-TAKEN = ("cell_status", "cell_message")
-"""Variables that a collected dataset has of itself."""
 
 
 class Labelled(NamedTuple):
@@ -41,7 +37,7 @@ class Labelled(NamedTuple):
 
 
 class Output(NamedTuple):
-    """A dataset without xarray: variables by name, which of them are coordinates, and attributes of the whole."""
+    """A dataset without xarray: variables by name, and which of them are coordinates."""
 
     variables: Mapping[str, Labelled]
     coordinates: tuple[str, ...]
@@ -56,15 +52,10 @@ class Cell(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Some cells of equal shapes, and what to do with each.
+    """Some cells of equal shapes, and what to do with each: a function as `package.module:name`, with its options.
 
-    **Attributes:**
-
-    - `function`: the study, as `package.module:name`.
-    - `options`: its keyword arguments.
-    - `cells`: what it is done with.
-    - `seconds`: after this long no further cell is begun; those that were not are missing in the value.
-    - `together`: a function that takes many specs at once; it is used on accelerators.
+    After so many `seconds` no further cell is begun; those that were not are missing in the value. `together` names a
+    function that takes many specs at once, for accelerators.
     """
 
     function: str
@@ -156,12 +147,8 @@ def _source() -> dict[str, Any]:
 def output_of(result: Any) -> Output:
     """The plain form of what a study returned.
 
-    **Arguments:**
-
-    - `result`: an `xarray.Dataset` or `DataArray`; a mapping from names to numbers, to arrays, or to pairs of dims
-      and an array; a number (its name is `value`).
-
-    **Raises:** `ValueError` for anything else, and for arrays of other things than numbers and text.
+    It may be an `xarray.Dataset` or `DataArray`; a mapping from names to numbers, to arrays, or to pairs of dims and
+    an array; or a number, whose name is `value`. **Raises:** `ValueError` for anything else.
     """
     if isinstance(result, xr.DataArray):
         result = result.to_dataset(name=result.name or "value")
@@ -175,13 +162,13 @@ def output_of(result: Any) -> Output:
 def _name(name: Any) -> str:
     if not isinstance(name, str) or not name or "/" in name or "\0" in name or len(name) > LONGEST_NAME:
         raise ValueError(f"study: got a result named {name!r}, required are names of variables in a file.")
-    if name in TAKEN:
+    if name in ("cell_status", "cell_message"):
         raise ValueError(f"study: got a result named {name!r}, which is what a sweep says of its cells; rename it.")
     return name
 
 
 def _from_pair(name: str, given: Any) -> Labelled:
-    """An array that came with the names of its dimensions, or one that gets some."""
+    """An array with the names of its dimensions, which it brings or gets."""
     if isinstance(given, tuple) and len(given) == 2:
         dims = (given[0],) if isinstance(given[0], str) else given[0]
         if isinstance(dims, tuple | list) and all(isinstance(dim, str) for dim in dims):
@@ -223,10 +210,9 @@ def _attributes(given: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def script_name() -> str:
-    """The name of the file that runs, such as `script.py`; nothing where code is typed in.
+    """The name of the file that runs, also in its workers, such as `script.py`; nothing where code is typed in.
 
-    A cell is named by the function, and `__main__` alone would be the same in all scripts. In a worker `__main__` is
-    the script of the process that began the sweep.
+    A cell is named by the function, and `__main__` alone would be the same in all scripts.
     """
     path = getattr(sys.modules["__main__"], "__file__", None)
     return Path(path).name if path and path.endswith(".py") else ""

@@ -7,8 +7,7 @@ DIRECTORY/failed/*.json   cells that raised an error
 DIRECTORY/runners/*.json  who is at work
 ```
 
-Files are written whole and, but for `sweep.json` and those of runners, never changed; here are the errors to raise
-where that cannot be done.
+Files are written whole and, but for `sweep.json` and those of runners, never changed.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ class Unread(OSError):
 
 
 def unread(path: Path, error: OSError) -> Unread:
-    """The error to raise there: which file it is, and that it was left as it is."""
+    """The error to raise there."""
     return _said(Unread, f"{path} cannot be read", "Nothing was changed.", error)
 
 

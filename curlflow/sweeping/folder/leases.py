@@ -25,16 +25,10 @@ EXPIRY = 30.0
 
 @dataclass
 class RunnerState:
-    """What a runner says of itself.
+    """What a runner says of itself: who it is, when it started (seconds since 1970), and what it has done since then.
 
-    **Attributes:**
-
-    - `name`: host, process and a random part.
-    - `workers`: how many batches it runs at once.
-    - `started`: when, in seconds since 1970.
-    - `done`, `failed`: cells that it has computed since then.
-    - `rate`: cells per second, lately; 0 while that is not known.
-    - `cells`: identities of those that it is at work on, or has not written yet.
+    `workers` is how many batches it runs at once, and `rate` its cells per second, 0 while that is not known; `cells`
+    are the identities of those that it is at work on, or has not written yet.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -65,7 +59,7 @@ class Leases:
         self.renew()
 
     def renew(self) -> None:
-        """Say what this runner is doing now."""
+        """Write what this runner is doing now."""
         write_whole(self._path, json.dumps(vars(self.own)).encode(), durable=False)
 
     def end(self) -> None:
@@ -82,12 +76,7 @@ class Leases:
         return []
 
     def claim(self, cells: list[str], others: list[RunnerState]) -> list[str]:
-        """Those of `cells` that nobody else is at work on; from now on they are this runner's.
-
-        **Arguments:**
-
-        - `others`: as `others()` has just returned them.
-        """
+        """Those of `cells` that none of the `others` is at work on; from now on they are this runner's."""
         taken = {cell for runner in others for cell in runner.cells}
         free = [cell for cell in cells if cell not in taken]
         with self._lock:
@@ -95,8 +84,7 @@ class Leases:
         self.renew()
         if not others or not free:
             return free
-        # Two that claimed at the same moment have not seen each other before, and do so now: the first by name goes
-        # on.
+        # Two that claimed at the same moment see each other only now: the first by name goes on.
         rivals = [runner for runner in self.others() if runner.name < self.own.name]
         lost = {cell for runner in rivals for cell in runner.cells} & set(free)
         self.release(lost)

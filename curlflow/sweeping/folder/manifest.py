@@ -20,24 +20,15 @@ from .leases import runners
 
 NAME = "sweep.json"
 FORMAT = 1
-AXES = TypeAdapter(tuple[Dimension, ...])
-OWN = {"cells", "failed", "runners"}
-"""The folders in the folder of a sweep."""
-OTHER = Literal["refuse", "recompute", "use"]
-"""What may be done with cells of other versions of the study."""
 
 
 @dataclass(frozen=True)
 class Manifest(Grid):
-    """A sweep, without any result.
+    """A sweep, without any result: its grid, and what to do with cells of other versions of the study.
 
     **Attributes:**
 
-    - `spec`: in which the axes replace fields.
-    - `dimensions`: the axes.
-    - `study`: what is computed in a cell.
-    - `options`: its keyword arguments.
-    - `others`: versions of the study besides its own whose cells may be in the folder: `"recompute"` or `"use"`.
+    - `others`: for each version besides the study's own of which cells may be there, `"recompute"` or `"use"`.
     """
 
     others: Mapping[int, str]
@@ -63,7 +54,7 @@ class Manifest(Grid):
         """The inverse of `as_json`."""
         return cls(
             Spec(**given["spec"]),
-            AXES.validate_python(given["axes"]),
+            TypeAdapter(tuple[Dimension, ...]).validate_python(given["axes"]),
             SweptStudy(**given["study"]),
             given["options"],
             {int(version): what for version, what in given["other_versions"].items()},
@@ -75,10 +66,7 @@ class Unreadable(ValueError):
 
 
 def folder_of(directory: Any) -> Path:
-    """The folder that a user means.
-
-    **Raises:** `ValueError` for what is no path, and for a file.
-    """
+    """The folder that a user means. **Raises:** `ValueError` for what is no path, and for a file."""
     if not isinstance(directory, str | os.PathLike):
         raise ValueError(f"directory: got {directory!r}, required is the path of a folder.")
     path = Path(directory)
@@ -114,23 +102,18 @@ def read(directory: Path) -> Manifest:
 def established(
     directory: Path, wanted: Manifest, *, extend: bool = False, other_version: str = "refuse"
 ) -> Manifest:
-    """Make `directory` a folder of the sweep `wanted`, or check that it is one.
-
-    **Arguments:**
-
-    - `extend`: whether another sweep may be put in the place of the one that is there; cells of both are kept.
-    - `other_version`: what to do with cells of another version of the study.
+    """Make `directory` a folder of the sweep `wanted`, or check that it is one; the arguments are those of `sweep`.
 
     **Raises:** `ValueError` for a folder of another sweep, with the differences, and for one of other files;
     `OSError` for one that cannot be written.
     """
-    check("other_version", other_version, OTHER)
+    check("other_version", other_version, Literal["refuse", "recompute", "use"])
     path = directory / NAME
     with writing_to(directory):
         directory.mkdir(parents=True, exist_ok=True)
         names = {p.name for p in directory.iterdir() if not p.name.startswith(".")}
         # Where only sweep.json is gone the cells are still good, since their names say what they are.
-        strangers = set() if names >= OWN else names
+        strangers = set() if names >= {"cells", "failed", "runners"} else names
         # Looked at last: another process may just be beginning the same sweep.
         if strangers and not path.exists():
             raise ValueError(
@@ -162,7 +145,7 @@ def _text(manifest: Manifest) -> bytes:
 
 
 def _merged(directory: Path, there: Manifest, wanted: Manifest, extend: bool, other_version: str) -> Manifest:
-    """The manifest that stands for both, or an error that shows how they differ."""
+    """The manifest that stands for both; `ValueError` with what differs where there is none."""
     others, old, new = dict(there.others), there.study, wanted.study
     same = (old.function, old.version) == (new.function, new.version)
     # Another function of the same name stands in another file, and has another text.

@@ -1,8 +1,7 @@
 """The files of finished cells: a zip archive of NumPy arrays, one row for each cell, and a header as JSON.
 
-`numpy.load` reads the arrays. The archive has a checksum for every member, so that a damaged file is noticed, keeps
-every type as it is, and is written by Python alone, so that a background thread may do it while a study reads NetCDF
-or HDF5 files, whose libraries bear one thread at a time. The collected dataset is NetCDF.
+`numpy.load` reads the arrays. The archive has a checksum for every member, keeps every type as it is, and is written
+by Python alone, since the libraries of NetCDF and HDF5, which a study may use meanwhile, bear one thread at a time.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ from . import unread
 
 HEADER = "header.json"
 PASSING = ("created", "spec")
-"""Attributes of a study's dataset that are not kept: the time, and the spec, which follows from the changes."""
+"""Attributes of a study's dataset that are not kept: they differ between runs, or follow from the changes."""
 
 
 class Damaged(ValueError):
@@ -33,10 +32,8 @@ class Header(NamedTuple):
     **Attributes:**
 
     - `identities`: of its cells, in the order of the rows.
-    - `variables`: for each its dims, shape and type in one cell, and its attributes: the same in all cells.
-    - `coordinates`: which of them are coordinates.
+    - `variables`: for each its dims, shape and type in one cell, and its attributes.
     - `attributes`: of the study's datasets, those that are equal in all cells.
-    - `version`: of the study.
     - `source`: commit and versions of packages that computed it.
     - `cells`: for each cell the fields that it changes, seconds, warnings, and attributes of its own.
     """
@@ -91,11 +88,7 @@ def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], vers
 
 
 def read_header(path: Path, *, thorough: bool = False) -> Header:
-    """The header of a file.
-
-    **Arguments:**
-
-    - `thorough`: read all of the file, and find it to be as it was written.
+    """The header of a file, of which all is checked where that is to be `thorough`.
 
     **Raises:** `Damaged` for a file that is not whole or cannot be read; `FileNotFoundError`.
     """
@@ -106,10 +99,7 @@ def read_header(path: Path, *, thorough: bool = False) -> Header:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The variables of a file, with one row for each cell.
-
-    **Raises:** as `read_header`.
-    """
+    """The variables of a file, with one row for each cell. **Raises:** as `read_header`."""
     with _opened(path) as archive:
         return {
             name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
@@ -173,7 +163,6 @@ def shared(many: Sequence[Mapping[str, Any]], text: Callable[[Any], str] | None 
 
 def _dumped(value: Any) -> str:
     """As JSON, with NumPy's numbers and arrays as mappings that `_decode` understands."""
-
     return json.dumps(value, default=lambda v: {"type": np.asarray(v).dtype.str, "array": np.asarray(v).tolist()})
 
 

@@ -1,8 +1,4 @@
-"""The cells of a sweep on the disk: which are finished, which have failed, where they are.
-
-Files are written whole under names of their own and never changed, so that any number of processes may write; a cell
-that was computed twice is the same twice.
-"""
+"""The cells of a sweep on the disk: which are finished, which have failed, where they are."""
 
 import contextlib
 import hashlib
@@ -57,12 +53,9 @@ class Store:
                         path.unlink()
 
     def scan(self, *, thorough: bool = False, keep: bool = False) -> bool:
-        """Look at the files that are new since the last scan; whether there were any.
+        """Look at the files that are new since the last scan, and say whether there were any.
 
-        **Arguments:**
-
-        - `thorough`: read all of every file, not its header alone.
-        - `keep`: keep the headers, for `collect`, with the identities as bytes and without what is said of each cell.
+        `thorough` reads all of them, not the headers alone; `keep` keeps the headers, without what is of one cell.
         """
         before = len(self._seen)
         for path in [*_files(self.cells, ".npz"), *_files(self.failed, ".json")]:
@@ -94,24 +87,18 @@ class Store:
     def write(
         self, results: Sequence[Finished | Failed], changes: Mapping[str, Mapping[str, Any]], version: int
     ) -> None:
-        """Write what cells came to, in as few files as their structures allow.
-
-        **Arguments:**
-
-        - `results`: of different cells.
-        - `changes`: by identity, the fields that a cell changes.
-        - `version`: of the study.
+        """Write what cells came to in as few files as their structures allow, with what they change, by identity.
 
         **Raises:** `OSError`, after which some of them are written and none of them half.
         """
         for group in groups([result for result in results if isinstance(result, Finished)]):
             names = [result.identity for result in group]
             path = self.cells / f"{names[0] if len(names) == 1 else _digest(names)}.npz"
-            write_whole(path, pack(group, [changes[result.identity] for result in group], version))
+            write_whole(path, pack(group, [changes[name] for name in names], version))
             self._seen.add(path.name)
             self.done.update(names)
-        failed = [(r.identity, r.message, r.traceback) for r in results if isinstance(r, Failed)]
-        failures = [Failure(*said, changes[said[0]], time.time()) for said in failed]
+        failed = [result for result in results if isinstance(result, Failed)]
+        failures = [Failure(*result[:3], changes[result.identity], time.time()) for result in failed]
         if failures:
             path = self.failed / f"{_digest([f'{f.identity} {f.at}' for f in failures])}.json"
             write_whole(path, json.dumps([f._asdict() for f in failures], indent=1).encode())
@@ -119,10 +106,7 @@ class Store:
             self.failures |= {f.identity: f for f in failures}
 
     def discard_damaged(self) -> dict[str, str]:
-        """Remove the damaged files, whose cells are computed again; what they were and what was wrong with them.
-
-        What is no file is put aside under a name with a dot in place of being removed.
-        """
+        """Remove damaged files, or put aside what is no file; what they were, and what was wrong with them."""
         found, self.damaged = self.damaged, {}
         for name in found:
             path = (self.cells if name.endswith(".npz") else self.failed) / name

@@ -1,7 +1,6 @@
-"""Results on their way to the disk: gathered for a moment, so that many quick cells share one file, by a thread.
+"""Results on their way to the disk: a thread gathers them for a moment, so that many quick cells share one file.
 
-The thread also renews the runner's lease. It goes on while a study computes in the main thread, so that what was
-finished is on the disk a second later however long the next cell takes.
+It goes on while a study computes in the main thread, and also renews the runner's lease.
 """
 
 import threading
@@ -15,10 +14,8 @@ from . import writing_to
 from .leases import Leases
 from .store import Store
 
-GATHERED = 0.7
-"""Seconds for which finished cells are gathered at most; with the writing itself less than a second."""
+GATHERED = 0.7  # seconds, which with the writing itself are less than one
 RENEWAL = 1.0
-"""Seconds between renewals of the lease."""
 TICK = 0.1
 
 
