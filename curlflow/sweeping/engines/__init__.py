@@ -6,6 +6,7 @@ the value; an engine itself only ever loses workers.
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
@@ -29,7 +30,7 @@ class Outcome(NamedTuple):
 
 
 @runtime_checkable
-class Engine(Protocol):
+class Engine(AbstractContextManager, Protocol):
     """A context manager that runs batches; leaving it cancels what has not begun and frees the workers."""
 
     workers: int
@@ -41,12 +42,8 @@ class Engine(Protocol):
     def completed(self, timeout: float) -> list[Outcome]:
         """What has finished since the last call, waiting at most `timeout` seconds for the first; maybe nothing."""
 
-    def __enter__(self) -> "Engine": ...
 
-    def __exit__(self, *error: object) -> None: ...
-
-
-class Serial:
+class Serial(AbstractContextManager):
     """One batch after the other, in this process and this thread, while `completed` waits."""
 
     workers = 1
@@ -54,9 +51,6 @@ class Serial:
     def __init__(self, work: Callable[[Any], Any]):
         self._work = work
         self._batches: deque[Any] = deque()
-
-    def __enter__(self) -> "Serial":
-        return self
 
     def __exit__(self, *error: object) -> None:
         self._batches.clear()

@@ -26,7 +26,7 @@ ATTEMPTS = 3  # to run a batch that dask has lost
 IMPATIENCE = 30.0  # seconds without any worker after which this is said, and said again
 
 
-class Cluster:
+class Cluster(contextlib.AbstractContextManager):
     """`Cluster(work, scheduler="tcp://host:8786")` or `Cluster(work, client=client)`: an engine of dask workers.
 
     **Arguments:**
@@ -54,9 +54,6 @@ class Cluster:
         self._batches: dict[Future, tuple[Any, int]] = {}
         self._done: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._threads, self._counted, self._seen = 0, -RECOUNT, time.monotonic()
-
-    def __enter__(self) -> "Cluster":
-        return self
 
     def __exit__(self, *error: object) -> None:
         batches, self._batches = self._batches, {}

@@ -33,7 +33,7 @@ UNGUARDED = 113
 """Exit code of a worker whose script begins the sweep again when it is imported."""
 
 
-class LocalProcesses:
+class LocalProcesses(contextlib.AbstractContextManager):
     """`LocalProcesses(work, workers=None)`: an engine of processes on this machine.
 
     **Arguments:**
@@ -60,9 +60,6 @@ class LocalProcesses:
         self._waiting: deque[Any] = deque()
         self._crew: list[_Worker] = []
         self._failures = 0
-
-    def __enter__(self) -> "LocalProcesses":
-        return self
 
     def __exit__(self, *error: object) -> None:
         self._waiting.clear()

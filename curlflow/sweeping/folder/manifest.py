@@ -127,17 +127,14 @@ def established(
         except Unreadable:
             write_whole(path, _text(wanted))
             return wanted
-        merged = wanted if _fruitless(directory) else _merged(directory, there, wanted, extend, other_version)
+        # Where all cells that were computed have failed and nobody is at work, there is nothing to keep.
+        failed, done = directory / "failed", directory / "cells"
+        fruitless = any(failed.glob("*.json")) and not any(done.glob("*.npz")) and not runners(directory)
+        merged = wanted if fruitless else _merged(directory, there, wanted, extend, other_version)
         # As text: in Python True, 1 and 1.0 are equal, and cells of each have names of their own.
         if _text(merged) != _text(there):
             write_whole(path, _text(merged))
     return merged
-
-
-def _fruitless(directory: Path) -> bool:
-    """Whether cells were computed, all of them have failed, and nobody is at work: then nothing is there to keep."""
-    failed, done = directory / "failed", directory / "cells"
-    return any(failed.glob("*.json")) and not any(done.glob("*.npz")) and not runners(directory)
 
 
 def _text(manifest: Manifest) -> bytes:
