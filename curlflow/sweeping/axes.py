@@ -139,9 +139,7 @@ def _changes(given: Any, values: Sequence[Scalar]) -> tuple[dict[str, Any], ...]
         raise ValueError(f"Axis: got {len(changes)} changes, required is one for each of the {len(values)} values.")
     for change in changes:
         if not isinstance(change, Mapping) or not all(isinstance(name, str) for name in change):
-            raise ValueError(
-                f"Axis: got the change {change!r}, required is a mapping from names of fields to values."
-            )
+            raise ValueError(f"Axis: got the change {change!r}, required is a mapping from fields to values.")
     return tuple(dict(change) for change in changes)
 
 
@@ -176,9 +174,7 @@ def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:
     **Raises:** `ValueError` for what is no field, names and fields that occur twice, and values that `spec` refuses.
     """
     if not isinstance(over, Mapping) or not over:
-        raise ValueError(
-            f"over: got {over!r}, required is a mapping from fields or names to the values of each axis."
-        )
+        raise ValueError(f"over: got {over!r}, required is a mapping from fields or names to the values of an axis.")
     axes = {key: _axis_of(key, given) for key, given in over.items()}
     short = [key.rpartition(".")[2] for key in axes]
     dimensions = []
@@ -189,6 +185,8 @@ def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:
             hint = " Values along a field need no Axis." if name in field_names(Spec) else ""
             allowed = f"letters, digits and _, but not {', '.join(RESERVED)}"
             raise ValueError(f"over: got the name {name!r}, allowed are {allowed}.{hint}")
+        if any(name == dimension.name for dimension in dimensions):
+            raise ValueError(f"over: got two axes named {name}; give one an Axis under a name of your own.")
         dimensions.append(Dimension(name, None if chosen else key, axis.values, axis.changes, axis.coordinates))
     _check_fields(dimensions)
     _check_values(spec, dimensions)
@@ -226,10 +224,6 @@ def _check_fields(dimensions: list[Dimension]) -> None:
                 if field == other or field.startswith(other + ".") or other.startswith(field + "."):
                     raise ValueError(f"over: {owner} and {dimension.name} both set {field}, allowed is one axis.")
         seen |= dict.fromkeys(dimension.fields, dimension.name)
-    names = [dimension.name for dimension in dimensions]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"over: got two axes named {name}; give one an Axis under a name of your own.")
 
 
 def _check_values(spec: Spec, dimensions: list[Dimension]) -> None:

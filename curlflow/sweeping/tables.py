@@ -85,9 +85,7 @@ def _axis(name: str, given: Any) -> Any:
         if "compression_ratio" in rest:
             settings = rest.pop("compression_ratio")
             if rest or not isinstance(settings, Mapping) or set(settings) - {"total"}:
-                raise ValueError(
-                    "compression_ratio: required is a table such as { total = 220 }, and no other field."
-                )
+                raise ValueError("compression_ratio: required is a table like { total = 220 }, and no other field.")
             return Axis.compression_ratio(values, **settings)
         field = rest.pop("field", None)
         return Axis(field, values, **rest) if field is not None or rest else values
