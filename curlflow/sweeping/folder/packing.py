@@ -110,8 +110,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def content_of(path: Path) -> bytes:
     """The bytes of a file.
 
-    **Raises:** `Damaged` for a folder; `FileNotFoundError` where there is nothing; `OSError` for a file that may not
-    be read, and where the disk fails: it may be as good as it was.
+    **Raises:** `Damaged` for a folder; `FileNotFoundError`; `Unread` where the file may be as good as it was.
     """
     try:
         return path.read_bytes()

@@ -50,10 +50,7 @@ class Writer:
             self.check()
 
     def add(self, results: Sequence[Finished | Failed], changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take results, with the fields that their cells change by identity.
-
-        **Raises:** as `check`.
-        """
+        """Take results, with the fields that cells change by identity. **Raises:** as `check`."""
         self.check()
         with self._lock:
             self._since = self._since if self._results else time.monotonic()
