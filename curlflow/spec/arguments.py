@@ -28,6 +28,15 @@ def plain(value: Any) -> Any:
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
+def as_plain(value: Any) -> Any:
+    """`value` with NumPy's numbers and arrays as Python's."""
+    if isinstance(value, Mapping):
+        return {key: as_plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_plain(inner) for inner in value]
+    return as_plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
 def _real(value: Any) -> Any:
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):

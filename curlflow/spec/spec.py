@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from .arguments import as_plain
 from .rules import RULES, GradientRule
 from .sentences import field_names, inconsistencies, kinds, nearest, sentences
 from .tables import (
@@ -66,7 +67,7 @@ class Spec(Table):
 
     def __init__(self, **fields: Any):
         try:
-            super().__init__(**_plain(fields))
+            super().__init__(**as_plain(fields))
         except ValidationError as error:
             raise ValueError(sentences(error, Spec)) from None
 
@@ -154,15 +155,6 @@ class Spec(Table):
         from ..problem.problem import build
 
         return build(self, realization=realization, rule=rule, graph=graph)
-
-
-def _plain(value: Any) -> Any:
-    """`value` with NumPy numbers and arrays as plain ones."""
-    if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _set(tables: dict, name: str, value: Any) -> None:

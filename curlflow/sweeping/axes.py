@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..spec import Spec
-from ..spec.arguments import check, whole
+from ..spec.arguments import as_plain, check, whole
 from ..spec.sentences import field_names, nearest
 
 Scalar = bool | int | float | str
@@ -91,15 +91,6 @@ def dotted(tables: Mapping[str, Any], nested: Callable[[str, Any], bool], prefix
         name = prefix + key
         found |= dotted(value, nested, f"{name}.") if nested(name, value) else {name: value}
     return found
-
-
-def as_plain(value: Any) -> Any:
-    """`value` with NumPy's numbers and arrays as Python's."""
-    if isinstance(value, Mapping):
-        return {key: as_plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_plain(inner) for inner in value]
-    return as_plain(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def _values(given: Any) -> tuple[Scalar, ...]:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..catalogue import STUDIES, identity_of, named
-from ..spec.arguments import Natural, check, checked
+from ..spec.arguments import Natural, as_plain, check, checked
 from ..spec.sentences import nearest
-from .axes import as_plain
 from .engines.worker import find_function, script_name
 
 WITHHELD = {
