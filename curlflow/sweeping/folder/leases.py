@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,7 +71,7 @@ class Leases:
         with contextlib.suppress(OSError):
             # Both times are of the clock that the folder's file system has.
             now = self._path.stat().st_mtime
-            return [runner for path, runner in _runners(self.folder, now) if path != self._path]
+            return [runner for runner in runners(self.folder.parent, now) if runner.name != self.own.name]
         return []
 
     def claim(self, cells: list[str], others: list[RunnerState]) -> list[str]:
@@ -96,21 +95,18 @@ class Leases:
             self.own.cells = [cell for cell in self.own.cells if cell not in cells]
 
 
-def runners(directory: Path) -> list[RunnerState]:
-    """All runners of a folder that are alive."""
-    return [runner for _, runner in _runners(directory / "runners", time.time())]
-
-
-def _runners(folder: Path, now: float) -> Iterator[tuple[Path, RunnerState]]:
-    """Those that were heard of within `EXPIRY` before `now`; files of others are removed."""
-    for path in sorted(folder.glob("*.json")):
+def runners(directory: Path, now: float | None = None) -> list[RunnerState]:
+    """All runners of a folder that are alive; files of those that have died or are long gone are removed."""
+    now, found = time.time() if now is None else now, []
+    for path in sorted((directory / "runners").glob("*.json")):
         with contextlib.suppress(OSError, ValueError):  # of what no runner has written pydantic's is one
             age = now - path.stat().st_mtime
             runner = RUNNER.validate_json(path.read_bytes())
             if age < EXPIRY and not _has_died(runner):
-                yield path, runner
+                found.append(runner)
             elif age > 10 * EXPIRY or _has_died(runner):
                 path.unlink()
+    return found
 
 
 def _has_died(runner: RunnerState) -> bool:
