@@ -82,10 +82,7 @@ class Runner:
         self._flying = 0
 
     def run(self, engine: Engine, report: Callable[[Tally], None]) -> None:
-        """Compute what is missing.
-
-        **Raises:** `OSError` if the folder cannot be written to; what the engine raises when it has no workers.
-        """
+        """Compute what is missing. **Raises:** `OSError` where the folder cannot be written to, and as the engine."""
         self._engine, self._meter = engine, Meter()
         missing = self._settled.missing
         if not missing.any():
@@ -166,7 +163,7 @@ class Runner:
             self._again.append([self._cells[name] for name in rest])
         said = [result.warnings[0] for result in outcome.value if isinstance(result, Finished) and result.warnings]
         self.warned += len(said)
-        self.first_warning = next(filter(None, [self.first_warning, *said]), "")
+        self.first_warning = self.first_warning or next(iter(said), "")
         self._record(outcome.value)
 
     def _lost(self, names: list[str], error: BaseException) -> None:

@@ -28,8 +28,6 @@ ONE_THREAD = {
 }  # fmt: skip
 KEEP_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
 """By default JAX keeps only what took a second to compile; a study consists of a dozen smaller pieces."""
-SHARE_DEVICE = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-"""On a GPU: JAX otherwise takes three quarters of its memory at once, and a second worker finds none."""
 GROWTH = 512 * 2**20  # bytes of compiled code that a process may gather; a shape takes about 25 MB
 SETTLED = 10.0  # seconds after which a file in the cache is no longer being written
 
@@ -43,7 +41,8 @@ def worker_variables() -> dict[str, str]:
     """The environment variables of a worker on this machine; those of a cache that the user has chosen stay."""
     folder = cache_folder()
     kept = {} if folder is None else {"JAX_COMPILATION_CACHE_DIR": str(folder), **KEEP_ALL}
-    defaults = {**SHARE_DEVICE, **kept}
+    # On a GPU JAX otherwise takes three quarters of its memory at once, and a second worker finds none.
+    defaults = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **kept}
     return {**{name: os.environ.get(name) or value for name, value in defaults.items()}, **ONE_THREAD}
 
 
@@ -77,11 +76,7 @@ def _machine() -> str:
 
 
 def discard_torn(folder: Path) -> None:
-    """Remove what a process was killed in writing, or a full disk cut off.
-
-    JAX writes its entries in place; where one is torn, it warns, compiles, and leaves it there for ever. Only those
-    written since the last time are looked at.
-    """
+    """Remove entries that a kill or a full disk has cut off since the last time; JAX leaves them there for ever."""
     stamp, now = folder / ".curlflow-checked", time.time()
     checked = stamp.stat().st_mtime if stamp.exists() else 0.0
     for entry in folder.glob("*-cache"):
@@ -104,10 +99,7 @@ def _whole(entry: bytes) -> bool:
 
 @contextlib.contextmanager
 def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables, and put back what was there.
-
-    A spawned process takes its environment from its parent, and libraries read theirs before any line of ours runs.
-    """
+    """Set environment variables, which a process spawned meanwhile takes over, and put back what was there."""
     before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
@@ -138,10 +130,7 @@ def accelerated() -> bool:
 
 
 class CompiledCode:
-    """What JAX has compiled in this process, given back when it has grown too large.
-
-    JAX keeps the code for every shape it has met; what workers need again comes from the cache on disk.
-    """
+    """What JAX has compiled in this process, dropped when it has grown too large: the cache on disk has it too."""
 
     def __init__(self, growth: int = GROWTH):
         self._growth = growth

@@ -22,10 +22,8 @@ from ...results import provenance
 from ...spec import Spec
 from .environment import accelerated
 
-TRACEBACK_LINES = 12
 KINDS = "biufU"
 """Kinds of arrays that files can hold: booleans, whole and real numbers, text."""
-LONGEST_NAME = 200
 
 
 class Labelled(NamedTuple):
@@ -108,8 +106,8 @@ def _run(batch: Batch, cell: Cell, shared: bool) -> Finished | Failed:
         said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)))
         return Finished(cell.identity, output, time.perf_counter() - start, said, _source(), shared)
     except (Exception, SystemExit) as error:
-        lines = traceback.format_exception(error)[-TRACEBACK_LINES:]
-        return Failed(cell.identity, _message(error), "".join(lines), time.perf_counter() - start)
+        end = "".join(traceback.format_exception(error)[-12:])
+        return Failed(cell.identity, _message(error), end, time.perf_counter() - start)
 
 
 def _run_together(batch: Batch) -> list[Finished | Failed]:
@@ -160,7 +158,7 @@ def output_of(result: Any) -> Output:
 
 
 def _name(name: Any) -> str:
-    if not isinstance(name, str) or not name or "/" in name or "\0" in name or len(name) > LONGEST_NAME:
+    if not isinstance(name, str) or not name or "/" in name or "\0" in name or len(name) > 200:
         raise ValueError(f"study: got a result named {name!r}, required are names of variables in a file.")
     if name in ("cell_status", "cell_message"):
         raise ValueError(f"study: got a result named {name!r}, which is what a sweep says of its cells; rename it.")
@@ -219,10 +217,7 @@ def script_name() -> str:
 
 
 def find_function(name: str) -> Callable[..., Any]:
-    """The function that `package.module:name` means, or `script.py:name` of the script that runs.
-
-    **Raises:** `ValueError` where there is none.
-    """
+    """The function that `package.module:name` or `script.py:name` means. **Raises:** `ValueError` if there is none."""
     module, _, path = location(name).partition(":")
     if module.endswith(".py"):
         if module != script_name():

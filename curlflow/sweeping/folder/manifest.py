@@ -148,9 +148,10 @@ def _merged(directory: Path, there: Manifest, wanted: Manifest, extend: bool, ot
     # Another function of the same name stands in another file, and has another text.
     another = old.text and new.text and old.text != new.text and (old.file != new.file or not new.file)
     if same and another and other_version != "use":
+        there_at, here_at = (f"in {s.file}" if s.file else f"with the text {s.text[:6]}" for s in (old, new))
         raise ValueError(
-            f"directory: {directory} holds cells of a function {old.name} {_place(old)}, which is not the one "
-            f'{_place(new)}. Give another folder, raise version, or keep them by other_version="use".'
+            f"directory: {directory} holds cells of a function {old.name} {there_at}, which is not the one "
+            f'{here_at}. Give another folder, raise version, or keep them by other_version="use".'
         )
     found = list(differences(replace(there, study=new._replace(function=old.function, name=old.name)), wanted))
     if found and not extend:
@@ -169,10 +170,6 @@ def _merged(directory: Path, there: Manifest, wanted: Manifest, extend: bool, ot
     if other_version != "refuse":
         others = dict.fromkeys(others, other_version)
     return replace(wanted, others=others)
-
-
-def _place(study: SweptStudy) -> str:
-    return f"in {study.file}" if study.file else f"with the text {study.text[:6]}"
 
 
 def differences(there: Manifest, wanted: Manifest) -> Iterator[str]:
