@@ -22,9 +22,7 @@ class Axis:
         "fraction": curlflow.Axis("rule.flipped.hidden", np.linspace(0, 1, 21)),
         "c": curlflow.Axis.compression_ratio(np.logspace(-2, 1, 20), total=220),
         "size": curlflow.Axis([1, 2], fields={"network.inputs": [10, 20], "network.hidden": [30, 60]}),
-        "dynamics": curlflow.Axis(
-            ["flow", "full_batch"], changes=[{"dynamics.kind": "flow"}, {"dynamics.kind": "updates"}]
-        ),
+        "start": curlflow.Axis(["far", "near"], changes=[{"start.kind": "random"}, {"start.kind": "teacher"}]),
         "load": curlflow.Axis.derived([1, 2, 4], lambda load: {"data.samples": 50 * load, "data.seed": 7}),
     }
     ```

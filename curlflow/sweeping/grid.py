@@ -56,10 +56,7 @@ class Grid:
         return {k: v for d, i in zip(self.dimensions, indices, strict=True) for k, v in d.changes[i].items()}
 
     def resolved(self, cell: int) -> Spec:
-        """The spec of a cell.
-
-        **Raises:** `ValueError` for a combination that the spec refuses.
-        """
+        """The spec of a cell. **Raises:** `ValueError` for a combination that the spec refuses."""
         return self.spec.replace(self.changes(cell))
 
     def identity(self, cell: int, version: int | None = None) -> str:

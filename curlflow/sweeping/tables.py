@@ -23,14 +23,10 @@ def from_toml(path: str | Path) -> dict[str, Any]:
     """The arguments `spec`, `over`, `study`, `options` and `version` of `curlflow.sweep` that a TOML file describes.
 
     ```toml
-    spec = "fig4"               # a preset, the path of a spec's TOML, or a table [spec]
-    study = "train"             # or "package.module:function"
-
-    [set]                       # fields of the spec to replace
-    realizations = 2
-
-    [options]                   # keyword arguments of the study
-    epochs = 1000
+    spec = "fig4"                   # a preset, the path of a spec's TOML, or a table [spec]
+    study = "train"                 # or "package.module:function"
+    set = { realizations = 2 }      # fields of the spec to replace
+    options = { epochs = 1000 }     # keyword arguments of the study
 
     [over]
     fraction = { field = "rule.flipped.hidden", linspace = [0, 1, 21] }

@@ -88,10 +88,7 @@ def pack(results: Sequence[Finished], changes: Sequence[Mapping[str, Any]], vers
 
 
 def read_header(path: Path, *, thorough: bool = False) -> Header:
-    """The header of a file, of which all is checked where that is to be `thorough`.
-
-    **Raises:** `Damaged` for a file that is not whole or cannot be read; `FileNotFoundError`.
-    """
+    """The header of a file; if `thorough`, all of the file is checked. **Raises:** `Damaged`; `FileNotFoundError`."""
     with _opened(path) as archive:
         if thorough and (name := archive.testzip()) is not None:
             raise Damaged(f"{name} is not what was written")
@@ -108,10 +105,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a file.
-
-    **Raises:** `Damaged` for a folder; `FileNotFoundError`; `Unread` where the file may be as good as it was.
-    """
+    """The bytes of a file. **Raises:** `Damaged` for a folder; `FileNotFoundError`; `Unread` for other reasons."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
