@@ -217,7 +217,7 @@ def script_name() -> str:
 
 
 def find_function(name: str) -> Callable[..., Any]:
-    """The function that `package.module:name` or `script.py:name` means. **Raises:** `ValueError` if there is none."""
+    """The function that `package.module:name` or `script.py:name` means; `ValueError` where there is none."""
     module, _, path = location(name).partition(":")
     if module.endswith(".py"):
         if module != script_name():
