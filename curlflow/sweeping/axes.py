@@ -142,7 +142,8 @@ def _scalars(changes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Scalar, ..
 class Dimension(NamedTuple):
     """One axis as it is stored: its name in the collected dataset, and for each value the fields that it sets.
 
-    `field` is None where the name was chosen by the user. `coordinates` are further ones along the axis, by field.
+    `field` is the full name of the field that it is named after, None for a name that was chosen; `coordinates` are
+    further ones along the axis, by field.
     """
 
     name: str

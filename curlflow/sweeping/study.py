@@ -24,8 +24,8 @@ WITHHELD = {
 class SweptStudy(NamedTuple):
     """What is computed in a cell: the `function` as `module:name`, with the `version` of its numbers.
 
-    `file` and `text` say where a function of the user's stands, and are a hash of what is written there, as far as
-    Python knows. Names of cells do not depend on them: functions may be moved and mended.
+    `file` is where a function of the user's stands and `text` a hash of what is written there, as far as Python knows.
+    Names of cells do not depend on them: functions may be moved and mended.
     """
 
     name: str
