@@ -24,7 +24,7 @@ WITHHELD = {
 class SweptStudy(NamedTuple):
     """What is computed in a cell: the `function` as `module:name`, with the `version` of its numbers.
 
-    `file` is where a function of the user's stands and `text` a hash of what is written there, as far as Python knows.
+    `file` says where a function of the user's stands, and `text` is a hash of what is written there, if Python knows.
     Names of cells do not depend on them: functions may be moved and mended.
     """
 
