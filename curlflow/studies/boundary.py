@@ -13,21 +13,15 @@ from ..random_matrix.boundary import VARIABLES
 from ..random_matrix.checks import LAYERS, check_fraction, check_ratio
 from .arguments import study
 
-COMPRESSIONS = (1e-3, 1e2, 500)
-"""Default range of c, log-spaced, and how many."""
-BOTH = "both"
-
-
-Fractions = Annotated[
-    float | Sequence[float] | np.ndarray, PlainValidator(functools.partial(check_fraction, "inputs"))
-]
+Numbers = float | Sequence[float] | np.ndarray
+Fractions = Annotated[Numbers, PlainValidator(functools.partial(check_fraction, "inputs"))]
 
 
 @study
 def boundary(
-    c: float | Sequence[float] | np.ndarray | None = None,
+    c: Numbers | None = None,
     *,
-    layer: Literal["inputs", "hidden", "both"] = BOTH,
+    layer: Literal["inputs", "hidden", "both"] = "both",
     inputs: Fractions | None = None,
 ) -> xr.Dataset:
     """Where the solution of a large linear network loses stability.
@@ -53,16 +47,15 @@ def boundary(
 
     **Sources:** docs/random_matrix.md; for single values and other numbers `curlflow.random_matrix`.
     """
-    start, stop, number = COMPRESSIONS
-    ratios = np.geomspace(start, stop, number) if c is None else _distinct("c", check_ratio(c))
+    ratios = np.geomspace(1e-3, 1e2, 500) if c is None else _distinct("c", check_ratio(c))
     coordinates: dict[str, Any] = {"c": (("c",), ratios, "compression ratio, inputs per hidden unit")}
     settings = {"layer": layer, "c": _listed(ratios)}
     if inputs is None:
-        layers = LAYERS if layer == BOTH else (layer,)
+        layers = LAYERS if layer == "both" else (layer,)
         data = {"critical_fraction": np.stack([random_matrix.phase_boundary(ratios, name) for name in layers])}
         coordinates["layer"] = (("layer",), np.array(layers), "layer whose signs are flipped")
     else:
-        if layer != BOTH:
+        if layer != "both":
             raise ValueError(f'layer: got {layer!r}; with inputs= both layers are flipped, leave it at "both".')
         fractions = _distinct("inputs", inputs)
         data = {"critical_hidden_fraction": random_matrix.phase_surface(ratios[:, None], fractions[None])}
@@ -79,8 +72,8 @@ def _distinct(name: str, values: np.ndarray) -> np.ndarray:
     return np.unique(values)
 
 
-def _listed(values: np.ndarray, most: int = 50) -> list[float] | str:
+def _listed(values: np.ndarray) -> list[float] | str:
     """All values if they are few, else how many there are and from where to where."""
-    if values.size <= most:
+    if values.size <= 50:
         return values.tolist()
     return f"{values.size} from {values[0]:g} to {values[-1]:g}, in the coordinates"
