@@ -13,6 +13,7 @@ from ..problem import Problem
 from ..systems import AbstractSystem
 
 POINTS = ("solution", "origin", "start")
+WEIGHTS = f"{', '.join(POINTS)}, a curlflow.networks.Feedforward, or a list of arrays (post, pre), one for each layer"
 
 
 def points_of(places: Sequence[Problem | AbstractSystem], at: Any) -> list[Any]:
@@ -44,49 +45,25 @@ def network_at(problem: Problem, at: Any) -> Feedforward:
     **Raises:** `ValueError` for other words, shapes that do not fit, weights that are not finite or belong to missing
     synapses, and a teacher of other widths.
     """
-    if isinstance(at, str):
-        named = {"solution": _solution, "origin": _origin, "start": lambda p: p.student}
-        if at not in named:
-            raise ValueError(f"at: got {at!r}, allowed are {WEIGHTS}.")
-        return named[at](problem)
-    network = _like(problem.student, at)
-    _check_missing(problem, network)
-    return network
-
-
-WEIGHTS = f"{', '.join(POINTS)}, a curlflow.networks.Feedforward, or a list of arrays (post, pre), one for each layer"
-
-
-def state_of(system: AbstractSystem, at: Any) -> Any:
-    """The state of a system that `at` means: `"start"` or None, `"origin"`, or a state like its own.
-
-    **Raises:** `ValueError` for other words, shapes that do not fit and numbers that are not finite.
-    """
-    if at is None or (isinstance(at, str) and at == "start"):
-        return system.state
-    if isinstance(at, str):
-        if at != "origin":
-            raise ValueError(f"at: got {at!r}, allowed for a system are start, origin and a state like its own.")
-        return jax.tree.map(np.zeros_like, system.state)
-    state = _converted(at, system.state)
-    leaves, structure = jax.tree.flatten(state)
-    expected, known = jax.tree.flatten(system.state)
-    shapes, required = [np.shape(leaf) for leaf in leaves], [np.shape(leaf) for leaf in expected]
-    if structure != known or shapes != required:
-        raise ValueError(f"at: got a state of shapes {shapes}, required is one like that of the system: {required}.")
-    if not all(np.isfinite(leaf).all() for leaf in leaves):
-        raise ValueError("at: got numbers that are not finite; all must be.")
-    return state
-
-
-def _converted(at: Any, own: Any) -> Any:
-    """`at` as float64 arrays; a list stands for a vector where the state is one."""
-    if isinstance(at, list | tuple) and not isinstance(own, list | tuple):
-        at = np.asarray(at, dtype=object)
-    try:
-        return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), at)
-    except (TypeError, ValueError):
-        raise ValueError(f"at: got {type(at).__name__}, required are real numbers in the form of the state") from None
+    student, teacher = problem.student, problem.teacher
+    if not isinstance(at, str):
+        network = _like(student, at)
+        if isinstance(problem.constraint, Masked):
+            _check_missing(problem.constraint, network)
+        return network
+    if at not in POINTS:
+        raise ValueError(f"at: got {at!r}, allowed are {WEIGHTS}.")
+    if at == "start":
+        return student
+    if at == "origin":
+        return student.with_weights(np.zeros(np.shape(w)) for w in student.weights)
+    if teacher.widths != student.widths:
+        raise ValueError(
+            f'at: "solution" means the teacher\'s weights, but teacher.width gives it the widths '
+            f"{list(teacher.widths)} and the student has {list(student.widths)}; give the weights of a solution, for "
+            "example the end of a run."
+        )
+    return student.with_weights(np.asarray(w) for w in teacher.weights)
 
 
 def _like(student: Feedforward, at: Any) -> Feedforward:
@@ -119,25 +96,37 @@ def _like(student: Feedforward, at: Any) -> Feedforward:
     return student.with_weights(arrays)
 
 
-def _check_missing(problem: Problem, network: Feedforward) -> None:
+def _check_missing(constraint: Masked, network: Feedforward) -> None:
     """Refuse weights on synapses that the graph does not have."""
-    if not isinstance(problem.constraint, Masked):
-        return
-    for layer, (mask, w) in enumerate(zip(problem.constraint.masks, network.weights, strict=True), start=1):
+    for layer, (mask, w) in enumerate(zip(constraint.masks, network.weights, strict=True), start=1):
         extra = int(np.count_nonzero(np.asarray(w)[~np.asarray(mask)]))
         if extra:
             raise ValueError(f"at: layer {layer} has {extra} weights on missing synapses; they must be zero.")
 
 
-def _solution(problem: Problem) -> Feedforward:
-    if problem.teacher.widths != problem.student.widths:
-        raise ValueError(
-            f'at: "solution" means the teacher\'s weights, but teacher.width gives it the widths '
-            f"{list(problem.teacher.widths)} and the student has {list(problem.student.widths)}; give the weights of "
-            "a solution, for example the end of a run."
-        )
-    return problem.student.with_weights(np.asarray(w) for w in problem.teacher.weights)
+def state_of(system: AbstractSystem, at: Any) -> Any:
+    """The state of a system that `at` means: `"start"` or None, `"origin"`, or a state like its own.
 
-
-def _origin(problem: Problem) -> Feedforward:
-    return problem.student.with_weights(np.zeros(np.shape(w)) for w in problem.student.weights)
+    **Raises:** `ValueError` for other words, shapes that do not fit and numbers that are not finite.
+    """
+    own = system.state
+    if at is None or (isinstance(at, str) and at == "start"):
+        return own
+    if isinstance(at, str):
+        if at != "origin":
+            raise ValueError(f"at: got {at!r}, allowed for a system are start, origin and a state like its own.")
+        return jax.tree.map(np.zeros_like, own)
+    if isinstance(at, list | tuple) and not isinstance(own, list | tuple):
+        at = np.asarray(at, dtype=object)  # a list stands for a vector
+    try:
+        state = jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), at)
+    except (TypeError, ValueError):
+        raise ValueError(f"at: got {type(at).__name__}, required are real numbers in the form of the state") from None
+    leaves, structure = jax.tree.flatten(state)
+    expected, known = jax.tree.flatten(own)
+    shapes, required = [np.shape(leaf) for leaf in leaves], [np.shape(leaf) for leaf in expected]
+    if structure != known or shapes != required:
+        raise ValueError(f"at: got a state of shapes {shapes}, required is one like that of the system: {required}.")
+    if not all(np.isfinite(leaf).all() for leaf in leaves):
+        raise ValueError("at: got numbers that are not finite; all must be.")
+    return state
