@@ -43,8 +43,7 @@ def study(function: F) -> F:
 
     @functools.wraps(function)
     def wrapped(*subject: Any, **given: Any) -> Any:
-        given = checked(function, given)
         with jax.enable_x64(True):
-            return function(*subject, **given)
+            return function(*subject, **checked(function, given))
 
     return wrapped  # type: ignore[return-value]

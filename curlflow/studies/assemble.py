@@ -29,11 +29,8 @@ def assembled(
 
     **Arguments:**
 
-    - `study`: the name of the function.
-    - `variables`: declarations of the numbers.
     - `rows`: the numbers of every realization, by name. Arrays that are shorter than their coordinate, or than those
-      of other realizations, are filled up as `results.padded` does.
-    - `coordinates`: (dims, values, long_name) by name.
+      of other realizations, are filled up as `results.stacked` does.
     - `settings`: the arguments of the study, plain numbers and strings.
     - `attributes`: what the dataset is about, and whatever else it says.
     - `along`: the dimensions that the rows stand for, with their coordinates. Default: `realization`.
@@ -56,7 +53,7 @@ def device() -> str:
     return f"{first.platform}: {first.device_kind}"
 
 
-ALONG = {"time": "time", "epoch": "complete passes through the training data", "iteration": "iterations of the map"}
+ALONG = {"epoch": "complete passes through the training data", "iteration": "iterations of the map"}
 """The dimensions along a run, in words."""
 
 
@@ -64,22 +61,17 @@ def along_coordinates(along: str, times: np.ndarray, time_per_unit: float) -> di
     """The dimension along a run: times of a flow, epochs or iterations with their times."""
     if along == "time":
         return {"time": (("time",), times, "time")}
-    return {
-        "time": ((along,), times * time_per_unit, "time"),
-        along: ((along,), times.astype(np.int64), ALONG[along]),
-    }
+    time = ((along,), times * time_per_unit, "time")
+    return {"time": time, along: ((along,), times.astype(np.int64), ALONG[along])}
 
 
 def weight_coordinates(shapes: list[tuple[int, int]], indices: np.ndarray) -> dict[str, Any]:
     """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit."""
-    table = np.concatenate(
-        [
-            np.stack([np.full(post * pre, layer), *(c.ravel() for c in np.indices((post, pre)))])
-            for layer, (post, pre) in enumerate(shapes, start=1)
-        ],
-        axis=1,
-    )[:, indices]
-    names = ("weight_layer", "post", "pre")
-    texts = ("layer of the weight", "postsynaptic unit", "presynaptic unit")
-    coordinates = {n: (("weight",), row, text) for n, row, text in zip(names, table, texts, strict=True)}
-    return {"weight": (("weight",), indices, "place among all weights, row by row"), **coordinates}
+    layers = np.repeat(np.arange(1, len(shapes) + 1), [post * pre for post, pre in shapes])
+    units = np.concatenate([np.indices(shape).reshape(2, -1) for shape in shapes], axis=1)
+    return {
+        "weight": (("weight",), indices, "place among all weights, row by row"),
+        "weight_layer": (("weight",), layers[indices], "layer of the weight"),
+        "post": (("weight",), units[0, indices], "postsynaptic unit"),
+        "pre": (("weight",), units[1, indices], "presynaptic unit"),
+    }
