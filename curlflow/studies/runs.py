@@ -27,19 +27,16 @@ from ..systems import AbstractSystem
 Item, Kind = TypeVar("Item"), TypeVar("Kind", bound="Run")
 SECONDS = 0.4
 """How long a compiled call should take: how soon progress and interrupts are noticed."""
+DONE = object()
 
 
 @dataclass
 class Run:
-    """One realization on its way: where it stands, and how it goes.
-
-    A study that keeps more of a run extends this record.
+    """One realization on its way: its number, where it stands, and how it goes. Studies that keep more extend it.
 
     **Attributes:**
 
-    - `index`: number of the realization.
-    - `state`, `clock`: where it stands.
-    - `status`: how it goes; `completed` as long as nothing is wrong.
+    - `status`: `completed` as long as nothing is wrong.
     - `done`: how many units of work are done, for example records or blocks.
     - `finished`: whether nothing is left to do.
     """
@@ -77,13 +74,8 @@ def silent(realization: int, phase: str, fraction: float) -> None:
 
 
 @contextlib.contextmanager
-def _reporting(progress: bool | Progress | None, runs: int | Sequence[str]) -> Iterator[Progress]:
-    """The `Progress` that a study's argument `progress` asks for: nothing, a bar, or the caller's own.
-
-    **Arguments:**
-
-    - `runs`: how many realizations there are, or what the runs are called.
-    """
+def _reporting(progress: bool | Progress | None, names: Sequence[str]) -> Iterator[Progress]:
+    """What a study's argument `progress` asks for: nothing, a bar for every name, or the caller's own function."""
     if not progress:
         yield silent
     elif callable(progress):
@@ -92,15 +84,10 @@ def _reporting(progress: bool | Progress | None, runs: int | Sequence[str]) -> I
         raise ValueError(f"progress: got {progress!r}, allowed are True, False and a function.")
     else:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
+        from rich.progress import TimeElapsedColumn
 
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
-        with Bars(*columns, console=Console(stderr=True)) as bars:
-            names = [f"realization {i}" for i in range(runs)] if isinstance(runs, int) else list(runs)
+        with Bars(*Bars.get_default_columns(), TimeElapsedColumn(), console=Console(stderr=True)) as bars:
             tasks = [bars.add_task(name, total=1.0) for name in names]
             phases = [""] * len(names)
 
@@ -113,15 +100,15 @@ def _reporting(progress: bool | Progress | None, runs: int | Sequence[str]) -> I
             yield show
 
 
+@dataclass
 class Pace:
-    """How many units of work fit into one compiled call of about `SECONDS`.
+    """How many units of work fit into one compiled call of about `SECONDS`: `number`, at most `capacity`.
 
     Results do not depend on it: the unit does the same arithmetic however many are taken at once.
     """
 
-    def __init__(self, capacity: int):
-        self.capacity = capacity
-        self.number = 1
+    capacity: int
+    number: int = 1
 
     @contextlib.contextmanager
     def timed(self, number: int) -> Iterator[None]:
@@ -144,7 +131,6 @@ def paced(
     - `run`: anything with `index` and `status`.
     - `capacity`: the most units in one call.
     - `call`: a function of how many units to do that returns how many were done.
-    - `phase`: what to call the work in `report`.
     """
     pace, done = Pace(capacity), 0
     while done < number and run.status == Status.completed:
@@ -158,16 +144,14 @@ def paced(
 def attended(
     work: Callable[[Progress], object], runs: Sequence[Any], progress: Any, names: Sequence[str] | None = None
 ) -> bool:
-    """Do `work` with a bar for every run; whether the user stopped it by Ctrl-C.
-
-    Runs that are not finished then note it (`Run.interrupt`).
+    """Do `work` with a bar for every run; whether the user stopped it by Ctrl-C, which runs not finished then note.
 
     **Arguments:**
 
     - `progress`: a study's argument: True for a bar, or a function.
     - `names`: what the bars are called. Default: realization 0, 1, …
     """
-    with _reporting(progress, len(runs) if names is None else names) as report:
+    with _reporting(progress, names or [f"realization {i}" for i in range(len(runs))]) as report:
         try:
             work(report)
         except KeyboardInterrupt:
@@ -187,10 +171,9 @@ def side_by_side(
 ) -> bool:
     """Run the generator `work` on every run, on all cores; whether the user stopped it by Ctrl-C.
 
-    **Arguments:**
+    **Arguments:** as for `attended`, and
 
     - `work`: a generator of a run and a `Progress` that yields wherever it may be stopped.
-    - `progress`, `names`: as for `attended`.
     - `compiled`: compiles what all runs share, before threads that would all compile the same.
     """
 
@@ -260,6 +243,3 @@ def threads(items: int) -> int:
 def as_numpy(tree: PyTree) -> PyTree:
     """All leaves as NumPy arrays, so that every call with the same shapes finds the same compiled code."""
     return jax.tree.map(np.asarray, tree)
-
-
-DONE = object()
