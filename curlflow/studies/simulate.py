@@ -27,9 +27,6 @@ from .assemble import along_coordinates, assembled, weight_coordinates
 from .runs import Progress, Run, as_numpy, finished, paced, side_by_side
 from .subject import Subject
 
-WEIGHT_KEY = 0
-"""Seed of the random sample of weights."""
-
 
 class Observer(eqx.Module):
     """Errors, layer norms and some weights of a network, as one vector."""
@@ -41,8 +38,7 @@ class Observer(eqx.Module):
     def __call__(self, network: Feedforward) -> Float[Array, " observables"]:
         norms = [jnp.linalg.norm(w) for w in network.weights]
         errors = [self.training.error(network), self.test.error(network)]
-        flat = jnp.concatenate([w.ravel() for w in network.weights])
-        return jnp.concatenate([jnp.stack([*errors, *norms]), flat[self.indices]])
+        return jnp.concatenate([jnp.stack([*errors, *norms]), flattened(network)[self.indices]])
 
 
 @dataclass(kw_only=True)
@@ -95,11 +91,10 @@ def simulate(
     if not subject.learning and weights != "none":
         raise ValueError(f"weights: got {weights!r}; a system's whole state is recorded, leave it out.")
     times = _times(times, subject)
-    shapes = subject.shapes
-    indices = _chosen(weights, shapes) if subject.learning else np.arange(0)
-    observers = [_observer(p, indices) for p in subject.problems] if subject.learning else [flattened]
-    pairs = zip(subject.systems, observers, strict=True)
-    runs = [Trajectory.at_start(i, s, observer=observer) for i, (s, observer) in enumerate(pairs)]
+    indices = _chosen(weights, subject.size)
+    observers = [_observer(p, indices) for p in subject.problems] or [flattened]
+    pairs = enumerate(zip(subject.systems, observers, strict=True))
+    runs = [Trajectory.at_start(i, system, observer=observer) for i, (system, observer) in pairs]
     segments = subject.systems[0].cut(np.diff(times, prepend=0.0))
     interrupted = side_by_side(
         lambda run, report: _run(run, segments, report),
@@ -107,39 +102,7 @@ def simulate(
         progress,
         compiled=lambda: jax.block_until_ready(_records(runs[0], segments, 0)),
     )
-    values = _of_wide_networks(_values(runs, times.size), subject.problems, indices)
-    dataset = _dataset(subject, runs, values, times, indices, shapes)
-    return finished(dataset, interrupted)
-
-
-def _observer(problem: Problem, indices: Int[np.ndarray, " weights"]) -> Observer:
-    """What to record; of a compressed network all weights where any are asked for, to make the wide ones of."""
-    if problem.compression is not None and indices.size:
-        indices = np.arange(size(problem.student))
-    return Observer(problem.training_error, problem.test, indices)
-
-
-def _of_wide_networks(
-    values: Float[np.ndarray, "realization times observables"],
-    problems: list[Problem],
-    indices: Int[np.ndarray, " weights"],
-) -> Float[np.ndarray, "realization times recorded"]:
-    """Records with the weights of the wide networks in place of those of compressed ones."""
-    if indices.size == 0 or problems[0].compression is None:
-        return values
-    first = 2 + len(problems[0].student.weights)
-    wide = [p.compression.entries(v[:, first:], indices) for p, v in zip(problems, values, strict=True)]
-    return np.concatenate([values[:, :, :first], wide], axis=2)
-
-
-def _values(runs: list[Trajectory], length: int) -> Float[np.ndarray, "realization times observables"]:
-    """All records, with NaN where there are none."""
-    width = eqx.filter_eval_shape(runs[0].observer, runs[0].state).shape[0]
-    values = np.full((len(runs), length, width), np.nan)
-    for i, run in enumerate(runs):
-        if run.records:
-            values[i, : run.done] = np.concatenate(run.records)
-    return values
+    return finished(_dataset(subject, runs, times, indices), interrupted)
 
 
 def _times(times: Any, subject: Subject) -> Float[np.ndarray, " times"]:
@@ -147,36 +110,36 @@ def _times(times: Any, subject: Subject) -> Float[np.ndarray, " times"]:
     if times is None:
         spaced = np.geomspace(0.1, 1e3, 100) if flow else np.unique(np.round(np.geomspace(1, 1e4, 100)))
         return np.concatenate([[0.0], spaced])
+    allowed = "allowed are finite increasing numbers from 0."
     try:
         times = np.atleast_1d(np.asarray(times, dtype=float))
     except (TypeError, ValueError):
-        raise ValueError(f"times: got {times!r}, allowed are finite increasing numbers from 0.") from None
-    if (
-        times.ndim != 1
-        or times.size == 0
-        or not np.isfinite(times).all()
-        or times[0] < 0
-        or (np.diff(times) <= 0).any()
-    ):
-        raise ValueError(f"times: got {_short(times)}, allowed are finite increasing numbers from 0.")
+        raise ValueError(f"times: got {times!r}, {allowed}") from None
+    short = np.array2string(times, threshold=6, edgeitems=3, precision=6)
+    in_range = times.ndim == 1 and times.size > 0 and np.isfinite(times).all() and times[0] >= 0
+    if not in_range or (np.diff(times) <= 0).any():
+        raise ValueError(f"times: got {short}, {allowed}")
     if not flow and (times != np.round(times)).any():
         what = "for updates they are epochs" if subject.learning else "for maps they are iterations"
-        raise ValueError(f"times: got {_short(times)}; {what}, whole numbers.")
+        raise ValueError(f"times: got {short}; {what}, whole numbers.")
     return times
 
 
-def _short(values: np.ndarray) -> str:
-    return np.array2string(values, threshold=6, edgeitems=3, precision=6)
-
-
-def _chosen(weights: str | int, shapes: list[tuple[int, int]]) -> Int[np.ndarray, " weights"]:
-    total = sum(post * pre for post, pre in shapes)
+def _chosen(weights: str | int, total: int) -> Int[np.ndarray, " weights"]:
+    """The places of the weights to record, among all."""
     if weights == "none":
         return np.arange(0)
     if weights == "all":
         return np.arange(total)
     number = check("weights", weights, whole(0, total), ", the number of weights")
-    return np.sort(np.random.default_rng(WEIGHT_KEY).choice(total, number, replace=False))
+    return np.sort(np.random.default_rng(0).choice(total, number, replace=False))
+
+
+def _observer(problem: Problem, indices: Int[np.ndarray, " weights"]) -> Observer:
+    """What to record; of a compressed network all weights where any are asked for, to make the wide ones of."""
+    if problem.compression is not None and indices.size:
+        indices = np.arange(size(problem.student))
+    return Observer(problem.training_error, problem.test, indices)
 
 
 def _records(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], number: int) -> Any:
@@ -198,31 +161,32 @@ def _run(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], report: Progr
 
 
 def _dataset(
-    subject: Subject,
-    runs: list[Trajectory],
-    values: Float[np.ndarray, "realization times observables"],
-    times: Float[np.ndarray, " times"],
-    indices: Int[np.ndarray, " weights"],
-    shapes: list[tuple[int, int]],
+    subject: Subject, runs: list[Trajectory], times: Float[np.ndarray, " times"], indices: Int[np.ndarray, " weights"]
 ) -> xr.Dataset:
-    """Errors, norms and weights along learning, or states of a system."""
-    layers = len(shapes)
-    if subject.learning:
-        columns = {"train_error": 0, "test_error": 1, "layer_norm": slice(2, 2 + layers)}
-        columns |= {"weights": slice(2 + layers, None)} if indices.size else {}
-    else:
-        columns = {"state": slice(None)}
-    rows = [
-        {name: of_run[:, column] for name, column in columns.items()} | {"status": np.int8(run.status)}
-        for of_run, run in zip(values, runs, strict=True)
-    ]
+    """All realizations, as far as they got."""
+    problems = subject.problems or [None]
+    rows = [_row(run, problem, indices) for run, problem in zip(runs, problems, strict=True)]
     coordinates = along_coordinates(subject.along, times, float(subject.systems[0].time(1)))
     if subject.learning:
-        coordinates["layer"] = (("layer",), np.arange(1, layers + 1), "layer of weights")
+        coordinates["layer"] = (("layer",), np.arange(1, len(subject.shapes) + 1), "layer of weights")
     if indices.size:
-        coordinates |= weight_coordinates(shapes, indices)
+        coordinates |= weight_coordinates(subject.shapes, indices)
     settings = {"weights": int(indices.size), "times": f"{times.size} from {times[0]:g} to {times[-1]:g}"}
     return assembled("simulate", _variables(subject.along), rows, coordinates, settings, subject.attributes)
+
+
+def _row(run: Trajectory, problem: Problem | None, indices: Int[np.ndarray, " weights"]) -> dict[str, Any]:
+    """Errors, norms and weights along learning, those of the wide network where it is compressed; or states."""
+    width = eqx.filter_eval_shape(run.observer, run.state).shape[0]
+    values, status = np.concatenate([np.empty((0, width)), *run.records]), np.int8(run.status)
+    if problem is None:
+        return {"state": values, "status": status}
+    first = 2 + len(problem.student.weights)
+    found = {"train_error": values[:, 0], "test_error": values[:, 1], "layer_norm": values[:, 2:first]}
+    if indices.size:
+        narrow, weights = problem.compression, values[:, first:]
+        found["weights"] = weights if narrow is None else narrow.entries(weights, indices)
+    return found | {"status": status}
 
 
 def _variables(along: str) -> tuple[Variable, ...]:
