@@ -31,7 +31,7 @@ class Subject:
 
     **Attributes:**
 
-    - `given`: a spec, or a system; whatever was given, until `of` has looked at it.
+    - `given`: a spec, or a system.
     - `rule`, `architecture`: a rule object and a graph that take the place of the spec's own; None for none.
     - `compress`: whether wide networks run as narrow ones where that is exact.
     - `transverse`: whether tangents are kept off the orbits of rotations of hidden units.
@@ -63,9 +63,8 @@ class Subject:
 
         **Arguments:**
 
-        - `systems`: the kinds of systems that the study takes besides specs.
+        - `systems`: the kinds of systems that the study takes besides specs; `others` is what to say of any other.
         - `argument`: what the study calls its first argument.
-        - `others`: what to say of other systems.
 
         **Raises:** `ValueError` for anything else, and for what goes with a spec alone.
         """
@@ -74,12 +73,11 @@ class Subject:
         if not isinstance(given, (Spec, *systems)):
             raise ValueError(f"{argument}: got {type(given).__name__}, required is {_allowed(systems)}.")
         if not isinstance(given, Spec):
+            own = "goes with a spec; the system that was given has its own dynamics."
             if rule is not None:
-                raise ValueError(
-                    "rule: a rule object goes with a spec; the system that was given has its own dynamics."
-                )
+                raise ValueError(f"rule: a rule object {own}")
             if graph is not None:
-                raise ValueError("graph: a graph goes with a spec; the system that was given has its own dynamics.")
+                raise ValueError(f"graph: a graph {own}")
             if transverse:
                 raise ValueError(
                     "transverse: it goes with a spec; of other systems no symmetry is known, leave it out."
@@ -91,12 +89,8 @@ class Subject:
     def free_of_noise(self, why: str, instead: str) -> "Subject":
         """The subject, if it is learning without random numbers, or no learning.
 
-        **Arguments:**
-
-        - `why`: what goes wrong with noise.
-        - `instead`: what to do.
-
-        **Raises:** `ValueError` for specs that name a stochastic differential equation or draw batches.
+        **Raises:** `ValueError` for specs that name a stochastic differential equation or draw batches: `why` that is
+        wrong, and what to do `instead`.
         """
         dynamics = self.given.dynamics if self.learning else None
         if getattr(dynamics, "batch", "full") != "full":
@@ -145,15 +139,12 @@ class Subject:
 
         They are compressed only if that leaves all of them of the same shape.
         """
-        if not self.learning:
-            return []
-        if not self.compress:
-            return [self.build(i) for i in range(self.realizations)]
-        # One after the other, so that only one wide network is in memory.
-        problems = [self.build(i).compressed() for i in range(self.realizations)]
-        if len({None if p.compression is None else p.compression.layout for p in problems}) > 1:
-            return [self.build(i) for i in range(self.realizations)]
-        return [with_idle_units(p) for p in problems] if self.tangents and not self.transverse else problems
+        if self.learning and self.compress:
+            # One after the other, so that only one wide network is in memory.
+            problems = [self.build(i).compressed() for i in range(self.realizations)]
+            if len({None if p.compression is None else p.compression.layout for p in problems}) == 1:
+                return [with_idle_units(p) for p in problems] if self.tangents and not self.transverse else problems
+        return [self.build(i) for i in range(self.realizations)] if self.learning else []
 
     @functools.cached_property
     def systems(self) -> list[AbstractSystem]:
@@ -165,7 +156,7 @@ class Subject:
 
         **Raises:** `ValueError` for tolerances out of range, and for systems without any.
         """
-        given = {name: value for name, value in (("rtol", rtol), ("atol", atol)) if value is not None}
+        given = {name: value for name, value in {"rtol": rtol, "atol": atol}.items() if value is not None}
         return [system.with_tolerances(**given) for system in self.systems]
 
     def space(self, realization: int) -> TangentSpace:
@@ -246,10 +237,9 @@ def compression_attribute(compression: Compression | None) -> dict[str, Any]:
 def _described(system: AbstractSystem) -> str:
     """A line that tells one system from another: its kind, function, dimension and a digest of its parameters."""
     functions, parameters = system.described
-    name = " and ".join(
-        f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}" for f in functions
-    )
-    return f"{type(system).__name__} {name}, {size(system.state)} dimensions, parameters {_digest(parameters)}"
+    names = [f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}" for f in functions]
+    kind, dimensions = type(system).__name__, size(system.state)
+    return f"{kind} {' and '.join(names)}, {dimensions} dimensions, parameters {_digest(parameters)}"
 
 
 def _digest(parameters: Any) -> str:
