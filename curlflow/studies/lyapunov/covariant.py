@@ -1,23 +1,49 @@
-"""The directions that belong to Lyapunov exponents, and where they live: `covariant_vectors`."""
+"""The directions that belong to Lyapunov exponents, and where they live: `covariant_vectors`.
 
+Forward all triangular factors are kept, and some of the frames; backward all is algebra with small matrices.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ... import results
-from ...measures.covariant_window import GROWTH, OF_FLIPPED, SHARES, CovariantWindow, Places
+from ...measures import lyapunov
+from ...measures.covariant_window import GROWTH, OF_FLIPPED, SHARES, Places, covariant_window
+from ...measures.frames import CAPACITY, frames
+from ...measures.lyapunov import lyapunov_blocks
 from ...problem import Problem
+from ...status import Status
 from ...tangents import size
 from ..arguments import Bar, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
 from ..assemble import assembled
-from ..runs import Progress, attended, finished
+from ..runs import Progress, as_numpy, attended, finished, in_turns, paced
 from ..subject import Subject
-from .covariant_runs import FramedRun, blocks_of, run_forward
 from .options import LyapunovOptions
-from .runs import prepare
+from .runs import TangentRun, prepare
 
+KEPT = 200
+"""At most so many frames are kept, evenly spaced, from which vectors are made."""
 VARIABLES = (results.status_variable(), *GROWTH, *SHARES, *OF_FLIPPED)
+
+
+@dataclass(kw_only=True)
+class FramedRun(TangentRun):
+    """One run, and the factors of its blocks so far.
+
+    **Attributes:**
+
+    - `factors`: R of every block of the window, and of the stretch behind it.
+    - `kept`: the numbers of the blocks whose frames are in `q`.
+    """
+
+    factors: list[np.ndarray] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    q: list[np.ndarray] = field(default_factory=list)
 
 
 @study
@@ -88,44 +114,63 @@ def covariant_vectors(
 
     def work(report: Progress) -> None:
         prepare(runs, report)
-        if runs[0].options.block is not None:
-            run_forward(runs, report)
+        in_turns(lambda r: _forward(r, report), [r for r in runs if r.status == Status.completed])
 
     interrupted = attended(work, runs, progress)
-    places = _places(subject.build()) if subject.learning else None
     settings = {name: getattr(runs[0].options, name) for name in given}
-    dataset = _dataset(runs, places, settings, subject.attributes)
-    return finished(dataset, interrupted)
+    return finished(_dataset(runs, subject, settings), interrupted)
 
 
-def _places(problem: Problem) -> Places:
-    """What the entries of the weights of the student are."""
-    weights = problem.student.weights
-    signal = problem.rule.signal(problem.student)
-    if signal is None:
-        return Places([w.shape for w in weights], None)
-    gains = [np.broadcast_to(g, w.shape).ravel() for g, w in zip(signal.gains, weights, strict=True)]
-    return Places([w.shape for w in weights], np.concatenate(gains) < 0)
+def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
+    """Tangents align, then come the window and as long again as they aligned."""
+    options, tracked = r.options, r.tracked()
+    span = np.asarray(r.system.span(options.block))
+    r.tangents = r.random_tangents()
+    before, window = max(1, options.blocks_of(options.alignment)), options.blocks_of(options.duration)
+    every = math.ceil(window / KEPT)
+
+    def aligned(take: int) -> int:
+        r.move(lyapunov_blocks(tracked, r.here, span, np.asarray(take)).run)
+        return take
+
+    def framed(take: int) -> int:
+        found = as_numpy(frames(tracked, r.here, span, np.asarray(take)))
+        r.move(found.run)
+        if r.status == Status.completed:
+            r.factors.append(found.r[:take])
+            chosen = [t for t in range(r.done, min(r.done + take, window)) if t % every == every - 1]
+            r.kept += chosen
+            r.q += [found.q[t - r.done].copy() for t in chosen]
+            r.done += take
+        return take
+
+    yield from paced(r, before, lyapunov.CAPACITY, aligned, report, "alignment")
+    yield from paced(r, window + before, CAPACITY, framed, report, "vectors")
+    r.finished = r.status == Status.completed
 
 
-def _dataset(
-    runs: list[FramedRun],
-    places: Places | None,
-    settings: dict[str, Any],
-    attributes: dict[str, Any],
-) -> xr.Dataset:
+def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) -> xr.Dataset:
     """All realizations, finished or not."""
-    options = runs[0].options
-    window = blocks_of(options.duration, options) if options.block else 0
-    rows = [_row(r, r.backward(window, options.seed), places) for r in runs]
-    number = np.arange(1, options.exponents + 1)
+    places = _places(subject.build()) if subject.learning else None
+    rows = [_row(r, places) for r in runs]
+    number = np.arange(1, runs[0].options.exponents + 1)
     coordinates = {
         "exponent": (("exponent",), number, "rank of the exponent"),
         "other": (("other",), number, "rank of the other exponent"),
     }
     if places is not None:
         coordinates |= _unit_coordinates(places)
-    return assembled("covariant_vectors", VARIABLES, rows, coordinates, settings, attributes)
+    return assembled("covariant_vectors", VARIABLES, rows, coordinates, settings, subject.attributes)
+
+
+def _places(problem: Problem) -> Places:
+    """What the entries of the weights of the student are."""
+    weights, signal = problem.student.weights, problem.rule.signal(problem.student)
+    flipped = None
+    if signal is not None:
+        gains = [np.broadcast_to(g, w.shape).ravel() for g, w in zip(signal.gains, weights, strict=True)]
+        flipped = np.concatenate(gains) < 0
+    return Places([w.shape for w in weights], flipped)
 
 
 def _unit_coordinates(places: Places) -> dict[str, Any]:
@@ -144,12 +189,14 @@ def _unit_coordinates(places: Places) -> dict[str, Any]:
     return coordinates
 
 
-def _row(r: FramedRun, b: CovariantWindow | None, places: Places | None) -> dict[str, Any]:
+def _row(r: FramedRun, places: Places | None) -> dict[str, Any]:
     """All variables of one realization; nothing of one that did not get to its end."""
-    gains = places is not None and places.flipped is not None
+    options, gains = r.options, places is not None and places.flipped is not None
     declared = (*GROWTH, *(SHARES if places is not None else ()), *(OF_FLIPPED if gains else ()))
     found = {"status": np.int8(r.status)} | {v.name: np.empty((0,) * (len(v.dims) - 1)) for v in declared}
     found["covariant_vector"] = np.empty((0, size(r.system.state)))
-    if b is not None:
-        found |= b.growth(r.options.block) | ({} if places is None else b.shares(places))
+    if r.finished:
+        window = options.blocks_of(options.duration)
+        vectors = covariant_window(np.concatenate(r.factors), r.q, r.kept, window, seed=options.seed)
+        found |= vectors.growth(options.block) | ({} if places is None else vectors.shares(places))
     return found | ({"flipped_synapses": places.flipped_synapses} if gains else {})

@@ -1,7 +1,6 @@
 """The dataset of `curlflow.lyapunov`."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,22 +17,17 @@ from ...systems import AbstractSystem
 from ...tangents import as_rows
 from ...variable import Variable
 from ..assemble import assembled
-from .options import LyapunovOptions
 from .runs import TangentRun
 
 ROUNDING = 1e-12
 """Exponents closer to zero than this, or than the solver's relative tolerance, have no sign that means anything."""
 R = ("realization",)
-KY_STATUS = "kaplan_yorke_status"
 VARIABLES = (
     *lyapunov.VARIABLES,
     *standard_error.VARIABLES,
     results.status_variable(),
-    Variable(
-        "local_exponent_of_tangent",
-        ("realization", "block", "tangent"),
-        "exponent of one block of every tangent vector of a compressed network, to resume from",
-    ),
+    Variable("local_exponent_of_tangent", ("realization", "block", "tangent"),
+             "exponent of one block of every tangent vector of a compressed network, to resume from"),
     Variable("blocks", R, "number of blocks that were averaged"),
     Variable("step", R, "step of the solver in units of time: the fixed one, or the next adaptive one; 0 for a map"),
     Variable("tangent_of_exponent", ("realization", "exponent"), "which tangent vector measured this exponent"),
@@ -50,45 +44,34 @@ def lyapunov_dataset(runs: list[TangentRun], system: AbstractSystem, attributes:
     coordinates = {
         "realization": (R, np.arange(len(runs)), "realization: teacher, start and tangents"),
         "exponent": (("exponent",), np.arange(1, options.exponents + 1), "rank of the exponent"),
-        "time": (
-            ("block",),
-            block * np.arange(1, length + 1),
-            "time at the end of a block since averaging began",
-        ),
+        "time": (("block",), block * np.arange(1, length + 1), "time at the end of a block since averaging began"),
     }
+    # The duration that was asked for in all calls together, or what was done of it where all stopped before.
+    duration = options.before + options.duration
+    if options.block is not None and length != options.blocks_of(duration):
+        duration = length * options.block
     method, tolerances = "rk4" if options.stepping == "fixed" else system.label, system.tolerances
-    settings = dataclasses.asdict(options) | tolerances | {"duration": _averaged(runs, options), "method": method}
+    settings = dataclasses.asdict(options) | tolerances | {"duration": duration, "method": method}
     del settings["before"]
+    criterion = "the means of both halves of the run agree within two standard errors of their difference"
+    if options.tolerance is not None:
+        criterion = f"every standard error is at most {options.tolerance:g}"
     described = {
         "stepping": options.stepping,
         "method": method,
-        "criterion": _criterion(options),
+        "criterion": f"{criterion}, and no block has a condition number above {ILL_CONDITIONED:g}",
         "resolution": max(ROUNDING, tolerances.get("rtol", 0.0)),
     }
     rows = [_row(r) for r in runs]
     return assembled("lyapunov", VARIABLES, rows, coordinates, settings, dict(attributes) | described)
 
 
-def _averaged(runs: list[TangentRun], options: LyapunovOptions) -> float:
-    """The duration that was asked for in all calls together, or what was done of it where all stopped before."""
-    asked, done = options.before + options.duration, max(r.done for r in runs)
-    if options.block is None or done == math.ceil(asked / options.block - 1e-9):
-        return asked
-    return done * options.block
-
-
-def _criterion(options: LyapunovOptions) -> str:
-    block = f"no block has a condition number above {ILL_CONDITIONED:g}"
-    if options.tolerance is not None:
-        return f"every standard error is at most {options.tolerance:g}, and {block}"
-    return f"the means of both halves of the run agree within two standard errors of their difference, and {block}"
-
-
 def _row(r: TangentRun) -> dict[str, Any]:
     """What one realization contributes to every variable."""
-    options, order = r.options, r.leading
+    options, order, state = r.options, r.leading, np.asarray(ravel_pytree(r.state)[0])
     local = r.series[:, order]
     mean = (r.series.mean(axis=0) if r.done else np.full(r.vectors, np.nan))[order]
+    tangents = np.asarray(as_rows(r.tangents))
     complete = options.exponents == r.space.dimension
     dimension, reason = kaplan_yorke_dimension(mean, complete)
     condition = np.nan if options.block is None else largest_condition(r.series, options.block)
@@ -106,7 +89,9 @@ def _row(r: TangentRun) -> dict[str, Any]:
         "converged": bool(agreed and r.status == Status.completed and not condition > ILL_CONDITIONED),
         "blocks": r.done,
         "step": r.system.next_step(r.clock),
-        **_final(r),
+        "final_state": state,
+        "final_tangent": tangents if tangents.size else np.full((r.vectors, state.size), np.nan),
+        "final_position": float(r.clock.position),
     }
     if r.space.splits:
         columns["local_exponent_of_tangent"] = r.series
@@ -118,11 +103,3 @@ def _row(r: TangentRun) -> dict[str, Any]:
             "divergence_residual": mean.sum() - divergence if np.isfinite(divergence) else np.nan,
         }
     return columns
-
-
-def _final(r: TangentRun) -> dict[str, Any]:
-    state = np.asarray(ravel_pytree(r.state)[0])
-    tangents = np.asarray(as_rows(r.tangents))
-    if tangents.shape[1] == 0:
-        tangents = np.full((tangents.shape[0], state.size), np.nan)
-    return {"final_state": state, "final_tangent": tangents, "final_position": float(r.clock.position)}

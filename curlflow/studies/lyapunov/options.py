@@ -1,5 +1,6 @@
 """The arguments of `curlflow.lyapunov`, checked and completed."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,9 @@ from ..arguments import check, whole
 
 DURATION, TRANSIENT, ALIGNMENT = 1000.0, 1000.0, 100.0
 """Default lengths in units of time, for flows."""
-LONGER = 10
-"""With a tolerance, the default duration is this many times as long."""
-MOST_EXPONENTS = 5
-"""Default number of exponents, where the system has as many."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LyapunovOptions:
     """Lengths are in units of time; `block` is None until a pilot run has chosen it.
 
@@ -25,15 +22,15 @@ class LyapunovOptions:
 
     exponents: int
     duration: float
-    before: float
+    before: float = 0.0
     transient: float
     alignment: float
-    block: float | None
-    tolerance: float | None
-    rtol: float | None
-    atol: float | None
+    block: float | None = None
+    tolerance: float | None = None
+    rtol: float | None = None
+    atol: float | None = None
     stepping: str
-    seed: int
+    seed: int = 0
 
     @classmethod
     def of(cls, given: Mapping[str, Any], system: AbstractSystem, space: TangentSpace) -> "LyapunovOptions":
@@ -48,31 +45,26 @@ class LyapunovOptions:
             )
         given = {name: value for name, value in given.items() if value is not None}
         unit = system.unit
-        defaults = {
-            "exponents": min(MOST_EXPONENTS, most),
-            "duration": DURATION * unit * (LONGER if "tolerance" in given else 1),
+        full = {
+            "exponents": min(5, most),
+            "duration": DURATION * unit * (10 if "tolerance" in given else 1),
             "transient": TRANSIENT * unit,
             "alignment": ALIGNMENT * unit,
-            "block": None,
-            "tolerance": None,
-            "rtol": None,
-            "atol": None,
             "stepping": system.stepping,
-            "seed": 0,
+            **given,
         }
-        full = {**defaults, **given}
         free = system.constraint.codimension(system.state) == 0
         dimension = f", the dimension of the {'state' if free else 'tangent space of the constraint'}"
         if not system.continuous and "stepping" in given:
             raise ValueError(f"stepping: got {given['stepping']!r}; a map has no steps to choose, leave it out.")
-        exponents = check("exponents", full["exponents"], whole(1, most), dimension)
-        return cls(**{"before": 0.0} | full | {"exponents": exponents, "block": _block(system, full["block"])})
+        full["exponents"] = check("exponents", full["exponents"], whole(1, most), dimension)
+        if "block" in given:
+            full["block"] = float(system.time(system.span(given["block"])))
+            if full["block"] <= 0:
+                shortest = float(system.time(1))
+                raise ValueError(f"block: got {given['block']}, shorter than an iteration of the map, {shortest}.")
+        return cls(**full)
 
-
-def _block(system: AbstractSystem, block: float | None) -> float | None:
-    if block is None:
-        return None
-    length = float(system.time(system.span(block)))
-    if length <= 0:
-        raise ValueError(f"block: got {block}, shorter than an iteration of the map, {float(system.time(1))}.")
-    return length
+    def blocks_of(self, time: float) -> int:
+        """How many blocks cover `time`."""
+        return math.ceil(time / self.block - 1e-9)

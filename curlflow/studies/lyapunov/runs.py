@@ -23,6 +23,7 @@ from ...measures.standard_error import BATCHES, batch_means_error, error_ratio
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
+from ...tangents import count
 from ..runs import Pace, Progress, Run, as_numpy, in_turns, paced
 from .options import LyapunovOptions
 
@@ -38,7 +39,6 @@ class TangentRun(Run):
 
     **Attributes:**
 
-    - `tangents`: where the tangent vectors point.
     - `options`: the same for all realizations; `block` is chosen by `prepare` where it was not given.
     - `key`: of the random tangents that it begins with.
     - `space`: which tangents are carried, and how many exponents each of them stands for.
@@ -60,12 +60,7 @@ class TangentRun(Run):
     def fresh(
         cls, index: int, system: AbstractSystem, options: LyapunovOptions, space: TangentSpace, **further: Any
     ) -> "TangentRun":
-        """A run that has not begun. Its tangents depend on `seed` and its index alone.
-
-        **Arguments:**
-
-        - `further`: what a study that extends this record keeps of a run.
-        """
+        """A run that has not begun, with what else its kind keeps. Its tangents depend on seed and index alone."""
         key = jax.random.fold_in(jax.random.key(options.seed), index)
         tangents = np.zeros((len(space.copies_of_tangents(options.exponents)), 0))
         further |= {"options": options, "tangents": tangents, "key": key, "space": space}
@@ -81,16 +76,10 @@ class TangentRun(Run):
         self.state, self.tangents, self.clock = as_numpy(to[:3])
         self.status = Status(int(to.status))
 
-    def average(self, log_stretch: np.ndarray, log_volume: np.ndarray) -> None:
-        """Take some blocks into the average."""
-        self.local_exponents.append(log_stretch / self.options.block)
-        self.local_divergences.append(log_volume / self.options.block)
-        self.done += len(log_stretch)
-
     @property
     def vectors(self) -> int:
         """How many tangent vectors are carried."""
-        return jax.tree.leaves(self.tangents)[0].shape[0]
+        return count(self.tangents)
 
     @property
     def series(self) -> Float[np.ndarray, "blocks vectors"]:
@@ -125,10 +114,7 @@ class TangentRun(Run):
 
 
 def prepare(runs: list[TangentRun], report: Progress) -> None:
-    """Run the transients of what has not begun, and choose the length of a block if nobody has.
-
-    It stays open where no run got through its transient.
-    """
+    """Run the transients of what has not begun, and choose the length of a block if nobody has."""
     fresh, options = [r for r in runs if not r.started], runs[0].options
     for r in fresh:
         r.status = Status.completed
@@ -153,26 +139,23 @@ def average(runs: list[TangentRun], report: Progress) -> None:
     able, options = [r for r in runs if r.status in (Status.completed, Status.interrupted)], runs[0].options
     if not able or options.block is None:
         return
-    target = _blocks_of(options.before + options.duration, options.block)
+    time = options.before + options.duration
+    target = options.blocks_of(time)
+    if target > MOST_BLOCKS:
+        raise ValueError(
+            f"duration: {time:g} units of time are {target:.3g} blocks of {options.block:g}, allowed are "
+            f"{MOST_BLOCKS:g}; shorten it, or give a longer block."
+        )
     for r in able:
         r.status = Status.completed
         r.reached = r.finished = False
-    for r in able:
         if not r.started:
-            _begin(r)
+            r.tangents = r.random_tangents()
+            if options.stepping == "fixed" and r.system.stepping == "adaptive":
+                step, r.status = fixed_step(r.system, r.tracked, r.here, r.system.span(options.block))
+                r.system = r.system.with_fixed_steps(step)
     _compile(lyapunov_blocks, able[0].tracked(), able[0], able[0].system.span(options.block))
     in_turns(lambda r: _average(r, target, report), able)
-
-
-def _blocks_of(time: float, block: float) -> int:
-    """How many blocks cover `time`."""
-    number = math.ceil(time / block - 1e-9)
-    if number > MOST_BLOCKS:
-        raise ValueError(
-            f"duration: {time:g} units of time are {number:.3g} blocks of {block:g}, allowed are {MOST_BLOCKS:g}; "
-            "shorten it, or give a longer block."
-        )
-    return number
 
 
 def _compile(function: Callable, system: Any, run: TangentRun, span: Any) -> None:
@@ -192,27 +175,23 @@ def _transient(r: TangentRun, report: Progress) -> Iterator[None]:
     yield from paced(r, number, 10**6, blocks, report, "transient")
 
 
-def _begin(r: TangentRun) -> None:
-    """Random tangents, and the fixed step if one is asked for."""
-    r.tangents = r.random_tangents()
-    if r.options.stepping == "fixed" and r.system.stepping == "adaptive":
-        step, r.status = fixed_step(r.system, r.tracked, r.here, r.system.span(r.options.block))
-        r.system = r.system.with_fixed_steps(step)
-
-
 def _average(r: TangentRun, target: int, report: Progress) -> Iterator[None]:
     """Alignment, whose blocks are thrown away, then blocks up to `target` or the tolerance."""
+    options = r.options
     if not r.started:
-        number = math.ceil(r.options.alignment / r.options.block - 1e-9)
+        number = options.blocks_of(options.alignment)
         yield from paced(r, number, CAPACITY, lambda take: len(_blocks(r, take)[0]), report, "alignment")
         r.started = r.status == Status.completed
     pace = Pace(CAPACITY)
     while r.started and r.done < target and r.status == Status.completed and not r.reached:
-        goal = target if r.options.tolerance is None else min(target, _next_check(r.done))
+        goal = target if options.tolerance is None else min(target, _next_check(r.done))
         number = min(pace.number, goal - r.done)
         with pace.timed(number):
-            r.average(*_blocks(r, number))
-        r.reached = r.options.tolerance is not None and r.done == goal and _precise(r)
+            log_stretch, log_volume = _blocks(r, number)
+        r.local_exponents.append(log_stretch / options.block)
+        r.local_divergences.append(log_volume / options.block)
+        r.done += len(log_stretch)
+        r.reached = options.tolerance is not None and r.done == goal and _precise(r)
         report(r.index, "exponents", r.done / target)
         yield
     r.finished = True
