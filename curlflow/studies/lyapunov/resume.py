@@ -26,11 +26,7 @@ def restored(
     systems: list[AbstractSystem],
     spaces: list[TangentSpace],
 ) -> list[TangentRun]:
-    """The runs with which `previous` goes on.
-
-    **Arguments:**
-
-    - `identity`: what the runs are about, `Subject.identity`.
+    """The runs with which `previous` goes on; `identity` is that of their subject.
 
     **Raises:** `ValueError` where `previous` is of another spec or system, or was made with other options.
     """
@@ -38,7 +34,7 @@ def restored(
     options = _options(previous, given, systems[0], spaces[0])
     _check_subject(previous, identity, len(systems))
     pairs = enumerate(zip(systems, spaces, strict=True))
-    return [_run(previous, i, system, part, options) for i, (system, part) in pairs]
+    return [_run(previous, i, system, space, options) for i, (system, space) in pairs]
 
 
 def _resumable(previous: Any) -> xr.Dataset:
@@ -71,23 +67,21 @@ def _options(
                 f"resume: {name} = {value!r} was given, but the dataset was made with {used.get(name)!r}; "
                 f"leave {name} out to go on with that."
             )
-    keep = ("exponents", "transient", "alignment", "block", "seed")
-    options = {name: used.get(name) for name in keep} | {name: given[name] for name in ("duration", "tolerance")}
+    kept = ("exponents", "transient", "alignment", "block", "seed")
+    kept += ("stepping", "rtol", "atol") if system.continuous else ()
+    options = {name: used.get(name) for name in kept} | {name: given[name] for name in ("duration", "tolerance")}
     options["before"] = used["duration"] if used.get("block") is not None else 0.0
-    if system.continuous:
-        options |= {name: used.get(name) for name in ("stepping", "rtol", "atol")}
     return LyapunovOptions.of(options, system, space)
 
 
-def _check_subject(previous: xr.Dataset, subject: Mapping[str, str], number: int) -> None:
-    for name, now in subject.items():
+def _check_subject(previous: xr.Dataset, identity: Mapping[str, str], number: int) -> None:
+    for name, now in identity.items():
         before = previous.attrs.get(name, "something else")
         if before != now:
             raise ValueError(f"resume: the dataset is about another {name}: {_difference(before, now)}.")
-    if previous.sizes["realization"] != number:
-        raise ValueError(
-            f"resume: realizations: the dataset has {previous.sizes['realization']}, required: {number}."
-        )
+    there = previous.sizes["realization"]
+    if there != number:
+        raise ValueError(f"resume: realizations: the dataset has {there}, required: {number}.")
 
 
 def _difference(before: str, now: str) -> str:
@@ -115,15 +109,14 @@ def _run(
     r.clock = r.system.clock_at(saved.final_position.to_numpy(), saved.step.to_numpy())
     if r.system.stepping == "fixed":
         r.clock = r.clock._replace(step=np.asarray(0.0))
-    r.status, r.done = status, done
-    if not space.splits:
+    if space.splits:
+        r.local_exponents = [saved.local_exponent_of_tangent.to_numpy()[:done]]
+    else:
         order = np.argsort(saved.tangent_of_exponent.to_numpy())
         r.local_exponents = [saved.local_exponent.to_numpy()[:done, order]]
-    else:
-        r.local_exponents = [saved.local_exponent_of_tangent.to_numpy()[:done]]
     if "local_divergence" in saved:
         r.local_divergences = [saved.local_divergence.to_numpy()[:done]]
-    r.started = True
+    r.status, r.done, r.started = status, done, True
     return r
 
 
