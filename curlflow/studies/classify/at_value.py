@@ -22,16 +22,11 @@ from .indicators import judged
 from .runs import Classified, observe_motion
 from .starts import own_observables, started
 
-OWN = "observable_1"
-"""The name of an observable that is given as a function."""
+R = ("realization",)
 VARIABLES = (
     *extrema.VARIABLES,
     *EXPONENT_VARIABLES,
-    Variable(
-        "solution_rate",
-        ("realization",),
-        "largest real part of the rates at the teacher's weights; positive: unstable",
-    ),
+    Variable("solution_rate", R, "largest real part of the rates at the teacher's weights; positive: unstable"),
     motion.VERDICT,
     results.status_variable(),
 )
@@ -60,7 +55,11 @@ def at_value(
     subject, options, runs, names = started(spec_or_system, given)
     place, name = chosen(observable, names)
     if callable(observable):
-        _beside(runs, observable)
+        further, own = own_observables(observable, runs[0].system.state, "observable")
+        if len(own) > 1:
+            raise ValueError(f"observable: got {len(own)} numbers, required is a function of the state to one.")
+        for r in runs:
+            r.observe = Beside(r.observe, further)
     observe_motion(runs, options, silent, align=False)
     rows = [judged(r, options, names) for r in runs]
     data = {name: np.stack([row[name] for row in rows]) for name in KEPT}
@@ -68,14 +67,14 @@ def at_value(
     if subject.learning:
         data["solution_rate"] = solution_rates(spec_or_system)
     coordinates = {
-        "realization": (("realization",), np.arange(len(runs)), "realization"),
+        "realization": (R, np.arange(len(runs)), "realization"),
         "exponent": (("exponent",), np.arange(1, options.exponents + 1), "rank of the exponent"),
     }
     return results.labelled(VARIABLES, data, coordinates, {"observable": name})
 
 
 class Beside(eqx.Module):
-    """What a verdict rests on, and one number more."""
+    """What a verdict rests on, and behind it one number more."""
 
     usual: Callable
     further: Callable
@@ -84,31 +83,15 @@ class Beside(eqx.Module):
         return jnp.concatenate([self.usual(state), self.further(state)])
 
 
-def _beside(runs: list[Classified], function: Callable) -> None:
-    """Let the number that a function gives be recorded behind all that verdicts rest on.
-
-    **Raises:** `ValueError` for anything but a function of the state to one number.
-    """
-    further, names = own_observables(function, runs[0].system.state, "observable")
-    if len(names) > 1:
-        raise ValueError(f"observable: got {len(names)} numbers, required is a function of the state to one.")
-    for r in runs:
-        r.observe = Beside(r.observe, further)
-
-
 def chosen(observable: Any, names: list[str], functions: bool = True) -> tuple[int, str]:
     """The place of an observable among `names`, and its own name; that of a function is behind them.
 
-    **Arguments:**
-
-    - `functions`: whether the sentence of an error allows them.
-
-    **Raises:** `ValueError` for a name that is none of them.
+    **Raises:** `ValueError` for a name that is none of them; it says whether `functions` are allowed.
     """
     if observable is None:
         return 0, names[0]
     if callable(observable):
-        return len(names), OWN
+        return len(names), "observable_1"
     if observable not in names:
         further = ", or a function of the state" if functions else ""
         raise ValueError(f"observable: got {observable!r}, allowed are {', '.join(names)}{further}.")

@@ -23,13 +23,12 @@ from ...systems import AbstractSystem
 from ...systems.linearised.transverse import OffOrbits
 from ...variable import Variable
 from ..assemble import assembled
+from ..lyapunov.dataset import ROUNDING
 from .options import ClassifyOptions
 from .runs import Classified
 
 COLLAPSED = 1e-8
 """A layer whose second singular value is below this share of the first has rank one."""
-ROUNDING = 1e-12
-"""Exponents smaller than this, or than the solver's relative tolerance, are zero."""
 R = ("realization",)
 VARIABLES = (
     *motion.VARIABLES,
@@ -62,12 +61,7 @@ def motion_dataset(
 
 
 def judged(r: Classified, options: ClassifyOptions, names: list[str]) -> dict[str, Any]:
-    """All numbers of one realization by their names, and the verdict with its reason.
-
-    **Arguments:**
-
-    - `names`: of the observables.
-    """
+    """All numbers of one realization by their names, and the verdict with its reason; `names` are of observables."""
     found = of_local_exponents(r.series, r.options.block, options.exponents)
     gali = np.append(0.0, np.full(options.exponents - 1, np.nan)) if r.log_gali is None else r.log_gali
     found |= {"preserves_volume": np.bool_(r.preserves_volume), "log_gali": gali, "gali_time": r.aligned_time}
@@ -136,15 +130,12 @@ def _named_status(r: Classified, found: dict[str, Any]) -> Status:
         return r.status
     moves = found["moves"].any()
     repeats = not r.system.continuous and found["return_distance"] < REPEATS
-    if (repeats or not moves) and _held(found):
+    # A difference grows, and the window is longer than it needs to grow from rounding.
+    held = _grows(found) and found["averaged_time"] > held_time(float(found["lyapunov_exponent"][0]))
+    if held and (repeats or not moves):
         return Status.held_by_rounding
     if not moves:
         return r.status
     if repeats and round(_iterations(r, found)) == 2:
         return Status.period_two
     return Status.rank_one if (found.get("rank_ratio", np.ones(1)) < COLLAPSED).any() else r.status
-
-
-def _held(found: dict[str, Any]) -> bool:
-    """Whether a difference grows, and the window is longer than it needs to grow from rounding."""
-    return _grows(found) and found["averaged_time"] > held_time(float(found["lyapunov_exponent"][0]))

@@ -13,9 +13,6 @@ DURATION, TRANSIENT = 2000.0, 1000.0
 SLOW = 3
 """Learning is given this many times as long, whatever its learning rate: its weights remember for hundreds of units
 of time."""
-FEW = 10
-"""Systems of no more dimensions have all their exponents measured, others `EXPONENTS`."""
-EXPONENTS = 3
 
 
 @dataclass(frozen=True)
@@ -36,15 +33,13 @@ class ClassifyOptions:
         """
         system, space = subject.systems[0], subject.space(0)
         unit = SLOW if subject.learning else system.unit
-        few = space.dimension if space.dimension <= FEW else EXPONENTS
+        few = space.dimension if space.dimension <= 10 else 3
         defaults = {"transient": TRANSIENT * unit, "duration": DURATION * unit, "exponents": few, "seed": 0}
         full = defaults | {name: value for name, value in given.items() if value is not None}
-        duration = full["duration"]
-        if not system.continuous and int(system.span(duration)) < FEWEST:
-            raise ValueError(
-                f"duration: got {duration:g}, {int(system.span(duration))} iterations; "
-                f"required are {FEWEST} or more for the 0-1 test."
-            )
+        duration, span = full["duration"], int(system.span(full["duration"]))
+        if not system.continuous and span < FEWEST:
+            required = f"required are {FEWEST} or more for the 0-1 test."
+            raise ValueError(f"duration: got {duration:g}, {span} iterations; {required}")
         exponents = check("exponents", full["exponents"], whole(1, space.dimension), ", how many the system has")
         chosen = {"duration": duration, "exponents": exponents, "seed": full["seed"]}
         aligned = min(duration / 10, ALIGNMENT * (1.0 if subject.learning else system.unit))

@@ -25,7 +25,7 @@ from .options import ClassifyOptions
 STRETCHES = 200
 """Into how many stretches the transient is cut to see when differences grow."""
 PARTS = 200
-"""Blocks of exponents are at most this part of the window, however long a unit of time is."""
+"""Blocks of exponents are no longer than this part of the window, however long a unit of time is."""
 ALIGNED = 10
 """Tangents are followed over this fraction of the window for their alignment, where volume is preserved all along."""
 NEAREST = 1024
@@ -72,11 +72,17 @@ def observe_motion(runs: list[Classified], options: ClassifyOptions, report: Pro
     for r in runs:
         r.seen.sampling = chosen
     in_turns(lambda r: _observe(r, report), ready)
+    ready = _good(ready)
     # All have the same frequencies, so that one that is too fast is enough.
-    close = any(missed(r.seen.late, chosen.stride, r.seen.largest) > MISSED for r in _good(ready))
+    close = any(missed(r.seen.late, chosen.stride, r.seen.largest) > MISSED for r in ready)
     for r in runs:
         r.seen.closely = close
-    _exponents(_good(ready), options, report)
+    if ready:
+        prepare(ready, report)
+        system, block, most = ready[0].system, ready[0].options.block, options.duration / PARTS
+        if block is not None and block > most:
+            set_block(ready, float(system.time(system.nonempty_span(most))))
+        average(ready, report)
     if align and options.exponents > 1:
         for r in _good(ready):
             r.finished = False
@@ -158,22 +164,6 @@ def _observe(r: Classified, report: Progress) -> Iterator[None]:
         ones = r.system.cut(np.ones(CAPACITY))
         r.seen.ends = np.concatenate([recorded(ones, 0, CAPACITY) for _ in range(NEAREST // CAPACITY)])
     r.move(r.window)
-
-
-def _exponents(runs: list[Classified], options: ClassifyOptions, report: Progress) -> None:
-    """Exponents over the window, from where the transients ended."""
-    if not runs:
-        return
-    prepare(runs, report)
-    block = runs[0].options.block
-    if block is not None:
-        set_block(runs, _shorter(runs[0].system, block, options.duration / PARTS))
-    average(runs, report)
-
-
-def _shorter(system: AbstractSystem, block: float, most: float) -> float:
-    """A block that is no longer than `most`, and no shorter than an iteration of a map."""
-    return block if block <= most else float(system.time(system.nonempty_span(most)))
 
 
 def _align(r: Classified, options: ClassifyOptions, report: Progress) -> Iterator[None]:

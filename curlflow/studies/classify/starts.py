@@ -88,9 +88,17 @@ def started(
 def _observers(subject: Subject, observables: Any, seed: int) -> tuple[list[Callable], list[str]]:
     """What is looked at in every realization, and its names."""
     if subject.learning and observables is None:
-        return [of_problem(p, seed=seed) for p in subject.problems], names_of(subject.given, seed=seed)
+        entries = _entries(subject.given.network.inputs, seed)
+        seen = [Invariants(p.training_error, np.asarray(p.x_test)[:, :OUTPUTS], *entries) for p in subject.problems]
+        return seen, names_of(subject.given, seed=seed)
     state = subject.systems[0].state
-    observe, names = of_system(state, seed=seed) if observables is None else own_observables(observables, state)
+    if observables is not None:
+        observe, names = own_observables(observables, state)
+    else:
+        places = np.arange(size(state))
+        if places.size > MOST:
+            places = np.sort(np.random.default_rng(seed).choice(places.size, MOST, replace=False))
+        observe, names = Entries.of(places, state), [f"state_{i}" for i in places]
     return [observe] * subject.realizations, names
 
 
@@ -99,17 +107,12 @@ def _rotates(problem: Problem) -> bool:
     network, signal = problem.student, problem.rule.signal(problem.student)
     if signal is None or geometry(problem.constraint) is None:
         return False
-    if network.activation != "linear" or len(network.weights) != 2:
-        return False
-    return np.array_equal(signal.feedback[0], network.weights[1])
+    linear = network.activation == "linear" and len(network.weights) == 2
+    return linear and np.array_equal(signal.feedback[0], network.weights[1])
 
 
 def own_observables(function: Any, state: PyTree, argument: str = "observables") -> tuple[Callable, list[str]]:
-    """Observables of the caller's own, and their names.
-
-    **Arguments:**
-
-    - `argument`: what the function was given as.
+    """Observables of the caller's own, which were given as `argument`, and their names.
 
     **Raises:** `ValueError` for anything but a function from such a state to a number or a vector.
     """
@@ -132,12 +135,6 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables")
     return lambda state: jnp.reshape(jnp.asarray(function(state), dtype=float), (-1,)), names
 
 
-def of_problem(problem: Problem, *, seed: int = 0) -> Invariants:
-    """The observables of learning."""
-    first, second = _entries(problem.student.widths[0], seed)
-    return Invariants(problem.training_error, np.asarray(problem.x_test)[:, :OUTPUTS], first, second)
-
-
 def names_of(spec: Spec, *, seed: int = 0) -> list[str]:
     """The names of the observables of learning."""
     outputs = [f"output_{i + 1}" for i in range(min(OUTPUTS, spec.data.test_samples))]
@@ -152,12 +149,3 @@ def _entries(inputs: int, seed: int) -> Int[np.ndarray, "2 products"]:
         if pair not in chosen:
             chosen.append(pair)
     return np.array(chosen).T
-
-
-def of_system(state: PyTree, *, seed: int = 0) -> tuple[Entries, list[str]]:
-    """The observables of any other system, and their names."""
-    number = size(state)
-    places = np.arange(number)
-    if number > MOST:
-        places = np.sort(np.random.default_rng(seed).choice(number, MOST, replace=False))
-    return Entries.of(places, state), [f"state_{i}" for i in places]

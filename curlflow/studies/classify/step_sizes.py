@@ -17,10 +17,11 @@ from ..arguments import Bar, Count, Graph, Length, Positive, Rule, Seed, check, 
 from ..runs import finished
 from .study import classify
 
-DIVISORS = 1, 2, 5, 10
-RATE = 0.1
-"""The learning rate of a spec that is a flow."""
 ALONG = "learning_rate"
+VARIABLES = (
+    *extrapolation.VARIABLES,
+    results.flag_variable("chaotic_in", ("realization",), "what is chaotic, at the largest learning rate", ChaoticIn),
+)
 
 
 def _different(given: Any) -> list[float]:
@@ -80,7 +81,10 @@ def step_sizes(
     """
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: got {spec!r}, required is a curlflow.Spec; other systems have no learning rate.")
-    rates = _rates(spec, learning_rates)
+    if learning_rates is None:
+        largest = getattr(spec.dynamics, "learning_rate", 0.1)
+        learning_rates = [largest / divisor for divisor in (1, 2, 5, 10)]
+    rates = [*sorted(learning_rates, reverse=True), 0.0]
     given = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
     options = {**given, "rule": rule, "graph": graph, "progress": progress}
     parts, interrupted = [], False
@@ -92,14 +96,6 @@ def step_sizes(
             interrupted = True
             break
     return finished(_assembled(spec, rates[: len(parts)], parts), interrupted)
-
-
-def _rates(spec: Spec, given: Sequence[float] | None) -> list[float]:
-    """In decreasing order, with 0 for the flow at the end."""
-    if given is None:
-        rate = getattr(spec.dynamics, "learning_rate", RATE)
-        given = [rate / divisor for divisor in DIVISORS]
-    return [*sorted(given, reverse=True), 0.0]
 
 
 def _with(spec: Spec, rate: float) -> Spec:
@@ -126,9 +122,3 @@ def _limits(whole: xr.Dataset, rates: np.ndarray) -> dict[str, np.ndarray]:
     values, errors = (whole[n].transpose(*dims).to_numpy() for n in ("lyapunov_exponent", "lyapunov_exponent_se"))
     verdicts, status = (whole[name].transpose(*dims[:2]).to_numpy() for name in ("verdict", "status"))
     return limits(rates, values, errors, moves_like_the_flow(rates, verdicts, status))
-
-
-VARIABLES = (
-    *extrapolation.VARIABLES,
-    results.flag_variable("chaotic_in", ("realization",), "what is chaotic, at the largest learning rate", ChaoticIn),
-)
