@@ -24,7 +24,6 @@ from .systems import Flow, Map
 
 VERSION = 2
 """Of what a cell of a sweep returns."""
-GAIN, INPUTS, HIDDEN = "rule.gain", "rule.flipped.inputs", "rule.flipped.hidden"
 
 
 @double_precision
@@ -84,7 +83,10 @@ def bifurcation(
     if isinstance(spec_or_function, Spec):
         if callable(observable):
             raise ValueError("observable: got a function; for specs required is a name, so that cells can be stored.")
-        _check_observable(spec_or_function, over, observable, seed)
+        # Before anything is computed: the name must be that of an observable at every value.
+        (dimension,) = dimensions_of(spec_or_function, over)
+        for change in dimension.changes:
+            chosen(observable, names_of(spec_or_function.replace(dict(change)), seed=seed or 0), functions=False)
         engines = {"directory": directory, "engine": engine, "workers": workers, "progress": progress}
         return _of_spec(spec_or_function, over, options, engines)
     if not callable(spec_or_function):
@@ -95,15 +97,8 @@ def bifurcation(
     return _of_function(spec_or_function, *next(iter(over.items())), options, progress)
 
 
-def _check_observable(spec: Spec, over: Any, name: Any, seed: int | None) -> None:
-    """Refuse, before anything is computed, a name that is no observable at one of the values."""
-    (dimension,) = dimensions_of(spec, over)
-    for change in dimension.changes:
-        chosen(name, names_of(spec.replace(dict(change)), seed=seed or 0), functions=False)
-
-
 def _of_spec(spec: Spec, over: Any, options: dict[str, Any], engines: dict[str, Any]) -> xr.Dataset:
-    """All values, by a sweep."""
+    """All values, by a sweep, with the boundary of the theory where there is one."""
     with warnings.catch_warnings():
         # It speaks of an argument that there is not here.
         warnings.filterwarnings("ignore", r".*cells failed; cell_message says why")
@@ -115,7 +110,13 @@ def _of_spec(spec: Spec, over: Any, options: dict[str, Any], engines: dict[str, 
             f"{failed} of {dataset.cell_status.size} values failed; cell_message says why. The first: {first}",
             stacklevel=4,
         )
-    return _finished(dataset, spec)
+    axis = json.loads(dataset.attrs["axes"])[0]
+    dataset.attrs |= {"study": "bifurcation", "title": "curlflow bifurcation"}
+    critical = critical_value(spec, axis["fields"][0]) if len(axis["fields"]) == 1 else None
+    if critical is not None:
+        text = f"{axis['name']} at which solutions of large networks lose stability"
+        dataset["critical_value"] = ((), critical, {"long_name": text, "units": "1"})
+    return dataset
 
 
 def _of_function(function: Callable, name: Any, values: Any, options: dict[str, Any], progress: Any) -> xr.Dataset:
@@ -125,7 +126,11 @@ def _of_function(function: Callable, name: Any, values: Any, options: dict[str, 
 
     def work(report: Progress) -> None:
         for i, value in enumerate(values):
-            parts.append(at_value(_system(function(float(value))), **options))
+            system = function(float(value))
+            if not isinstance(system, Flow | Map):
+                kind = type(system).__name__
+                raise ValueError(f"spec_or_function: the function returned {kind}, required is a Flow or a Map.")
+            parts.append(at_value(system, **options))
             report(0, "values", (i + 1) / values.size)
 
     interrupted = attended(work, (), progress, [name])
@@ -138,23 +143,8 @@ def _of_function(function: Callable, name: Any, values: Any, options: dict[str, 
     return finished(whole, interrupted)
 
 
-def _system(returned: Any) -> Flow | Map:
-    """What a function returned.
-
-    **Raises:** `ValueError` unless it is a flow or a map.
-    """
-    if not isinstance(returned, Flow | Map):
-        raise ValueError(
-            f"spec_or_function: the function returned {type(returned).__name__}, required is a Flow or a Map."
-        )
-    return returned
-
-
 def _checked(name: Any, values: Any) -> tuple[str, Float[np.ndarray, " values"]]:
-    """A name that a dimension can have, and its values.
-
-    **Raises:** `ValueError` for names that the dataset has itself, and for values that are not different numbers.
-    """
+    """A name that a dimension can have and the dataset does not have itself, and its values, different numbers."""
     taken = {v.name for v in VARIABLES} | {d for v in VARIABLES for d in v.dims}
     if not isinstance(name, str) or not name.strip() or "/" in name or name in taken:
         raise ValueError(f"over: got the name {name!r}, required is a word other than {', '.join(sorted(taken))}.")
@@ -168,17 +158,6 @@ def _checked(name: Any, values: Any) -> tuple[str, Float[np.ndarray, " values"]]
     return name, numbers
 
 
-def _finished(dataset: xr.Dataset, spec: Spec) -> xr.Dataset:
-    """With the boundary of the theory, where there is one."""
-    axis = json.loads(dataset.attrs["axes"])[0]
-    dataset.attrs |= {"study": "bifurcation", "title": "curlflow bifurcation"}
-    critical = critical_value(spec, axis["fields"][0]) if len(axis["fields"]) == 1 else None
-    if critical is not None:
-        text = f"{axis['name']} at which solutions of large networks lose stability"
-        dataset["critical_value"] = ((), critical, {"long_name": text, "units": "1"})
-    return dataset
-
-
 def critical_value(spec: Spec, field: str) -> float | None:
     """The value of a field at which solutions of large networks of this kind lose stability.
 
@@ -186,22 +165,16 @@ def critical_value(spec: Spec, field: str) -> float | None:
     """
     network, rule = spec.network, spec.rule
     linear = network.activation == network.output_activation == "linear"
-    if (
-        not linear
-        or len(spec.widths) != 3
-        or network.outputs != 1
-        or rule.kind != "curl"
-        or rule.side != "presynaptic"
-    ):
+    if not linear or len(spec.widths) != 3 or network.outputs != 1:
         return None
-    c = network.inputs / spec.widths[1]
-    inputs, hidden = rule.flipped.inputs, rule.flipped.hidden
+    if rule.kind != "curl" or rule.side != "presynaptic":
+        return None
+    c, inputs, hidden = network.inputs / spec.widths[1], rule.flipped.inputs, rule.flipped.hidden
     if not all(isinstance(fraction, float | int) for fraction in (inputs, hidden)):
         return None
-    if field == GAIN:
+    if field == "rule.gain":
         return float(random_matrix.critical_gain(c, inputs=inputs, hidden=hidden))
-    if field == INPUTS and rule.gain == -1 and hidden == 0:
-        return float(random_matrix.phase_boundary(c, "inputs"))
-    if field == HIDDEN and rule.gain == -1 and inputs == 0:
-        return float(random_matrix.phase_boundary(c, "hidden"))
+    others = {"rule.flipped.inputs": hidden, "rule.flipped.hidden": inputs}
+    if rule.gain == -1 and others.get(field) == 0:
+        return float(random_matrix.phase_boundary(c, field.rpartition(".")[2]))
     return None
