@@ -16,9 +16,10 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import PyTree
+from jaxtyping import Float, PyTree
 
 from ..interrupts import Interrupted
+from ..measures.recording import next_spans, record
 from ..precision import double_precision
 from ..solvers.integrate import Clock
 from ..status import Status
@@ -54,6 +55,13 @@ class Run:
         """A run that has not begun, with what the study keeps of it."""
         state, clock = as_numpy((system.state, system.clock()))
         return cls(index, system, state, clock, **kept)
+
+    def record(self, observe: Callable, segments: tuple, first: int, number: int) -> Float[np.ndarray, "records _"]:
+        """Go on by up to `number` records, the `first` and those after it; `system.cut` gives the segments of all."""
+        spans = (next_spans(values, first) for values in segments)
+        found = as_numpy(record(self.system, observe, self.state, self.clock, *spans, np.asarray(number)))
+        self.state, self.clock, self.status = found.state, found.clock, Status(int(found.status))
+        return found.records[: int(found.number)].copy()
 
     def interrupt(self) -> None:
         """Note that the user stopped what is not finished."""

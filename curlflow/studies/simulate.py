@@ -5,18 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int
 
 from .. import results
-from ..measures.recording import CAPACITY, next_spans, record
+from ..measures.recording import CAPACITY
 from ..networks import Feedforward
 from ..problem import Problem
 from ..spec import Spec
-from ..status import Status
 from ..systems import AbstractSystem
 from ..systems.flat import flattened
 from ..tangents import size
@@ -24,7 +22,7 @@ from ..tasks import AbstractTask
 from ..variable import Variable
 from .arguments import Bar, Flag, Graph, Natural, Rule, check, study, whole
 from .assemble import along_coordinates, assembled, weight_coordinates
-from .runs import Progress, Run, as_numpy, finished, paced, side_by_side
+from .runs import Progress, Run, finished, paced, side_by_side
 from .subject import Subject
 
 
@@ -100,7 +98,7 @@ def simulate(
         lambda run, report: _run(run, segments, report),
         runs,
         progress,
-        compiled=lambda: jax.block_until_ready(_records(runs[0], segments, 0)),
+        compiled=lambda: runs[0].record(observers[0], segments, 0, 0),
     )
     return finished(_dataset(subject, runs, times, indices), interrupted)
 
@@ -142,19 +140,11 @@ def _observer(problem: Problem, indices: Int[np.ndarray, " weights"]) -> Observe
     return Observer(problem.training_error, problem.test, indices)
 
 
-def _records(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], number: int) -> Any:
-    """The next `number` records."""
-    spans = (next_spans(values, run.done) for values in segments)
-    return record(run.system, run.observer, run.state, run.clock, *spans, np.asarray(number))
-
-
 def _run(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], report: Progress) -> Iterator[None]:
     def recorded(number: int) -> int:
-        found = as_numpy(_records(run, segments, number))
-        run.state, run.clock, run.status = found.state, found.clock, Status(int(found.status))
-        run.records.append(found.records[: int(found.number)])
-        run.done += int(found.number)
-        return int(found.number)
+        run.records.append(run.record(run.observer, segments, run.done, number))
+        run.done += len(run.records[-1])
+        return len(run.records[-1])
 
     yield from paced(run, segments[0].size, CAPACITY, recorded, report, "learning")
     run.finished = True

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,7 +12,7 @@ from ...measures.frames import CAPACITY as MOST_FRAMES
 from ...measures.frames import frames, log_alignment
 from ...measures.lyapunov import TangentState, lyapunov_blocks, random_tangents
 from ...measures.observed import Observed
-from ...measures.recording import CAPACITY, next_spans, record
+from ...measures.recording import CAPACITY, record
 from ...measures.sampling import FEWEST, MISSED, Sampling, missed, sampling, steps_of_flow
 from ...status import Status
 from ...systems import AbstractSystem
@@ -140,20 +139,14 @@ def _sampling(ready: list[Classified], options: ClassifyOptions) -> Sampling:
 def _observe(r: Classified, report: Progress) -> Iterator[None]:
     """Observables through the window, and what it ends in; then back to its beginning."""
     sampled, done = r.seen.sampling, 0
-
-    def recorded(segments: Any, first: int, number: int) -> np.ndarray:
-        spans = (next_spans(values, first) for values in segments)
-        found = as_numpy(record(r.system, r.observe, r.state, r.clock, *spans, np.asarray(number)))
-        r.state, r.clock, r.status = found.state, found.clock, Status(int(found.status))
-        return found.records[: int(found.number)].copy()
+    segments = r.system.cut(sampled.steps * r.system.span(sampled.step))
 
     def window(number: int) -> int:
         nonlocal done
-        r.seen.records.append(recorded(segments, done, number))
+        r.seen.records.append(r.record(r.observe, segments, done, number))
         done += number
         return number
 
-    segments = r.system.cut(sampled.steps * r.system.span(sampled.step))
     yield from paced(r, len(sampled.steps), CAPACITY, window, report, "observables")
     if r.status != Status.completed:
         return
@@ -162,7 +155,7 @@ def _observe(r: Classified, report: Progress) -> Iterator[None]:
         r.seen.ends = spread[:: max(1, len(spread) // NEAREST)]
     else:
         ones = r.system.cut(np.ones(CAPACITY))
-        r.seen.ends = np.concatenate([recorded(ones, 0, CAPACITY) for _ in range(NEAREST // CAPACITY)])
+        r.seen.ends = np.concatenate([r.record(r.observe, ones, 0, CAPACITY) for _ in range(NEAREST // CAPACITY)])
     r.move(r.window)
 
 
