@@ -51,10 +51,9 @@ def bifurcation(
 
     **Returns:** a dataset over the parameter and `realization`: `late_extremum(…, extremum)`, the last 200 local
     extrema of the observable (of maps its last values, of what does not move its value; NaN behind them),
-    `lyapunov_exponent` with `lyapunov_exponent_se`, the `verdict` and `status`; for specs `solution_rate`, the
-    largest rate at the teacher's weights, which is positive where that solution is unstable. Where the parameter is
-    a fraction or the gain of flipped units of a linear network, `critical_value` is where large networks lose
-    stability by random-matrix theory.
+    `lyapunov_exponent` with `lyapunov_exponent_se`, `verdict` and `status`; for specs `solution_rate`, the largest
+    rate at the teacher's weights (positive: unstable). Where the parameter is the fraction or gain of flipped units
+    of a linear network, `critical_value` is where large networks lose stability by random-matrix theory.
 
     **Arguments** (lengths are in units of time, as for `curlflow.classify`):
 

@@ -206,8 +206,7 @@ def finished(dataset: xr.Dataset, interrupted: bool) -> xr.Dataset:
 def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> None:
     """Run the generator `work` on every item, on as many threads as there are cores, or as `NPROC` says.
 
-    The items take turns, from one `yield` to the next, so that all cores stay busy until the last one is done,
-    and Ctrl-C takes effect at the next `yield`.
+    The items take turns, from one `yield` to the next, so that all cores stay busy; Ctrl-C takes effect there too.
 
     **Raises:** `KeyboardInterrupt` once the threads have stopped; likewise whatever `work` raised.
     """

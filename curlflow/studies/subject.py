@@ -89,8 +89,7 @@ class Subject:
     def free_of_noise(self, why: str, instead: str) -> "Subject":
         """The subject, if it is learning without random numbers, or no learning.
 
-        **Raises:** `ValueError` for specs that name a stochastic differential equation or draw batches: `why` that is
-        wrong, and what to do `instead`.
+        **Raises:** `ValueError` for stochastic differential equations and batches: `why`, and what to do `instead`.
         """
         dynamics = self.given.dynamics if self.learning else None
         if getattr(dynamics, "batch", "full") != "full":

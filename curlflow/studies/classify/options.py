@@ -11,8 +11,7 @@ from ..subject import Subject
 DURATION, TRANSIENT = 2000.0, 1000.0
 """Default lengths in units of time, for flows; maps take ten iterations for each."""
 SLOW = 3
-"""Learning is given this many times as long, whatever its learning rate: its weights remember for hundreds of units
-of time."""
+"""Learning is given so many times as long, whatever its learning rate: it remembers for hundreds of units of time."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """What verdicts are about, before it runs: the subject, and numbers to look at that symmetry leaves as they are.
 
-Weights of a linear network drift along the orbit of its rotations even where nothing else happens. Training error,
-outputs and the Gram matrix W1ᵀW1 of the first layer do not see that. Of other systems it is the state itself, up to
-`MOST` of its variables.
+Weights of linear networks drift along orbits of rotations even where nothing else happens. Training error, outputs
+and the Gram matrix W1ᵀW1 of the first layer do not see that. Of other systems up to `MOST` variables are looked at.
 """
 
 import dataclasses

@@ -86,8 +86,7 @@ def covariant_vectors(
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
-    - `transverse`: as for `curlflow.lyapunov`: vectors across the orbits of rotations of hidden units, perpendicular
-      to the orbit.
+    - `transverse`: as for `curlflow.lyapunov`: vectors perpendicular to the orbits of rotations of hidden units.
 
     **Description:** Ginelli's method: forward all factors R of the blocks are kept and at most 200 frames Q, backward
     the coefficients follow from R alone. Shares are means over these frames. Vectors of equal exponents are not

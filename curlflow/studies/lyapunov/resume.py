@@ -32,7 +32,13 @@ def restored(
     """
     check_graph(previous, identity)
     options = _options(previous, given, systems[0], spaces[0])
-    _check_subject(previous, identity, len(systems))
+    for name, now in identity.items():
+        before = previous.attrs.get(name, "something else")
+        if before != now:
+            raise ValueError(f"resume: the dataset is about another {name}: {_difference(before, now)}.")
+    there = previous.sizes["realization"]
+    if there != len(systems):
+        raise ValueError(f"resume: realizations: the dataset has {there}, required: {len(systems)}.")
     pairs = enumerate(zip(systems, spaces, strict=True))
     return [_run(previous, i, system, space, options) for i, (system, space) in pairs]
 
@@ -72,16 +78,6 @@ def _options(
     options = {name: used.get(name) for name in kept} | {name: given[name] for name in ("duration", "tolerance")}
     options["before"] = used["duration"] if used.get("block") is not None else 0.0
     return LyapunovOptions.of(options, system, space)
-
-
-def _check_subject(previous: xr.Dataset, identity: Mapping[str, str], number: int) -> None:
-    for name, now in identity.items():
-        before = previous.attrs.get(name, "something else")
-        if before != now:
-            raise ValueError(f"resume: the dataset is about another {name}: {_difference(before, now)}.")
-    there = previous.sizes["realization"]
-    if there != number:
-        raise ValueError(f"resume: realizations: the dataset has {there}, required: {number}.")
 
 
 def _difference(before: str, now: str) -> str:

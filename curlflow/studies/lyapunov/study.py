@@ -56,36 +56,32 @@ def lyapunov(
     - `duration`: how long exponents are averaged. Default: 1,000; 10,000 iterations for a map. With `tolerance` the
       most that is run, ten times as long by default.
     - `transient`: how long the state runs first, to reach its attractor. Default: 1,000 (10,000 iterations).
-      Published starts leave the solution at rates of order 0.1 from offsets of 1e-10, so that the first few
-      hundred units of time belong to the escape.
+      Published starts, which are 1e-10 away from the solution, take a few hundred units of time to leave it.
     - `alignment`: how long the tangents run after that before averaging begins. Default: 100 (1,000 iterations).
-    - `block`: time between two QR factorisations. By default a pilot run chooses it such that the condition
-      number of a block stays below about 1e6, and at most 1. Durations are rounded up to whole blocks, blocks of a
-      map to whole iterations. Systems with widely spread exponents need short blocks: ask for fewer exponents.
+    - `block`: time between two QR factorisations. By default a pilot run chooses it such that the condition number of
+      a block stays below about 1e6, and at most 1. Durations are rounded up to whole blocks, blocks of a map to whole
+      iterations. Systems with widely spread exponents need short blocks: ask for fewer exponents.
     - `tolerance`: stop when every standard error is at most this.
     - `rtol`, `atol`: tolerances of the solver, in place of those of the spec or the flow.
     - `stepping`: `"adaptive"` (default) or `"fixed"`: classical Runge–Kutta with a step calibrated against the
       adaptive solver for every realization. Maps have no steps to choose.
     - `seed`: of the random initial tangents, and of nothing else. Default: 0.
     - `resume`: the dataset of an earlier call with the same spec or system: its runs go on for `duration` more,
-      exactly as if they had not stopped. `duration` and `tolerance` are those of this call, all else that of the
-      earlier one.
+      exactly as if they had not stopped. `duration` and `tolerance` are those of this call, all else is as before.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
     - `compress`: whether wide networks with linear hidden units run as narrow ones where that is exact; the exponents
-      are those of the wide network, and the attribute `compression` says so; docs/compression.md. With `resume` as in
-      the earlier call.
+      are those of the wide network, and the attribute `compression` says so; docs/compression.md.
     - `transverse`: of linear networks with one hidden layer: leave out the directions along the orbits of rotations
-      of hidden units, whose exponents are zero or below whatever the motion is. With `resume` as in the earlier call.
+      of hidden units, whose exponents are zero or below whatever the motion is.
 
     **Description:** discrete QR (Householder) over blocks; the standard error comes from 24 batches of the local
-    exponents, checked by `se_ratio` against batches of twice the length. Without `tolerance`, `converged` means
-    that the two halves of the run agree within two standard errors of their difference; in any case no block may have
-    been so long that rounding reached its last exponents (`largest_condition`). A sign that is smaller than its
-    error is not resolved, and is a correct answer. Under a constraint, exponents are those of its tangent
-    space. With batches or noise they are those of a random cocycle along one frozen path, which state and tangents
-    share: none of them is zero by itself.
+    exponents, checked by `se_ratio` against batches of twice the length. Without `tolerance`, `converged` means that
+    both halves agree within two standard errors of their difference; and no block may have been so long that rounding
+    reached its last exponents (`largest_condition`). A sign that is smaller than its error is not resolved, and is a
+    correct answer. Under a constraint, exponents are those of its tangent space. With batches or noise they are those
+    of a random cocycle along one frozen path, which state and tangents share: none is zero by itself.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges or stalls is no error: it has a `status`, and the others go on.
