@@ -34,22 +34,22 @@ def points_of(places: Sequence[Problem | AbstractSystem], at: Any) -> list[Any]:
 def point_at(place: Problem | AbstractSystem, at: Any) -> Any:
     """The weights of a problem, or the state of a system, that `at` means.
 
-    **Raises:** as `network_at` and `state_of`.
+    **Raises:** `ValueError` for other words, shapes that do not fit, numbers that are not finite, weights on missing
+    synapses, and a teacher of other widths.
     """
     return network_at(place, at) if isinstance(place, Problem) else state_of(place, at)
 
 
 def network_at(problem: Problem, at: Any) -> Feedforward:
-    """The weights that `at` means: `"start"`, `"solution"` (the teacher's), `"origin"`, a network, or its arrays.
-
-    **Raises:** `ValueError` for other words, shapes that do not fit, weights that are not finite or belong to missing
-    synapses, and a teacher of other widths.
-    """
+    """The weights that `at` means: `"start"`, `"solution"` (the teacher's), `"origin"`, a network, or its arrays."""
     student, teacher = problem.student, problem.teacher
     if not isinstance(at, str):
         network = _like(student, at)
-        if isinstance(problem.constraint, Masked):
-            _check_missing(problem.constraint, network)
+        masks = problem.constraint.masks if isinstance(problem.constraint, Masked) else ()
+        for layer, (mask, w) in enumerate(zip(masks, network.weights, strict=False), start=1):
+            extra = int(np.count_nonzero(np.asarray(w)[~np.asarray(mask)]))
+            if extra:
+                raise ValueError(f"at: layer {layer} has {extra} weights on missing synapses; they must be zero.")
         return network
     if at not in POINTS:
         raise ValueError(f"at: got {at!r}, allowed are {WEIGHTS}.")
@@ -96,19 +96,8 @@ def _like(student: Feedforward, at: Any) -> Feedforward:
     return student.with_weights(arrays)
 
 
-def _check_missing(constraint: Masked, network: Feedforward) -> None:
-    """Refuse weights on synapses that the graph does not have."""
-    for layer, (mask, w) in enumerate(zip(constraint.masks, network.weights, strict=True), start=1):
-        extra = int(np.count_nonzero(np.asarray(w)[~np.asarray(mask)]))
-        if extra:
-            raise ValueError(f"at: layer {layer} has {extra} weights on missing synapses; they must be zero.")
-
-
 def state_of(system: AbstractSystem, at: Any) -> Any:
-    """The state of a system that `at` means: `"start"` or None, `"origin"`, or a state like its own.
-
-    **Raises:** `ValueError` for other words, shapes that do not fit and numbers that are not finite.
-    """
+    """The state of a system that `at` means: `"start"` or None, `"origin"`, or a state like its own."""
     own = system.state
     if at is None or (isinstance(at, str) and at == "start"):
         return own

@@ -128,7 +128,7 @@ class Pace:
 
 
 def paced(
-    run: Any, number: int, capacity: int, call: Callable[[int], int], report: Progress, phase: str
+    run: Any, number: int, capacity: int, call: Callable[[int], object], report: Progress, phase: str
 ) -> Iterator[None]:
     """Do `number` units of work, so many at a time that a call takes about `SECONDS`; a generator for `in_turns`.
 
@@ -138,13 +138,14 @@ def paced(
 
     - `run`: anything with `index` and `status`.
     - `capacity`: the most units in one call.
-    - `call`: a function of how many units to do that returns how many were done.
+    - `call`: does so many units.
     """
     pace, done = Pace(capacity), 0
     while done < number and run.status == Status.completed:
         take = min(pace.number, number - done)
         with pace.timed(take):
-            done += call(take)
+            call(take)
+        done += take
         report(run.index, phase, done / number)
         yield
 

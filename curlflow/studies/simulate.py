@@ -141,10 +141,9 @@ def _observer(problem: Problem, indices: Int[np.ndarray, " weights"]) -> Observe
 
 
 def _run(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], report: Progress) -> Iterator[None]:
-    def recorded(number: int) -> int:
+    def recorded(number: int) -> None:
         run.records.append(run.record(run.observer, segments, run.done, number))
         run.done += len(run.records[-1])
-        return len(run.records[-1])
 
     yield from paced(run, segments[0].size, CAPACITY, recorded, report, "learning")
     run.finished = True

@@ -86,17 +86,6 @@ class Subject:
             graph = from_graph(graph)
         return cls(given, rule, graph, compress, transverse, tangents)
 
-    def free_of_noise(self, why: str, instead: str) -> "Subject":
-        """The subject, if it is learning without random numbers, or no learning.
-
-        **Raises:** `ValueError` for stochastic differential equations and batches: `why`, and what to do `instead`.
-        """
-        dynamics = self.given.dynamics if self.learning else None
-        if getattr(dynamics, "batch", "full") != "full":
-            what = f'dynamics.kind: got "{dynamics.kind}" with batches of {dynamics.batch}'
-            raise ValueError(f"{what}; {why}. {instead}")
-        return self
-
     @property
     def learning(self) -> bool:
         """Whether it is a network that learns, by a spec."""

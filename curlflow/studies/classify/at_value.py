@@ -65,7 +65,10 @@ def at_value(
     data = {name: np.stack([row[name] for row in rows]) for name in KEPT}
     data["late_extremum"] = np.stack([_late(r, place) for r in runs])
     if subject.learning:
-        data["solution_rate"] = solution_rates(spec_or_system)
+        # NaN where the student cannot have the teacher's weights.
+        data["solution_rate"] = np.full(len(runs), np.nan)
+        if spec_or_system.teacher_widths == spec_or_system.widths:
+            data["solution_rate"] = stability(spec_or_system).leading_real_part.to_numpy()
     coordinates = {
         "realization": (R, np.arange(len(runs)), "realization"),
         "exponent": (("exponent",), np.arange(1, options.exponents + 1), "rank of the exponent"),
@@ -102,10 +105,3 @@ def _late(r: Classified, place: int) -> Float[np.ndarray, " extremum"]:
     """The last local extrema of an observable."""
     moves = r.complete and r.seen.moves(place)
     return extrema.late_extrema(r.seen.late[:, place], r.seen.even[:, place], moves, r.system.continuous)
-
-
-def solution_rates(spec: Spec) -> Float[np.ndarray, " realization"]:
-    """The largest real part of the rates at the teacher's weights; NaN where they are no weights of the student."""
-    if spec.teacher_widths != spec.widths:
-        return np.full(spec.realizations, np.nan)
-    return stability(spec).leading_real_part.to_numpy()

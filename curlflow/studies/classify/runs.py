@@ -100,13 +100,12 @@ def _transient(r: Classified, options: ClassifyOptions, report: Progress) -> Ite
     r.tangents = as_numpy(random_tangents(tracked, r.state, 1, key=r.key))
     r.seen.early.append(np.asarray(r.observe(r.state)))
 
-    def stretch(_: int) -> int:
+    def stretch(_: int) -> None:
         found = lyapunov_blocks(tracked, r.here, span, np.asarray(1))
         r.move(found.run)
         if r.status == Status.completed:
             r.seen.early.append(np.asarray(r.observe(r.state)))
             r.seen.early_stretch.append(float(found.log_stretch[0, 0]))
-        return 1
 
     yield from paced(r, number, 1, stretch, report, "transient")
     r.tangents = none
@@ -141,11 +140,10 @@ def _observe(r: Classified, report: Progress) -> Iterator[None]:
     sampled, done = r.seen.sampling, 0
     segments = r.system.cut(sampled.steps * r.system.span(sampled.step))
 
-    def window(number: int) -> int:
+    def window(number: int) -> None:
         nonlocal done
         r.seen.records.append(r.record(r.observe, segments, done, number))
         done += number
-        return number
 
     yield from paced(r, len(sampled.steps), CAPACITY, window, report, "observables")
     if r.status != Status.completed:
@@ -169,11 +167,10 @@ def _align(r: Classified, options: ClassifyOptions, report: Progress) -> Iterato
     aside.tangents = as_numpy(random_tangents(tracked, aside.state, options.exponents, key=key))
     factors = []
 
-    def followed(take: int) -> int:
+    def followed(take: int) -> None:
         found = frames(tracked, aside.here, span, np.asarray(take))
         aside.move(found.run)
         factors.append(np.asarray(found.r[: int(found.number)]))
-        return take
 
     yield from paced(aside, number, MOST_FRAMES, followed, report, "alignment")
     if aside.status == Status.completed:

@@ -69,7 +69,11 @@ def started(
     subject = Subject.of(
         spec_or_system, rule=rule, graph=graph, tangents=True, systems=(Flow, Map), others=f"and {WHY}"
     )
-    rotates = subject.free_of_noise(WHY, INSTEAD).learning and _rotates(subject.build())
+    dynamics = subject.given.dynamics if subject.learning else None
+    if getattr(dynamics, "batch", "full") != "full":
+        what = f'dynamics.kind: got "{dynamics.kind}" with batches of {dynamics.batch}'
+        raise ValueError(f"{what}; {WHY}. {INSTEAD}")
+    rotates = subject.learning and _rotates(subject.build())
     subject = dataclasses.replace(subject, compress=rotates, transverse=rotates)
     options = ClassifyOptions.of(given, subject)
     observers, names = _observers(subject, observables, options.seed)

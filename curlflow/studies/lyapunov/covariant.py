@@ -128,11 +128,10 @@ def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
     before, window = max(1, options.blocks_of(options.alignment)), options.blocks_of(options.duration)
     every = math.ceil(window / KEPT)
 
-    def aligned(take: int) -> int:
+    def aligned(take: int) -> None:
         r.move(lyapunov_blocks(tracked, r.here, span, np.asarray(take)).run)
-        return take
 
-    def framed(take: int) -> int:
+    def framed(take: int) -> None:
         found = as_numpy(frames(tracked, r.here, span, np.asarray(take)))
         r.move(found.run)
         if r.status == Status.completed:
@@ -141,7 +140,6 @@ def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
             r.kept += chosen
             r.q += [found.q[t - r.done].copy() for t in chosen]
             r.done += take
-        return take
 
     yield from paced(r, before, lyapunov.CAPACITY, aligned, report, "alignment")
     yield from paced(r, window + before, CAPACITY, framed, report, "vectors")

@@ -168,9 +168,8 @@ def _transient(r: TangentRun, report: Progress) -> Iterator[None]:
     span = np.asarray(r.system.nonempty_span(BLOCK))
     number = math.ceil(r.options.transient / float(r.system.time(span)) - 1e-9)
 
-    def blocks(take: int) -> int:
+    def blocks(take: int) -> None:
         r.move(transient_blocks(r.system, r.here, span, np.asarray(take)))
-        return take
 
     yield from paced(r, number, 10**6, blocks, report, "transient")
 
@@ -180,7 +179,7 @@ def _average(r: TangentRun, target: int, report: Progress) -> Iterator[None]:
     options = r.options
     if not r.started:
         number = options.blocks_of(options.alignment)
-        yield from paced(r, number, CAPACITY, lambda take: len(_blocks(r, take)[0]), report, "alignment")
+        yield from paced(r, number, CAPACITY, lambda take: _blocks(r, take), report, "alignment")
         r.started = r.status == Status.completed
     pace = Pace(CAPACITY)
     while r.started and r.done < target and r.status == Status.completed and not r.reached:
