@@ -138,7 +138,7 @@ def paced(
 
     - `run`: anything with `index` and `status`.
     - `capacity`: the most units in one call.
-    - `call`: does so many units.
+    - `call`: does as many units as it is told.
     """
     pace, done = Pace(capacity), 0
     while done < number and run.status == Status.completed:
@@ -153,7 +153,7 @@ def paced(
 def attended(
     work: Callable[[Progress], object], runs: Sequence[Any], progress: Any, names: Sequence[str] | None = None
 ) -> bool:
-    """Do `work` with a bar for every run; whether the user stopped it by Ctrl-C, which runs not finished then note.
+    """Do `work` with a bar for every run; whether Ctrl-C stopped it, which runs that are not finished then note.
 
     **Arguments:**
 
@@ -207,7 +207,7 @@ def finished(dataset: xr.Dataset, interrupted: bool) -> xr.Dataset:
 def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> None:
     """Run the generator `work` on every item, on as many threads as there are cores, or as `NPROC` says.
 
-    The items take turns, from one `yield` to the next, so that all cores stay busy; Ctrl-C takes effect there too.
+    The items take turns, from one `yield` to the next, so that all cores stay busy. Ctrl-C takes effect at a `yield`.
 
     **Raises:** `KeyboardInterrupt` once the threads have stopped; likewise whatever `work` raised.
     """

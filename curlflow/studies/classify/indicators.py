@@ -61,7 +61,7 @@ def motion_dataset(
 
 
 def judged(r: Classified, options: ClassifyOptions, names: list[str]) -> dict[str, Any]:
-    """All numbers of one realization by their names, and the verdict with its reason; `names` are of observables."""
+    """All numbers of one realization by name, and the verdict with its reason; `names` are those of observables."""
     found = of_local_exponents(r.series, r.options.block, options.exponents)
     gali = np.append(0.0, np.full(options.exponents - 1, np.nan)) if r.log_gali is None else r.log_gali
     found |= {"preserves_volume": np.bool_(r.preserves_volume), "log_gali": gali, "gali_time": r.aligned_time}
