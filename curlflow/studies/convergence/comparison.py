@@ -1,7 +1,6 @@
 """Which rule is faster, in pairs of runs on the same problem: `compare_rules`."""
 
 import dataclasses
-from collections.abc import Hashable
 
 import numpy as np
 import xarray as xr
@@ -56,39 +55,23 @@ def compare_rules(dataset: xr.Dataset, *, baseline: str | None = None, seed: Nat
     others = [name for name in names if name != baseline]
     kept = dataset.drop_vars([v.name for v in pt.VARIABLES], errors="ignore").drop_dims("compared", errors="ignore")
     settings = [d for d in kept["convergence_time"].dims if d not in ("rule", "realization")]
-    found = _along_settings(kept, settings, names, names.index(baseline), seed)
+    known = kept["convergence_epoch"] >= 0
+    if "outcome" in kept:
+        # Runs of missing cells and interrupted ones were not run to their end.
+        known = known & (kept["outcome"] >= 0) & (kept["outcome"] != Ending.interrupted)
+    numbers = kept["convergence_time"], kept["convergence_epoch"], known
+    times, epochs, known = (array.transpose(*settings, "rule", "realization").to_numpy() for array in numbers)
+    horizons = kept["horizon"].broadcast_like(numbers[0].isel(rule=0, realization=0, drop=True))
+    horizons = horizons.transpose(*settings).to_numpy()
+    cells = [
+        pt.of_rules(times[at], epochs[at], known[at], float(horizons[at]), names.index(baseline), seed)
+        for at in np.ndindex(horizons.shape)
+    ]
+    found = {name: np.array([cell[name] for cell in cells]).reshape(*horizons.shape, -1) for name in cells[0]}
+    if settings:
+        found |= {f"{test}_adjusted": pt.adjusted(found[test]) for test in pt.TESTS}
     data = {name: values for name, values in found.items() if values.size}
     declared = [dataclasses.replace(v, dims=(*settings, *v.dims)) for v in pt.VARIABLES]
     compared = ("compared",), np.array(others), "rule that is compared with the baseline"
     added = results.labelled(declared, data, {"compared": compared} if others else {}, {})
     return kept.merge(added, combine_attrs="override").assign_attrs(baseline=baseline)
-
-
-def _along_settings(
-    dataset: xr.Dataset, settings: list[Hashable], names: list[str], base: int, seed: int
-) -> dict[str, np.ndarray]:
-    """All comparisons, setting by setting."""
-    dims = (*settings, "rule", "realization")
-    times = dataset["convergence_time"].transpose(*dims).to_numpy()
-    epochs = dataset["convergence_epoch"].transpose(*dims).to_numpy()
-    shape = times.shape[:-2]
-    horizons = dataset["horizon"].broadcast_like(dataset["convergence_time"].isel(rule=0, realization=0, drop=True))
-    horizons = horizons.transpose(*settings).to_numpy()
-    known = _known(dataset).transpose(*dims).to_numpy()
-    cells = [
-        pt.of_rules(times[at], epochs[at], known[at], float(horizons[at]), base, seed) for at in np.ndindex(shape)
-    ]
-    found = {
-        name: np.array([cell[name] for cell in cells]).reshape(*shape, -1) for name in (cells[0] if cells else {})
-    }
-    if settings:
-        found |= {f"{test}_adjusted": pt.adjusted(found[test]) for test in pt.TESTS}
-    return found
-
-
-def _known(dataset: xr.Dataset) -> xr.DataArray:
-    """Which runs were run to their end: not those of missing cells, nor interrupted ones."""
-    known = dataset["convergence_epoch"] >= 0
-    if "outcome" in dataset:
-        known = known & (dataset["outcome"] >= 0) & (dataset["outcome"] != Ending.interrupted)
-    return known

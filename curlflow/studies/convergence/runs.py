@@ -14,7 +14,8 @@ from ...systems.crossing import Reached, flow_until, segments_until
 from ...tasks import Samples
 from ..runs import as_numpy, threads
 from ..train.records import Plan, Stop, TrainingRun
-from ..train.runs import CHECK, advanced, follow, in_shorter_pieces, records, stepped
+from ..train.runs import advanced, follow, in_shorter_pieces, records, stepped
+from ..train.stopping import CHECK
 
 ROWS = CHECK
 """The most records that one solve passes,"""
@@ -52,7 +53,6 @@ class ConvergenceRun(TrainingRun):
 
     @property
     def ending(self) -> Ending:
-        """How it ended."""
         if self.arrived is not None:
             return Ending.converged
         others = {Stop.interrupted: Ending.interrupted, Stop.failed: Ending.failed}

@@ -10,7 +10,7 @@ from ... import results
 from ...problem import EPOCH, Problem
 from ...variable import Variable, flag_variable
 from ..arguments import Bar, Flag, Graph, Natural, Positive, study
-from ..assemble import assembled
+from ..assemble import along_coordinates, assembled
 from ..runs import finished, side_by_side
 from ..subject import Subject
 from ..train.records import Plan, Stop
@@ -117,12 +117,12 @@ def convergence(
             f"relative: got True, but the teacher of realization {variances.index(0.0)} has the same outputs for all "
             f"{error} samples, a variance of 0; give the threshold in absolute units, or more samples."
         )
+    of_all = {"of_error": ERRORS.index(error), "to_end": to_end}
+    thresholds = [threshold * (variance if relative else 1.0) for variance in variances]
     runs = []
     for name, some in starts.items():
-        for start, variance in zip(some, variances, strict=True):
-            own = {"rule": name, "threshold": threshold * (variance if relative else 1.0)}
-            run = ConvergenceRun.of(len(runs), *start, of_error=ERRORS.index(error), to_end=to_end, **own)
-            runs.append(run)
+        for start, least in zip(some, thresholds, strict=True):
+            runs.append(ConvergenceRun.of(len(runs), *start, rule=name, threshold=least, **of_all))
     on_device(runs)
     plan = Plan.of(runs[0].system, epochs=epochs, records=records)
     interrupted = side_by_side(
@@ -165,24 +165,17 @@ def _dataset(
         "rule": (("rule",), np.array(list(rules)), "learning rule"),
         "realization": (("realization",), np.arange(len(variances)), "realization"),
     }
-    coordinates = {
-        "epoch": (("epoch",), plan.epochs, "complete passes through the training data"),
-        "time": (("epoch",), plan.epochs * per_epoch, "time"),
-    }
     whole = {
         "threshold": np.array([run.threshold for run in runs[: len(variances)]]),
         "output_variance": np.array(variances),
         "horizon": np.asarray(int(plan.epochs[-1]) * per_epoch),
     }
-    rows = [_row(run, plan) for run in runs]
-    settings = {**settings, "rules": rules}
-    return assembled(
-        "convergence", VARIABLES, rows, coordinates, settings, subject.identity, along=along, whole=whole
-    )
+    rows, coordinates = [_row(run, plan) for run in runs], along_coordinates("epoch", plan.epochs, per_epoch)
+    settings, about = settings | {"rules": rules}, subject.identity
+    return assembled("convergence", VARIABLES, rows, coordinates, settings, about, along=along, whole=whole)
 
 
 def _row(run: ConvergenceRun, plan: Plan) -> dict[str, Any]:
-    known = run.stop not in (Stop.failed, Stop.interrupted)
     # The published convention counts epochs from 0.
     published = int(plan.epochs[-1 if run.arrived is None else run.arrived]) - 1
     # Behind the records a run that settled has its errors at the last epoch.
@@ -192,12 +185,7 @@ def _row(run: ConvergenceRun, plan: Plan) -> dict[str, Any]:
         "convergence_epoch": max(published, 0),
         "converged": run.arrived is not None,
         "outcome": np.int8(run.ending),
-        "test_error": run.test_error if known else np.nan,
-        "train_error": run.train_error if known else np.nan,
-        "peak_error": run.peak,
-        "stop_epoch": run.epoch,
-        "stopped_by": np.int8(run.stop),
-        "status": np.int8(run.status),
+        **run.row(Stop.failed, Stop.interrupted),
         "test_error_curve": curves[:, 1],
         "train_error_curve": curves[:, 0],
     }

@@ -25,7 +25,6 @@ RESOLVED = 1e-12
 
 
 def length(name: str, value: Any) -> float:
-    """A length in weight space."""
     value = check(name, value, Positive)
     if not SHORTEST <= value <= LONGEST:
         raise ValueError(f"{name}: got {value}, allowed are lengths from {SHORTEST:g} to {LONGEST:g}.")
@@ -39,33 +38,25 @@ def check_directions(directions: Any, field: FlatField) -> None:
 
 
 def plane(directions: Any, field: FlatField, x: Float[np.ndarray, " n"], time: float = 0.0) -> Plane:
-    """Orthonormal directions u and v at the point `x`.
+    """Orthonormal directions u and v at the point `x`: those that are given, or those that a word means.
 
-    **Arguments:**
-
-    - `directions`: "rotation", "trajectory", a pair of indices of weights, or a pair of vectors. None means the plane
-      itself where there are two weights, else "rotation".
-
-    **Description:** "rotation" is the plane of the largest curl, oriented such that it is positive. Where the field
-    has none, it is the plane of the trajectory, spanned by the velocity F and the acceleration J F. Where those span
-    none (at a fixed point, or on a straight line), it is that of the first two weights.
+    None means the plane itself where there are two weights, else "rotation", the plane of the largest curl, oriented
+    such that it is positive. Where the field has none, it is the plane of the trajectory, spanned by the velocity F
+    and the acceleration J F, and where those span none (at a fixed point, or on a straight line) that of the first
+    two weights.
     """
-    n = field.size
     if directions is not None and not isinstance(directions, str):
         return given_plane(directions, field)
-    if directions is None and n == 2:
+    if directions is None and field.size == 2:
         return np.eye(2)
     where, scale = (field.velocity(time), field.projection, x), field.scales(x, time)
-    found = rotation_plane(*where, float(scale.derivative)) if directions in (None, "rotation") else None
+    found = None if directions == "trajectory" else rotation_plane(*where, float(scale.derivative))
     found = trajectory_plane(*where, scale) if found is None else found
-    return np.eye(2, n) if found is None else found
+    return np.eye(2, field.size) if found is None else found
 
 
 def given_plane(directions: Any, field: FlatField) -> Plane:
-    """Orthonormal directions from a pair of indices or vectors.
-
-    **Raises:** `ValueError` for anything else, and for directions that are parallel.
-    """
+    """Orthonormal directions from a pair of indices or vectors; `ValueError` for others and for parallel ones."""
     listed = hasattr(directions, "__len__") and not isinstance(directions, str) and getattr(directions, "ndim", 1) > 0
     if not listed or len(directions) != 2:
         raise ValueError(
@@ -102,7 +93,6 @@ def _vector(direction: Any, field: FlatField, name: str) -> Float[np.ndarray, " 
 
 
 def described(directions: Any) -> str:
-    """Directions as a word or two."""
     if directions is None or isinstance(directions, str):
         return directions or "default"
     indices = [plain(d) for d in directions]

@@ -24,14 +24,7 @@ WITHOUT_VELOCITY = (
 
 @dataclass(frozen=True)
 class FlatField:
-    """One vector field and what it may be compared with.
-
-    **Attributes:**
-
-    - `flow`: whose velocity it is.
-    - `loss`: a function of the flat vector, or None.
-    - `problem`: of a spec, or None.
-    """
+    """The velocity of `flow` and the `loss` that it may be compared with, for a spec with its `problem`."""
 
     flow: Flow
     loss: StateFunction | None
@@ -49,9 +42,7 @@ class FlatField:
             problem = subject.build(realization)
             return cls(problem.flow(), StateFunction(problem.training_error.error, problem.student), problem)
         flow = subject.given
-        if loss is not None:
-            _check_loss(loss, flow.state)
-        return cls(flow, None if loss is None else StateFunction(loss, flow.state))
+        return cls(flow, None if loss is None else _checked_loss(loss, flow.state))
 
     @property
     def size(self) -> int:
@@ -61,36 +52,24 @@ class FlatField:
     @property
     def is_projected(self) -> bool:
         """Whether a projection may leave rounding in place of zeros (that onto existing synapses leaves zeros)."""
-        return not isinstance(self._within, Free)
+        return not isinstance(_without_masks(self.flow), Free)
 
     @property
     def has_spheres(self) -> bool:
         """Whether weights are bound to spheres."""
-        return isinstance(self._within, FrobeniusSpheres)
-
-    @property
-    def _within(self) -> Any:
-        constraint = self.flow.constraint
-        return constraint.within if isinstance(constraint, Masked) else constraint
+        return isinstance(_without_masks(self.flow), FrobeniusSpheres)
 
     def scales(self, x: Float[np.ndarray, " n"], time: float = 0.0) -> Scales:
         """The sizes at `x` before any projection; zeros where there is none."""
-        if not self.is_projected:
-            return Scales(*np.zeros(3))
-        found = scales(self.vector_field(time), self.loss, x)
-        return Scales(*(np.asarray(number) for number in found))
+        found = scales(self.vector_field(time), self.loss, x) if self.is_projected else np.zeros(3)
+        return Scales(*map(np.asarray, found))
 
     def through(self, x: Float[np.ndarray, " n"]) -> "FlatField":
         """The same field where the spheres of its constraint are those through `x`."""
-        masked = isinstance(self.flow.constraint, Masked)
         if not self.has_spheres:
             return self
         norms = tuple(np.asarray(np.linalg.norm(leaf)) for leaf in jax.tree.leaves(unflattened(x, self.flow.state)))
-
-        def radii(flow: Flow) -> Any:
-            return (flow.constraint.within if masked else flow.constraint).radii
-
-        return replace(self, flow=eqx.tree_at(radii, self.flow, norms))
+        return replace(self, flow=eqx.tree_at(lambda flow: _without_masks(flow).radii, self.flow, norms))
 
     @property
     def projection(self) -> FlatProjection:
@@ -125,10 +104,13 @@ class FlatField:
         return np.concatenate([np.ravel(leaf) for leaf in leaves])
 
 
-def _check_loss(loss: Any, state: PyTree) -> None:
-    """Refuse what is no real function of the state that JAX can differentiate."""
-    if not callable(loss):
-        raise ValueError(f"loss: got {loss!r}, required is a function of the state.")
+def _without_masks(flow: Flow) -> Any:
+    """The constraint of a flow, of a masked one that within its mask."""
+    return flow.constraint.within if isinstance(flow.constraint, Masked) else flow.constraint
+
+
+def _checked_loss(loss: Any, state: PyTree) -> StateFunction:
+    """A real function of the state that JAX can differentiate; anything else is refused."""
     try:
         value = eqx.filter_eval_shape(loss, state)
     except Exception as error:  # whatever the user's function raises
@@ -141,3 +123,4 @@ def _check_loss(loss: Any, state: PyTree) -> None:
     if shape != () or dtype.kind not in "iuf" or dtype in (np.float16, np.float32):
         what = f"{dtype} of shape {shape}" if hasattr(value, "dtype") else type(value).__name__
         raise ValueError(f"loss: it gives {what}, required is one real number in double precision.")
+    return StateFunction(loss, state)

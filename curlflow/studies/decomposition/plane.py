@@ -109,7 +109,10 @@ def plane_decomposition(
     settings = {"extent": half_widths, "grid": cells, "realization": realization} | labels
     boundary = "gradient part normal, curl part parallel to the boundary of the rectangle"
     attributes = subject.attributes | labels | {"boundary": boundary}
-    coordinates = _coordinates(rectangle)
+    names, texts = (*CELLS, *NODES), ("weight along the first direction", "weight along the second direction")
+    axes = zip(names, (*rectangle.centres, rectangle.x, rectangle.y), texts * 2, strict=True)
+    coordinates = {name: ((name,), values, text) for name, values, text in axes}
+    coordinates["component"] = (("component",), ["first", "second"], "direction of the plane")
     return assembled("plane_decomposition", VARIABLES, [numbers], coordinates, settings, attributes, along={})
 
 
@@ -125,7 +128,6 @@ def _pair(name: str, value: Any) -> tuple[Any, Any]:
 def _measured(field: FlatField, centre: np.ndarray, across: Plane, grid: Rectangle) -> dict[str, np.ndarray]:
     """The parts and, if there is one, the loss in the cells."""
     surface, velocity = OnConstraint(FlatPlane(centre, across), field.flow), field.velocity()
-    mesh = np.meshgrid(*grid.centres, indexing="ij")
 
     def in_the_plane(x, y):
         found = evaluated(components, velocity, surface, x, y)
@@ -137,20 +139,10 @@ def _measured(field: FlatField, centre: np.ndarray, across: Plane, grid: Rectang
         return found[..., 0], found[..., 1]
 
     parts = helmholtz_hodge(edge_integrals(in_the_plane, grid), grid)
+    mesh = np.meshgrid(*grid.centres, indexing="ij")
     least = 0.0
     if field.is_projected:
         sizes = evaluated(norm, field.vector_field(), surface, *mesh)
         least = NOISE**2 * float(np.sum(sizes**2) * np.prod(grid.spacing))
     losses = {} if field.loss is None else {"loss": evaluated(value, field.loss, surface, *mesh)[..., 0]}
     return in_cells(parts, grid, least) | losses
-
-
-def _coordinates(grid: Rectangle) -> dict[str, Any]:
-    """Weights along both directions, of cells and of nodes."""
-    texts = ("weight along the first direction", "weight along the second direction")
-    coordinates: dict[str, Any] = {
-        name: ((name,), values, text)
-        for names, arrays in ((CELLS, grid.centres), (NODES, (grid.x, grid.y)))
-        for name, values, text in zip(names, arrays, texts, strict=True)
-    }
-    return coordinates | {"component": (("component",), ["first", "second"], "direction of the plane")}

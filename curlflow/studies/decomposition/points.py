@@ -30,10 +30,9 @@ class Points:
 
     **Attributes:**
 
-    - `states`, `status`: one for each realization; how the run ended that they were recorded on.
-    - `times`: of the points.
+    - `states`, `status`: one for each realization; how the run ended on which they were recorded.
     - `coordinates`: along a trajectory, (dims, values, long_name) by name; None for single points.
-    - `label`: what to call them in the dataset.
+    - `label`: what the dataset calls them.
     """
 
     states: list[States]
@@ -44,11 +43,7 @@ class Points:
 
 
 def chosen_points(subject: Subject, at: Any, times: Any, fields: list[FlatField], progress: Any) -> Points:
-    """The points that the arguments `at` and `times` mean.
-
-    **Raises:** `ValueError` for both together, as `points_of` and `FlatField.flat`, and for a dataset of something
-    else.
-    """
+    """The points that the arguments `at` and `times` mean; `ValueError` for both, or a dataset of another problem."""
     if times is not None:
         if not (isinstance(at, str) and at == "start"):
             raise ValueError("at: times run from the start; leave one of the two out.")
@@ -70,19 +65,17 @@ def chosen_points(subject: Subject, at: Any, times: Any, fields: list[FlatField]
 
 def _recorded(dataset: xr.Dataset, fields: list[FlatField], label: str) -> Points:
     """All points of a dataset of `curlflow.simulate`."""
-    name = "weights" if fields[0].problem else "state"
+    name, how = ("weights", ', recorded with weights="all".') if fields[0].problem else ("state", ".")
     if name not in dataset or "time" not in dataset.coords or "realization" not in dataset.dims:
         raise ValueError(
-            f"at: the dataset has no {name} over realization and time; required is one of curlflow.simulate"
-            + (', recorded with weights="all".' if name == "weights" else ".")
+            f"at: the dataset has no {name} over realization and time; required is one of curlflow.simulate{how}"
         )
     (along,) = dataset["time"].dims
     values = dataset[name].transpose("realization", along, ...).to_numpy()
     if values.shape[2] != fields[0].size or len(values) != len(fields):
-        remedy = '; record them with weights="all".' if name == "weights" else "."
         raise ValueError(
             f"at: the dataset has {len(values)} realizations with {values.shape[2]} {name}, required are "
-            f"{len(fields)} with {fields[0].size}{remedy}"
+            f"{len(fields)} with {fields[0].size}{how}"
         )
     status = dataset["status"].to_numpy() if "status" in dataset else np.zeros(len(values), int)
     coordinates = {
@@ -95,18 +88,20 @@ def _recorded(dataset: xr.Dataset, fields: list[FlatField], label: str) -> Point
 
 
 def _check_record(dataset: xr.Dataset, problem: Problem, states: list[States]) -> None:
-    """Refuse a dataset of `curlflow.simulate` that is about another problem.
+    """Refuse a dataset that is about another problem; rule, constraint and dynamics may differ.
 
-    Rule, constraint and dynamics may differ. A dataset without the attribute `spec` is taken as it is, except for
-    weights on missing synapses.
-
-    **Raises:** `ValueError` that names the first difference.
+    One without the attribute `spec` is taken as it is, except for weights on missing synapses.
     """
     if "spec" in dataset.attrs:
         now = Subject(problem.spec, architecture=problem.architecture).identity
         _check_graph(dataset.attrs.get("graph"), now.get("graph"))
         _check_spec(json.loads(dataset.attrs["spec"]), json.loads(now["spec"]), problem)
-    _check_missing(problem, states)
+    if isinstance(problem.constraint, Masked):
+        missing = ~np.concatenate([np.ravel(mask) for mask in problem.constraint.masks])
+        # A run that diverged ends in NaN.
+        extra = max(int(np.count_nonzero(np.nan_to_num(x[:, missing]).any(axis=0))) for x in states)
+        if extra:
+            raise ValueError(f"at: the dataset has {extra} weights on missing synapses that are not 0; they must be.")
 
 
 def _check_graph(before: Any, now: str | None) -> None:
@@ -121,24 +116,12 @@ def _check_graph(before: Any, now: str | None) -> None:
 
 def _check_spec(before: dict[str, Any], now: dict[str, Any], problem: Problem) -> None:
     """Compare what sets teacher and data (a graph's weights are the teacher's for one kind of start)."""
-    weights = problem.architecture is not None and problem.architecture.weights is not None
-    pairs = [tuple(flat({table: spec.get(table)}) for spec in (before, now)) for table in TABLES]
-    if weights:
-        pairs.append(tuple({"start.kind": spec.get("start", {}).get("kind")} for spec in (before, now)))
-    for old, new in pairs:
-        for name in dict.fromkeys((*old, *new)):
-            if name not in FREE and old.get(name) != new.get(name):
-                raise ValueError(
-                    f"at: the dataset was recorded with {name} = {old.get(name)!r}, but the spec has "
-                    f"{new.get(name)!r}; only rule, constraint, start and dynamics may differ."
-                )
-
-
-def _check_missing(problem: Problem, states: list[States]) -> None:
-    """Refuse weights on synapses that the graph does not have (a run that diverged ends in NaN)."""
-    if not isinstance(problem.constraint, Masked):
-        return
-    missing = ~np.concatenate([np.ravel(mask) for mask in problem.constraint.masks])
-    extra = max(int(np.count_nonzero(np.nan_to_num(x[:, missing]).any(axis=0))) for x in states)
-    if extra:
-        raise ValueError(f"at: the dataset has {extra} weights on missing synapses that are not 0; they must be.")
+    old, new = (flat({table: spec.get(table) for table in TABLES}) for spec in (before, now))
+    if problem.architecture is not None and problem.architecture.weights is not None:
+        old["start.kind"], new["start.kind"] = (spec.get("start", {}).get("kind") for spec in (before, now))
+    for name in dict.fromkeys((*old, *new)):
+        if name not in FREE and old.get(name) != new.get(name):
+            raise ValueError(
+                f"at: the dataset was recorded with {name} = {old.get(name)!r}, but the spec has "
+                f"{new.get(name)!r}; only rule, constraint, start and dynamics may differ."
+            )

@@ -29,10 +29,11 @@ from .flat_fields import FlatField
 
 STORED = 2_000
 """The most weights for which the directions of the circle's plane are stored."""
-_ERROR = Variable(
-    "error", ("realization",), "training error, half the mean squared error; or the loss that was given"
+MEASURED = (
+    *jacobian_parts.VARIABLES,
+    *circulation.VARIABLES,
+    Variable("error", ("realization",), "training error, half the mean squared error; or the loss that was given"),
 )
-MEASURED = (*jacobian_parts.VARIABLES, *circulation.VARIABLES, _ERROR)
 """The numbers at a point, besides the standard errors of `Parts`."""
 WITHOUT_FREEDOM = (
     "symmetric_norm", "antisymmetric_norm", "divergence", "speed", "circulation", "circulation_error", "plane_curl",
@@ -53,12 +54,9 @@ class DecompositionOptions:
 
 @dataclass(kw_only=True)
 class FieldRun(Run):
-    """One field, the points at which it is taken apart, and what was found so far; `done` counts points.
+    """A field and the points, `states` at `times`, at which it is taken apart; `done` counts them.
 
-    **Attributes:**
-
-    - `states`, `times`: the points.
-    - `values`: numbers at every point by name, NaN where nothing was found.
+    What was found there are `values` by name, NaN where there is nothing.
     """
 
     field: FlatField

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from ... import results
-from ...measures import jacobian_parts
 from ...measures.jacobian_parts import Parts
 from ...spec import Spec
 from ...systems import AbstractSystem, Flow
@@ -117,36 +116,28 @@ def _dataset(
         if run.field.loss is None:
             del row["error"], row["gradient_angle"]
     coordinates: dict[str, Any] = dict(points.coordinates or {})
+    dims = ("realization",) if single else ("realization", *coordinates["time"][0])
     if "direction" in rows[0]:
         coordinates["component"] = (("component",), ["first", "second"], "direction of the circle's plane")
     settings = asdict(replace(options, directions=described(options.directions))) | {"at": points.label}
     if options.method == "exact":
         del settings["probes"], settings["seed"]
-    described_as = {
-        "method": options.method,
-        "at": points.label,
-        "field": "velocity of the flow, projected onto its constraint; J is the derivative within the tangent space",
-    }
-    dims = ("realization",) if single else ("realization", *coordinates["time"][0])
-    return assembled("decomposition", _variables(dims), rows, coordinates, settings, {**attributes, **described_as})
+    field = "velocity of the flow, projected onto its constraint; J is the derivative within the tangent space"
+    about = {**attributes, "method": options.method, "at": points.label, "field": field}
+    return assembled("decomposition", _variables(dims), rows, coordinates, settings, about)
 
 
-def _variables(dims: tuple[str, ...]) -> tuple[Variable, ...]:
+def _variables(dims: tuple[str, ...]) -> list[Variable]:
     """Declarations, with the dimension of the trajectory where there is one."""
-    return (
-        *(
-            Variable(v.name, dims, v.long_name, v.units, {"ancillary_variables": _ancillary(v.name)})
-            for v in MEASURED
-        ),
-        *(
-            Variable(f"{v.name}_se", dims, f"standard error: {v.long_name}")
-            for v in jacobian_parts.VARIABLES
-            if v.name in Parts._fields
-        ),
+    declared = [
         Variable("direction", (*dims, "component", "weight"), "orthonormal directions of the circle's plane"),
         results.status_variable(),
-    )
-
-
-def _ancillary(name: str) -> str:
-    return f"{name}_se status" if name in Parts._fields else "status"
+    ]
+    for v in MEASURED:
+        error = f"{v.name}_se"
+        estimated = v.name in Parts._fields
+        judged_by = {"ancillary_variables": f"{error} status" if estimated else "status"}
+        declared.append(replace(v, dims=dims, attributes=judged_by))
+        if estimated:
+            declared.append(Variable(error, dims, f"standard error: {v.long_name}"))
+    return declared

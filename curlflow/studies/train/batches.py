@@ -1,10 +1,9 @@
 """Many runs of one shape as a batch: the same records and the same early stops, run by run.
 
-On an accelerator that is how all runs are computed: a GPU is idle with one. On a CPU one run at a time is faster: the
-weights of one network stay in the cache, and runs of a batch that have stopped still cost their share. There is one
-exception. Full batches of a linear network with flipped inputs multiply a dense covariance Σ at every update, and all
-realizations have the same: a product with `WIDTH` vectors at once reads Σ once (updates are 1.1 to 1.5 times as fast,
-the more inputs the more; benchmarks/).
+On an accelerator all runs are computed in this way: one alone leaves a GPU idle. On a CPU one run at a time is
+faster, since its weights stay in the cache and runs that have stopped cost nothing. There is one exception: full
+batches of a linear network with flipped inputs multiply a dense covariance Σ at every update, the same for all
+realizations. With `WIDTH` vectors at once Σ is read once (1.1 to 1.5 times as fast, benchmarks/).
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,12 +38,7 @@ def shares_covariance(runs: Sequence[TrainingRun]) -> bool:
 def learn_in_batches(
     runs: Sequence[TrainingRun], plan: Plan, report: Progress, width: int | None = None
 ) -> Iterator[None]:
-    """Run all to their ends, those of equal shapes in one batch.
-
-    **Arguments:**
-
-    - `width`: of a batch. Default: all that there are.
-    """
+    """Run all to their ends, those of equal shapes in batches of `width`; by default in one batch."""
     going, known = list(runs), {}
     while going:
         used = {}
@@ -54,7 +48,7 @@ def learn_in_batches(
         for run in going:
             if run.done == behind:
                 kinds.setdefault(_shapes(run), []).append(run)
-        for some in (part for kind in kinds.values() for part in _parts(kind, width)):
+        for some in (part for kind in kinds.values() for part in parts_of(kind, width or len(kind))):
             # The systems of updates stay the same from record to record, and so do their batches, which hold them.
             key = tuple(id(part) for run in some for part in _fixed(run))
             batch = used[key] = known.get(key) or RunBatch(some, width)
@@ -67,10 +61,9 @@ def learn_in_batches(
         going, known = [run for run in going if run.stop is None], used
 
 
-def _parts(runs: list[TrainingRun], width: int | None) -> Iterator[list[TrainingRun]]:
-    width = width or len(runs)
-    for first in range(0, len(runs), width):
-        yield runs[first : first + width]
+def parts_of(runs: list[TrainingRun], width: int) -> list[list[TrainingRun]]:
+    """The runs in lists of `width`, of which the last may be shorter."""
+    return [runs[first : first + width] for first in range(0, len(runs), width)]
 
 
 def _fixed(run: TrainingRun) -> tuple[Any, Any]:
@@ -97,27 +90,21 @@ class RunBatch:
         self.runs, self.padding = list(runs), (width or 1 << (len(runs) - 1).bit_length()) - len(runs)
         self.fixed = [_fixed(run) for run in runs]
         arrays, rest = zip(*(eqx.partition(fixed, eqx.is_array) for fixed in self.fixed), strict=True)
-        leaves, self.structure = zip(*(jax.tree.flatten(a) for a in arrays), strict=True)
-        self.structure, self.rest = self.structure[0], rest[0]
+        leaves, structures = zip(*(jax.tree.flatten(a) for a in arrays), strict=True)
+        self.structure, self.rest = structures[0], rest[0]
         columns = list(zip(*leaves, strict=True))
-        self.axes = tuple(None if _same(column) else 0 for column in columns)
-        self.arrays = [
-            column[0] if axis is None else self._stacked(*column)
-            for column, axis in zip(columns, self.axes, strict=True)
-        ]
-        self.states: list[PyTree] = []
-        self.after: list[list[PyTree]] = []
+        self.axes = [None if _same(column) else 0 for column in columns]
+        pairs = zip(columns, self.axes, strict=True)
+        self.arrays = [column[0] if axis is None else self._stacked(*column) for column, axis in pairs]
+        self.states: list[list[PyTree]] = []
 
     def advanced(self, plan: Plan) -> list[Recorded]:
         """The next record of every run."""
         at = self.runs[0].done
         state, clock, status, errors = self._run([run.state for run in self.runs], plan.spans[at], plan.pieces[at])
-        self.states, clocks = self._unstacked(state), self._unstacked(clock)
-        self.after = []
-        return [
-            Recorded(self.states[i], clocks[i], status[i], errors[i][None], np.asarray(int(status[i] == 0)))
-            for i in range(len(self.runs))
-        ]
+        self.states = [self._unstacked(state)]
+        each = zip(self.states[0], self._unstacked(clock), status, errors, strict=False)  # errors also of the padding
+        return [Recorded(s, c, how, e[None], np.asarray(int(how == Status.completed))) for s, c, how, e in each]
 
     def updating(self, i: int) -> Advance:
         """From a state of one run and a number of updates to the state after them, in its place in the batch."""
@@ -125,19 +112,18 @@ class RunBatch:
         def updated(state: Any, number: int) -> Any:
             # Whether states repeat is asked of all of them: they take one and two updates together.
             for steps in range(2):
-                known = self.states if steps == 0 else self._after(steps)
-                if number == 1 and state is known[i]:
+                if number == 1 and state is self._after(steps)[i]:
                     return self._after(steps + 1)[i]
-            states = [state if j == i else s for j, s in enumerate(self.states)]
+            states = [state if j == i else s for j, s in enumerate(self.states[0])]
             return self._unstacked(self._run(states, number, 1)[0])[i]
 
         return updated
 
     def _after(self, steps: int) -> list[PyTree]:
         """The states of all runs so many updates after the last record."""
-        while len(self.after) < steps:
-            self.after.append(self._unstacked(self._run((self.after or [self.states])[-1], 1, 1)[0]))
-        return self.after[steps - 1]
+        while len(self.states) <= steps:
+            self.states.append(self._unstacked(self._run(self.states[-1], 1, 1)[0]))
+        return self.states[steps]
 
     def _run(self, states: Sequence[PyTree], span: Any, pieces: Any) -> Any:
         clocks = jax.tree.map(self._stacked, *(run.clock for run in self.runs))
@@ -156,9 +142,7 @@ class RunBatch:
 
 def _same(leaves: Sequence[Any]) -> bool:
     """Whether all runs have the same numbers."""
-    if isinstance(leaves[0], jax.Array):
-        return False
-    return all(np.array_equal(leaves[0], leaf) for leaf in leaves[1:])
+    return not isinstance(leaves[0], jax.Array) and all(np.array_equal(leaves[0], leaf) for leaf in leaves[1:])
 
 
 @eqx.filter_jit
@@ -179,4 +163,4 @@ def _record(
         state, clock, status = jax.lax.fori_loop(0, pieces, piece, start)
         return state, clock, status, observe(state)
 
-    return jax.vmap(one, in_axes=(list(axes), 0, 0))(arrays, states, clocks)
+    return jax.vmap(one, in_axes=(axes, 0, 0))(arrays, states, clocks)

@@ -78,12 +78,9 @@ class TrainingRun(Run):
         cls: type[Kind], index: int, problem: Problem, around: tuple[Feedforward, Feedforward] | None, **more: Any
     ) -> Kind:
         """A run from the start of `problem`; with `around`, a solution and the deviation from it, as a deviation."""
-        if around is None:
-            reference, system, observer = None, problem.system(), _errors(problem)
-        else:
-            reference, system = around[0], _deviation_system(problem, *around)
-            observer = DeviationObserver(problem.training_error, _test(problem), reference)
-        own = {"problem": problem, "observer": observer, "reference": reference}
+        reference = None if around is None else around[0]
+        system = problem.system() if around is None else _deviation_system(problem, *around)
+        own = {"problem": problem, "observer": _observer(problem, reference), "reference": reference}
         return cls(index, system, system.state, system.clock(), **own, **more)
 
     @property
@@ -101,11 +98,6 @@ class TrainingRun(Run):
         return float(self.errors[-1][0]) if self.errors else float("nan")
 
     @property
-    def test_error(self) -> float:
-        """The last one."""
-        return float(self.errors[-1][1]) if self.errors else float("nan")
-
-    @property
     def draws_batches(self) -> bool:
         """Whether updates are by batches of the samples, not by all of them."""
         return not self.system.continuous and self.problem.spec.dynamics.batch != "full"
@@ -113,21 +105,33 @@ class TrainingRun(Run):
     def leave(self) -> None:
         """Go on with the weights themselves."""
         self.state, self.reference = as_numpy(self.network), None
-        self.system, self.observer = self.problem.system(), _errors(self.problem)
+        self.system, self.observer = self.problem.system(), _observer(self.problem, None)
 
     def interrupt(self) -> None:
         """Note that the user stopped what has not ended."""
         if self.stop is None:
             self.stop, self.status = Stop.interrupted, Status.interrupted if self.done else Status.not_run
 
+    def row(self, *without_errors: Stop) -> dict[str, Any]:
+        """What datasets show of every run, with NaN for the errors of runs that ended by `without_errors`."""
+        known = self.errors and self.stop not in without_errors
+        train_error, test_error = self.errors[-1] if known else (np.nan, np.nan)
+        return {
+            "test_error": test_error,
+            "train_error": train_error,
+            "peak_error": self.peak,
+            "stop_epoch": self.epoch,
+            "stopped_by": np.int8(self.stop),
+            "status": np.int8(self.status),
+        }
 
-def _errors(problem: Problem) -> Errors:
-    return Errors(problem.training_error, _test(problem))
 
-
-def _test(problem: Problem) -> AbstractTask:
+def _observer(problem: Problem, reference: Feedforward | None) -> Callable:
+    """The errors of weights, or of a deviation from `reference`."""
     linear = problem.student.is_linear
-    return LinearSamples(problem.x_test, np.asarray(problem.teacher.product())) if linear else problem.test
+    test = LinearSamples(problem.x_test, np.asarray(problem.teacher.product())) if linear else problem.test
+    tasks = problem.training_error, test
+    return Errors(*tasks) if reference is None else DeviationObserver(*tasks, reference)
 
 
 def _deviation_system(problem: Problem, reference: Feedforward, deviation: Feedforward) -> AbstractSystem:

@@ -14,10 +14,8 @@ from ...systems import AbstractSystem
 from ...tasks import SecondMoments
 from ..runs import Pace, Progress, as_numpy
 from .records import Plan, Stop, TrainingRun
-from .stopping import look
+from .stopping import CHECK, look
 
-CHECK = 8
-"""Records between two looks at whether a run may stop."""
 LEFT = 1e-10
 """With a training error above this a run has left the solution that it started from: its weights are stepped."""
 RELATIVE = 1e-6
@@ -46,12 +44,9 @@ def records(run: TrainingRun, state: Any, clock: Any, spans: Any, pieces: Any, n
 
 
 def in_shorter_pieces(system: AbstractSystem, span: Any, solve: Callable[[int], Any]) -> Any:
-    """What `solve` finds; a flow whose solver used up its steps in a long piece does it again in shorter ones.
+    """What `solve` finds, a function of the number of parts into which every piece, of length `span`, is cut.
 
-    **Arguments:**
-
-    - `span`: how long a piece is.
-    - `solve`: a function of the number of parts that every piece is cut into.
+    A flow whose solver used up its steps in a long piece does it again in shorter ones.
     """
     solved = solve(1)
     parts = int(system.cut(span, slack=1e-9)[1])
@@ -61,8 +56,8 @@ def in_shorter_pieces(system: AbstractSystem, span: Any, solve: Callable[[int], 
 def stepped(run: TrainingRun) -> AbstractSystem:
     """The system, a flow with tolerances for where the run is: small beside a small deviation, and a small error.
 
-    With fixed ones a run that converges would end in steps at the limit of stability, at errors of the square of the
-    tolerance.
+    With fixed ones a run that converges would end at errors of the square of the tolerance, in steps at the limit of
+    stability.
     """
     if not run.system.continuous:
         return run.system
@@ -91,9 +86,8 @@ def _power(problem: Problem) -> float:
 def follow(run: TrainingRun, plan: Plan, recorded: Recorded, updated: Advance | None = None) -> None:
     """Take what was recorded, see whether the run may stop, and end it after the last record.
 
-    **Arguments:**
-
-    - `updated`: the code that the run is advanced by. Default: that of runs on their own.
+    `updated` is the code by which the run is advanced, so that what it finds to repeat does so in the run. Default:
+    that of runs on their own.
     """
     _take(run, plan, recorded)
     last = run.done == plan.epochs.size
@@ -101,10 +95,9 @@ def follow(run: TrainingRun, plan: Plan, recorded: Recorded, updated: Advance | 
     if run.stop is None and ((run.done - 1) % CHECK == 0 or last):
         if run.reference is not None and run.highest > LEFT:
             run.leave()
-        # The code that the run is advanced by: what it finds to repeat does so in the run.
         one = np.ones(1, dtype=np.int64)
         alone = lambda state, number: records(run, state, run.clock, number * one, one).state  # noqa: E731
-        look(run, plan, updated or alone, CHECK)
+        look(run, plan, updated or alone)
         run.highest = 0.0
     if run.stop is None and last:
         run.stop = Stop.end
@@ -117,12 +110,9 @@ def learn(
     advance: Callable[[Any, Plan, int], Recorded] = advanced,
     take: Callable[[Any, Plan, Recorded], None] = follow,
 ) -> Iterator[None]:
-    """Run to the last record, or to where a rule of `curlflow.studies.train.stopping` ends it.
+    """Run to the last record, or to where `curlflow.studies.train.stopping` ends it.
 
-    **Arguments:**
-
-    - `advance`: from a run and the number of records that are wanted to the next ones.
-    - `take`: what becomes of them.
+    `advance` gives the next records of a run, as many as are wanted, and `take` follows what they show.
     """
     pace, total = Pace(CHECK), plan.epochs.size
     while run.stop is None:

@@ -7,7 +7,6 @@ import numpy as np
 from ...networks import Feedforward
 from ...problem import Problem
 from ...problem.axes import along_axes, principal_axes, turned
-from ...rules import AbstractLearningRule
 from ...rules.sign_flipped import with_gains
 from ...systems.fast.deviations import applicable
 
@@ -17,12 +16,12 @@ def prepared(
 ) -> tuple[Problem, tuple[Feedforward, Feedforward] | None]:
     """A problem narrowed where that is exact, and where it starts at its teacher that and the deviation from it.
 
-    **Arguments:**
-
-    - `deviate`: False steps the weights wherever a run starts.
+    Without `deviate` the weights are stepped wherever a run starts.
     """
-    problem = dataclasses.replace(problem, rule=_with_gains(problem))
-    deviation = deviation_from_teacher(problem) if deviate else None
+    if problem.spec.rule.kind != "custom" and problem.architecture is None:
+        # Gains of one where nothing happens to be flipped: a sweep compiles once for all fractions.
+        problem = dataclasses.replace(problem, rule=with_gains(problem.rule, problem.student))
+    deviation = _deviation_from_teacher(problem) if deviate else None
     if compress:
         # A column of ones for every hidden layer: the deviation adds one number to all weights of a layer.
         ones = None if deviation is None else [np.ones((w.shape[0], 1)) for w in deviation.weights[:-1]]
@@ -37,14 +36,7 @@ def prepared(
     return problem, around
 
 
-def _with_gains(problem: Problem) -> AbstractLearningRule:
-    """The rule, with gains of one where nothing happens to be flipped: a sweep compiles once for all fractions."""
-    if problem.spec.rule.kind == "custom" or problem.architecture is not None:
-        return problem.rule
-    return with_gains(problem.rule, problem.student)
-
-
-def deviation_from_teacher(problem: Problem) -> Feedforward | None:
+def _deviation_from_teacher(problem: Problem) -> Feedforward | None:
     """The deviation of the start from the teacher, where the run can be stepped in it."""
     spec, student = problem.spec, problem.student
     full_batches = spec.dynamics.kind == "flow" or spec.dynamics.batch == "full"

@@ -41,6 +41,8 @@ FLOOR = 1e-28
 """Below this an error has stopped falling, as far as the published arithmetic can tell."""
 FALLING = 0.5
 """An error below this times the least of the records before it is falling."""
+CHECK = 8
+"""Records between two looks at whether a run may stop."""
 LARGEST = 3000
 """Kernels of more rows are not made: such runs go on to their end."""
 
@@ -58,14 +60,8 @@ def rates_at(problem: Problem, network: Feedforward) -> Rates | None:
     return rates(values, problem.step) if values.size else None
 
 
-def look(run: TrainingRun, plan: Plan, updated: Advance, since: int) -> None:
-    """Whether the run may stop here, and what its state is called.
-
-    **Arguments:**
-
-    - `updated`: the code that the run is advanced by.
-    - `since`: how many records ago the last look was.
-    """
+def look(run: TrainingRun, plan: Plan, updated: Advance) -> None:
+    """Whether the run, which is advanced by `updated`, may stop here, and what its state is called."""
     last = run.done == plan.epochs.size
     autonomous = not (run.system.continuous or run.draws_batches)
     # A run that has left and come back since the last look is at another solution.
@@ -75,24 +71,18 @@ def look(run: TrainingRun, plan: Plan, updated: Advance, since: int) -> None:
         run.at_floor_since = run.epoch
     if autonomous and plan.may_stop and (repeated := repetition(updated, run.state, ANCHOR)) is not None:
         _settle(run, plan, repeated)
-    elif run.train_error < AT_SOLUTION and (last or (plan.may_stop and _has_stopped_falling(run, since))):
-        _judge(run, plan.may_stop)
-    elif last and autonomous and run.train_error >= AT_SOLUTION and alternates(updated, run.state):
+    elif run.train_error < AT_SOLUTION:
+        before = min((errors[0] for errors in run.errors[-1 - CHECK : -1]), default=0.0)
+        settled = run.train_error < FLOOR or run.train_error >= FALLING * before
+        # With minibatches the multipliers of a mean over all samples say nothing of a product of random updates.
+        if (last or (plan.may_stop and settled)) and not run.draws_batches:
+            _judge(run, plan.may_stop)
+    elif last and autonomous and alternates(updated, run.state):
         run.status = Status.period_two
 
 
-def _has_stopped_falling(run: TrainingRun, since: int) -> bool:
-    before = min((errors[0] for errors in run.errors[-1 - since : -1]), default=0.0)
-    return bool(run.train_error < FLOOR or run.train_error >= FALLING * before)
-
-
 def _judge(run: TrainingRun, may_stop: bool) -> None:
-    """Stop at a stable solution; say so where rounding alone keeps an unstable one.
-
-    With minibatches the multipliers of a mean over all samples say nothing of a product of random updates.
-    """
-    if run.draws_batches:
-        return
+    """Stop at a stable solution; say so where rounding alone keeps an unstable one."""
     if run.rates is None or run.reference is None:
         # As long as a run is stepped as a deviation it is within 1e-5 of the solution that it started from.
         run.rates = rates_at(run.problem, run.network)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 import xarray as xr
 
 from ... import results
@@ -14,7 +13,7 @@ from ..arguments import Bar, Flag, Graph, Positive, Rule, study, whole
 from ..assemble import assembled
 from ..runs import Progress, attended, finished, in_turns, silent
 from ..subject import Subject, compression_attribute
-from .batches import WIDTH, learn_in_batches, shares_covariance
+from .batches import WIDTH, learn_in_batches, parts_of, shares_covariance
 from .records import Plan, Stop, TrainingRun
 from .runs import advanced, learn
 from .starts import prepared
@@ -131,8 +130,7 @@ def _run_all(runs: list[TrainingRun], plan: Plan, report: Progress) -> None:
     if jax.default_backend() != "cpu":
         in_turns(lambda some: learn_in_batches(some, plan, report), [runs])
     elif shares_covariance(runs):
-        parts = [runs[first : first + WIDTH] for first in range(0, len(runs), WIDTH)]
-        in_turns(lambda some: learn_in_batches(some, plan, report, WIDTH), parts)
+        in_turns(lambda some: learn_in_batches(some, plan, report, WIDTH), parts_of(runs, WIDTH))
     else:
         # Compile once, before threads that would all compile the same.
         advanced(runs[0], plan, 0)
@@ -141,17 +139,7 @@ def _run_all(runs: list[TrainingRun], plan: Plan, report: Progress) -> None:
 
 def _dataset(subject: Subject, runs: Sequence[TrainingRun], plan: Plan, settings: Mapping[str, Any]) -> xr.Dataset:
     """What every run ended in, finished or not."""
-    rows = [
-        {
-            "test_error": np.nan if run.stop == Stop.failed else run.test_error,
-            "train_error": np.nan if run.stop == Stop.failed else run.train_error,
-            "peak_error": run.peak,
-            "stop_epoch": run.epoch,
-            "stopped_by": np.int8(run.stop),
-            "status": np.int8(run.status),
-        }
-        for run in runs
-    ]
+    rows = [run.row(Stop.failed) for run in runs]
     settings = {**settings, "recorded_epochs": f"0 and {plan.epochs.size - 1} from 1 to {plan.epochs[-1]}"}
     attributes = subject.identity | compression_attribute(runs[0].problem.compression)
     return assembled("train", VARIABLES, rows, {}, settings, attributes)
