@@ -18,14 +18,7 @@ from .options import FluctuationOptions
 
 
 class Sampled(NamedTuple):
-    """What was seen of one realization.
-
-    **Attributes:**
-
-    - `mean`, `variance`: of all numbers over the window.
-    - `records`: of some of them at every sample.
-    - `snapshots`: of all of them, at some samples.
-    """
+    """What was seen of one realization: moments over the window, some numbers at all samples, all at some samples."""
 
     status: Status
     mean: Float[np.ndarray, " numbers"]
@@ -52,46 +45,27 @@ class Axes(NamedTuple):
 
 
 def fluctuation_dataset(
-    sampled: list[Sampled],
-    options: FluctuationOptions,
-    axes: Axes,
-    attributes: dict[str, Any],
-    records_of: str | None = None,
+    sampled: list[Sampled], options: FluctuationOptions, axes: Axes, about: dict[str, Any], records_of: Any = None
 ) -> xr.Dataset:
-    """Indicators of every realization, with labels.
-
-    **Arguments:**
-
-    - `records_of`: the study whose dataset was looked at; None for runs.
-    """
+    """Indicators of every realization, with labels; `records_of` is the study whose dataset was looked at, if any."""
     rows = [_row(s, options, axes) for s in sampled]
     settings = options.settings | {"records_of": records_of}
-    return assembled("fluctuations", _variables(axes), rows, _coordinates(options, axes), settings, attributes)
+    return assembled("fluctuations", _variables(axes), rows, _coordinates(options, axes), settings, about)
 
 
 def _row(s: Sampled, options: FluctuationOptions, axes: Axes) -> dict[str, Any]:
     """All variables of one realization, NaN for what was not seen."""
     found = {"samples": len(s.records), "time_mean": s.mean, "time_variance": s.variance, "records": s.records}
-    found |= _order(s, axes)
-    found |= of_records(s.records, options.lags, options.interval * axes.time_per_unit)
-    found |= of_snapshots(s.snapshots, options.components, options.shown, float(s.variance.sum()))
-    return found | {"status": np.int8(_status(s, options, axes))}
-
-
-def _status(s: Sampled, options: FluctuationOptions, axes: Axes) -> Status:
-    """How the run ended; of a map also whether two states alternate, as in `curlflow.measures.repetition`."""
-    if s.status != Status.completed or axes.along == "time" or options.interval != 1 or len(s.records) < 3:
-        return s.status
-    return Status.period_two if alternating(*s.records[-3:]) else s.status
-
-
-def _order(s: Sampled, axes: Axes) -> dict[str, Any]:
     known, sizes = not np.isnan(s.mean).any(), [post * pre for post, pre in axes.shapes]
-    found: dict[str, Any] = {"order_parameter": order_parameter(s.mean, s.variance) if known else np.nan}
+    found["order_parameter"] = order_parameter(s.mean, s.variance) if known else np.nan
     if sizes:
         nothing = np.full(len(sizes), np.nan)
         found["layer_order_parameter"] = layer_order_parameters(s.mean, s.variance, sizes) if known else nothing
-    return found
+    found |= of_records(s.records, options.lags, options.interval * axes.time_per_unit)
+    found |= of_snapshots(s.snapshots, options.components, options.shown, float(s.variance.sum()))
+    every_iteration = axes.along != "time" and options.interval == 1 and len(s.records) >= 3
+    repeats = s.status == Status.completed and every_iteration and alternating(*s.records[-3:])
+    return found | {"status": np.int8(Status.period_two if repeats else s.status)}
 
 
 def _coordinates(options: FluctuationOptions, axes: Axes) -> dict[str, Any]:

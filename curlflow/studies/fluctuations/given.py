@@ -2,7 +2,7 @@
 
 import reprlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -23,41 +23,37 @@ WITHOUT_MEANING = {
 """Arguments that go with specs and systems: why not with datasets, and what says nothing there."""
 
 
-class RecordedRuns(NamedTuple):
-    """What a dataset holds of some runs.
-
-    **Attributes:**
-
-    - `name`: of the variable.
-    - `along`: the name of its dimension along the run.
-    - `places`: of the columns of `values`, among all weights or states.
-    - `per_unit`: units of time in one unit along the run.
-    """
-
-    name: str
-    along: str
-    places: Any
-    values: Float[np.ndarray, "realizations times columns"]
-    status: list[Status]
-    times: Float[np.ndarray, " times"]
-    per_unit: float
-
-
 def sampled_windows(dataset: xr.Dataset, given: Mapping[str, Any]) -> tuple[list[Sampled], FluctuationOptions, Axes]:
     """What a dataset of `curlflow.simulate`, or one like it, shows of a window.
 
     **Raises:** `ValueError` for datasets without weights or states or with values that are no finite real numbers,
     and windows that are longer than the run, or that are not evenly sampled.
     """
-    found = _recorded(dataset)
-    inside, start, interval = _inside(found.times, given["window"])
-    values = _finite(found, inside)
+    name = next((n for n in ("weights", "state") if n in dataset.data_vars), None)
+    along = next((n for n in ALONG if name and n in dataset[name].dims), None)
+    if along is None:
+        raise ValueError(
+            "dataset: required are weights or states along a run, as in curlflow.simulate(spec, weights=100), over "
+            f"epoch, iteration or time; it has {', '.join(f'{n} {v.dims}' for n, v in dataset.data_vars.items())}."
+        )
+    values, places = _columns(dataset, dataset[name], along)
+    times = _increasing(dataset[along], along)
+    if along != "time" and (times % 1).any():
+        raise ValueError(f"{along}: got {times[times % 1 > 0][0]:g}, required are whole numbers; or name it time.")
+    statuses, per_unit = _statuses(dataset, len(values)), _per_unit(dataset, along, times)
+    inside, start, interval = _inside(times, given["window"])
+    values = _finite(name, values[:, inside], statuses)
     samples, columns = values.shape[1:]
     weights = columns if given["weights"] is None else given["weights"]
     options = FluctuationOptions.of_samples({**given, "weights": weights}, start, interval, samples, columns)
     chosen = options.chosen(columns)
-    runs = [Sampled(status, *_of(run, options, chosen)) for run, status in zip(values, found.status, strict=True)]
-    return runs, options, Axes(found.along, found.per_unit, found.places[chosen], [])
+    sampled = []
+    for run, status in zip(values, statuses, strict=True):
+        shifted = run - run[0]
+        mean = shifted.mean(axis=0)
+        variance = ((shifted - mean) ** 2).mean(axis=0)
+        sampled.append(Sampled(status, run[0] + mean, variance, run[:, chosen], run[options.shown]))
+    return sampled, options, Axes(along, per_unit, places[chosen], [])
 
 
 def check_meaning(given: Mapping[str, Any]) -> None:
@@ -68,42 +64,25 @@ def check_meaning(given: Mapping[str, Any]) -> None:
             raise ValueError(f"{name}: got {value}; {why}, leave it out.")
 
 
-def _recorded(dataset: xr.Dataset) -> RecordedRuns:
-    name = next((n for n in ("weights", "state") if n in dataset.data_vars), None)
-    along = next((n for n in ALONG if name and n in dataset[name].dims), None)
-    if name is None or along is None:
-        raise ValueError(
-            "dataset: required are weights or states along a run, as in curlflow.simulate(spec, weights=100), over "
-            f"epoch, iteration or time; it has {', '.join(f'{n} {v.dims}' for n, v in dataset.data_vars.items())}."
-        )
-    array = dataset[name]
+def _columns(dataset: xr.Dataset, array: xr.DataArray, along: str) -> tuple[np.ndarray, np.ndarray]:
+    """Realizations × times × weights or states, and the places of these among all."""
     if array.dtype.kind not in "biuf":
         instead = "; give real and imaginary parts as columns of their own" if array.dtype.kind == "c" else ""
-        raise ValueError(f"{name}: got {array.dtype}, required are real numbers{instead}.")
+        raise ValueError(f"{array.name}: got {array.dtype}, required are real numbers{instead}.")
     rest = [d for d in array.dims if d not in ("realization", along)]
     if len(rest) > 1 or array.size == 0:
         raise ValueError(
-            f"{name}: got {dict(array.sizes)}, allowed are {along}, at most one dimension of weights or states, and "
-            "realization, none of them empty; choose among others with isel or sel."
+            f"{array.name}: got {dict(array.sizes)}, allowed are {along}, at most one dimension of weights or "
+            "states, and realization, none of them empty; choose among others with isel or sel."
         )
-    if "realization" not in array.dims:
-        array = array.expand_dims("realization")
     column = rest[0] if rest else "state_variable"
-    if not rest:
-        array = array.expand_dims(column)
+    array = array.expand_dims([d for d in ("realization", column) if d not in array.dims])
     values = array.transpose("realization", along, column).to_numpy().astype(float, copy=False)
     places = dataset[column].to_numpy() if column in dataset.coords else np.arange(values.shape[2])
-    if places.dtype.kind not in "iu":
-        places = np.arange(values.shape[2])
-    times = _increasing(dataset[along], along)
-    if along != "time" and (times % 1).any():
-        raise ValueError(f"{along}: got {times[times % 1 > 0][0]:g}, required are whole numbers; or name it time.")
-    return RecordedRuns(
-        name, along, places, values, _status(dataset, len(values)), times, _per_unit(dataset, along, times)
-    )
+    return values, places if places.dtype.kind in "iu" else np.arange(values.shape[2])
 
 
-def _status(dataset: xr.Dataset, number: int) -> list[Status]:
+def _statuses(dataset: xr.Dataset, number: int) -> list[Status]:
     """How every realization ended; completed, where the dataset does not say."""
     if "status" not in dataset.variables:
         return [Status.completed] * number
@@ -145,28 +124,20 @@ def _per_unit(dataset: xr.Dataset, along: str, times: np.ndarray) -> float:
     return float((time[-1] - time[0]) / (times[-1] - times[0])) if times.size > 1 else 1.0
 
 
-def _finite(found: RecordedRuns, inside: np.ndarray) -> Float[np.ndarray, "realizations samples columns"]:
-    """The values in the window. Of runs that failed those that are not finite are NaN; others have none such."""
-    values = found.values[:, inside]
+def _finite(name: str, values: np.ndarray, statuses: list[Status]) -> np.ndarray:
+    """Values in the window, NaN for those of failed runs that are not finite; completed runs must have none such."""
     wrong = ~np.isfinite(values)
-    for realization, status in enumerate(found.status):
+    for realization, status in enumerate(statuses):
         count = int(wrong[realization].sum())
         if count and status == Status.completed:
             columns, all_columns = int(wrong[realization].any(axis=0).sum()), values.shape[2]
             raise ValueError(
-                f"{found.name}: {count:,} of {wrong[realization].size:,} values in the window, in {columns} of "
+                f"{name}: {count:,} of {wrong[realization].size:,} values in the window, in {columns} of "
                 f"{all_columns} columns, are not finite in realization {realization}, which is completed; leave "
                 "these columns out, choose another window, or say by a variable status that the run failed."
             )
     values[wrong] = np.nan
     return values
-
-
-def _of(run: np.ndarray, options: FluctuationOptions, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Mean, variance, records and snapshots."""
-    shifted = run - run[0]
-    mean = shifted.mean(axis=0)
-    return run[0] + mean, ((shifted - mean) ** 2).mean(axis=0), run[:, chosen], run[options.shown]
 
 
 def _inside(times: np.ndarray, window: Any) -> tuple[np.ndarray, float, float]:

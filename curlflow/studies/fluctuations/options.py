@@ -18,14 +18,9 @@ EPOCHS = 99_001.0, 100_000.0
 """The published window: the last 999 of 100,000 epochs."""
 OF_SYSTEMS = 100.0, 1100.0
 """The window of flows that are no learning; of maps in iterations."""
-FLOW_SAMPLES = 1000
-"""How many samples of a flow are in a window, unless an interval is given."""
-WEIGHTS = 100
-"""How many weights are recorded, unless their number is given."""
-LAGS = 10_000
-"""The most lags, unless their number is given."""
-MOST_SAMPLES = 10**6
-MOST_SNAPSHOTS = 10_000
+FLOW_SAMPLES, WEIGHTS, LAGS = 1000, 100, 10_000
+"""Unless they are given: samples of a flow in a window, recorded weights, and the most lags."""
+MOST_SAMPLES, MOST_SNAPSHOTS = 10**6, 10_000
 
 
 @dataclass(frozen=True)
@@ -35,9 +30,8 @@ class FluctuationOptions:
     **Attributes:**
 
     - `start`, `interval`, `samples`: samples are at start + interval, start + 2 · interval, …
-    - `lags`: how many of the autocorrelation, from 0.
+    - `lags`, `components`: how many of the autocorrelation, from 0, and of the snapshots.
     - `weights`: how many weights are recorded at every sample, drawn by `seed`.
-    - `components`: how many principal components.
     - `every`: of so many samples in a row one is a snapshot.
     """
 
@@ -83,15 +77,14 @@ class FluctuationOptions:
                 f"snapshots: got {most} of {samples:,} samples, required are {math.ceil(samples / CAPACITY)} or more."
             )
         shots = math.ceil(samples / every)
-        spanned = min(shots - 1, numbers)
-        components = given["components"]
+        spanned, components = min(shots - 1, numbers), given["components"]
         if components is None:
             components = min(3, spanned)
         else:
             why = f", what {shots} snapshots of {numbers} numbers span"
             components = check("components", components, whole(1, spanned), why)
-        weights = WEIGHTS if given["weights"] is None else given["weights"]
-        return cls(start, interval, samples, lags, min(weights, numbers), components, every, given["seed"])
+        weights = min(WEIGHTS if given["weights"] is None else given["weights"], numbers)
+        return cls(start, interval, samples, lags, weights, components, every, given["seed"])
 
     @property
     def settings(self) -> dict[str, Any]:

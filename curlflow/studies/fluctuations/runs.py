@@ -2,20 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, PyTree
+from jaxtyping import Int, PyTree
 
 from ...measures.lyapunov import TangentState, transient_blocks
 from ...measures.window import ObservedWindow, Schedule, Window, observe_window, open_window, places_ahead
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.flat import Entries
-from ...tangents import size
 from ..runs import Progress, Run, as_numpy, paced, side_by_side
+from .dataset import Sampled
 from .options import FluctuationOptions
 
 ITERATIONS = 100
@@ -27,7 +27,7 @@ leave larger errors, whose relaxation along fast directions would otherwise cont
 
 @dataclass(kw_only=True)
 class WindowRun(Run):
-    """One realization up to the window and through it; `done` counts its samples.
+    """One realization up to the window and through it; `done` counts its samples, `shots` its snapshots.
 
     `system` runs up to the window and `wide_system` through it: the same, or a narrow network and the wide one that
     it stands for, and `expand` leads from a state of the one to a state of the other.
@@ -35,15 +35,10 @@ class WindowRun(Run):
 
     wide_system: AbstractSystem
     expand: Callable[[PyTree], PyTree]
+    records: np.ndarray
+    snapshots: np.ndarray
     window: Window | None = None
     shots: int = 0
-    records: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    snapshots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-
-    @property
-    def numbers(self) -> int:
-        """How many there are in a state."""
-        return size(self.wide_system.state)
 
     @property
     def here(self) -> TangentState:
@@ -60,37 +55,47 @@ class WindowRun(Run):
         self.status = Status(int(observed.window.status))
 
     @property
-    def mean(self) -> Float[np.ndarray, " numbers"]:
-        """Of every number over the window; NaN where none is known."""
-        return self._moment(lambda m: m.mean)
-
-    @property
-    def variance(self) -> Float[np.ndarray, " numbers"]:
-        """As `mean`."""
-        return self._moment(lambda m: m.variance)
-
-    def _moment(self, of: Callable) -> Float[np.ndarray, " numbers"]:
-        if not (self.done and self.status in (Status.completed, Status.interrupted)):
-            return np.full(self.numbers, np.nan)
-        return np.concatenate([np.ravel(of(m)) for m in self.window.moments])
+    def seen(self) -> Sampled:
+        """What was seen of the window, with moments of NaN where none are known."""
+        mean = variance = np.full(self.snapshots.shape[1], np.nan)
+        if self.done and self.status in (Status.completed, Status.interrupted):
+            mean = np.concatenate([np.ravel(m.mean) for m in self.window.moments])
+            variance = np.concatenate([np.ravel(m.variance) for m in self.window.moments])
+        return Sampled(self.status, mean, variance, self.records[: self.done], self.snapshots[: self.shots])
 
 
 def run_all(
     runs: list[WindowRun], options: FluctuationOptions, indices: Int[np.ndarray, " chosen"], progress: Any
 ) -> bool:
     """All realizations side by side; whether the user stopped them."""
-    first = runs[0]
-    schedule, entries = _schedule(first.wide_system, options), Entries.of(indices, first.wide_system.state)
+    first, wide = runs[0], runs[0].wide_system
+    schedule, entries = _schedule(wide, options), Entries.of(indices, wide.state)
+    group = np.asarray(schedule.group)
+
+    def observed(system: AbstractSystem, window: Window, blocks: int) -> ObservedWindow:
+        places = places_ahead(options.shown, options.every, int(window.done))
+        return observe_window(system, entries, window, schedule, places, group, np.asarray(blocks))
 
     def compiled() -> None:
         span = np.asarray(first.system.span(0.0))
         jax.block_until_ready(transient_blocks(first.system, first.here, span, np.asarray(0)))
-        window = as_numpy(open_window(first.wide_system.state, first.wide_system.clock()))
-        jax.block_until_ready(_observed(first.wide_system, entries, window, schedule, options, 0))
+        jax.block_until_ready(observed(wide, as_numpy(open_window(wide.state, wide.clock())), 0))
 
-    return side_by_side(
-        lambda r, report: _run(r, options, schedule, entries, report), runs, progress, compiled=compiled
-    )
+    def work(r: WindowRun, report: Progress) -> Iterator[None]:
+        yield from _transient(r, options, report)
+        if r.status != Status.completed:
+            return
+        r.window = as_numpy(open_window(r.expand(r.state), r.clock))
+
+        def sampled(take: int) -> int:
+            r.take(as_numpy(observed(r.wide_system, r.window, take)))
+            return take
+
+        blocks = math.ceil(options.samples / (schedule.group * options.every))
+        yield from paced(r, blocks, schedule.most_blocks, sampled, report, "window")
+        r.finished = r.status == Status.completed
+
+    return side_by_side(work, runs, progress, compiled=compiled)
 
 
 def _schedule(system: AbstractSystem, options: FluctuationOptions) -> Schedule:
@@ -99,37 +104,6 @@ def _schedule(system: AbstractSystem, options: FluctuationOptions) -> Schedule:
         # One update after the other is the common case, and has code of its own: numbers that the compiler knows.
         return Schedule(np.asarray(options.samples), np.asarray(options.every), 1, 1)
     return Schedule(np.asarray(options.samples), np.asarray(options.every), np.asarray(span), int(segments))
-
-
-def _observed(
-    system: AbstractSystem,
-    entries: Entries,
-    window: Window,
-    schedule: Schedule,
-    options: FluctuationOptions,
-    blocks: int,
-) -> ObservedWindow:
-    places = places_ahead(options.shown, options.every, int(window.done))
-    return observe_window(system, entries, window, schedule, places, np.asarray(schedule.group), np.asarray(blocks))
-
-
-def _run(
-    r: WindowRun, options: FluctuationOptions, schedule: Schedule, entries: Entries, report: Progress
-) -> Iterator[None]:
-    yield from _transient(r, options, report)
-    if r.status != Status.completed:
-        return
-    r.window = as_numpy(open_window(r.expand(r.state), r.clock))
-    r.records = np.empty((options.samples, options.weights))
-    r.snapshots = np.empty((options.shown.size, r.numbers))
-    blocks = math.ceil(options.samples / (schedule.group * options.every))
-
-    def sampled(take: int) -> int:
-        r.take(as_numpy(_observed(r.wide_system, entries, r.window, schedule, options, take)))
-        return take
-
-    yield from paced(r, blocks, schedule.most_blocks, sampled, report, "window")
-    r.finished = r.status == Status.completed
 
 
 def _transient(r: WindowRun, options: FluctuationOptions, report: Progress) -> Iterator[None]:

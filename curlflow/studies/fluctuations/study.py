@@ -10,7 +10,7 @@ from ...systems import AbstractSystem
 from ..arguments import Bar, Count, Flag, Graph, Natural, Positive, Rule, study, whole
 from ..runs import finished
 from ..subject import Subject
-from .dataset import Axes, Sampled, fluctuation_dataset
+from .dataset import Axes, fluctuation_dataset
 from .given import check_meaning, sampled_windows
 from .options import MOST_SNAPSHOTS, FluctuationOptions, Window
 from .runs import WindowRun, run_all
@@ -91,46 +91,34 @@ def fluctuations(
         "window": window, "interval": interval, "lags": lags, "weights": weights, "components": components,
         "snapshots": snapshots, "seed": seed,
     }  # fmt: skip
-    if isinstance(spec_or_system_or_dataset, xr.Dataset):
+    subject = spec_or_system_or_dataset
+    if isinstance(subject, xr.Dataset):
         check_meaning(given | {"progress": progress, "rule": rule, "graph": graph, "compress": compress})
-        return _of_dataset(spec_or_system_or_dataset, given)
-    if not isinstance(spec_or_system_or_dataset, Spec | AbstractSystem):
+        about = {name: subject.attrs[name] for name in SUBJECT if name in subject.attrs}
+        return fluctuation_dataset(*sampled_windows(subject, given), about, subject.attrs.get("study"))
+    if not isinstance(subject, Spec | AbstractSystem):
         raise ValueError(
-            f"spec_or_system_or_dataset: got {type(spec_or_system_or_dataset).__name__}, required is a "
+            f"spec_or_system_or_dataset: got {type(subject).__name__}, required is a "
             "curlflow.Spec, as curlflow.preset(NAME) gives, a Flow, a Map, a Diffusion, or an xarray.Dataset with "
             'weights or states along a run; array.to_dataset(name="state") makes one of a DataArray.'
         )
-    subject = Subject.of(spec_or_system_or_dataset, rule=rule, graph=graph, compress=compress)
+    subject = Subject.of(subject, rule=rule, graph=graph, compress=compress)
     options = FluctuationOptions.of(given, subject)
     indices = options.chosen(subject.size)
-    runs = _runs(subject)
+    runs = _runs(subject, options)
     interrupted = run_all(runs, options, indices, progress)
     axes = Axes(subject.along, float(subject.systems[0].time(1)), indices, subject.shapes)
-    dataset = fluctuation_dataset([_seen(r, options) for r in runs], options, axes, subject.attributes)
+    dataset = fluctuation_dataset([run.seen for run in runs], options, axes, subject.attributes)
     return finished(dataset, interrupted)
 
 
-def _of_dataset(dataset: xr.Dataset, given: dict[str, Any]) -> xr.Dataset:
-    found, options, axes = sampled_windows(dataset, given)
-    about = {name: dataset.attrs[name] for name in SUBJECT if name in dataset.attrs}
-    return fluctuation_dataset(found, options, axes, about, dataset.attrs.get("study"))
-
-
-def _runs(subject: Subject) -> list[WindowRun]:
+def _runs(subject: Subject, options: FluctuationOptions) -> list[WindowRun]:
     """Runs that reach the window on the narrow network, where there is one, and go through it on the wide one."""
     runs = []
     for i, system in enumerate(subject.systems):
         narrow = subject.problems[i].compression if subject.learning else None
-        wide, expand = (system, _same) if narrow is None else (subject.build(i).system(), narrow.expand)
-        runs.append(WindowRun.at_start(i, system, wide_system=wide, expand=expand))
+        wide, expand = (system, lambda state: state) if narrow is None else (subject.build(i).system(), narrow.expand)
+        records = np.empty((options.samples, options.weights))
+        seen = {"records": records, "snapshots": np.empty((options.shown.size, subject.size))}
+        runs.append(WindowRun.at_start(i, system, wide_system=wide, expand=expand, **seen))
     return runs
-
-
-def _same(state: Any) -> Any:
-    return state
-
-
-def _seen(r: WindowRun, options: FluctuationOptions) -> Sampled:
-    records = r.records[: r.done] if r.done else np.empty((0, options.weights))
-    snapshots = r.snapshots[: r.shots] if r.shots else np.empty((0, r.numbers))
-    return Sampled(r.status, r.mean, r.variance, records, snapshots)
