@@ -2,9 +2,8 @@
 
 At a solution all nonzero eigenvalues of the Jacobian of an error-driven rule are those of its signed tangent kernel
 (`curlflow.systems.linearised.kernels`), whose size is outputs · inputs for a linear network and outputs · samples for
-others.
-If the number of weights is smaller, the Jacobian itself is; and where both are too large for a dense matrix, Arnoldi
-iteration on products with the smaller finds the leading ones. Anywhere else only the Jacobian holds.
+others. With fewer weights than that the Jacobian itself is taken; and where both are too large for a dense matrix,
+Arnoldi iteration on products with the smaller finds the leading ones. Anywhere else only the Jacobian holds.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from ...problem import Problem
 from ...status import Status
 from ...systems import AbstractSystem, Flow
 from ...systems.linearised import linearisation
-from ...systems.linearised.kernels import TangentKernel, geometry, tangent_kernel, virtual_samples
+from ...systems.linearised.kernels import geometry, tangent_kernel, virtual_samples
 from ...systems.linearised.origin import origin_abscissa, origin_eigenvalues, origin_squares
 from ...tangents import size
 from ...tasks import SecondMoments
@@ -70,10 +69,10 @@ class Linearised:
     @property
     def leading(self) -> float:
         """The largest real part, NaN where no eigenvalue is known that is not neutral."""
-        return float(self.eigenvalues.real.max()) if self.eigenvalues.size else float("nan")
+        return float(self.eigenvalues.real.max()) if self.eigenvalues.size else np.nan
 
 
-NOTHING = Linearised(np.zeros(0, complex), float("nan"), float("nan"), None, Method.none)
+NOTHING = Linearised(np.zeros(0, complex), np.nan, np.nan, None, Method.none)
 
 
 def is_moved_by_errors_alone(problem: Problem, network: Feedforward, flow: Flow) -> bool:
@@ -81,37 +80,29 @@ def is_moved_by_errors_alone(problem: Problem, network: Feedforward, flow: Flow)
     if problem.rule.signal(network) is not None and geometry(flow.constraint) is not None:
         return True
     samples = virtual_samples(network, problem.task)
-    return linearisation.is_driven_by_errors(
-        network, problem.rule, flow.constraint, flow, samples.inputs, samples.weight
-    )
+    return linearisation.is_driven_by_errors(network, problem.rule, flow.constraint, flow, *samples)
 
 
 def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
     """The linearisation where the errors vanish, of a rule that is driven by them."""
-    task = problem.task
-    samples = virtual_samples(network, task)
+    samples = virtual_samples(network, problem.task)
     rows, n = samples.inputs.shape[1] * network.widths[-1], size(network)
     signal, shape = problem.rule.signal(network), geometry(flow.constraint)
-    structured = signal is not None and shape is not None
     if rows > n:
         return of_jacobian(flow, network, number)
-    method = Method.product_kernel if isinstance(task, SecondMoments) else Method.sample_kernel
-    if structured and rows <= FORMED:
-        return _of_kernel(tangent_kernel(network, signal, samples, shape), flow.dimension, n, method, number)
-    product = linearisation.kernel_product(network, problem.rule, flow.constraint, samples.inputs, samples.weight)
-    abscissa = _abscissa_of_products(flow, network)
-    if rows > DENSE:
-        return _leading(product, rows, number, abscissa, Method.arnoldi_kernel)
-    kernel = np.stack([product(column) for column in np.eye(rows)], axis=1)
-    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(kernel))
-    return Linearised(values, threshold, abscissa, n - len(values), method)
-
-
-def _of_kernel(parts: TangentKernel, dimension: int, n: int, method: Method, number: int) -> Linearised:
-    abscissa = spectrum.abscissa_of_product(parts.kernel, parts.outputs, parts.velocities, dimension)
-    if len(parts.kernel) > DENSE and not spectrum.is_symmetric(parts.kernel):
-        return _leading(lambda z: parts.kernel @ z, len(parts.kernel), number, abscissa, Method.arnoldi_kernel)
-    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(parts.kernel), parts.scale)
+    if signal is not None and shape is not None and rows <= FORMED:
+        kernel, outputs, velocities, scale = tangent_kernel(network, signal, samples, shape)
+        abscissa = spectrum.abscissa_of_product(kernel, outputs, velocities, flow.dimension)
+        if rows > DENSE and not spectrum.is_symmetric(kernel):
+            return _leading(lambda z: kernel @ z, rows, number, abscissa, Method.arnoldi_kernel)
+    else:
+        product = linearisation.kernel_product(network, problem.rule, flow.constraint, *samples)
+        abscissa, scale = _abscissa_of_products(flow, network), 0.0
+        if rows > DENSE:
+            return _leading(product, rows, number, abscissa, Method.arnoldi_kernel)
+        kernel = np.stack([product(column) for column in np.eye(rows)], axis=1)
+    values, threshold = spectrum.without_neutral(spectrum.eigenvalues(kernel), scale)
+    method = Method.product_kernel if isinstance(problem.task, SecondMoments) else Method.sample_kernel
     return Linearised(values, threshold, abscissa, n - len(values), method)
 
 
@@ -119,7 +110,7 @@ def of_jacobian(system: AbstractSystem, state: Any, number: int) -> Linearised:
     """The linearisation of any system at any point."""
     n = size(state)
     if system.dimension == 0:
-        return Linearised(np.zeros(0, complex), 0.0, float("nan"), n, Method.jacobian)
+        return Linearised(np.zeros(0, complex), 0.0, np.nan, n, Method.jacobian)
     if n > DENSE:
         product = linearisation.jacobian_products(system, state).forward
         return _leading(product, n, number, _abscissa_of_products(system, state), Method.arnoldi_jacobian)
@@ -156,34 +147,24 @@ def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:
 
 def in_rates(found: Linearised, n: int, time: float) -> Linearised:
     """The linearisation of a map of `n` dimensions with its multipliers as rates per unit of time."""
-    known = found.neutral is not None
-    rates = rates_of_multipliers(found.eigenvalues, n - len(found.eigenvalues) if known else 0, time)
-    return Linearised(
-        rates, spectrum.NEUTRAL / time, float("nan"), n - len(rates) if known else None, found.method, found.status
-    )
+    zeros = 0 if found.neutral is None else n - len(found.eigenvalues)
+    rates = rates_of_multipliers(found.eigenvalues, zeros, time)
+    neutral = None if found.neutral is None else n - len(rates)
+    return Linearised(rates, spectrum.NEUTRAL / time, np.nan, neutral, found.method, found.status)
 
 
 def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
     """The linearisation at zero weights; `network` is that zero."""
-    shape = geometry(flow.constraint)
-    if network.activation == "relu" and len(network.weights) == 2:
+    one_hidden_layer, shape = len(network.weights) == 2, geometry(flow.constraint)
+    if network.activation == "relu" and one_hidden_layer:
         return replace(NOTHING, status=Status.not_differentiable)
-    signal = problem.rule.signal(network) if shape is not None and _is_closed(problem, network) else None
+    # Equation (5) holds for φ(0) = 0, φ′(0) = 1 and errors that travel back through the weights.
+    closed = one_hidden_layer and network.activation in ("linear", "tanh") and shape is not None
+    closed = closed and problem.rule.unflipped()[0].backpropagates
+    signal = problem.rule.signal(network) if closed else None
     if signal is None:
         return of_jacobian(flow, network, number)
     squares = origin_squares(network, signal, shape.masks, problem.task)
     values = spectrum.in_order(origin_eigenvalues(squares))
-    return Linearised(
-        values,
-        0.0,
-        origin_abscissa(network, signal, shape.masks, problem.task),
-        size(network) - len(values),
-        Method.closed_form,
-        squares=squares,
-    )
-
-
-def _is_closed(problem: Problem, network: Feedforward) -> bool:
-    """Whether equation (5) holds: one hidden layer, φ(0) = 0, φ′(0) = 1, errors travel back through the weights."""
-    backpropagates = problem.rule.unflipped()[0].backpropagates
-    return backpropagates and len(network.weights) == 2 and network.activation in ("linear", "tanh")
+    abscissa = origin_abscissa(network, signal, shape.masks, problem.task)
+    return Linearised(values, 0.0, abscissa, size(network) - len(values), Method.closed_form, squares=squares)

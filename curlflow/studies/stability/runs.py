@@ -21,7 +21,6 @@ from .linearised import NOTHING, Linearised, at_origin, at_solution, in_rates, i
 
 UNKNOWN = -1
 """What stands for a number of directions that is not known."""
-NAN = float("nan")
 FIXED = 1e-9
 """A point is fixed if the velocity is below this fraction of the norm of the state plus one."""
 
@@ -42,10 +41,10 @@ class PointRun(Run):
     problem: Problem | None = None
     found: Linearised = NOTHING
     decision: Decision = Decision.undecided
-    critical_rate: float = NAN
+    critical_rate: float = np.nan
     parts: tuple[int, int, int] = (UNKNOWN,) * 3
-    error: float = NAN
-    speed: float = NAN
+    error: float = np.nan
+    speed: float = np.nan
     fixed: bool = True
 
     @classmethod
@@ -68,7 +67,7 @@ class PointRun(Run):
         if continuous:
             self.critical_rate = critical_step(found.eigenvalues, found.threshold, **known)
         if self.problem is not None:
-            self.parts = neutral_parts(self.problem, self.state, found.neutral)
+            self.parts = _neutral_parts(self.problem, self.state, found.neutral)
         self.status = found.status if found.status != Status.completed or fixed else Status.not_a_fixed_point
         if self.decision == Decision.undecided and self.status == Status.completed and found.eigenvalues.size:
             self.status = Status.undecided
@@ -78,9 +77,11 @@ class PointRun(Run):
 def linearise(run: PointRun, at: Any, number: int, tolerance: float) -> None:
     """Linearise at the point of a run; the arguments are those of the study."""
     problem, system, point = run.problem, run.system, run.state
-    error = NAN if problem is None else float(problem.training_error.error(point))
-    if problem is not None and _is_excluded(problem, point):
-        run.conclude(replace(NOTHING, status=Status.excluded_by_constraint), error, NAN, fixed=True)
+    error = np.nan if problem is None else float(problem.training_error.error(point))
+    shape = None if problem is None else geometry(problem.constraint)
+    # A layer of zeros cannot lie on a sphere.
+    if shape is not None and shape.spheres and not all(np.any(w) for w in point.weights):
+        run.conclude(replace(NOTHING, status=Status.excluded_by_constraint), error, np.nan, fixed=True)
         return
     speed = float(np.linalg.norm(linearisation.velocity(system, point)))
     norm = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(point)))
@@ -96,7 +97,7 @@ def linearise(run: PointRun, at: Any, number: int, tolerance: float) -> None:
     run.conclude(found, error, speed, fixed)
 
 
-def neutral_parts(problem: Problem, network: Feedforward, neutral: int | None) -> tuple[int, int, int]:
+def _neutral_parts(problem: Problem, network: Feedforward, neutral: int | None) -> tuple[int, int, int]:
     """How many neutral directions are symmetry orbits, others, and taken away by the constraint."""
     signal, shape = problem.rule.signal(network), geometry(problem.constraint)
     constraint = problem.constraint.codimension(network)
@@ -104,12 +105,6 @@ def neutral_parts(problem: Problem, network: Feedforward, neutral: int | None) -
     if orbit is None or neutral is None:
         return UNKNOWN if orbit is None else orbit, UNKNOWN, constraint
     return orbit, neutral - constraint - orbit, constraint
-
-
-def _is_excluded(problem: Problem, network: Feedforward) -> bool:
-    """Whether a layer of zeros should lie on a sphere."""
-    shape = geometry(problem.constraint)
-    return shape is not None and shape.spheres and not all(np.any(w) for w in network.weights)
 
 
 def _silent_error(problem: Problem, network: Feedforward) -> float:
