@@ -20,14 +20,11 @@ def named_rules(subject: Subject, given: Any) -> dict[str, Subject]:
     """
     if given is None:
         given = list(dict.fromkeys(("gradient", subject.given.rule.kind)))
+    if not isinstance(given, Mapping | list | tuple):
+        raise ValueError(f"rules: got {given!r}, required is a list of rules, or a mapping from names to rules.")
     if isinstance(given, Mapping) and isinstance(given.get("kind"), str):
         raise ValueError(f"rules: got the table {given!r}; required is a list of rules: put it into brackets.")
-    if isinstance(given, Mapping):
-        pairs = list(given.items())
-    elif isinstance(given, list | tuple):
-        pairs = [(_name(rule), rule) for rule in given]
-    else:
-        raise ValueError(f"rules: got {given!r}, required is a list of rules, or a mapping from names to rules.")
+    pairs = list(given.items()) if isinstance(given, Mapping) else [(_name(rule), rule) for rule in given]
     if not pairs:
         raise ValueError("rules: got none, at least one is required.")
     names = [name for name, _ in pairs]

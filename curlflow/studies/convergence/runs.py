@@ -17,10 +17,8 @@ from ..train.records import Plan, Stop, TrainingRun
 from ..train.runs import advanced, follow, in_shorter_pieces, records, stepped
 from ..train.stopping import CHECK
 
-ROWS = CHECK
-"""The most records that one solve passes,"""
 TOGETHER = 100.0
-"""and the longest time: what is beyond is done in the pieces of the plan, each with its own limit of steps."""
+"""The longest time of one solve; beyond it are the pieces of the plan, each with its own limit of steps."""
 
 
 class Ending(IntEnum):
@@ -70,10 +68,7 @@ def arrive(run: ConvergenceRun, plan: Plan, recorded: Recorded) -> None:
 
 
 def on_device(runs: list[ConvergenceRun]) -> None:
-    """Put what the runs compute with on the device once, not for every call; arrays that runs share once for all.
-
-    Training inputs are there a second time as samples × inputs.
-    """
+    """Put what the runs compute with on the device, each array once; training inputs also as samples × inputs."""
     before = [(run.system, run.observer) for run in runs]
     arrays = {id(a): a for a in jax.tree.leaves(before) if isinstance(a, np.ndarray)}
     there = {name: jnp.asarray(a) for name, a in arrays.items()}
@@ -100,7 +95,7 @@ def compiled(runs: list[ConvergenceRun], plan: Plan) -> None:
     for run in {run.rule: run for run in runs}.values() if threads(len(runs)) > 1 else ():
         jax.block_until_ready(_sought(run, plan.spans[0], 0, 1))
         if run.system.continuous:
-            jax.block_until_ready(flow_until(*_fixed(run), np.full(ROWS, np.inf), np.asarray(1e-9)))
+            jax.block_until_ready(flow_until(*_fixed(run), np.full(CHECK, np.inf), np.asarray(1e-9)))
 
 
 def advanced_to_crossing(run: ConvergenceRun, plan: Plan, number: int) -> Recorded:
@@ -112,9 +107,8 @@ def advanced_to_crossing(run: ConvergenceRun, plan: Plan, number: int) -> Record
         return advanced(run, plan, number if run.arrived is not None else 1)
     # One solve has the same tolerances all along, and ends at the next look at whether the run may stop.
     if run.system.continuous and run.done > 0 and stepped(run).integrator.rtol >= run.system.integrator.rtol:
-        several = plan.within(run.done, ROWS - (run.done - 1) % ROWS, TOGETHER)
-        recorded = _several(run, plan, several) if several else None
-        if recorded is not None:
+        several = plan.within(run.done, CHECK - (run.done - 1) % CHECK, TOGETHER)
+        if several and (recorded := _several(run, plan, several)) is not None:
             return recorded
     return _next(run, plan)
 
@@ -122,12 +116,11 @@ def advanced_to_crossing(run: ConvergenceRun, plan: Plan, number: int) -> Record
 def _several(run: ConvergenceRun, plan: Plan, number: int) -> Recorded | None:
     """The next `number` records of a flow, or those up to the one after the first crossing.
 
-    **Returns:** None where they have to be taken one by one: the solver gave up, or one of them lies below the
-    threshold within a step that begins and ends above it.
+    None where the solver gave up, or where one of them lies below the threshold within a step with both ends above.
     """
     rows = slice(run.done, run.done + number)
     times = np.cumsum(plan.spans[rows] * plan.pieces[rows])
-    padded = np.concatenate([times, np.full(ROWS - number, np.inf)])
+    padded = np.concatenate([times, np.full(CHECK - number, np.inf)])
     reached = as_numpy(flow_until(*_fixed(run), padded, times[-1]))
     spent = reached.clock.position - run.clock.position
     before = int((times <= spent).sum()) if reached.crossed else number
@@ -143,7 +136,6 @@ def _several(run: ConvergenceRun, plan: Plan, number: int) -> Recorded | None:
 
 
 def _next(run: ConvergenceRun, plan: Plan) -> Recorded:
-    """The next record."""
     span, pieces = plan.spans[run.done], int(plan.pieces[run.done])
     reached = as_numpy(in_shorter_pieces(run.system, span, lambda parts: _sought(run, span, pieces, parts)))
     good = reached.status == Status.completed

@@ -21,8 +21,6 @@ from .comparison import compare_rules
 from .rules import named_rules
 from .runs import ConvergenceRun, Ending, advanced_to_crossing, arrive, compiled, on_device
 
-ERRORS = ("train", "test")
-Rules = Sequence[Any] | Mapping[str, Any]
 RR = ("rule", "realization")
 CURVE = (*RR, "epoch")
 QUALIFIED = {"ancillary_variables": "outcome status"}
@@ -53,7 +51,7 @@ def convergence(
     threshold: Positive = 1e-3,
     error: Literal["train", "test"] = "test",
     relative: Flag = False,
-    rules: Rules | None = None,
+    rules: Sequence[Any] | Mapping[str, Any] | None = None,
     epochs: Epochs = 100_000,
     records: Records = 100,
     to_end: Flag = False,
@@ -117,7 +115,7 @@ def convergence(
             f"relative: got True, but the teacher of realization {variances.index(0.0)} has the same outputs for all "
             f"{error} samples, a variance of 0; give the threshold in absolute units, or more samples."
         )
-    of_all = {"of_error": ERRORS.index(error), "to_end": to_end}
+    of_all = {"of_error": ("train", "test").index(error), "to_end": to_end}
     thresholds = [threshold * (variance if relative else 1.0) for variance in variances]
     runs = []
     for name, some in starts.items():

@@ -40,10 +40,9 @@ def check_directions(directions: Any, field: FlatField) -> None:
 def plane(directions: Any, field: FlatField, x: Float[np.ndarray, " n"], time: float = 0.0) -> Plane:
     """Orthonormal directions u and v at the point `x`: those that are given, or those that a word means.
 
-    None means the plane itself where there are two weights, else "rotation", the plane of the largest curl, oriented
-    such that it is positive. Where the field has none, it is the plane of the trajectory, spanned by the velocity F
-    and the acceleration J F, and where those span none (at a fixed point, or on a straight line) that of the first
-    two weights.
+    None means the plane itself where there are two weights, else "rotation", the plane of the largest curl, which is
+    positive in it. A field without curl has the plane of the trajectory instead, spanned by velocity F and
+    acceleration J F, and where those span none (at a fixed point, on a straight line) that of the first two weights.
     """
     if directions is not None and not isinstance(directions, str):
         return given_plane(directions, field)

@@ -19,7 +19,6 @@ from ..subject import Subject
 WITHOUT_VELOCITY = (
     "which has no velocity; required is a Flow or a Spec (of updates the flow of the same rule is taken)"
 )
-"""What to say of other systems than flows."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,9 @@ class FlatField:
 
     def scales(self, x: Float[np.ndarray, " n"], time: float = 0.0) -> Scales:
         """The sizes at `x` before any projection; zeros where there is none."""
-        found = scales(self.vector_field(time), self.loss, x) if self.is_projected else np.zeros(3)
-        return Scales(*map(np.asarray, found))
+        if not self.is_projected:
+            return Scales(*np.zeros(3))
+        return Scales(*map(np.asarray, scales(self.vector_field(time), self.loss, x)))
 
     def through(self, x: Float[np.ndarray, " n"]) -> "FlatField":
         """The same field where the spheres of its constraint are those through `x`."""
@@ -83,11 +83,6 @@ class FlatField:
     def vector_field(self, time: float = 0.0) -> FlatVectorField:
         """What the field at `time` is a projection of."""
         return FlatVectorField(self.flow, np.float64(time))
-
-    @property
-    def place(self) -> Problem | Flow:
-        """Where its points are: the argument of `curlflow.studies.points.point_at`."""
-        return self.flow if self.problem is None else self.problem
 
     def flat(self, state: PyTree) -> Float[np.ndarray, " n"]:
         """A state as a flat vector.

@@ -21,8 +21,6 @@ from ..subject import Subject
 from .directions import RESOLVED, Directions, check_directions, described, length, plane
 from .flat_fields import WITHOUT_VELOCITY, FlatField
 
-LAST_REALIZATION = 2**32 - 1
-"""Streams of random numbers are told apart by 32 bits."""
 VARIABLES = (
     *helmholtz.VARIABLES,
     Variable("loss", CELLS, "training error, half the mean squared error; or the loss that was given"),
@@ -39,7 +37,7 @@ def plane_decomposition(
     directions: Directions | None = None,
     extent: float | Sequence[float] | np.ndarray = 1.0,
     grid: int | Sequence[int] | np.ndarray = 48,
-    realization: whole(0, LAST_REALIZATION) = 0,
+    realization: whole(0, 2**32 - 1) = 0,  # streams of random numbers are told apart by 32 bits
     rule: Rule = None,
     graph: Graph = None,
     loss: Function | None = None,
@@ -61,9 +59,8 @@ def plane_decomposition(
     **Arguments:**
 
     - `spec_or_system`: a `curlflow.Spec` or a `Flow`. For updates the velocity is that of the flow of the same rule.
-    - `at`: the centre of the plane. It is as `curlflow.decomposition` takes it, but no dataset.
-    - `directions`: of the plane. They are as `curlflow.decomposition` takes them; `ds.direction` of an earlier
-      call gives its plane again.
+    - `at`: the centre of the plane, as `curlflow.decomposition` takes it, but no dataset.
+    - `directions`: as `curlflow.decomposition` takes them; `ds.direction` of an earlier call gives its plane again.
     - `extent`: half the width of the rectangle in units of weight, or two numbers, one for each direction. Its cells
       must be wider than 10⁻¹² of the largest weight.
     - `grid`: the number of cells along each direction, at least 2, or two numbers.
@@ -97,7 +94,7 @@ def plane_decomposition(
     if field.size < 2:
         raise ValueError("spec_or_system: it has one weight or state variable, and a plane needs two.")
     check_directions(directions, field)
-    centre = field.flat(point_at(field.place, at))
+    centre = field.flat(point_at(field.problem or field.flow, at))
     if min(2 * a / n for a, n in zip(half_widths, cells, strict=True)) < RESOLVED * np.abs(centre).max():
         raise ValueError(
             f"extent: got {extent!r}, whose cells are narrower than the digits of the weights; make it larger."

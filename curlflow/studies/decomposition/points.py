@@ -57,7 +57,7 @@ def chosen_points(subject: Subject, at: Any, times: Any, fields: list[FlatField]
         if fields[0].problem is not None:
             _check_record(at, fields[0].problem, points.states)
         return points
-    found = points_of([field.place for field in fields], at)
+    found = points_of([field.problem or field.flow for field in fields], at)
     states = [field.flat(state)[None] for field, state in zip(fields, found, strict=True)]
     label = at if isinstance(at, str) else "weights"
     return Points(states, [Status.completed] * len(states), np.zeros(1), None, label)

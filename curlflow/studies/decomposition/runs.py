@@ -8,18 +8,8 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from ...measures import circulation, jacobian_parts
-from ...measures.circulation import Circle, converged_circulation
-from ...measures.jacobian_parts import (
-    Basis,
-    Parts,
-    RandomSigns,
-    all_products,
-    estimated_parts,
-    exact_parts,
-    speed_and_angle,
-    without_noise,
-)
+from ...measures import circulation
+from ...measures import jacobian_parts as jp
 from ...status import Status
 from ...systems.flat import OnConstraint
 from ...variable import Variable
@@ -30,7 +20,7 @@ from .flat_fields import FlatField
 STORED = 2_000
 """The most weights for which the directions of the circle's plane are stored."""
 MEASURED = (
-    *jacobian_parts.VARIABLES,
+    *jp.VARIABLES,
     *circulation.VARIABLES,
     Variable("error", ("realization",), "training error, half the mean squared error; or the loss that was given"),
 )
@@ -68,7 +58,7 @@ class FieldRun(Run):
     def of(cls, index: int, field: FlatField, states: Any, times: Any, status: Status) -> "FieldRun":
         """A run in which nothing has been found yet."""
         points, n = states.shape
-        names = *(v.name for v in MEASURED), *(f"{name}_se" for name in Parts._fields)
+        names = *(v.name for v in MEASURED), *(f"{name}_se" for name in jp.Parts._fields)
         values = {name: np.full(points, np.nan) for name in names}
         # Directions are kept of networks that are small enough and have a plane.
         values |= {"direction": np.full((points, 2, n), np.nan)} if 2 <= n <= STORED else {}
@@ -79,12 +69,12 @@ class FieldRun(Run):
 def decompose(run: FieldRun, options: DecompositionOptions, report: Progress) -> Iterator[None]:
     """All points of one realization, one after the other."""
     exact, total = options.method == "exact", len(run.states)
-    vectors = Basis() if exact else RandomSigns(jax.random.key(options.seed))
+    vectors = jp.Basis() if exact else jp.RandomSigns(jax.random.key(options.seed))
     number = run.field.size if exact else options.probes
     for k, (x, time) in enumerate(zip(run.states, run.times, strict=True)):
         if np.isfinite(x).all():
             field, rows = run.field.through(x), np.empty((0, 3))
-            for rows in all_products(field.velocity(time), field.projection, x, vectors, number):
+            for rows in jp.all_products(field.velocity(time), field.projection, x, vectors, number):
                 report(run.index, "Jacobian", (k + len(rows) / number) / total)
                 yield
             found = _at(field, x, time, options, rows)
@@ -103,16 +93,16 @@ def _at(
     """All numbers at one point, from the products there."""
     velocity, scale = field.velocity(time), field.scales(x, time)
     exact = options.method == "exact"
-    parts, errors = (exact_parts(rows), Parts(0.0, 0.0, 0.0, 0.0)) if exact else estimated_parts(rows)
-    found = without_noise(parts, scale)._asdict() | {f"{name}_se": se for name, se in errors._asdict().items()}
-    speed, angle, error = speed_and_angle(velocity, field.loss, field.projection, x, scale)
+    parts, errors = (jp.exact_parts(rows), jp.Parts(0.0, 0.0, 0.0, 0.0)) if exact else jp.estimated_parts(rows)
+    found = jp.without_noise(parts, scale)._asdict() | {f"{name}_se": se for name, se in errors._asdict().items()}
+    speed, angle, error = jp.speed_and_angle(velocity, field.loss, field.projection, x, scale)
     found |= {"speed": float(speed), "gradient_angle": float(angle), "error": float(error)}
     if field.size >= 2 and np.isfinite(found["speed"]):
         found["direction"] = plane(options.directions, field, x, time)
         # A circle may be too small for the digits of its points.
         if options.radius >= RESOLVED * np.abs(x).max():
-            loop = OnConstraint(Circle(x, found["direction"], np.float64(options.radius)), field.flow)
-            value, difference = converged_circulation(velocity, loop)
+            loop = OnConstraint(circulation.Circle(x, found["direction"], np.float64(options.radius)), field.flow)
+            value, difference = circulation.converged_circulation(velocity, loop)
             found |= {"circulation": value, "circulation_error": difference}
             found["plane_curl"] = value / (np.pi * options.radius**2)
     if field.flow.dimension == 0:

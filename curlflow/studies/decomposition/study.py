@@ -23,7 +23,6 @@ from .runs import MEASURED, DecompositionOptions, FieldRun, decompose
 
 EXACT_LIMIT = 20_000
 """The most weights for which all products are taken by default; beyond it the parts are estimated."""
-MOST_PROBES = 1_000_000
 
 
 @study
@@ -36,7 +35,7 @@ def decomposition(
     graph: Graph = None,
     loss: Function | None = None,
     method: Literal["auto", "exact", "estimate"] = "auto",
-    probes: whole(2, MOST_PROBES) = 512,
+    probes: whole(2, 1_000_000) = 512,
     seed: Seed = 0,
     directions: Directions | None = None,
     radius: Positive = 0.1,

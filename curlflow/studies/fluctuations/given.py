@@ -10,9 +10,8 @@ from jaxtyping import Float
 
 from ...status import Status
 from .dataset import Axes, Sampled
-from .options import FluctuationOptions, checked_window
+from .options import FluctuationOptions
 
-ALONG = ("epoch", "iteration", "time")
 WITHOUT_MEANING = {
     "interval": ("a dataset has its own", (None,)),
     "rule": ("the run of a dataset is over", (None,)),
@@ -30,7 +29,7 @@ def sampled_windows(dataset: xr.Dataset, given: Mapping[str, Any]) -> tuple[list
     and windows that are longer than the run, or that are not evenly sampled.
     """
     name = next((n for n in ("weights", "state") if n in dataset.data_vars), None)
-    along = next((n for n in ALONG if name and n in dataset[name].dims), None)
+    along = next((n for n in ("epoch", "iteration", "time") if name and n in dataset[name].dims), None)
     if along is None:
         raise ValueError(
             "dataset: required are weights or states along a run, as in curlflow.simulate(spec, weights=100), over "
@@ -87,11 +86,8 @@ def _statuses(dataset: xr.Dataset, number: int) -> list[Status]:
     if "status" not in dataset.variables:
         return [Status.completed] * number
     dims, values = dataset["status"].dims, dataset["status"].to_numpy()
-    if (
-        dims not in ((), ("realization",))
-        or values.dtype.kind not in "iuf"
-        or not np.isin(values, list(Status)).all()
-    ):
+    known = values.dtype.kind in "iuf" and np.isin(values, list(Status)).all()
+    if not known or dims not in ((), ("realization",)):
         raise ValueError(
             f"status: got {reprlib.repr(values.tolist())} over {dims}, required is one of curlflow.Status, "
             f"{min(Status):d} to {max(Status):d}, for every realization; without status all are completed."
@@ -100,12 +96,10 @@ def _statuses(dataset: xr.Dataset, number: int) -> list[Status]:
 
 
 def _increasing(coordinate: xr.DataArray, along: str) -> Float[np.ndarray, " times"]:
-    """Times as numbers."""
     name, values = coordinate.name, coordinate.to_numpy()
     if coordinate.dims != (along,) or values.dtype.kind not in "iuf":
         raise ValueError(f"{name}: got {values.dtype} over {coordinate.dims}, required are numbers over {along}.")
-    unknown = int((~np.isfinite(values)).sum())
-    if unknown:
+    if unknown := int((~np.isfinite(values)).sum()):
         raise ValueError(f"{name}: {unknown} of its {values.size} values are not finite, required are times.")
     values = values.astype(float)
     wrong = np.flatnonzero(np.diff(values) <= 0)
@@ -127,14 +121,13 @@ def _per_unit(dataset: xr.Dataset, along: str, times: np.ndarray) -> float:
 def _finite(name: str, values: np.ndarray, statuses: list[Status]) -> np.ndarray:
     """Values in the window, NaN for those of failed runs that are not finite; completed runs must have none such."""
     wrong = ~np.isfinite(values)
-    for realization, status in enumerate(statuses):
-        count = int(wrong[realization].sum())
-        if count and status == Status.completed:
-            columns, all_columns = int(wrong[realization].any(axis=0).sum()), values.shape[2]
+    for realization, (missing, status) in enumerate(zip(wrong, statuses, strict=True)):
+        if missing.any() and status == Status.completed:
             raise ValueError(
-                f"{name}: {count:,} of {wrong[realization].size:,} values in the window, in {columns} of "
-                f"{all_columns} columns, are not finite in realization {realization}, which is completed; leave "
-                "these columns out, choose another window, or say by a variable status that the run failed."
+                f"{name}: {int(missing.sum()):,} of {missing.size:,} values in the window, in "
+                f"{int(missing.any(axis=0).sum())} of {missing.shape[1]} columns, are not finite in realization "
+                f"{realization}, which is completed; leave these columns out, choose another window, or say by a "
+                "variable status that the run failed."
             )
     values[wrong] = np.nan
     return values
@@ -142,10 +135,9 @@ def _finite(name: str, values: np.ndarray, statuses: list[Status]) -> np.ndarray
 
 def _inside(times: np.ndarray, window: Any) -> tuple[np.ndarray, float, float]:
     """Which records are in the window, when it begins, and how far they are apart."""
-    if window is None:
-        inside = np.arange(times.size)
-    else:
-        start, stop = checked_window(window)
+    inside = np.arange(times.size)
+    if window is not None:
+        start, stop = window
         if stop > times[-1] * (1 + 1e-12) or start < times[0]:
             raise ValueError(
                 f"window: got {start:g} to {stop:g}, but the run was recorded from {times[0]:g} to {times[-1]:g}."

@@ -20,7 +20,7 @@ OF_SYSTEMS = 100.0, 1100.0
 """The window of flows that are no learning; of maps in iterations."""
 FLOW_SAMPLES, WEIGHTS, LAGS = 1000, 100, 10_000
 """Unless they are given: samples of a flow in a window, recorded weights, and the most lags."""
-MOST_SAMPLES, MOST_SNAPSHOTS = 10**6, 10_000
+MOST_SAMPLES = 10**6
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,9 @@ class FluctuationOptions:
                 f"snapshots: got {most} of {samples:,} samples, required are {math.ceil(samples / CAPACITY)} or more."
             )
         shots = math.ceil(samples / every)
-        spanned, components = min(shots - 1, numbers), given["components"]
-        if components is None:
-            components = min(3, spanned)
-        else:
-            why = f", what {shots} snapshots of {numbers} numbers span"
-            components = check("components", components, whole(1, spanned), why)
+        spanned, why = min(shots - 1, numbers), f", what {shots} snapshots of {numbers} numbers span"
+        components = min(3, spanned) if given["components"] is None else given["components"]
+        components = check("components", components, whole(1, spanned), why)
         weights = min(WEIGHTS if given["weights"] is None else given["weights"], numbers)
         return cls(start, interval, samples, lags, weights, components, every, given["seed"])
 
@@ -141,16 +138,14 @@ Window = Annotated[tuple[float, float], PlainValidator(checked_window)]
 
 
 def _interval(given: Any, length: float, flow: bool) -> float:
-    if given is None and flow:
-        return length / FLOW_SAMPLES
     if given is None:
-        if length > MOST_SAMPLES:
+        if not flow and length > MOST_SAMPLES:
             raise ValueError(
                 f"window: {length:,.0f} iterations, of which at most {MOST_SAMPLES:,} can be samples; make it "
                 "shorter, or give an interval. One that has a factor in common with the period of a cycle misses "
                 "some of its states."
             )
-        return 1.0
+        return length / FLOW_SAMPLES if flow else 1.0
     if not flow and given % 1:
         raise ValueError(f"interval: got {given:g}; for updates and maps it is a whole number.")
     return given

@@ -12,10 +12,9 @@ from ..runs import finished
 from ..subject import Subject
 from .dataset import Axes, fluctuation_dataset
 from .given import check_meaning, sampled_windows
-from .options import MOST_SNAPSHOTS, FluctuationOptions, Window
+from .options import FluctuationOptions, Window
 from .runs import WindowRun, run_all
 
-SNAPSHOTS = 1000
 SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
 
 
@@ -28,7 +27,7 @@ def fluctuations(
     lags: Count | None = None,
     weights: Count | None = None,
     components: Count | None = None,
-    snapshots: whole(2, MOST_SNAPSHOTS) = SNAPSHOTS,
+    snapshots: whole(2, 10_000) = 1000,
     seed: Natural = 0,
     progress: Bar = None,
     rule: Rule = None,
@@ -81,9 +80,8 @@ def fluctuations(
 
     **Raises:** `ValueError` for arguments out of range; of datasets for windows that are longer than the run, for
     values that are complex, or not finite although the run completed, and for arguments that go with runs alone
-    (`interval`, `progress`, `rule`, `graph`, `compress`);
-    `curlflow.Interrupted` on Ctrl-C, with what was seen so far in its attribute `dataset`. A run that diverges is no
-    error: it has a `status`.
+    (`interval`, `progress`, `rule`, `graph`, `compress`); `curlflow.Interrupted` on Ctrl-C, with what was seen so far
+    in its attribute `dataset`. A run that diverges is no error: it has a `status`.
 
     **Sources:** docs/model.md, "Fluctuations"; docs/fluctuations.md.
     """

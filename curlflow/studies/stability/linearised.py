@@ -2,7 +2,7 @@
 
 At a solution all nonzero eigenvalues of the Jacobian of an error-driven rule are those of its signed tangent kernel
 (`curlflow.systems.linearised.kernels`), whose size is outputs · inputs for a linear network and outputs · samples for
-others. With fewer weights than that the Jacobian itself is taken; and where both are too large for a dense matrix,
+others. With fewer weights than that the Jacobian itself is taken, and where both are too large for a dense matrix,
 Arnoldi iteration on products with the smaller finds the leading ones. Anywhere else only the Jacobian holds.
 """
 

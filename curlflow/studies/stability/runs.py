@@ -32,7 +32,6 @@ class PointRun(Run):
     **Attributes:**
 
     - `problem`: that of a spec, whose rule as a flow is the system; None for a system of the user's own.
-    - `found`: the linearisation.
     - `parts`: how many neutral directions are symmetry orbits, others, and taken away by the constraint.
     - `error`, `speed`: the training error, and the norm of the velocity.
     - `fixed`: whether it is a fixed point, as far as is known.

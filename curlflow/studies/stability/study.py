@@ -23,8 +23,6 @@ from ..subject import Subject
 from .linearised import Method
 from .runs import FIXED, UNKNOWN, PointRun, linearise
 
-TOLERANCE = 1e-12
-"""Weights are a solution if the training error is at most this fraction of that of the output zero."""
 DIFFUSIONS = "which noise drives on; give the Flow of its drift for stability in the mean, or take curlflow.lyapunov"
 PARTS = ("symmetry", "manifold", "constraint")
 _ONE = ("realization",)
@@ -52,7 +50,7 @@ def stability(
     *,
     at: Literal["solution", "origin", "start"] | Any = None,
     eigenvalues: Count = 10,
-    tolerance: Tolerance = TOLERANCE,
+    tolerance: Tolerance = 1e-12,
     progress: Bar = None,
     rule: Rule = None,
     graph: Graph = None,
@@ -91,11 +89,9 @@ def stability(
     a spec with updates that |1 + ημ| < 1, with the step η of one batch and the mean over all samples. Where all are
     neutral, or too few could be computed, the verdict is undecided. `critical_learning_rate` is the largest such η.
     `numerical_abscissa` is the largest rate at which a perturbation can grow at first. For a map μ is ln(multiplier)
-    per unit of time.
-
-    Kernels hold at solutions only. Elsewhere the Jacobian is taken, and if the velocity does not vanish a warning
-    says so, with the status `not_a_fixed_point`. A flow that depends on time is linearised at t = 0, a map at its
-    iteration 0.
+    per unit of time. Kernels hold at solutions only. Elsewhere the Jacobian is taken, and if the velocity does not
+    vanish a warning says so, with the status `not_a_fixed_point`. A flow that depends on time is linearised at t = 0,
+    a map at its iteration 0.
 
     **Raises:** `ValueError` for arguments out of range, weights of other shapes and weights that are not finite.
 
@@ -114,13 +110,11 @@ def stability(
             report(run.index, "eigenvalues", 1.0)
 
     interrupted = attended(work, runs, progress)
-    comment = _comment(runs)
-    if comment:
+    if comment := _comment(runs):
         warnings.warn(comment, stacklevel=3)
     unnamed = "state" if not subject.learning else "solution" if at is None else "weights"
     settings = {"at": at if isinstance(at, str) else unnamed, "eigenvalues": eigenvalues, "tolerance": tolerance}
-    dataset = _dataset(runs, settings, subject.attributes | {"comment": comment})
-    return finished(dataset, interrupted)
+    return finished(_dataset(runs, settings, subject.attributes | {"comment": comment}), interrupted)
 
 
 def _comment(runs: Sequence[PointRun]) -> str | None:
@@ -142,15 +136,15 @@ def _comment(runs: Sequence[PointRun]) -> str | None:
 
 def _dataset(points: Sequence[PointRun], settings: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.Dataset:
     """The dataset of all points; realizations that were not reached are `not_run`."""
-    width = max(p.found.eigenvalues.size for p in points)
-    units = next((len(p.found.squares) for p in points if p.found.squares is not None), None)
+    rows, width = [_row(p) for p in points], max(p.found.eigenvalues.size for p in points)
     coordinates: dict[str, Any] = {
         "eigenvalue": (("eigenvalue",), np.arange(1, width + 1), "rank of the eigenvalue, by decreasing real part"),
         "part": (("part",), np.array(PARTS), "kind of neutral direction"),
     }
+    units = next((len(p.found.squares) for p in points if p.found.squares is not None), None)
     if units is not None:
         coordinates["hidden_unit"] = (("hidden_unit",), np.arange(units), "hidden unit")
-    rows = [_row(p) | ({} if units is None else _origin(p.found.squares, units)) for p in points]
+        rows = [row | _origin(p.found.squares, units) for row, p in zip(rows, points, strict=True)]
     return assembled("stability", VARIABLES, rows, coordinates, settings, attributes)
 
 
@@ -176,9 +170,8 @@ def _row(p: PointRun) -> dict[str, Any]:
 
 def _origin(squares: Any, units: int) -> dict[str, Any]:
     """What is known of every hidden unit at the origin."""
-    if squares is None:
-        nothing = np.full(units, np.nan)
-        undefined = np.full(units, OriginType.undefined, dtype=np.int8)
-        return {"origin_type": undefined, "growth_rate": nothing, "frequency": nothing}
-    rate, frequency = origin_rates(squares)
-    return {"origin_type": origin_types(squares).astype(np.int8), "growth_rate": rate, "frequency": frequency}
+    rate = frequency = np.full(units, np.nan)
+    types = np.full(units, OriginType.undefined)
+    if squares is not None:
+        (rate, frequency), types = origin_rates(squares), origin_types(squares)
+    return {"origin_type": types.astype(np.int8), "growth_rate": rate, "frequency": frequency}

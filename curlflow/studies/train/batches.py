@@ -77,13 +77,10 @@ def _shapes(run: TrainingRun) -> Any:
 
 
 class RunBatch:
-    """Runs whose systems and observers are stacked, but for arrays that are the same in all of them.
+    """Runs of equal shapes whose systems and observers are stacked, but for arrays that are the same in all of them.
 
-    **Arguments:**
-
-    - `runs`: of equal shapes.
-    - `width`: how many places there are. Default: the next power of two, so that runs that stop do not compile the
-      batch anew each time.
+    The batch has `width` places; by default the next power of two, so that it is not compiled anew for every run that
+    stops.
     """
 
     def __init__(self, runs: Sequence[TrainingRun], width: int | None):

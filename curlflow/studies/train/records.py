@@ -21,7 +21,7 @@ from ...tasks import AbstractTask, LinearSamples
 from ..runs import Run, as_numpy
 
 STABILISED_PIECE = 1000.0
-"""Units of time after which a flow with stabilised steps is retracted at the latest: its steps are long."""
+"""The most units of time before a flow with stabilised steps, which are long, is retracted."""
 
 Kind = TypeVar("Kind", bound="TrainingRun")
 
@@ -56,7 +56,6 @@ class TrainingRun(Run):
     - `observer`: from a state to the training and the test error.
     - `reference`: the solution from which the state is a deviation; None where the state is the weights.
     - `stop`: what ended it; None as long as it goes on.
-    - `epoch`: how many epochs are done.
     - `peak`, `highest`: the largest training error at any record, and since the last look at whether it may stop.
     - `at_floor_since`: the epoch since which the weights solve the task; None where they do not.
     - `rates`: the linearisation at the solution where the run is, as far as it is known.
@@ -88,9 +87,8 @@ class TrainingRun(Run):
         """The weights now."""
         if self.reference is None:
             return self.state
-        return self.reference.with_weights(
-            np.asarray(w) + np.asarray(d) for w, d in zip(self.reference.weights, self.state.weights, strict=True)
-        )
+        pairs = zip(self.reference.weights, self.state.weights, strict=True)
+        return self.reference.with_weights(np.asarray(w) + np.asarray(d) for w, d in pairs)
 
     @property
     def train_error(self) -> float:
@@ -143,12 +141,9 @@ def _deviation_system(problem: Problem, reference: Feedforward, deviation: Feedf
 
 @dataclass(frozen=True)
 class Plan:
-    """When to record: after how many epochs, how to get from one record to the next; and what may end a run early.
+    """When to record: after how many epochs, and in how many pieces of which span from one record to the next.
 
-    **Attributes:**
-
-    - `may_stop`: whether a run may stop where that changes nothing.
-    - `threshold`: it ends at the first record with a test error below this.
+    A run ends early at the first test error below `threshold`, and, if it `may_stop`, where the rest changes nothing.
     """
 
     epochs: Int[np.ndarray, " records"]

@@ -56,8 +56,7 @@ def in_shorter_pieces(system: AbstractSystem, span: Any, solve: Callable[[int], 
 def stepped(run: TrainingRun) -> AbstractSystem:
     """The system, a flow with tolerances for where the run is: small beside a small deviation, and a small error.
 
-    With fixed ones a run that converges would end at errors of the square of the tolerance, in steps at the limit of
-    stability.
+    With fixed ones a run that converges would end at errors of the tolerance squared, at the limit of stability.
     """
     if not run.system.continuous:
         return run.system
@@ -86,8 +85,7 @@ def _power(problem: Problem) -> float:
 def follow(run: TrainingRun, plan: Plan, recorded: Recorded, updated: Advance | None = None) -> None:
     """Take what was recorded, see whether the run may stop, and end it after the last record.
 
-    `updated` is the code by which the run is advanced, so that what it finds to repeat does so in the run. Default:
-    that of runs on their own.
+    What `updated`, the code that advances the run (by default one run alone), finds to repeat does so in the run.
     """
     _take(run, plan, recorded)
     last = run.done == plan.epochs.size

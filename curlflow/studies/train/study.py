@@ -59,8 +59,7 @@ def train(
 
     - `spec`: a `curlflow.Spec`, whose realizations are run side by side.
     - `epochs`: how long; an epoch of a flow is 0.1 units of time, as in the published updates.
-    - `records`: errors are looked at after so many epochs, from 1 to `epochs` in equal steps of the logarithm, and at
-      the start.
+    - `records`: how often, besides the start, errors are looked at: from epoch 1 to `epochs`, in equal ratios.
     - `threshold`: stop at the first record with a test error below this.
     - `stop`: whether a run stops where the rest of it changes nothing.
     - `compress`: whether networks that are linear and wide run at the exact smaller width; docs/compression.md.
@@ -72,10 +71,9 @@ def train(
     (`curlflow.systems.fast.deviations`), so that a growing 1e-15 is not rounded away. A run stops early only where
     its state repeats bit for bit, where it has reached a solution that is stable by its linearisation, or where it is
     no longer finite (`curlflow.studies.train.stopping`): its errors at the end are then those that the remaining
-    epochs would give, errors below 1e-20 meaning "at a solution" and nothing finer.
-
-    The status `period_two` marks runs that end in two alternating states, `held_by_rounding` those that stay at an
-    unstable solution for three times as long as its instability needs to grow from rounding.
+    epochs would give, errors below 1e-20 meaning "at a solution" and nothing finer. The status `period_two` marks
+    runs that end in two alternating states, `held_by_rounding` those that stay at an unstable solution for three
+    times as long as its instability needs to grow from rounding.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges is no error: it has a `status`.
@@ -104,9 +102,7 @@ def train_together(
 
     **Returns:** the dataset of every spec, equal to that of `train` to rounding.
 
-    **Arguments:** as for `train`, the same for all specs.
-
-    **Raises:** `ValueError` as `train`.
+    **Arguments:** as for `train`, the same for all specs. **Raises:** `ValueError` as `train`.
     """
     subjects = [Subject.of(spec, systems=(), argument="specs") for spec in specs]
     settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
@@ -115,10 +111,8 @@ def train_together(
     plans = {kind: Plan.of(some[0].system, **settings) for kind, some in zip(kinds, runs, strict=True)}
     for kind, plan in plans.items():
         _run_all([run for of, some in zip(kinds, runs, strict=True) if of == kind for run in some], plan, silent)
-    return [
-        _dataset(subject, some, plans[kind], settings)
-        for subject, kind, some in zip(subjects, kinds, runs, strict=True)
-    ]
+    each = zip(subjects, runs, kinds, strict=True)
+    return [_dataset(subject, some, plans[kind], settings) for subject, some, kind in each]
 
 
 def _starts(subject: Subject, compress: bool) -> list[TrainingRun]:
