@@ -34,23 +34,8 @@ _HOMES = {
     "save": "curlflow.results",
     "sweep": "curlflow.sweeping",
 }
-_MODULES = (
-    "constraints",
-    "measures",
-    "networks",
-    "plot",
-    "random_matrix",
-    "rules",
-    "solvers",
-    "sweeping",
-    "symbolic",
-    "systems",
-    "tasks",
-)
-_DEPRECATED = ("integrate",)
-"""Modules that warn when they are imported."""
 
-__all__ = [  # and every study of the catalogue
+__all__ = [  # modules, names with a home, and every study of the catalogue
     "Axis",
     "Diffusion",
     "Flow",
@@ -118,7 +103,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
-    elif name in (*_MODULES, *_DEPRECATED):
+    elif name in __all__ or name == "integrate":  # a former module, which warns when it is imported
         value = importlib.import_module(f"curlflow.{name}")
     else:
         raise AttributeError(f"module 'curlflow' has no attribute {name!r}; it has {', '.join(__all__)}")

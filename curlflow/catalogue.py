@@ -16,11 +16,9 @@ class Study(NamedTuple):
     - `identity`: what names the cells of its sweeps, permanently, wherever the function moves.
     - `summary`: its line in the list of commands.
     - `examples`: commands, without `curlflow` and the name of the study.
-    - `version`: the version of its numbers. It is raised by hand whenever the same spec and options would give other
-      numbers than before, so that old and new cells of a sweep are never mixed; a commit changes with every comment,
-      and would discard results that are still valid.
-    - `batch`: a function that takes many specs of equal shapes together and returns the dataset of each, which is one
-      batch on an accelerator; None where there is none.
+    - `version`: the version of its numbers, raised by hand whenever the same spec and options would give other
+      numbers than before, so that old and new cells of a sweep are never mixed.
+    - `batch`: a function that takes many specs of equal shapes together and returns the dataset of each, or None.
     - `picture`: the function of `curlflow.plot` that draws its datasets; None where there is nothing to draw.
     - `columns`: what the command line prints as a table: the names of variables, and of dimensions whose positions
       have rows of their own; or the name of a table in `curlflow.cli.tables` that says more.
@@ -202,23 +200,20 @@ STUDIES = (
     ),
 )
 
-
 CELLS = {"curlflow.studies.bifurcation_cell:at_value": f"{_HOME}.classify.at_value:at_value"}
 """Functions that compute the cells of sweeps and are not studies: where they are now, by identity."""
+
+_FUNCTIONS = CELLS | {study.identity: study.function for study in STUDIES}
 
 
 def location(identity: str) -> str:
     """Where the function of that identity is now; other names, those of the user's functions, are unchanged."""
-    return _functions().get(identity, identity)
+    return _FUNCTIONS.get(identity, identity)
 
 
 def identity_of(function: str) -> str:
     """The identity of a function by its present place; other names are unchanged."""
-    return {now: identity for identity, now in _functions().items()}.get(function, function)
-
-
-def _functions() -> dict[str, str]:
-    return CELLS | {study.identity: study.function for study in STUDIES}
+    return {now: identity for identity, now in _FUNCTIONS.items()}.get(function, function)
 
 
 def named(name: str) -> Study | None:

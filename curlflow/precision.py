@@ -45,7 +45,8 @@ def to_float64(tree: Any, field: str) -> Any:
 
 
 def _leaf(path: Any, leaf: Any, field: str) -> Any:
-    if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, NUMERIC):
+    numeric = isinstance(leaf, bool | int | float | complex | np.generic | np.ndarray | jax.Array)
+    if isinstance(leaf, jax.core.Tracer) or not numeric:
         return leaf
     if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return leaf
@@ -59,6 +60,3 @@ def _leaf(path: Any, leaf: Any, field: str) -> Any:
         f"{where}: double precision is required, got {array.dtype}. Pass a NumPy float64 array "
         "(np.asarray(x, dtype=np.float64)), or make JAX arrays inside `with jax.enable_x64(True):`."
     )
-
-
-NUMERIC = (bool, int, float, complex, np.generic, np.ndarray, jax.Array)

@@ -30,12 +30,6 @@ class Variable:
 
 def flag_variable(name: str, dims: tuple[str, ...], long_name: str, flags: type[IntEnum]) -> Variable:
     """The declaration of a byte whose values are those of an enumeration."""
-    return Variable(
-        name,
-        dims,
-        long_name,
-        attributes={
-            "flag_values": np.array([flag.value for flag in flags], dtype=np.int8),
-            "flag_meanings": " ".join(flag.name for flag in flags),
-        },
-    )
+    values = np.array([flag.value for flag in flags], dtype=np.int8)
+    meanings = " ".join(flag.name for flag in flags)
+    return Variable(name, dims, long_name, attributes={"flag_values": values, "flag_meanings": meanings})
