@@ -1,12 +1,10 @@
 """Constraints on the weights: the set, its tangent projection and its retraction.
 
-A flow on the set follows the projected velocity and is retracted against rounding; updates take a free step
-and are retracted. Tangent vectors (of Lyapunov exponents, say) live in the tangent space, whose dimension is
-that of the weights less the `codimension`.
+A flow on the set follows the projected velocity and is retracted against rounding; updates take a free step and are
+retracted. The tangent space has the dimension of the weights less the `codimension`.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -15,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from .networks.graph_checks import listed
 from .precision import Scalar
 
 State = TypeVar("State")
@@ -65,11 +64,12 @@ class FrobeniusSpheres(AbstractConstraint):
     radii: tuple[Scalar, ...]
 
     def __init__(self, radii: Any):
-        radii = _listed("radii", radii, "one radius")
-        for r in radii:
-            if not isinstance(r, jax.core.Tracer) and not _is_radius(r):
-                raise ValueError(f"radii: got {r!r}, allowed are finite numbers from 0.")
-        self.radii = tuple(radii)
+        self.radii = tuple(listed("radii", radii, "one radius"))
+        for r in self.radii:
+            if not isinstance(r, jax.core.Tracer):
+                number = np.asarray(r)
+                if number.shape != () or number.dtype.kind not in "iuf" or not 0 <= number < np.inf:
+                    raise ValueError(f"radii: got {r!r}, allowed are finite numbers from 0.")
 
     @classmethod
     def through(cls, state: State) -> "FrobeniusSpheres":
@@ -86,21 +86,6 @@ class FrobeniusSpheres(AbstractConstraint):
         leaves, structure = jax.tree.flatten(state)
         scaled = [w * (r / jnp.sqrt(jnp.sum(w * w))) for w, r in zip(leaves, self.radii, strict=True)]
         return jax.tree.unflatten(structure, scaled)
-
-
-def _listed(field: str, given: Any, required: str) -> list[Any]:
-    """A list with one entry for every layer."""
-    iterable = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
-    listed = list(given) if iterable else []
-    if not listed:
-        raise ValueError(f"{field}: got {given!r}, required is {required} for every layer.")
-    return listed
-
-
-def _is_radius(value: Any) -> bool:
-    """Whether `value` is one finite number from 0."""
-    number = np.asarray(value)
-    return bool(number.shape == () and number.dtype.kind in "iuf" and np.isfinite(number) and number >= 0)
 
 
 class Masked(AbstractConstraint):
@@ -133,18 +118,17 @@ class Masked(AbstractConstraint):
     missing: int = eqx.field(static=True)
 
     def __init__(self, masks: Any, within: Any = None):
-        masks = tuple(np.asarray(m) for m in _listed("masks", masks, "one boolean array"))
-        within = Free() if within is None else within
-        for number, mask in enumerate(masks):
+        self.masks = tuple(np.asarray(m) for m in listed("masks", masks, "one boolean array"))
+        self.within = Free() if within is None else within
+        for number, mask in enumerate(self.masks):
             if mask.dtype != bool:
                 raise ValueError(f"masks[{number}]: got an array of {mask.dtype}, required is one of bool.")
-        if not isinstance(within, AbstractConstraint) or isinstance(within, Masked):
+        if not isinstance(self.within, AbstractConstraint) or isinstance(self.within, Masked):
             raise ValueError(
                 f"within: got {type(within).__name__}, required is another constraint; combine masks by &."
             )
-        self.masks, self.within = masks, within
         # Counted here, because the dimension of a system must be known when it is compiled.
-        self.missing = sum(int((~m).sum()) for m in masks)
+        self.missing = sum(int((~m).sum()) for m in self.masks)
 
     def codimension(self, state: State) -> int:
         self._check(state)

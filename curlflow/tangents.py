@@ -39,7 +39,7 @@ def as_rows(tangents: PyTree) -> Float[Array, "vectors n"]:
     return jnp.concatenate([leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(tangents)], axis=1)
 
 
-def from_rows(rows: Float[Array, "vectors n"] | Float[np.ndarray, "vectors n"], state: PyTree) -> PyTree:
+def from_rows(rows: Float[Array | np.ndarray, "vectors n"], state: PyTree) -> PyTree:
     """The inverse of `as_rows`, for vectors tangent to states like `state`."""
     leaves, structure = jax.tree.flatten(state)
     parts, start = [], 0

@@ -1,12 +1,9 @@
 """What a student learns from: samples of a teacher, or the second moments, which suffice for linear networks.
 
-A rule that is driven by the error needs only a pair (X, E) from a task: presynaptic inputs (inputs × samples) and
-errors (outputs × samples) whose products, summed over the samples, are the means of equation (2) of docs/model.md.
-For samples this pair is X and (ŷ − y)/n. For a linear network every such mean depends on the data through
-⟨e xᵀ⟩ = (W_L…W_1 − V) Σ alone, so that one *virtual sample* per output gives the same means: X = Σ (W_L…W_1 − V)ᵀ
-with the errors I; equation (3). A step then costs the same for any n.
-
-Other rules ask for the moments themselves: products with Σ = ⟨x xᵀ⟩, and ⟨e eᵀ⟩. Every task that has data gives them.
+A rule that is driven by the error needs only a pair (X, E) from a task: inputs and errors whose products, summed over
+the samples, are the means of equation (2) of docs/model.md. For samples it is X and (ŷ − y)/n. For a linear network
+every such mean depends on the data through ⟨e xᵀ⟩ = (W_L…W_1 − V) Σ alone, so that one *virtual sample* per output
+gives the same means at a cost that does not depend on n: X = Σ (W_L…W_1 − V)ᵀ with the errors I; equation (3).
 """
 
 from abc import abstractmethod
@@ -20,17 +17,11 @@ from jaxtyping import Array, Float
 from .networks import Feedforward
 from .precision import double_precision
 
-Inputs = Float[Array, "inputs samples"] | Float[np.ndarray, "inputs samples"]
-Outputs = Float[Array, "outputs samples"] | Float[np.ndarray, "outputs samples"]
-
-
-Covariance = (
-    Float[Array, "inputs inputs"]
-    | Float[np.ndarray, "inputs inputs"]
-    | Float[Array, " inputs"]
-    | Float[np.ndarray, " inputs"]
-)
-"""⟨x xᵀ⟩, or the variances of inputs that are uncorrelated."""
+Inputs = Float[Array | np.ndarray, "inputs samples"]
+Outputs = Float[Array | np.ndarray, "outputs samples"]
+Rows = Float[Array | np.ndarray, "samples inputs"]
+Teacher = Float[Array | np.ndarray, "outputs inputs"]
+Covariance = Float[Array | np.ndarray, "inputs inputs"] | Float[Array | np.ndarray, " inputs"]
 
 
 class Residuals(NamedTuple):
@@ -51,7 +42,7 @@ class AbstractTask(eqx.Module):
     def error(self, network: Feedforward) -> Float[Array, ""]:
         """½ · mean over samples of |ŷ − y|², summed over the outputs."""
 
-    def transposed(self, inputs: Inputs) -> Float[Array, "samples inputs"] | Float[np.ndarray, "samples inputs"]:
+    def transposed(self, inputs: Inputs) -> Rows:
         """The transpose of `inputs`, which must be those of `residuals`: a task may hold it already."""
         return inputs.T
 
@@ -69,10 +60,7 @@ class AbstractDataTask(AbstractTask):
 
 
 class AbstractSampleTask(AbstractDataTask):
-    """Samples with inputs `x` (inputs × samples).
-
-    *For developers:* a member supplies `differences`.
-    """
+    """Samples with inputs `x` (inputs × samples). A member supplies `differences`."""
 
     x: eqx.AbstractVar[Inputs]
 
@@ -107,7 +95,7 @@ class Samples(AbstractSampleTask):
     y: Outputs
     rows: Float[Array, "samples inputs"] | None = None
 
-    def transposed(self, inputs: Inputs) -> Float[Array, "samples inputs"] | Float[np.ndarray, "samples inputs"]:
+    def transposed(self, inputs: Inputs) -> Rows:
         return inputs.T if self.rows is None else self.rows
 
     def differences(self, network: Feedforward) -> Outputs:
@@ -125,7 +113,7 @@ class SecondMoments(AbstractDataTask):
     """
 
     covariance: Covariance
-    teacher: Float[Array, "outputs inputs"] | Float[np.ndarray, "outputs inputs"]
+    teacher: Teacher
 
     def residuals(self, network: Feedforward) -> Residuals:
         discrepancy = network.product() - self.teacher
@@ -155,7 +143,7 @@ class LinearSamples(AbstractSampleTask):
     """
 
     x: Inputs
-    teacher: Float[Array, "outputs inputs"] | Float[np.ndarray, "outputs inputs"]
+    teacher: Teacher
 
     def differences(self, network: Feedforward) -> Outputs:
         return (network.product() - self.teacher) @ self.x

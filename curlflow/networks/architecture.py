@@ -17,9 +17,6 @@ from .feedforward import Feedforward
 from .graph_checks import Layers, checked_gains, checked_weights, layers_of
 from .graph_names import json_names
 
-Mask = Bool[np.ndarray, "_ _"]
-Gains = Float[np.ndarray, "_ _"]
-
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
@@ -29,8 +26,8 @@ class Architecture:
 
     - `nodes`: for every layer, the names of its neurons in the order of the units.
     - `masks`: one boolean array per layer of weights (post × pre), False where a synapse is missing.
-    - `gains`: one array per layer of weights: (1, pre) where signs belong to neurons, (post, pre) where a synapse of
-      the layer has one of its own. They are what `SignFlipped(rule, gains)` takes.
+    - `gains`: what `SignFlipped(rule, gains)` takes, one array per layer of weights: (1, pre) where signs belong to
+      neurons, (post, pre) where a synapse of the layer has one of its own.
     - `weights`: one array per layer (post × pre), 0 where a synapse is missing; None where no edge has a weight.
     - `types`: for every layer, `"excitatory"`, `"inhibitory"` or None for each of its neurons.
     - `activation`, `output_activation`: φ and φ_out, None where the graph does not say.
@@ -38,8 +35,8 @@ class Architecture:
     """
 
     nodes: Layers
-    masks: tuple[Mask, ...]
-    gains: tuple[Gains, ...]
+    masks: tuple[Bool[np.ndarray, "_ _"], ...]
+    gains: tuple[Float[np.ndarray, "_ _"], ...]
     weights: tuple[Float[np.ndarray, "_ _"], ...] | None
     types: tuple[tuple[str | None, ...], ...]
     activation: str | None
@@ -66,10 +63,7 @@ class Architecture:
 
         **Raises:** `ValueError` for other shapes.
         """
-        weights = layers_of("weights", weights, "one array (post, pre)")
-        shapes, required = [w.shape for w in weights], [m.shape for m in self.masks]
-        if shapes != required:
-            raise ValueError(f"weights: got shapes {shapes}, required are those of the graph: {required}.")
+        weights = layers_of("weights", weights, "one array (post, pre)", [m.shape for m in self.masks])
         return [np.where(m, w, 0.0) for m, w in zip(self.masks, weights, strict=True)]
 
     def network(self, weights: Any = None) -> Feedforward:
@@ -83,9 +77,10 @@ class Architecture:
         **Raises:** `ValueError` for weights of other shapes, on missing synapses or not finite, and where neither the
         argument nor the edges give weights.
         """
-        if weights is None and self.weights is None:
+        weights = self.weights if weights is None else weights
+        if weights is None:
             raise ValueError("weights: the edges of the graph have none, so they must be given.")
-        weights = checked_weights(self.weights if weights is None else weights, self.masks)
+        weights = checked_weights(weights, self.masks)
         return Feedforward(weights, self.activation or "linear", self.output_activation or "linear")
 
     def graph(self, network: Feedforward | None = None, *, gains: Sequence[Any] | None = None) -> nx.DiGraph:
@@ -128,12 +123,16 @@ class Architecture:
         return json.dumps(nx.node_link_data(plain, edges="edges"), ensure_ascii=False)
 
 
+def places(graph: nx.DiGraph, nodes: Layers) -> dict[tuple[Hashable, Hashable], tuple[int, int, int]]:
+    """For every edge its layer of weights and its place in that layer, (post, pre)."""
+    unit = {name: (layer, number) for layer, names in enumerate(nodes) for number, name in enumerate(names)}
+    return {(pre, post): (unit[pre][0], unit[post][1], unit[pre][1]) for pre, post in graph.edges}
+
+
 def write_weights(graph: nx.DiGraph, nodes: Layers, weights: Sequence[np.ndarray]) -> None:
     """Set the attribute `weight` of every edge of `graph`."""
-    place = places(nodes)
-    for pre, post, data in graph.edges(data=True):
-        layer, j = place[pre]
-        data["weight"] = float(weights[layer][place[post][1], j])
+    for edge, (layer, post, pre) in places(graph, nodes).items():
+        graph.edges[edge]["weight"] = float(weights[layer][post, pre])
 
 
 def write_gains(graph: nx.DiGraph, nodes: Layers, layer: int, gain: np.ndarray) -> None:
@@ -145,14 +144,9 @@ def write_gains(graph: nx.DiGraph, nodes: Layers, layer: int, gain: np.ndarray) 
                 graph.edges[name, post].pop("rule_sign", None)
         return
     gain = np.broadcast_to(gain, (len(nodes[layer + 1]), len(nodes[layer])))
-    place = places(nodes)
-    for pre, post in graph.out_edges(nodes[layer]):
-        graph.edges[pre, post]["rule_sign"] = float(gain[place[post][1], place[pre][1]])
-
-
-def places(nodes: Layers) -> dict[Hashable, tuple[int, int]]:
-    """For every name its layer and its number in that layer."""
-    return {name: (layer, number) for layer, names in enumerate(nodes) for number, name in enumerate(names)}
+    for edge, (at, post, pre) in places(graph, nodes).items():
+        if at == layer:
+            graph.edges[edge]["rule_sign"] = float(gain[post, pre])
 
 
 def _known(data: dict, kinds: dict[str, type]) -> dict[str, Any]:

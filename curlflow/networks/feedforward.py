@@ -1,5 +1,7 @@
 """Feedforward networks: h₀ = x, hₗ = φ(Wₗ hₗ₋₁), ŷ = φ_out(W_L h_{L−1}); equation (1) of docs/model.md."""
 
+import functools
+import operator
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,7 +12,7 @@ from jaxtyping import Array, Float
 from ..precision import double_precision, to_float64
 from .activations import ACTIVATIONS
 
-Matrix = Float[Array, "_ _"] | Float[np.ndarray, "_ _"]
+Matrix = Float[Array | np.ndarray, "_ _"]
 """Weights of one layer, post × pre. (The anonymous axes let one call take layers of different shapes.)"""
 
 
@@ -18,7 +20,7 @@ class Activities(NamedTuple):
     """A forward pass: the pre-activations aₗ = Wₗ hₗ₋₁ and the activities hₗ, with h₀ = x."""
 
     pre_activations: tuple[Float[Array, "units samples"], ...]
-    activities: tuple[Float[Array, "units samples"] | Float[np.ndarray, "units samples"], ...]
+    activities: tuple[Float[Array | np.ndarray, "units samples"], ...]
 
 
 class Feedforward(eqx.Module):
@@ -32,8 +34,7 @@ class Feedforward(eqx.Module):
     - `activation`: φ of the hidden units: `"linear"`, `"tanh"`, `"relu"` or `"sigmoid"`.
     - `output_activation`: φ_out, likewise.
 
-    **Raises:** `ValueError` where the shapes do not chain, an activation is unknown or the weights are
-    not in double precision.
+    **Raises:** `ValueError` for shapes that do not chain, unknown activations and weights not in double precision.
     """
 
     weights: tuple[Matrix, ...]
@@ -67,14 +68,13 @@ class Feedforward(eqx.Module):
     @property
     def is_linear(self) -> bool:
         """Whether ŷ is a linear function of x."""
-        hidden_linear = self.activation == "linear" or len(self.weights) == 1
-        return hidden_linear and self.output_activation == "linear"
+        return self.output_activation == "linear" and (self.activation == "linear" or len(self.weights) == 1)
 
     def with_weights(self, weights: Iterable[Matrix]) -> "Feedforward":
         """The same architecture with other weights, or a velocity of the weights."""
         return Feedforward(weights, self.activation, self.output_activation)
 
-    def forward(self, x: Float[Array, "inputs samples"] | Float[np.ndarray, "inputs samples"]) -> Activities:
+    def forward(self, x: Float[Array | np.ndarray, "inputs samples"]) -> Activities:
         """All pre-activations and activities for the inputs `x` (inputs × samples)."""
         pre_activations, activities = [], [x]
         for layer, w in enumerate(self.weights, start=1):
@@ -84,13 +84,10 @@ class Feedforward(eqx.Module):
         return Activities(tuple(pre_activations), tuple(activities))
 
     @double_precision
-    def __call__(self, x: Float[Array, "inputs samples"] | Float[np.ndarray, "inputs samples"]):
+    def __call__(self, x: Float[Array | np.ndarray, "inputs samples"]):
         """The outputs ŷ (outputs × samples) for the inputs `x` (inputs × samples)."""
         return self.forward(x).activities[-1]
 
     def product(self) -> Matrix:
         """W_L … W_1 (outputs × inputs), the whole map of a linear network."""
-        product = self.weights[-1]
-        for w in self.weights[-2::-1]:
-            product = product @ w
-        return product
+        return functools.reduce(operator.matmul, reversed(self.weights))

@@ -1,9 +1,8 @@
 """A network to and from a `networkx.DiGraph`: neurons are nodes, synapses are edges.
 
 A synapse that is not drawn is missing: wᵢⱼ = 0 for all time. A neuron's rule sign multiplies the velocity of the
-synapses that leave it (equation (2) of docs/model.md, where the sign belongs to the presynaptic neuron): 1 by
-default, −1 for inhibitory neurons, any other number by `rule_sign`; a synapse's own `rule_sign` replaces that of its
-neuron.
+synapses that leave it (equation (2) of docs/model.md): 1 by default, −1 for inhibitory neurons, any other number by
+`rule_sign`; a synapse's own `rule_sign` replaces that of its neuron.
 """
 
 from collections.abc import Hashable
@@ -12,20 +11,10 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from . import graph_checks as checks
+from .activations import ACTIVATIONS
 from .architecture import Architecture, places, write_gains, write_weights
 from .feedforward import Feedforward
-from .graph_checks import (
-    Layers,
-    check_directed,
-    check_edges,
-    checked_activation,
-    checked_gains,
-    checked_layers,
-    checked_number,
-    checked_type,
-    checked_weights,
-    layers_of,
-)
 
 
 def from_graph(graph: Any) -> Architecture:
@@ -56,53 +45,39 @@ def from_graph(graph: Any) -> Architecture:
     nodes without a layer, layers with gaps, unknown types and activations, weights and signs that are not finite
     numbers, weights on some edges only, and a `rule_sign` other than 1 on an output neuron, which no synapse leaves.
     """
-    check_directed(graph)
-    nodes = checked_layers(graph)
-    check_edges(graph, nodes)
-    types = tuple(tuple(checked_type(name, graph.nodes[name]) for name in names) for names in nodes)
-    return Architecture(
-        nodes=nodes,
-        masks=_masks(graph, nodes),
-        gains=_gains(graph, nodes, types),
-        weights=_weights(graph, nodes),
-        types=types,
-        activation=checked_activation(graph, "activation"),
-        output_activation=checked_activation(graph, "output_activation"),
-        drawn=nx.freeze(nx.DiGraph(graph)),
+    checks.check_directed(graph)
+    nodes = checks.checked_layers(graph)
+    checks.check_edges(graph, nodes)
+    types = tuple(
+        tuple(checks.checked_type(name, graph.nodes[name].get("type")) for name in names) for names in nodes
     )
+    masks = [np.zeros((len(post), len(pre)), dtype=bool) for pre, post in zip(nodes, nodes[1:], strict=False)]
+    edges = places(graph, nodes)
+    for layer, post, pre in edges.values():
+        masks[layer][post, pre] = True
+    gains, weights = _gains(graph, nodes, edges), _weights(graph, masks, edges)
+    activations = {
+        field: checks.checked_word(field, graph.graph.get(field), ACTIVATIONS, "as attribute of the graph")
+        for field in ("activation", "output_activation")
+    }
+    drawn = nx.freeze(nx.DiGraph(graph))
+    return Architecture(nodes, tuple(masks), gains, weights, types, drawn=drawn, **activations)
 
 
-def _shapes(nodes: Layers) -> list[tuple[int, int]]:
-    return [(len(after), len(before)) for before, after in zip(nodes, nodes[1:], strict=False)]
-
-
-def _masks(graph: nx.DiGraph, nodes: Layers) -> tuple[np.ndarray, ...]:
-    place = places(nodes)
-    masks = tuple(np.zeros(shape, dtype=bool) for shape in _shapes(nodes))
-    for pre, post in graph.edges:
-        layer, j = place[pre]
-        masks[layer][place[post][1], j] = True
-    return masks
-
-
-def _weights(graph: nx.DiGraph, nodes: Layers) -> tuple[np.ndarray, ...] | None:
-    given = {(pre, post): w for pre, post, w in graph.edges(data="weight") if w is not None}
-    if not given:
+def _weights(graph: nx.DiGraph, masks: list[np.ndarray], edges: dict) -> tuple[np.ndarray, ...] | None:
+    if all(weight is None for *_, weight in graph.edges(data="weight")):
         return None
-    place = places(nodes)
-    weights = tuple(np.zeros(shape) for shape in _shapes(nodes))
-    for pre, post in graph.edges:
-        edge = f"the edge {pre!r} → {post!r}"
-        if (pre, post) not in given:
+    weights = tuple(np.zeros(mask.shape) for mask in masks)
+    for (pre, post), (layer, i, j) in edges.items():
+        edge, weight = f"the edge {pre!r} → {post!r}", graph.edges[pre, post].get("weight")
+        if weight is None:
             raise ValueError(f"weight: {edge} has none, but others have; give weights to all edges or to none.")
-        layer, j = place[pre]
-        weights[layer][place[post][1], j] = checked_number("weight", given[pre, post], edge)
+        weights[layer][i, j] = checks.checked_number("weight", weight, edge)
     return weights
 
 
-def _gains(graph: nx.DiGraph, nodes: Layers, types: tuple) -> tuple[np.ndarray, ...]:
-    labelled = [zip(names, kinds, strict=True) for names, kinds in zip(nodes, types, strict=True)]
-    signs = [[_sign(graph, name, kind) for name, kind in layer] for layer in labelled]
+def _gains(graph: nx.DiGraph, nodes: checks.Layers, edges: dict) -> tuple[np.ndarray, ...]:
+    signs = [[_sign(graph, name) for name in names] for names in nodes]
     for name, sign in zip(nodes[-1], signs[-1], strict=True):
         if graph.nodes[name].get("rule_sign") is not None and sign != 1:
             raise ValueError(
@@ -110,22 +85,21 @@ def _gains(graph: nx.DiGraph, nodes: Layers, types: tuple) -> tuple[np.ndarray, 
                 "give signs to the neurons before it, or to edges."
             )
     gains = [np.array([row]) for row in signs[:-1]]
-    place = places(nodes)
-    own = [(pre, post, sign) for pre, post, sign in graph.edges(data="rule_sign") if sign is not None]
-    for layer in {place[pre][0] for pre, _, _ in own}:
-        gains[layer] = np.repeat(gains[layer], len(nodes[layer + 1]), axis=0)
-    for pre, post, sign in own:
-        layer, j = place[pre]
-        gains[layer][place[post][1], j] = checked_number("rule_sign", sign, f"the edge {pre!r} → {post!r}")
+    for (pre, post), (layer, i, j) in edges.items():
+        sign = graph.edges[pre, post].get("rule_sign")
+        if sign is not None:
+            if len(gains[layer]) == 1:
+                gains[layer] = np.repeat(gains[layer], len(nodes[layer + 1]), axis=0)
+            gains[layer][i, j] = checks.checked_number("rule_sign", sign, f"the edge {pre!r} → {post!r}")
     return tuple(gains)
 
 
-def _sign(graph: nx.DiGraph, name: Hashable, kind: str | None) -> float:
+def _sign(graph: nx.DiGraph, name: Hashable) -> float:
     """The rule sign of a neuron: its own, or that of its type."""
-    sign = graph.nodes[name].get("rule_sign")
-    if sign is None:
-        return -1.0 if kind == "inhibitory" else 1.0
-    return checked_number("rule_sign", sign, f"node {name!r}")
+    data = graph.nodes[name]
+    if data.get("rule_sign") is None:
+        return -1.0 if data.get("type") == "inhibitory" else 1.0
+    return checks.checked_number("rule_sign", data["rule_sign"], f"node {name!r}")
 
 
 def to_graph(
@@ -164,14 +138,14 @@ def to_graph(
     graph = nx.DiGraph(activation=network.activation, output_activation=network.output_activation)
     for layer, (row, kinds) in enumerate(zip(names, types, strict=True)):
         for name, kind in zip(row, kinds, strict=True):
-            checked_type(name, {"type": kind})
+            checks.checked_type(name, kind)
             graph.add_node(name, layer=layer, **({} if kind is None else {"type": kind}))
     masks = _checked_masks(masks, weights)
-    checked_weights(weights, masks)
+    checks.checked_weights(weights, masks)
     for layer, mask in enumerate(masks):
         graph.add_edges_from((names[layer][j], names[layer + 1][i]) for i, j in np.argwhere(mask))
     write_weights(graph, names, weights)
-    for layer, gain in enumerate([] if gains is None else checked_gains(gains, [w.shape for w in weights])):
+    for layer, gain in enumerate([] if gains is None else checks.checked_gains(gains, [w.shape for w in weights])):
         write_gains(graph, names, layer, gain)
     return graph
 
@@ -188,7 +162,7 @@ def _fitting(field: str, rows: Any, network: Feedforward) -> list[list]:
     return rows
 
 
-def _names(network: Feedforward, names: Any) -> Layers:
+def _names(network: Feedforward, names: Any) -> checks.Layers:
     """The names that were given, or the default ones."""
     if names is None:
         letters = ["x", *(f"h{layer}." for layer in range(1, len(network.weights))), "y"]
@@ -202,10 +176,9 @@ def _names(network: Feedforward, names: Any) -> Layers:
 
 
 def _checked_masks(masks: Any, weights: list[np.ndarray]) -> list[np.ndarray]:
-    """Where there are synapses."""
     if masks is None:
         return [np.ones(w.shape, dtype=bool) for w in weights]
-    masks = layers_of("masks", masks, "one boolean array")
+    masks = checks.layers_of("masks", masks, "one boolean array")
     shapes, required = [m.shape for m in masks], [w.shape for w in weights]
     if shapes != required or any(m.dtype != bool for m in masks):
         kinds = [str(m.dtype) for m in masks]

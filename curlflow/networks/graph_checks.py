@@ -1,11 +1,8 @@
-"""The conditions for a graph to be a network, checked one by one, with a sentence for each that fails.
+"""The conditions for a graph to be a network, with a sentence for each that fails; docs/graphs.md."""
 
-Neurons are nodes with `layer` (0 = inputs), synapses are edges from one layer to the next; docs/graphs.md.
-"""
-
-import math
 import numbers
 import reprlib
+import sys
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
@@ -13,9 +10,6 @@ import jax
 import networkx as nx
 import numpy as np
 
-from .activations import ACTIVATIONS
-
-TYPES = ("excitatory", "inhibitory")
 Layers = tuple[tuple[Hashable, ...], ...]
 """The names of the neurons of every layer, in their order."""
 
@@ -82,12 +76,16 @@ def check_edges(graph: nx.DiGraph, layers: Layers) -> None:
             raise ValueError(f"graph: no edge leads from layer {layer} to layer {layer + 1}, one is required.")
 
 
-def checked_type(node: Hashable, data: dict) -> str | None:
-    """The type of a neuron."""
-    value = data.get("type")
-    if value is not None and (not isinstance(value, str) or value not in TYPES):
-        raise ValueError(f"type: got {value!r} for node {node!r}, allowed are {', '.join(TYPES)}, or none.")
+def checked_word(field: str, value: Any, allowed: Iterable[str], where: str) -> str | None:
+    """A word out of those that are allowed, or None."""
+    if value is not None and (not isinstance(value, str) or value not in allowed):
+        raise ValueError(f"{field}: got {value!r} {where}, allowed are {', '.join(allowed)}, or none.")
     return value
+
+
+def checked_type(node: Hashable, value: Any) -> str | None:
+    """The type of a neuron."""
+    return checked_word("type", value, ("excitatory", "inhibitory"), f"for node {node!r}")
 
 
 def checked_number(field: str, value: Any, where: str) -> float:
@@ -95,33 +93,35 @@ def checked_number(field: str, value: Any, where: str) -> float:
     if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
         value = np.asarray(value)[()]
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    try:
-        number = float(value) if real else math.nan
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+    if not real or not abs(value) <= sys.float_info.max:
         raise ValueError(f"{field}: got {reprlib.repr(value)} for {where}, allowed are finite numbers.")
     if isinstance(value, np.floating) and value.dtype != np.float64:
         raise ValueError(f"{field}: got {value.dtype} for {where}, double precision is required; pass a float.")
-    return number
+    return float(value)
 
 
-def checked_activation(graph: nx.DiGraph, field: str) -> str | None:
-    """An activation among the attributes of the graph."""
-    value = graph.graph.get(field)
-    if value is not None and (not isinstance(value, str) or value not in ACTIVATIONS):
-        raise ValueError(f"{field}: got {value!r} as attribute of the graph, allowed are {', '.join(ACTIVATIONS)}.")
-    return value
-
-
-def layers_of(field: str, given: Any, required: str) -> list[np.ndarray]:
-    """A list of arrays, one for every layer of weights."""
-    if isinstance(given, str) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
+def listed(field: str, given: Any, required: str) -> list[Any]:
+    """A list with at least one entry, one for every layer of weights."""
+    iterable = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
+    entries = list(given) if iterable else []
+    if not entries:
         raise ValueError(f"{field}: got {given!r}, required is {required} for every layer.")
+    return entries
+
+
+def layers_of(
+    field: str, given: Any, required: str, shapes: Sequence[tuple[int, ...]] | None = None
+) -> list[np.ndarray]:
+    """A list of arrays, one for every layer of weights, of these shapes if any are given."""
+    layers = listed(field, given, required)
     try:
-        return [np.asarray(array) for array in given]
+        arrays = [np.asarray(layer) for layer in layers]
     except ValueError:
         raise ValueError(f"{field}: a layer is no array; required is {required} for every layer.") from None
+    found = [array.shape for array in arrays]
+    if shapes is not None and found != list(shapes):
+        raise ValueError(f"{field}: got shapes {found}, required are those of the network: {list(shapes)}.")
+    return arrays
 
 
 def checked_weights(weights: Any, masks: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -129,10 +129,7 @@ def checked_weights(weights: Any, masks: Sequence[np.ndarray]) -> list[np.ndarra
 
     **Raises:** `ValueError` for other shapes, numbers that are not finite and weights on missing synapses.
     """
-    weights = layers_of("weights", weights, "one array (post, pre)")
-    shapes, required = [w.shape for w in weights], [m.shape for m in masks]
-    if shapes != required:
-        raise ValueError(f"weights: got shapes {shapes}, required are {required}.")
+    weights = layers_of("weights", weights, "one array (post, pre)", [m.shape for m in masks])
     for layer, (mask, w) in enumerate(zip(masks, weights, strict=True), start=1):
         if w.dtype.kind not in "iuf" or not np.isfinite(w).all():
             raise ValueError(f"weights: layer {layer} has values that are no finite real numbers; all must be.")

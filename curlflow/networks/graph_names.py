@@ -1,7 +1,4 @@
-"""Names of neurons in JSON: kept where JSON has them, otherwise replaced by a word that no other neuron has.
-
-Names in a graph are any hashable objects. JSON carries strings, numbers and lists, which networkx reads as tuples.
-"""
+"""Names of neurons in JSON: kept where JSON has them, otherwise replaced by a word that no other neuron has."""
 
 import math
 from collections.abc import Hashable
@@ -10,28 +7,24 @@ import numpy as np
 
 from .graph_checks import Layers
 
-Name = str | int | float | bool | tuple
-"""A name that JSON returns unchanged."""
 
-
-def json_names(nodes: Layers) -> dict[Hashable, Name]:
+def json_names(nodes: Layers) -> dict[Hashable, Hashable]:
     """For every neuron the name that stands for it in JSON, all different.
 
-    **Description:** strings, finite numbers and flat tuples of them are kept. Nested tuples and bytes become their
-    `repr`; everything else becomes "neuron 3 of layer 1", counted from 1 within its layer (the text of other objects
-    need not be the same in the next session). If another neuron has that name, a prime is added.
+    Strings, finite numbers and flat tuples of them are kept (networkx reads lists as tuples). Nested tuples and bytes
+    become their `repr`; everything else becomes "neuron 3 of layer 1", counted from 1 within its layer (the text of
+    other objects need not be the same in the next session). If another neuron has that name, a prime is added.
     """
     every = [(layer, number, name) for layer, names in enumerate(nodes) for number, name in enumerate(names, start=1)]
-    found: dict[Hashable, Name] = {name: _plain(name) for *_, name in every if _is_kept(name)}
+    found = {name: _plain(name) for *_, name in every if _is_kept(name)}
     taken = set(found.values())
     for layer, number, name in every:
-        if name in found:
-            continue
-        word = repr(name) if _has_stable_text(name) else f"neuron {number} of layer {layer}"
-        while word in taken:
-            word += "′"
-        found[name] = word
-        taken.add(word)
+        if name not in found:
+            word = repr(name) if _has_stable_text(name) else f"neuron {number} of layer {layer}"
+            while word in taken:
+                word += "′"
+            found[name] = word
+            taken.add(word)
     return {name: found[name] for *_, name in every}
 
 
@@ -48,9 +41,9 @@ def _is_kept(name: Hashable) -> bool:
     return all(map(_is_number_or_text, name)) if type(name) is tuple else _is_number_or_text(name)
 
 
-def _plain(name: Hashable) -> Name:
+def _plain(name: Hashable) -> Hashable:
     if type(name) is tuple:
-        return tuple(_plain(part) for part in name)
+        return tuple(map(_plain, name))
     return name.item() if isinstance(name, np.generic) else name
 
 

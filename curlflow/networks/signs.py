@@ -49,13 +49,7 @@ def flipped_indices(selection: Selection, size: int, field: str, *, key) -> Int[
 
 
 def gains(
-    widths: Sequence[int],
-    side: str,
-    selections: Sequence[Selection],
-    gain: float,
-    fields: Sequence[str],
-    *,
-    key,
+    widths: Sequence[int], side: str, selections: Sequence[Selection], gain: float, fields: Sequence[str], *, key
 ) -> tuple[Float[np.ndarray, "post_or_1 pre_or_1"], ...]:
     """One array of gains per layer.
 
@@ -72,8 +66,8 @@ def gains(
     result = []
     for layer, (pre, post) in enumerate(zip(widths, widths[1:], strict=False)):
         shape = {"presynaptic": (1, pre), "postsynaptic": (post, 1), "synapse": (post, pre)}[side]
-        flat = np.ones(math.prod(shape))
+        array = np.ones(shape)
         layer_key = jax.random.fold_in(key, layer)
-        flat[flipped_indices(selections[layer], flat.size, fields[layer], key=layer_key)] = gain
-        result.append(flat.reshape(shape))
+        array.flat[flipped_indices(selections[layer], array.size, fields[layer], key=layer_key)] = gain
+        result.append(array)
     return tuple(result)
