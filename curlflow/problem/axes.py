@@ -2,8 +2,7 @@
 
 Where all inputs have the same gain, rule, spheres and errors do not change under a rotation of the inputs, x → Uᵀx
 with W1 → W1 U. With the eigenvectors of Σ as the columns of U, Σ becomes the variances of the principal components,
-and a product with it a multiplication of vectors; for more inputs than hidden units that is most of a step. (Flips of
-single inputs pick out coordinates: such problems stay as they are.)
+and a product with it a multiplication of vectors; for more inputs than hidden units that is most of a step.
 """
 
 import dataclasses

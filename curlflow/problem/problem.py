@@ -1,14 +1,10 @@
-"""From a spec to arrays: the student, its teacher, the data, and the systems they make.
-
-Random streams depend on the seed, on a role and on the realization, never on the rule, the flips, a scale or
-the dynamics (scales multiply the same unit draws). Rules are therefore compared on the same problems, and
-results do not depend on the order in which they are computed.
-"""
+"""From a spec to arrays: the student, its teacher, the data, and the systems they make."""
 
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import networkx as nx
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -25,26 +21,9 @@ from ..systems import Diffusion, Flow, Map
 from ..systems.learning import DRAWINGS, full_batch_updates, learning_flow, minibatch_updates
 from ..systems.sampling_noise import learning_diffusion
 from ..tasks import AbstractTask, LinearSamples, Samples, SecondMoments
-from .draw import (
-    BATCHES,
-    NOISE,
-    START,
-    TEACHER,
-    TEST,
-    TRAIN,
-    checked_architecture,
-    checked_rule,
-    drawn_constraint,
-    drawn_inputs,
-    drawn_student,
-    drawn_teacher,
-    stream,
-    teacher_outputs,
-)
+from . import draw
 
 if TYPE_CHECKING:
-    import networkx as nx
-
     from ..spec import Spec
 
 EPOCH = 0.1
@@ -58,8 +37,7 @@ class Problem:
     **Attributes:**
 
     - `student`, `teacher`: networks; `.weights` is a tuple of arrays of shape (post, pre).
-    - `x_train`, `y_train`: training inputs (inputs × samples) and targets (outputs × samples); None for the
-      population.
+    - `x_train`, `y_train`: inputs (inputs × samples) and targets (outputs × samples); None for the population.
     - `x_test`, `y_test`: likewise for the test set.
     - `covariance`: ⟨x xᵀ⟩ (inputs × inputs) over the training set or the population.
     - `rule`: a `curlflow.rules.AbstractLearningRule`.
@@ -68,8 +46,7 @@ class Problem:
     - `noise_key`: the key of the Brownian path of `diffusion`.
     - `spec`: the spec that it was built from.
     - `architecture`: the `curlflow.networks.Architecture` of the graph that was given to `build`, or None.
-    - `compression`: how a problem that `compressed` made stands for the full one, a
-      `curlflow.compression.Compression`; None for an uncompressed one.
+    - `compression`: the `curlflow.compression.Compression` of a problem that `compressed` made; None for others.
     """
 
     student: Feedforward
@@ -110,9 +87,9 @@ class Problem:
         if not self.student.is_linear:
             return self.samples
         teacher = np.asarray(self.teacher.product())
-        return (
-            SecondMoments(self.covariance, teacher) if self.x_train is None else LinearSamples(self.x_train, teacher)
-        )
+        if self.x_train is None:
+            return SecondMoments(self.covariance, teacher)
+        return LinearSamples(self.x_train, teacher)
 
     @property
     def step(self) -> float | None:
@@ -128,7 +105,7 @@ class Problem:
         """The test samples as a task."""
         return Samples(self.x_test, self.y_test)
 
-    def graph(self) -> "nx.DiGraph":
+    def graph(self) -> nx.DiGraph:
         """The student as a graph: neurons with rule signs, synapses with weights; docs/graphs.md.
 
         It is the graph that was given, with the student's weights and the gains of the rule, or else one with the
@@ -150,9 +127,8 @@ class Problem:
         wide = narrow.student if narrow.compression is None else narrow.compression.expand(narrow.student)
         ```
 
-        **Returns:** a problem whose student, rule and constraint are the compressed ones and whose teacher, data and
-        errors are unchanged, with its `compression`; or the problem itself where nothing is gained. The wide student
-        is not kept: `compression.expand` makes it again.
+        **Returns:** a problem whose student, rule and constraint are the compressed ones, with its `compression`; or
+        the problem itself where nothing is gained. The wide student is not kept: `compression.expand` makes it again.
 
         **Arguments:** `pad`, `extra` and `kinds` as for `curlflow.compression.compress`.
         """
@@ -186,11 +162,11 @@ class Problem:
     ) -> Map:
         """The rule as a map, one epoch per iteration. What is not given is taken as for `flow`."""
         dynamics = self._dynamics("updates", learning_rate=learning_rate, batch=batch, drawing=drawing)
-        parts = self.student, self.rule
+        rate, parts = dynamics.learning_rate, (self.student, self.rule)
         if dynamics.batch == "full":
-            return full_batch_updates(*parts, self.task, self.constraint, dynamics.learning_rate)
-        numbers = dynamics.learning_rate, dynamics.batch
-        return minibatch_updates(*parts, self.samples, self.constraint, *numbers, self.batch_key, dynamics.drawing)
+            return full_batch_updates(*parts, self.task, self.constraint, rate)
+        draws = rate, dynamics.batch, self.batch_key, dynamics.drawing
+        return minibatch_updates(*parts, self.samples, self.constraint, *draws)
 
     @double_precision
     def diffusion(
@@ -245,34 +221,34 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
     """Draw the arrays of one realization of `spec`; see `Spec.build`."""
     if isinstance(realization, bool) or not isinstance(realization, int | np.integer) or realization < 0:
         raise ValueError(f"realization: got {realization!r}, allowed are whole numbers from 0.")
-    architecture = None if graph is None else checked_architecture(spec, graph)
+    architecture = None if graph is None else draw.checked_architecture(spec, graph)
 
     def key(role: int) -> Array:
-        return stream(spec.seed, role, int(realization))
+        return draw.stream(spec.seed, role, int(realization))
 
     def noise_key(role: int) -> Array:
         given = getattr(spec.dynamics, "noise_seed", None)
-        return key(role) if given is None else stream(given, role, int(realization))
+        return key(role) if given is None else draw.stream(given, role, int(realization))
 
-    teacher = drawn_teacher(spec, key(TEACHER), architecture)
-    student = drawn_student(spec, teacher, key(START), architecture)
-    drawn = spec.rule.build(spec.widths, key) if rule is None else checked_rule(rule)
+    teacher = draw.drawn_teacher(spec, key(draw.TEACHER), architecture)
+    student = draw.drawn_student(spec, teacher, key(draw.START), architecture)
+    drawn = spec.rule.build(spec.widths, key) if rule is None else draw.checked_rule(rule)
     m, n = spec.network.inputs, spec.data.samples
-    x_train = None if n == "population" else drawn_inputs(spec, TRAIN, n)
-    x_test = drawn_inputs(spec, TEST, spec.data.test_samples)
+    x_train = None if n == "population" else draw.drawn_inputs(spec, draw.TRAIN, n)
+    x_test = draw.drawn_inputs(spec, draw.TEST, spec.data.test_samples)
     covariance = spec.data.input_std**2 * np.eye(m) if x_train is None else x_train @ x_train.T / n
     return Problem(
         student=student,
         teacher=teacher,
         x_train=x_train,
-        y_train=None if x_train is None else teacher_outputs(teacher, x_train),
+        y_train=None if x_train is None else draw.targets(teacher, x_train),
         x_test=x_test,
-        y_test=teacher_outputs(teacher, x_test),
+        y_test=draw.targets(teacher, x_test),
         covariance=covariance,
         rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
-        constraint=drawn_constraint(spec, student, architecture),
-        batch_key=noise_key(BATCHES),
-        noise_key=noise_key(NOISE),
+        constraint=draw.drawn_constraint(spec, student, architecture),
+        batch_key=noise_key(draw.BATCHES),
+        noise_key=noise_key(draw.NOISE),
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
         architecture=architecture,
     )
@@ -281,6 +257,3 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
 def qualified_name(rule: Any) -> str:
     """Module and class of a rule object, for the provenance of a dataset."""
     return f"{type(rule).__module__}.{type(rule).__qualname__}"
-
-
-__all__ = ["Problem", "build", "qualified_name"]
