@@ -1,7 +1,4 @@
-"""Exact width compression: wide linear hidden layers run as narrow ones; equation (7) of docs/model.md.
-
-`compress` makes the narrow problem, `rotations` says how the units of both correspond.
-"""
+"""Exact width compression: wide linear hidden layers run as narrow ones; equation (7) of docs/model.md."""
 
 from .narrowing import Compression, compress
 

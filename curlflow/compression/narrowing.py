@@ -9,10 +9,10 @@ N_s units choose Q by the QR factorisation of
 
 All but the first r rows (r: the number of columns) then have weights and feedback zero, and keep them, because their
 velocity is zero: the first r units follow the same equations on their own. Bᵀ enters for fixed feedback only, where
-dW_in/dt lies in the span of its columns; of a feedback matrix that ends at the layer only the part in the span is
-ever used, and it needs no columns.
+dW_in/dt lies in the span of its columns; a feedback matrix that ends at the layer is used in that span alone.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,15 +57,14 @@ class Compression:
     @property
     def summary(self) -> dict[str, list[int]]:
         """Hidden widths of the wide and of the narrow network, for the attributes of a dataset."""
-        idle = [0 if r is None else len(r.idle) for r in self.rotations]
-        narrow = [w - i for w, i in zip(self.network.widths[1:-1], idle, strict=True)]
-        return {"hidden": list(self.widths[1:-1]), "compressed": narrow}
+        narrow = self.network.widths[1:-1]
+        kept = [w - (0 if r is None else len(r.idle)) for w, r in zip(narrow, self.rotations, strict=True)]
+        return {"hidden": list(self.widths[1:-1]), "compressed": kept}
 
     @property
     def layout(self) -> tuple[tuple[tuple[int, int], ...] | None, ...]:
         """For every hidden layer the sizes of the groups, wide and narrow; None where the layer is unchanged."""
-        groups = (None if r is None else r.groups for r in self.rotations)
-        return tuple(None if g is None else tuple((len(part.units), part.width) for part in g) for g in groups)
+        return tuple(r and tuple((len(group.units), group.width) for group in r.groups) for r in self.rotations)
 
     def expand(self, network: Feedforward) -> Feedforward:
         """The wide network that the narrow `network` stands for: W = Q W_c."""
@@ -101,11 +100,11 @@ class Compression:
 
     def with_idle_units(self) -> "Compression":
         """The same with an idle unit, one without synapses, for every group that got narrower; see `sectors`."""
-        rotations = tuple(None if r is None else r.with_idle_units() for r in self.rotations)
+        rotations = tuple(r and r.with_idle_units() for r in self.rotations)
         idle = [0, *(0 if r is None else len(r.idle) for r in rotations), 0]
         weights = [np.pad(w, ((0, idle[i + 1]), (0, idle[i]))) for i, w in enumerate(self.network.weights)]
-        rule = narrowed_rule(self.wide_rule, rotations)
-        return Compression(self.network.with_weights(weights), rule, self.constraint, self.wide_rule, rotations)
+        network, rule = self.network.with_weights(weights), _narrowed_rule(self.wide_rule, rotations)
+        return dataclasses.replace(self, network=network, rule=rule, rotations=rotations)
 
 
 def compress(
@@ -141,23 +140,24 @@ def compress(
     **Source:** docs/model.md, equation (7).
     """
     base, gains = rule.unflipped()
-    hidden, rotating = len(network.weights) - 1, base.rotates_with_hidden_units
-    if network.activation != "linear" or not rotating or not isinstance(constraint, Free | FrobeniusSpheres):
+    rotating = network.activation == "linear" and base.rotates_with_hidden_units
+    if not rotating or not isinstance(constraint, Free | FrobeniusSpheres):
         return None
     kinds = (1 if gains is None else 2) if kinds is None else kinds
     gains = gains or (np.ones((1, 1)),) * len(network.weights)
-    rotations = []
+    found = []
     # A layer gets smaller only if it is wider than both neighbours together, so that of two neighbours at most one
     # does: the layers do not depend on one another, and one pass is enough.
-    for layer in range(hidden):
+    for layer in range(len(network.weights) - 1):
         columns = _columns(network, base, layer, None if extra is None else extra[layer])
         units, r = columns.shape
         groups = groups_of_units(gains[layer], gains[layer + 1], units)
-        rotations.append(rotation(columns, groups, kinds * r if pad else None))
-    if all(r is None for r in rotations):
+        found.append(rotation(columns, groups, kinds * r if pad else None))
+    if all(r is None for r in found):
         return None
-    narrow = network.with_weights(_turned(network.weights, tuple(rotations), Rotation.narrow))
-    return Compression(narrow, narrowed_rule(rule, tuple(rotations)), constraint, rule, tuple(rotations))
+    rotations = tuple(found)
+    narrow = network.with_weights(_turned(network.weights, rotations, Rotation.narrow))
+    return Compression(narrow, _narrowed_rule(rule, rotations), constraint, rule, rotations)
 
 
 def _rows(turn: Rotation | None, units: Units, width: int) -> Rows:
@@ -179,20 +179,16 @@ def _columns(network: Feedforward, base: AbstractLearningRule, layer: int, extra
     return np.hstack(columns)
 
 
-def narrowed_rule(rule: AbstractLearningRule, rotations: Rotations) -> AbstractLearningRule:
+def _narrowed_rule(rule: AbstractLearningRule, rotations: Rotations) -> AbstractLearningRule:
     """`rule` for the narrow network: feedback matrices are rotated, gains are those of the groups."""
-    index = [None, *(None if r is None else r.representatives for r in rotations), None]
-
-    def turned(matrices: Sequence[Any]) -> list[Any]:
-        return _turned(matrices, rotations, Rotation.narrow)
-
-    def chosen(gains: Sequence[Any]) -> list[Any]:
-        return [_taken(g, index[layer + 1], index[layer]) for layer, g in enumerate(gains)]
-
-    return rule.narrowed(turned, chosen)
+    units = [None, *(r and r.representatives for r in rotations), None]
+    return rule.narrowed(
+        lambda matrices: _turned(matrices, rotations, Rotation.narrow),
+        lambda gains: [_taken(g, units[layer + 1], units[layer]) for layer, g in enumerate(gains)],
+    )
 
 
-def _taken(gains: Matrix, post: np.ndarray | None, pre: np.ndarray | None) -> np.ndarray:
+def _taken(gains: Matrix, post: Units | None, pre: Units | None) -> np.ndarray:
     """Gains of some units; one that is the same for all units stays one."""
     gains = np.asarray(gains)
     gains = gains if post is None or gains.shape[0] == 1 else gains[post]
@@ -209,6 +205,3 @@ def _turned(matrices: Sequence[Any], rotations: Rotations, turn: Callable) -> li
             matrix = matrix if pre is None else np.ascontiguousarray(turn(pre, matrix.T).T)
         turned.append(matrix)
     return turned
-
-
-__all__ = ["Compression", "Rotations", "compress", "narrowed_rule"]

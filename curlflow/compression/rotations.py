@@ -5,7 +5,6 @@ QᵀQ = 1, the r units with the rows R stand for the N_s units, and Q leads back
 """
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +21,7 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class Group:
-    """Units with identical gains on all their synapses, and where the units that stand for them begin.
-
-    `basis` is Q (units × r), or None for a group that is not narrowed.
-    """
+    """Units with equal gains, Q (units × r; None if they are not narrowed), and the first unit that stands for them."""
 
     units: Units
     basis: Rows | None
@@ -33,7 +29,6 @@ class Group:
 
     @property
     def width(self) -> int:
-        """How many units stand for the group."""
         return len(self.units) if self.basis is None else self.basis.shape[1]
 
     @property
@@ -156,20 +151,9 @@ def groups_of_units(incoming: Matrix, outgoing: Matrix, units: int) -> list[Unit
     - `outgoing`: gains of the synapses that leave them, (post or 1, units or 1).
     """
     labels = np.zeros(units, dtype=int)
-    for gains in _varying(np.asarray(incoming), np.asarray(outgoing)):
+    for gains in (*np.asarray(incoming).T, *np.asarray(outgoing)):  # synapse after synapse, one gain for every unit
         values, code = np.unique(gains, return_inverse=True)
         if len(values) > 1:
             labels = np.unique(labels * len(values) + code.ravel(), return_inverse=True)[1].ravel()
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.cumsum(np.bincount(labels))[:-1])
-
-
-def _varying(incoming: np.ndarray, outgoing: np.ndarray) -> Iterator[np.ndarray]:
-    """One gain for every unit, synapse after synapse, where units can differ."""
-    if incoming.shape[0] > 1:
-        yield from incoming.T
-    if outgoing.shape[1] > 1:
-        yield from outgoing
-
-
-__all__ = ["Group", "Rotation", "groups_of_units", "rotation", "tall_basis"]

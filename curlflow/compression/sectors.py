@@ -2,11 +2,10 @@
 
 Let W = Q W_c be the weights of a compressed network. A tangent of W is one of W_c, turned by Q, and for every group
 of N_s units that was narrowed to r a part in the complement of the span: N_s − r copies of z = (z_in, z_out), a row
-of W_in and a column of W_out, M + K numbers. Rotations within the complement leave W unchanged. So the linearised
-dynamics commutes with them: it mixes neither the copies with one another nor with the rest, and all copies obey the
-same equation ż = A_s(t) z, which is that of every single unit of the group at the current errors. With C = ⟨δ hᵀ⟩
-(the error signal after the layer times the activity before it; K × M), κ = ⟨W, F⟩/⟨W, W⟩ on the spheres and 0
-without, and the group's gains g,
+of W_in and a column of W_out, M + K numbers. Rotations within the complement leave W unchanged, and so commute with
+the linearised dynamics: it mixes the copies neither with one another nor with the rest, and all obey the equation
+ż = A_s(t) z of every single unit of the group at the current errors. With C = ⟨δ hᵀ⟩ (the error signal after the
+layer times the activity before it; K × M), κ = ⟨W, F⟩/⟨W, W⟩ on the spheres and 0 without, and the group's gains g,
 
     flow:     ż_in = −g_in ∘ (z_out C) − κ_in z_in,    ż_out = −g_out ∘ (C z_in) − κ_out z_out,
     updates:  z_in → s_in (z_in − η g_in ∘ (z_out C)),    z_out → s_out (z_out − η g_out ∘ (C z_in)),
@@ -59,7 +58,8 @@ class Sectors(eqx.Module):
         units, copies = [np.zeros(compression.network.widths[0], dtype=int)], [1]
         for width, rotation in zip(compression.network.widths[1:], (*compression.rotations, None), strict=True):
             units.append(np.zeros(width, dtype=int))
-            for unit, group in enumerate(() if rotation is None else rotation.idle, width - len(_idle(rotation))):
+            idle = () if rotation is None else rotation.idle
+            for unit, group in enumerate(idle, width - len(idle)):
                 units[-1][unit] = len(copies)
                 copies.append(len(group.units) - group.width)
         # Of neighbouring layers at most one was narrowed: a synapse belongs to at most one idle unit.
@@ -85,10 +85,6 @@ class Sectors(eqx.Module):
     def inside(self, system: AbstractSystem, exponents: int) -> "InSectors":
         """`system`, with each of those tangents in its sector."""
         return InSectors(system, self.owners, self.of_tangents(exponents))
-
-
-def _idle(rotation: Any) -> tuple[Any, ...]:
-    return () if rotation is None else rotation.idle
 
 
 class InSectors(eqx.Module):
@@ -128,6 +124,3 @@ class InSectors(eqx.Module):
             for leaf, owner, sector in zip(leaves, self.owners, inside, strict=True)
         ]
         return jax.tree.unflatten(structure, cut)
-
-
-__all__ = ["InSectors", "Sectors"]
