@@ -21,7 +21,7 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class Group:
-    """Units with equal gains, Q (units × r; None if they are not narrowed), and the first unit that stands for them."""
+    """Units with equal gains, Q (units × r; None if they stay), and the first of the units that stand for them."""
 
     units: Units
     basis: Rows | None

@@ -18,7 +18,6 @@ from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
-from ..rules import AbstractLearningRule
 
 if TYPE_CHECKING:
     from ..spec import Spec
@@ -129,12 +128,3 @@ def drawn_constraint(spec: "Spec", student: Feedforward, architecture: Architect
             raise ValueError('weight: got a layer of zeros, which has no sphere; set constraint.kind to "none".')
     masked = architecture is not None and not architecture.is_fully_connected
     return Masked(architecture.masks, within) if masked else within
-
-
-def checked_rule(rule: Any) -> AbstractLearningRule:
-    """The user's rule object, if it is a learning rule."""
-    if not isinstance(rule, AbstractLearningRule):
-        raise ValueError(
-            f"rule: got {rule!r}, required is an instance of a subclass of curlflow.rules.AbstractLearningRule."
-        )
-    return rule

@@ -127,23 +127,17 @@ class Problem:
         wide = narrow.student if narrow.compression is None else narrow.compression.expand(narrow.student)
         ```
 
-        **Returns:** a problem whose student, rule and constraint are the compressed ones, with its `compression`; or
-        the problem itself where nothing is gained. The wide student is not kept: `compression.expand` makes it again.
+        **Returns:** a problem whose student and rule are the compressed ones, with its `compression`; or the problem
+        itself where nothing is gained. The wide student is not kept: `compression.expand` makes it again.
 
         **Arguments:** `pad`, `extra` and `kinds` as for `curlflow.compression.compress`.
         """
         if self.compression is not None:
             return self
-        compression = compress(self.student, self.rule, self.constraint, extra=extra, pad=pad, kinds=kinds)
-        if compression is None:
+        found = compress(self.student, self.rule, self.constraint, extra=extra, pad=pad, kinds=kinds)
+        if found is None:
             return self
-        return dataclasses.replace(
-            self,
-            student=compression.network,
-            rule=compression.rule,
-            constraint=compression.constraint,
-            compression=compression,
-        )
+        return dataclasses.replace(self, student=found.network, rule=found.rule, compression=found)
 
     def system(self) -> Flow | Map | Diffusion:
         """The dynamics that the spec names."""
@@ -183,18 +177,10 @@ class Problem:
         """
         given = {"learning_rate": learning_rate, "batch": batch, "step": step, "correction": correction}
         dynamics, samples = self._dynamics("sde", **given), self.samples
-        return learning_diffusion(
-            self.student,
-            self.rule,
-            self.task,
-            samples,
-            self.constraint,
-            dynamics.learning_rate,
-            dynamics.batch,
-            self.noise_key,
-            steps=dynamics.steps(samples.x.shape[1]),
-            correction=dynamics.correction,
-        )
+        parts = self.student, self.rule, self.task, samples, self.constraint
+        draws = dynamics.learning_rate, dynamics.batch, self.noise_key
+        steps = dynamics.steps(samples.x.shape[1])
+        return learning_diffusion(*parts, *draws, steps=steps, correction=dynamics.correction)
 
     @double_precision
     def batches(
@@ -221,6 +207,9 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
     """Draw the arrays of one realization of `spec`; see `Spec.build`."""
     if isinstance(realization, bool) or not isinstance(realization, int | np.integer) or realization < 0:
         raise ValueError(f"realization: got {realization!r}, allowed are whole numbers from 0.")
+    if rule is not None and not isinstance(rule, AbstractLearningRule):
+        required = "an instance of a subclass of curlflow.rules.AbstractLearningRule"
+        raise ValueError(f"rule: got {rule!r}, required is {required}.")
     architecture = None if graph is None else draw.checked_architecture(spec, graph)
 
     def key(role: int) -> Array:
@@ -232,7 +221,7 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
 
     teacher = draw.drawn_teacher(spec, key(draw.TEACHER), architecture)
     student = draw.drawn_student(spec, teacher, key(draw.START), architecture)
-    drawn = spec.rule.build(spec.widths, key) if rule is None else draw.checked_rule(rule)
+    drawn = spec.rule.build(spec.widths, key) if rule is None else rule
     m, n = spec.network.inputs, spec.data.samples
     x_train = None if n == "population" else draw.drawn_inputs(spec, draw.TRAIN, n)
     x_test = draw.drawn_inputs(spec, draw.TEST, spec.data.test_samples)
