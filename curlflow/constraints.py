@@ -94,10 +94,10 @@ class Masked(AbstractConstraint):
     tangent: P T P v, with T the inner projection at P w. retraction: the inner one of P w. codimension: that of the
     inner constraint plus the number of missing synapses.
 
-    P T P is the orthogonal projection onto the intersection of both tangent spaces, because P and T commute: on the
-    spheres T = 1 − Σₗ wₗ wₗᵀ/‖wₗ‖² with P wₗ = wₗ, without a constraint T = 1. (A constraint whose T does not commute
-    with P may not be given as `within`.) Missing synapses are set to zero rather than multiplied by it, so that they
-    stay exactly 0 even where a rule gives them an infinite velocity.
+    P T P is the orthogonal projection onto the intersection of both tangent spaces, because P and T commute. On the
+    spheres T = 1 − Σₗ wₗ wₗᵀ/‖wₗ‖², and P wₗ = wₗ makes P T = P − Σₗ wₗ wₗᵀ/‖wₗ‖² = T P; without a constraint T = 1.
+    (A constraint whose T does not commute with P may not be given as `within`.) Missing synapses are set to zero
+    rather than multiplied by it, so that they stay exactly 0 even where a rule gives them an infinite velocity.
 
     ```python
     constraint = Masked([np.array([[True, False], [True, True]]), np.ones((1, 2), bool)], Free())

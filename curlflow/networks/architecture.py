@@ -5,6 +5,7 @@ docs/model.md: the sign belongs to the presynaptic neuron, unless a synapse has 
 """
 
 import json
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,6 @@ from jaxtyping import Bool, Float
 
 from .feedforward import Feedforward
 from .graph_checks import Layers, checked_gains, checked_weights, layers_of
-from .graph_names import json_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +107,15 @@ class Architecture:
         """All that enters a computation, in networkx's node-link format: the same text for the same network.
 
         Read it with `networkx.node_link_graph(json.loads(text), edges="edges")`. The user's own attributes are left
-        out. Names are kept where JSON has them; `graph_names.json_names` says how the others are replaced.
+        out. Names that JSON has are kept: strings, finite numbers and flat tuples of them. Nested tuples and bytes
+        become their `repr`, everything else "neuron 3 of layer 1" (counted from 1 within its layer), with a prime if
+        another neuron has that name.
         """
-        named = json_names(self.nodes)
+        named = _json_names(self.nodes)
         plain = nx.DiGraph()
         plain.graph |= _known(self.drawn.graph, {"activation": str, "output_activation": str})
-        for name in (name for names in self.nodes for name in names):
-            plain.add_node(
-                named[name], **_known(self.drawn.nodes[name], {"layer": int, "type": str, "rule_sign": float})
-            )
+        for name, word in named.items():
+            plain.add_node(word, **_known(self.drawn.nodes[name], {"layer": int, "type": str, "rule_sign": float}))
         place = {name: number for number, name in enumerate(named)}
         for pre, post in sorted(self.drawn.edges, key=lambda edge: (place[edge[0]], place[edge[1]])):
             data = self.drawn.edges[pre, post]
@@ -152,3 +152,44 @@ def write_gains(graph: nx.DiGraph, nodes: Layers, layer: int, gain: np.ndarray) 
 def _known(data: dict, kinds: dict[str, type]) -> dict[str, Any]:
     """The attributes with these names, where they are set, as these types."""
     return {name: kind(data[name]) for name, kind in kinds.items() if data.get(name) is not None}
+
+
+def _json_names(nodes: Layers) -> dict[Hashable, Hashable]:
+    """For every neuron the name that stands for it in JSON, all different."""
+    every = [(layer, number, name) for layer, names in enumerate(nodes) for number, name in enumerate(names, start=1)]
+    found = {name: _plain(name) for *_, name in every if _is_kept(name)}
+    taken = set(found.values())
+    for layer, number, name in every:
+        if name not in found:
+            word = repr(name) if _has_stable_text(name) else f"neuron {number} of layer {layer}"
+            while word in taken:
+                word += "′"
+            found[name] = word
+            taken.add(word)
+    return {name: found[name] for *_, name in every}
+
+
+def _is_number_or_text(name: Hashable) -> bool:
+    if isinstance(name, str):
+        return not any(0xD800 <= ord(letter) < 0xE000 for letter in name)  # lone surrogates have no UTF-8
+    if isinstance(name, float | np.floating):
+        return math.isfinite(name)
+    return isinstance(name, int | np.integer | np.bool_)
+
+
+def _is_kept(name: Hashable) -> bool:
+    """Whether JSON returns the name unchanged."""
+    return all(map(_is_number_or_text, name)) if type(name) is tuple else _is_number_or_text(name)
+
+
+def _plain(name: Hashable) -> Hashable:
+    if type(name) is tuple:
+        return tuple(map(_plain, name))
+    return name.item() if isinstance(name, np.generic) else name
+
+
+def _has_stable_text(name: Hashable) -> bool:
+    """Whether `repr` gives the same text in every session."""
+    if type(name) is tuple:
+        return all(map(_has_stable_text, name))
+    return name is None or isinstance(name, bytes | complex) or _is_number_or_text(name)
