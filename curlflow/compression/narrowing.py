@@ -2,12 +2,11 @@
 
 Let Q be orthogonal and mix only hidden units with identical gains on all their synapses. Then W_in → Q W_in,
 W_out → W_out Qᵀ, B → B Qᵀ (and B → Q B for a feedback matrix that ends at the layer) leaves the output unchanged and
-turns the velocity of the rule in the same way: F(Q·W) = Q·F(W). The Frobenius norms do not change. Within a group of
-N_s units choose Q by the QR factorisation of
+turns the velocity of the rule in the same way: F(Q·W) = Q·F(W). With the QR factorisation of every group,
 
-    [W_in | W_outᵀ | Bᵀ] = Q R.                                                                        (7)
+    [W_in | W_outᵀ | Bᵀ] = Q R,                                                                        (7)
 
-All but the first r rows (r: the number of columns) then have weights and feedback zero, and keep them, because their
+all but the first r rows (r: the number of columns) have weights and feedback zero, and keep them, because their
 velocity is zero: the first r units follow the same equations on their own. Bᵀ enters for fixed feedback only, where
 dW_in/dt lies in the span of its columns; a feedback matrix that ends at the layer is used in that span alone.
 """

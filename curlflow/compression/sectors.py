@@ -1,23 +1,11 @@
-"""The tangent space of a wide network as that of a narrow one and of a few idle units; equation (7) of docs/model.md.
+"""The tangent space of a wide network as that of a narrow one and of a few idle units; docs/compression.md.
 
-Let W = Q W_c be the weights of a compressed network. A tangent of W is one of W_c, turned by Q, and for every group
-of N_s units that was narrowed to r a part in the complement of the span: N_s − r copies of z = (z_in, z_out), a row
-of W_in and a column of W_out, M + K numbers. Rotations within the complement leave W unchanged, and so commute with
-the linearised dynamics: it mixes the copies neither with one another nor with the rest, and all obey the equation
-ż = A_s(t) z of every single unit of the group at the current errors. With C = ⟨δ hᵀ⟩ (the error signal after the
-layer times the activity before it; K × M), κ = ⟨W, F⟩/⟨W, W⟩ on the spheres and 0 without, and the group's gains g,
-
-    flow:     ż_in = −g_in ∘ (z_out C) − κ_in z_in,    ż_out = −g_out ∘ (C z_in) − κ_out z_out,
-    updates:  z_in → s_in (z_in − η g_in ∘ (z_out C)),    z_out → s_out (z_out − η g_out ∘ (C z_in)),
-
-with s = ‖W‖/‖W + ηF‖ on the spheres and 1 without; with fixed feedback the terms with z_out C are absent. (What
-changes in the projection with z vanishes: ⟨W, z⟩ = ⟨z, F⟩ = 0, because W and F lie in the span.) The rows of the wide
-network are solutions of the same equation. Where they span all M + K dimensions, the exponents are therefore never
-positive on bounded runs, zero while the group's Gram matrix stays regular, and negative where its rank collapses.
-
-An *idle unit*, one without synapses and with the group's gains, is such a copy: it rests at zero, and a small
-difference of its weights obeys ż = A_s z. The tangent space of the narrow network with one idle unit per group is
-therefore a direct sum of *sectors*, that of the narrow network and one of every idle unit, and
+For every group of N_s units that was narrowed to r, the wide network has further tangents, in the complement of the
+span: N_s − r copies of z = (z_in, z_out), a row of W_in and a column of W_out. All obey the linear equation
+ż = A_s(t) z of a single unit of the group, and mix neither with one another nor with the rest. An *idle unit*, one
+without synapses and with the group's gains, is such a copy: it rests at zero, and a small difference of its weights
+obeys ż = A_s z. The tangent space of the narrow network with one idle unit per group is therefore a direct sum of
+*sectors*, that of the narrow network and one of every idle unit, and
 
     full spectrum = spectrum of sector 0  +  spectrum of sector s, N_s − r times, for every s.
 """
