@@ -113,7 +113,7 @@ class Masked(AbstractConstraint):
     on use, for a state of other shapes.
     """
 
-    masks: tuple[Bool[Array, "..."] | Bool[np.ndarray, "..."], ...]
+    masks: tuple[Bool[Array | np.ndarray, "..."], ...]
     within: AbstractConstraint
     missing: int = eqx.field(static=True)
 

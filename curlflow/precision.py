@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-Scalar = Float[Array, ""] | Float[np.ndarray, ""] | float
+Scalar = Float[Array | np.ndarray, ""] | float
 """A real number: traced, an array without dimensions, or plain."""
 
 

@@ -89,8 +89,8 @@ class InSectors(eqx.Module):
     """
 
     system: AbstractSystem
-    owners: tuple[Int[Array, "..."] | Int[np.ndarray, "..."], ...]
-    sector: Int[Array, " tangents"] | Int[np.ndarray, " tangents"]
+    owners: tuple[Int[Array | np.ndarray, "..."], ...]
+    sector: Int[Array | np.ndarray, " tangents"]
 
     def advance(self, state: PyTree, tangents: PyTree, span: Any, clock: Clock) -> Advanced:
         """As `curlflow.systems.AbstractSystem.advance`."""
@@ -106,9 +106,8 @@ class InSectors(eqx.Module):
 
     def _cut(self, tangents: PyTree) -> PyTree:
         leaves, structure = jax.tree.flatten(tangents)
-        inside = (jnp.expand_dims(self.sector, tuple(range(1, leaf.ndim))) for leaf in leaves)
-        cut = [
-            jnp.where(owner == sector, leaf, 0.0)
-            for leaf, owner, sector in zip(leaves, self.owners, inside, strict=True)
-        ]
+        cut = []
+        for leaf, owner in zip(leaves, self.owners, strict=True):
+            sector = jnp.expand_dims(self.sector, tuple(range(1, leaf.ndim)))
+            cut.append(jnp.where(owner == sector, leaf, 0.0))
         return jax.tree.unflatten(structure, cut)

@@ -92,16 +92,16 @@ def checked_number(field: str, value: Any, where: str) -> float:
     """A finite real number in double precision."""
     if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
         value = np.asarray(value)[()]
+    if isinstance(value, np.floating) and value.dtype != np.float64:
+        raise ValueError(f"{field}: got {value.dtype} for {where}, double precision is required; pass a float.")
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not real or not abs(value) <= sys.float_info.max:
         raise ValueError(f"{field}: got {reprlib.repr(value)} for {where}, allowed are finite numbers.")
-    if isinstance(value, np.floating) and value.dtype != np.float64:
-        raise ValueError(f"{field}: got {value.dtype} for {where}, double precision is required; pass a float.")
     return float(value)
 
 
 def listed(field: str, given: Any, required: str) -> list[Any]:
-    """A list with at least one entry, one for every layer of weights."""
+    """A list with one entry for every layer of weights."""
     iterable = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
     entries = list(given) if iterable else []
     if not entries:
