@@ -1,7 +1,7 @@
 """Double precision without touching the user's program.
 
-Public objects hold NumPy float64 arrays. Everything that computes enters `jax.enable_x64` in its own
-thread; outside it JAX would quietly turn the same arrays into float32.
+Public objects hold NumPy float64 arrays. Everything that computes enters `jax.enable_x64` in its own thread; outside
+it JAX would quietly turn the same arrays into float32.
 """
 
 import functools
@@ -30,16 +30,10 @@ def double_precision(function: F) -> F:
 
 
 def to_float64(tree: Any, field: str) -> Any:
-    """Return `tree` with every real number as a NumPy float64 array, and whole numbers as int64 arrays.
+    """Any pytree with its real numbers as NumPy arrays of float64 or int64; other leaves are left unchanged.
 
-    Arrays of lower precision are refused rather than widened, because their digits are lost already.
-
-    **Arguments:**
-
-    - `tree`: any pytree. Leaves that are not real numbers (functions, strings, PRNG keys) are left unchanged.
-    - `field`: its name in error messages.
-
-    **Raises:** `ValueError` for a leaf in single or half precision, or a complex one.
+    **Raises:** `ValueError`, which calls the tree `field`, for complex numbers, and for those in single or half
+    precision: they are refused rather than widened, because their digits are lost already.
     """
     return jax.tree_util.tree_map_with_path(lambda path, leaf: _leaf(path, leaf, field), tree)
 

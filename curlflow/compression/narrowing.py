@@ -36,8 +36,7 @@ class Compression:
 
     - `network`, `rule`, `constraint`: the narrow ones.
     - `wide_rule`: the rule of the wide network.
-    - `rotations`: for every hidden layer a `curlflow.compression.rotations.Rotation`, or None where the layer is
-      unchanged.
+    - `rotations`: for every hidden layer a `curlflow.compression.rotations.Rotation`, or None if it is unchanged.
     """
 
     network: Feedforward
@@ -114,7 +113,7 @@ def compress(
     pad: bool = False,
     kinds: int | None = None,
 ) -> Compression | None:
-    """The narrow network, rule and constraint that learn exactly as the given ones.
+    """The narrow network, rule and constraint that learn exactly as the given ones; equation (7) of docs/model.md.
 
     ```python
     narrow = compress(problem.student, problem.rule, problem.constraint)
@@ -135,8 +134,6 @@ def compress(
     - `pad`: add units that have no synapses, and keep none, up to a width that depends on the shapes and on `kinds`
       alone, min(N, `kinds` · r): one compiled program then serves any number of flips.
     - `kinds`: how many different gains the units of a layer can have. Default: 2 for flipped rules, otherwise 1.
-
-    **Source:** docs/model.md, equation (7).
     """
     base, gains = rule.unflipped()
     rotating = network.activation == "linear" and base.rotates_with_hidden_units

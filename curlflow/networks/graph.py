@@ -18,7 +18,7 @@ from .feedforward import Feedforward
 
 
 def from_graph(graph: Any) -> Architecture:
-    """Read an architecture off a directed graph.
+    """Read an `Architecture` off a directed graph: widths, masks, gains, weights, types and the names of the neurons.
 
     ```python
     g = nx.DiGraph()
@@ -28,8 +28,6 @@ def from_graph(graph: Any) -> Architecture:
     g.add_edges_from([("left", "cell"), ("right", "cell"), ("cell", "out")])
     architecture = curlflow.networks.from_graph(g)
     ```
-
-    **Returns:** an `Architecture` with `widths`, `masks`, `gains`, `weights`, `types` and the names of the neurons.
 
     **Arguments:**
 

@@ -27,10 +27,7 @@ def check_directed(graph: Any) -> None:
 
 
 def checked_layers(graph: nx.DiGraph) -> Layers:
-    """The neurons of every layer in the order of the graph's nodes.
-
-    **Raises:** `ValueError` for neurons without a layer, layers that are not whole numbers, and gaps between them.
-    """
+    """The neurons of every layer in the order of the graph's nodes; layers must be counted from 0 without gaps."""
     layers: dict[int, list[Hashable]] = {}
     for node, data in graph.nodes(data=True):
         if data.get("layer") is None:
@@ -125,10 +122,7 @@ def layers_of(
 
 
 def checked_weights(weights: Any, masks: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """One array of finite numbers per layer, 0 where the mask has no synapse.
-
-    **Raises:** `ValueError` for other shapes, numbers that are not finite and weights on missing synapses.
-    """
+    """One array of finite numbers per layer, of the shape of its mask, 0 where that has no synapse."""
     weights = layers_of("weights", weights, "one array (post, pre)", [m.shape for m in masks])
     for layer, (mask, w) in enumerate(zip(masks, weights, strict=True), start=1):
         if w.dtype.kind not in "iuf" or not np.isfinite(w).all():

@@ -1,8 +1,8 @@
 """Which synapses follow the flipped rule: from a selection of units to a gain for every synapse.
 
 A gain multiplies the velocity of a synapse: 1 where the rule is unchanged, −1 (or another number) where it is
-flipped. Gains of a layer (post × pre) have the shape (1, pre) for signs of the presynaptic neurons, (post, 1) for the
-postsynaptic ones, and (post, pre) for signs of single synapses, so that they broadcast.
+flipped. Gains of a layer have the shape (1, pre) for signs of the presynaptic neurons, (post, 1) for the postsynaptic
+ones, and (post, pre) for signs of single synapses.
 """
 
 import math

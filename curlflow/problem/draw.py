@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 TRAIN, TEST, TEACHER, START, BATCHES, FEEDBACK, FLIPS, NOISE = range(8)
 """Roles of the random streams."""
 
-WIDE = 10**7
-"""A linear teacher with more activities than this, units times samples, gives its outputs by the product of its
-layers: in a hundredth of the time and without gigabytes of activities. (They differ by rounding.)"""
-
 _inputs_in_use: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
 
 
@@ -102,7 +98,8 @@ def drawn_teacher(spec: "Spec", key: Array, architecture: Architecture | None) -
 
 def targets(teacher: Feedforward, x: Float[np.ndarray, "inputs samples"]) -> Float[np.ndarray, "outputs samples"]:
     """What the teacher says of the inputs `x`."""
-    if teacher.is_linear and max(teacher.widths) * x.shape[1] > WIDE:
+    # The product of the layers takes a hundredth of the time, and no gigabytes of activities; only rounding differs.
+    if teacher.is_linear and max(teacher.widths) * x.shape[1] > 10**7:
         return np.asarray(teacher.product()) @ x
     return np.asarray(teacher(x))
 

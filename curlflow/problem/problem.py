@@ -212,13 +212,10 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
         raise ValueError(f"rule: got {rule!r}, required is {required}.")
     architecture = None if graph is None else draw.checked_architecture(spec, graph)
 
-    def key(role: int) -> Array:
-        return draw.stream(spec.seed, role, int(realization))
+    def key(role: int, seed: int | None = None) -> Array:
+        return draw.stream(spec.seed if seed is None else seed, role, int(realization))
 
-    def noise_key(role: int) -> Array:
-        given = getattr(spec.dynamics, "noise_seed", None)
-        return key(role) if given is None else draw.stream(given, role, int(realization))
-
+    noise_seed = getattr(spec.dynamics, "noise_seed", None)
     teacher = draw.drawn_teacher(spec, key(draw.TEACHER), architecture)
     student = draw.drawn_student(spec, teacher, key(draw.START), architecture)
     drawn = spec.rule.build(spec.widths, key) if rule is None else rule
@@ -236,8 +233,8 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
         covariance=covariance,
         rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
         constraint=draw.drawn_constraint(spec, student, architecture),
-        batch_key=noise_key(draw.BATCHES),
-        noise_key=noise_key(draw.NOISE),
+        batch_key=key(draw.BATCHES, noise_seed),
+        noise_key=key(draw.NOISE, noise_seed),
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
         architecture=architecture,
     )
