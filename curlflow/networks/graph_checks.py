@@ -127,8 +127,7 @@ def checked_weights(weights: Any, masks: Sequence[np.ndarray]) -> list[np.ndarra
     for layer, (mask, w) in enumerate(zip(masks, weights, strict=True), start=1):
         if w.dtype.kind not in "iuf" or not np.isfinite(w).all():
             raise ValueError(f"weights: layer {layer} has values that are no finite real numbers; all must be.")
-        extra = int(np.count_nonzero(w[~mask]))
-        if extra:
+        if extra := np.count_nonzero(w[~mask]):
             raise ValueError(f"weights: layer {layer} has {extra} weights on missing synapses; they must be 0.")
     return weights
 
