@@ -1,8 +1,9 @@
 """Wide linear hidden layers as narrow ones, without approximation; equation (7) of docs/model.md.
 
 Let Q be orthogonal and mix only hidden units with identical gains on all their synapses. Then W_in → Q W_in,
-W_out → W_out Qᵀ, B → B Qᵀ (and B → Q B for a feedback matrix that ends at the layer) leaves the output unchanged and
-turns the velocity of the rule in the same way: F(Q·W) = Q·F(W). With the QR factorisation of every group,
+W_out → W_out Qᵀ, B → B Qᵀ (and B → Q B for a feedback matrix that ends at the layer) leaves the output and the
+Frobenius norms unchanged, and turns the velocity of the rule in the same way: F(Q·W) = Q·F(W). With the QR
+factorisation of every group,
 
     [W_in | W_outᵀ | Bᵀ] = Q R,                                                                        (7)
 
