@@ -17,7 +17,6 @@ from ..status import FAILURES, MEANINGS, Status
 from ..variable import Variable, flag_variable
 
 CONVENTIONS = "CF-1.11"
-PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "numpy", "scipy", "xarray", "netCDF4")
 
 
 def labelled(
@@ -36,43 +35,22 @@ def labelled(
     - `attributes`: attributes of the whole dataset; nested values become JSON, None is left out.
     """
     declared = {v.name: v for v in variables}
-    unknown = set(data) - set(declared)
-    assert not unknown, f"data without declaration: {unknown}"
-    return xr.Dataset(
-        {
-            name: (
-                declared[name].dims,
-                values,
-                {
-                    "long_name": declared[name].long_name,
-                    "units": declared[name].units,
-                    **declared[name].attributes,
-                },
-            )
-            for name, values in data.items()
-        },
-        {
-            name: (dims, values, {"long_name": text, "units": "1"})
-            for name, (dims, values, text) in coordinates.items()
-        },
-        {name: _attribute(value) for name, value in attributes.items() if value is not None},
-    )
-
-
-def _attribute(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return json.dumps(value) if isinstance(value, Mapping | list | tuple) else value
+    assert data.keys() <= declared.keys(), f"data without declaration: {data.keys() - declared.keys()}"
+    arrays = {}
+    for name, values in data.items():
+        one = declared[name]
+        arrays[name] = one.dims, values, {"long_name": one.long_name, "units": one.units, **one.attributes}
+    axes = {name: (dims, at, {"long_name": text, "units": "1"}) for name, (dims, at, text) in coordinates.items()}
+    known = {name: value for name, value in attributes.items() if value is not None}
+    nested = {name: json.dumps(v) for name, v in known.items() if isinstance(v, bool | Mapping | list | tuple)}
+    return xr.Dataset(arrays, axes, known | nested)
 
 
 def fill_value(dtype: Any, flags: Mapping[str, Any] | None = None) -> Any:
     """The value where there is no result: NaN; an empty string for text; `not_run` for flags that have it.
 
-    Booleans are false, and other whole numbers −1 (or the largest one of an unsigned type).
-
-    **Arguments:**
-
-    - `flags`: the attributes of a variable of flags.
+    Booleans are false, and other whole numbers −1 (or the largest one of an unsigned type). `flags` are the
+    attributes of a variable of flags.
     """
     kind, flags = np.dtype(dtype).kind, flags or {}
     if kind == "U":
@@ -88,10 +66,7 @@ def fill_value(dtype: Any, flags: Mapping[str, Any] | None = None) -> Any:
 def stacked(rows: Sequence[Any], dims: Sequence[str] = (), sizes: Mapping[str, int] | None = None) -> np.ndarray:
     """The arrays of several realizations as one, the shorter ones filled up at their ends.
 
-    **Arguments:**
-
-    - `dims`: the dimensions of one of the arrays.
-    - `sizes`: the least length of a dimension.
+    `dims` are the dimensions of each of them; a dimension is at least as long as `sizes` says.
     """
     arrays, sizes = [np.asarray(row) for row in rows], sizes or {}
     shape = tuple(max(sizes.get(dim, 0), *(a.shape[i] for a in arrays)) for i, dim in enumerate(dims))
@@ -139,17 +114,16 @@ def provenance(study: str, settings: Mapping[str, Any], device: str) -> dict[str
     - `settings`: its arguments, plain numbers and strings.
     - `device`: what JAX computed on.
     """
-    version = importlib.metadata.version("curlflow")
     return {
         "Conventions": CONVENTIONS,
         "title": f"curlflow {study}",
-        "source": f"curlflow {version}",
+        "source": f"curlflow {importlib.metadata.version('curlflow')}",
         "references": "docs/model.md of curlflow; arXiv:2510.02765",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "study": study,
         "settings": {name: value for name, value in settings.items() if value is not None},
         "commit": commit(),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": _versions(),
         "device": device,
         "precision": "float64",
     }
@@ -157,7 +131,8 @@ def provenance(study: str, settings: Mapping[str, Any], device: str) -> dict[str
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    packages = ("jax", "jaxlib", "diffrax", "equinox", "numpy", "scipy", "xarray", "netCDF4")
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
 
 
 @functools.cache
@@ -166,9 +141,8 @@ def commit() -> str:
     folder = Path(__file__).parent.parent
 
     def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True
-        ).stdout.strip()
+        command = ["git", "-C", str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
 
     try:
         if Path(git("rev-parse", "--show-toplevel")) != folder.parent:

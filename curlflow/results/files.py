@@ -20,12 +20,8 @@ def replacing(
 ) -> Iterator[Path]:
     """A temporary name in the folder of `path`: the file written there is flushed to the disk and takes its place.
 
-    **Arguments:**
-
-    - `durable`: False leaves the flushing to the system: the file is whole, but a power failure may lose it.
-    - `place`: the function that renames the temporary file; by default `os.replace`.
-
-    **Raises:** `OSError`, after which `path` is unchanged.
+    Unless `durable`, the system flushes it: the file is whole, but a power failure may lose it. `place` renames the
+    temporary file, by default `os.replace`. After an `OSError` `path` is unchanged.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}{PARTIAL}")
     try:
@@ -94,10 +90,7 @@ def check_output(path: str | Path) -> Path:
 
 
 def save(dataset: Any, path: str | Path) -> Path:
-    """Write `dataset` to the NetCDF file `path`, whole or not at all.
-
-    The file is written under a temporary name in the same folder, flushed to disk and renamed. Variables of more than
-    a few kilobytes are compressed.
+    """Write `dataset` to the NetCDF file `path`, whole or not at all; larger variables are compressed.
 
     **Raises:** `ValueError` where `path` cannot be written.
     """
