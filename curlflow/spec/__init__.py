@@ -1,8 +1,4 @@
-"""The description of an experiment: validated, immutable, readable as TOML.
-
-A spec says what is learned, by whom, by which rule and from where; it holds no arrays. `Spec.build()` makes
-them. Published settings are presets: `curlflow.preset("hidden_chaos")`.
-"""
+"""What is learned, by whom, by which rule and from where: specs, which are read as TOML and hold no arrays."""
 
 from .published import preset, preset_text, presets
 from .spec import Spec

@@ -4,8 +4,7 @@
 
     checked(study, {"duration": -1})  # ValueError: duration: got -1.0, allowed are finite numbers above 0.
 
-Studies check their arguments in this way, and so do the command line and the plan of a sweep, without calling the
-study.
+The command line and the plan of a sweep check arguments as studies do, without calling the study.
 """
 
 import collections.abc
@@ -63,7 +62,6 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(ge=1)]
 Natural = Annotated[Whole, Field(ge=0)]
 Seed = Annotated[Whole, Field(ge=0, le=2**63 - 1)]
-"""A seed of JAX's random numbers."""
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 Length = Annotated[Number, Field(ge=0)]
@@ -86,8 +84,7 @@ def parts(annotation: Any) -> tuple[Any, ...]:
 
 def words(annotation: Any) -> tuple[str, ...]:
     """The words that an annotation allows."""
-    chosen = [a for a in parts(annotation) if typing.get_origin(a) is Literal]
-    return typing.get_args(chosen[0]) if chosen else ()
+    return tuple(word for a in parts(annotation) if typing.get_origin(a) is Literal for word in typing.get_args(a))
 
 
 def allowed(annotation: Any) -> str:
@@ -99,7 +96,8 @@ def allowed(annotation: Any) -> str:
     kind, *_ = typing.get_args(annotation)
     if kind is bool:
         return "True and False"
-    bounds = _bounds(annotation)
+    limits = [limit for part in annotation.__metadata__ if isinstance(part, FieldInfo) for limit in part.metadata]
+    bounds = {name: getattr(x, name) for x in limits for name in ("ge", "gt", "le", "lt") if hasattr(x, name)}
     if kind is int:
         least, most = bounds.get("ge"), bounds.get("le")
         return "whole numbers" + (f" of at least {least}" if most is None else f" from {least} to {most}")
@@ -108,24 +106,11 @@ def allowed(annotation: Any) -> str:
     return f"finite numbers {'above 0' if 'gt' in bounds else 'from 0'}"
 
 
-def _bounds(annotation: Any) -> dict[str, Any]:
-    """Limits of an annotated number by what pydantic calls them: `ge`, `gt`, `le`, `lt`."""
-    found: dict[str, Any] = {}
-    for field in (part for part in annotation.__metadata__ if isinstance(part, FieldInfo)):
-        for limit in field.metadata:
-            found |= {name: getattr(limit, name) for name in ("ge", "gt", "le", "lt") if hasattr(limit, name)}
-    return found
-
-
 def check(name: str, value: Any, annotation: Any, why: str = "") -> Any:
     """`value` as the type says, numbers as Python's own.
 
-    **Arguments:**
-
-    - `name`: the argument's name, for the message.
-    - `annotation`: a type of this module, a choice of words, or a union of them. A `PlainValidator` in it says in a
-      sentence of its own, which begins with the argument's name, what is wrong.
-    - `why`: what follows on what is allowed, beginning with a comma.
+    The type is one of this module, a choice of words, or a union of them. A `PlainValidator` in it says in a sentence
+    of its own, which begins with `name`, what is wrong. `why` follows on what is allowed, beginning with a comma.
 
     **Raises:** `ValueError` that names the argument, what was given and what is allowed.
     """
@@ -135,8 +120,8 @@ def check(name: str, value: Any, annotation: Any, why: str = "") -> Any:
         own = error.errors()[0].get("ctx", {}).get("error")
     if own is not None and str(own).startswith(f"{name}: "):
         raise own from None
-    value, kind = plain(value), typing.get_origin(annotation) or typing.get_args(annotation)[0]
-    kind = typing.get_args(annotation)[0] if kind is Annotated else kind
+    value = plain(value)
+    kind = typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else None
     if kind is float:
         try:
             value = _number(value)
@@ -150,11 +135,8 @@ def check(name: str, value: Any, annotation: Any, why: str = "") -> Any:
 def checked(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Keyword arguments as a function's annotations say, numbers as Python's own.
 
-    **Arguments:**
-
-    - `function`: the function whose arguments are checked if they are annotated with a type of this module or a
-      choice of words, with or without None. Whatever depends on the subject or on other arguments is left to the
-      function.
+    An argument is checked if it is annotated with a type of this module or a choice of words, with or without None.
+    Whatever depends on the subject or on other arguments is left to the function.
 
     **Raises:** `ValueError` that names the first argument that is not allowed, or that the function does not have.
     """
@@ -164,20 +146,16 @@ def checked(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str,
         if name not in parameters and not open_ended:
             hint = nearest(name, list(parameters)) or f"; it has {', '.join(parameters)}."
             raise ValueError(f"{name}: {function.__name__} has no argument of this name{hint}")
-    return {name: _checked(name, value, parameters.get(name)) for name, value in given.items()}
-
-
-def _checked(name: str, value: Any, parameter: inspect.Parameter | None) -> Any:
-    if parameter is None:
-        return value
-    types = parts(parameter.annotation)
-    if value is None and type(None) in typing.get_args(parameter.annotation):
-        return None
-    return check(name, value, typing.Union[types]) if all(map(_is_checked, types)) else value  # noqa: UP007
+    found = dict(given)
+    for name in [name for name in given if name in parameters]:
+        annotation = parameters[name].annotation
+        may_be_none = type(None) in typing.get_args(annotation)
+        if all(map(_is_checked, parts(annotation))) and not (given[name] is None and may_be_none):
+            found[name] = check(name, given[name], typing.Union[parts(annotation)])  # noqa: UP007
+    return found
 
 
 def _is_checked(annotation: Any) -> bool:
-    if typing.get_origin(annotation) is Literal:
-        return True
     fields = getattr(annotation, "__metadata__", ())
-    return any(isinstance(part, FieldInfo | BeforeValidator | PlainValidator) for part in fields)
+    checks = FieldInfo | BeforeValidator | PlainValidator
+    return typing.get_origin(annotation) is Literal or any(isinstance(part, checks) for part in fields)

@@ -7,7 +7,7 @@ with the roles of `curlflow.problem.draw`. JAX and the rules are imported only t
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, TypeAdapter, WithJsonSchema
 
 from .tables import Positive, PositiveFloat, Table
 
@@ -18,55 +18,38 @@ if TYPE_CHECKING:
 
     Key = Callable[[int], Array]
 
-SELECTION = (
-    "allowed is a fraction from 0 to 1 (the first ones), { count = 21 }, { indices = [0, 3] } or { random = 0.3 }"
-)
-
-
-def _is_fraction(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _is_index(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+_FRACTION = TypeAdapter(Annotated[float, Field(strict=True, ge=0, le=1)])
+_INDEX = Annotated[int, Field(strict=True, ge=0)]
+_KINDS = {"count": TypeAdapter(_INDEX), "indices": TypeAdapter(list[_INDEX]), "random": _FRACTION}
 
 
 def _selection(value: Any) -> float | dict:
-    if _is_fraction(value):
-        return float(value)
-    if isinstance(value, Mapping) and len(value) == 1:
+    try:
+        if not isinstance(value, Mapping):
+            return _FRACTION.validate_python(value)
         ((kind, given),) = value.items()
-        if kind == "random" and _is_fraction(given):
-            return {"random": float(given)}
-        if kind == "count" and _is_index(given):
-            return {"count": given}
-        if kind == "indices" and isinstance(given, list | tuple) and all(map(_is_index, given)):
-            return {"indices": list(given)}
-    raise ValueError(SELECTION)
+        return {kind: _KINDS[kind].validate_python(given)}
+    except (KeyError, ValueError):
+        raise ValueError(
+            "allowed is a fraction from 0 to 1 (the first ones), { count = 21 }, { indices = [0, 3] } or "
+            "{ random = 0.3 }"
+        ) from None
 
 
 def _selections(value: Any) -> float | dict | list:
     return [_selection(v) for v in value] if isinstance(value, list | tuple) else _selection(value)
 
 
-_SELECTION_SCHEMA = {
-    "anyOf": [
-        {"type": "number", "minimum": 0, "maximum": 1},
-        *(
-            {"type": "object", "properties": {k: v}, "required": [k], "additionalProperties": False}
-            for k, v in {
-                "count": {"type": "integer", "minimum": 0},
-                "indices": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                "random": {"type": "number", "minimum": 0, "maximum": 1},
-            }.items()
-        ),
-    ]
-}
-Selection = Annotated[float | dict, PlainValidator(_selection), WithJsonSchema(_SELECTION_SCHEMA)]
+_TABLES = [
+    {"type": "object", "properties": {kind: of.json_schema()}, "required": [kind], "additionalProperties": False}
+    for kind, of in _KINDS.items()
+]
+_SCHEMA = {"anyOf": [_FRACTION.json_schema(), *_TABLES]}
+Selection = Annotated[float | dict, PlainValidator(_selection), WithJsonSchema(_SCHEMA)]
 Selections = Annotated[
     float | dict | list,
     PlainValidator(_selections),
-    WithJsonSchema({"anyOf": [*_SELECTION_SCHEMA["anyOf"], {"type": "array", "items": _SELECTION_SCHEMA}]}),
+    WithJsonSchema({"anyOf": [*_SCHEMA["anyOf"], {"type": "array", "items": _SCHEMA}]}),
 ]
 
 
@@ -108,30 +91,22 @@ class CurlRule(Table):
         from ..problem.draw import FLIPS
         from ..rules import SignFlipped
 
-        base, selections = self.base_rule(widths, key), self._selections(widths)
-        if all(selection == 0.0 for selection in selections):
+        base, flipped, depth = self.base_rule(widths, key), self.flipped, len(widths) - 2
+        names = ["hidden"] if depth == 1 else [f"hidden[{i}]" for i in range(depth)]
+        each = flipped.hidden if isinstance(flipped.hidden, list) else [flipped.hidden] * depth
+        hidden = dict(zip(names, each, strict=True))
+        behind = self.side == "postsynaptic"
+        selections = hidden | {"outputs": flipped.outputs} if behind else {"inputs": flipped.inputs} | hidden
+        if all(selection == 0.0 for selection in selections.values()):
             return base
-        names = self._selected(widths)
-        return SignFlipped(base, gains(widths, self.side, selections, self.gain, names, key=key(FLIPS)))
+        fields = [f"rule.flipped.{name}" for name in selections]
+        return SignFlipped(base, gains(widths, self.side, [*selections.values()], self.gain, fields, key=key(FLIPS)))
 
     def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
         """The rule that is flipped; arguments as for `build`."""
         from ..rules import Gradient
 
         return Gradient()
-
-    def _selections(self, widths: tuple[int, ...]) -> list[Any]:
-        """For each layer of weights, which of its gains are flipped."""
-        flipped = self.flipped
-        hidden = flipped.hidden if isinstance(flipped.hidden, list) else [flipped.hidden] * (len(widths) - 2)
-        return [*hidden, flipped.outputs] if self.side == "postsynaptic" else [flipped.inputs, *hidden]
-
-    def _selected(self, widths: tuple[int, ...]) -> list[str]:
-        """For each layer of weights, the field that says which of its gains are flipped."""
-        hidden = [f"hidden[{i}]" for i in range(len(widths) - 2)] if len(widths) > 3 else ["hidden"]
-        hidden = hidden if len(widths) > 2 else []
-        populations = [*hidden, "outputs"] if self.side == "postsynaptic" else ["inputs", *hidden]
-        return [f"rule.flipped.{name}" for name in populations]
 
 
 class FeedbackAlignmentRule(CurlRule):

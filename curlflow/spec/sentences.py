@@ -28,9 +28,8 @@ def inconsistencies(spec: Any) -> Iterator[str]:
             "what is left over would be lost."
         )
     if isinstance(dynamics, DiffusionDynamics) and dynamics.step is not None:
-        number = dynamics.learning_rate / dynamics.step
+        rate, number = dynamics.learning_rate, dynamics.learning_rate / dynamics.step
         if not (number >= 1 and abs(number - round(number)) <= 1e-9 * number):
-            rate = dynamics.learning_rate
             yield (
                 f"dynamics.step: got {dynamics.step}, allowed are whole fractions of an epoch, "
                 f"dynamics.learning_rate = {rate}: {rate:g}, {rate / 2:g}, {rate / 3:g}, …"
@@ -44,24 +43,21 @@ def inconsistencies(spec: Any) -> Iterator[str]:
         if spec.start.offset and spec.start.offset.layer > layers:
             yield f"start.offset.layer: got {spec.start.offset.layer}, allowed is 1 to {layers}."
     if isinstance(spec.rule, CurlRule):
-        yield from _flip_inconsistencies(spec.rule, layers)
-
-
-def _flip_inconsistencies(rule: CurlRule, layers: int) -> Iterator[str]:
-    hidden = rule.flipped.hidden
-    if isinstance(hidden, list) and len(hidden) != layers - 1:
-        yield (
-            f"rule.flipped.hidden: got a list of {len(hidden)}, required is one selection for each of the "
-            f"{layers - 1} hidden layers."
-        )
-    if layers == 1 and not isinstance(hidden, list) and hidden != 0.0:
-        yield f"rule.flipped.hidden: got {hidden}, but the network has no hidden units; leave it out."
-    useless = "inputs" if rule.side == "postsynaptic" else "outputs"
-    if getattr(rule.flipped, useless) != 0.0:
-        yield (
-            f"rule.flipped.{useless}: got {getattr(rule.flipped, useless)}, but {useless} are on no synapse's "
-            f"{'postsynaptic' if useless == 'inputs' else 'presynaptic'} side, and rule.side is {rule.side}."
-        )
+        hidden, side = spec.rule.flipped.hidden, spec.rule.side
+        if isinstance(hidden, list) and len(hidden) != layers - 1:
+            yield (
+                f"rule.flipped.hidden: got a list of {len(hidden)}, required is one selection for each of the "
+                f"{layers - 1} hidden layers."
+            )
+        if layers == 1 and not isinstance(hidden, list) and hidden != 0.0:
+            yield f"rule.flipped.hidden: got {hidden}, but the network has no hidden units; leave it out."
+        useless, place = ("inputs", "postsynaptic") if side == "postsynaptic" else ("outputs", "presynaptic")
+        given = getattr(spec.rule.flipped, useless)
+        if given != 0.0:
+            yield (
+                f"rule.flipped.{useless}: got {given}, but {useless} are on no synapse's {place} side, and rule.side "
+                f"is {side}."
+            )
 
 
 def kinds(spec: type[BaseModel], table: str) -> dict[str, type[BaseModel]]:

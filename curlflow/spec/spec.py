@@ -2,7 +2,6 @@
 
 import copy
 import json
-import tomllib
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,34 +10,21 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from . import tables
 from .arguments import as_plain
 from .rules import RULES, GradientRule
 from .sentences import field_names, inconsistencies, kinds, nearest, sentences
-from .tables import (
-    Data,
-    DiffusionDynamics,
-    FlowDynamics,
-    FrobeniusConstraint,
-    Network,
-    NoConstraint,
-    Positive,
-    RandomStart,
-    Table,
-    Teacher,
-    TeacherStart,
-    UpdateDynamics,
-)
-from .words import tables_from
+from .words import tables_from, tables_in
 
 if typing.TYPE_CHECKING:
     from ..problem import Problem
 
 
-def _tagged(*kinds: type[Table]) -> Any:
+def _tagged(*kinds: type[tables.Table]) -> Any:
     return Annotated[typing.Union[kinds], Field(discriminator="kind")]  # noqa: UP007
 
 
-class Spec(Table):
+class Spec(tables.Table):
     """An experiment.
 
     ```python
@@ -50,24 +36,25 @@ class Spec(Table):
     """
 
     seed: int = Field(0, ge=0, lt=2**63, description="seed of teachers, starts, feedback and batches")
-    realizations: Positive = Field(1, description="number of teachers and starts")
-    network: Network = Field(description="the student")
-    teacher: Teacher = Field(default_factory=Teacher, description="the network that gives the targets")
-    data: Data = Field(default_factory=Data, description="training and test sets")
+    realizations: tables.Positive = Field(1, description="number of teachers and starts")
+    network: tables.Network = Field(description="the student")
+    teacher: tables.Teacher = Field(default_factory=tables.Teacher, description="the network that gives the targets")
+    data: tables.Data = Field(default_factory=tables.Data, description="training and test sets")
     rule: _tagged(*RULES) = Field(default_factory=GradientRule, description="the learning rule")
-    constraint: _tagged(NoConstraint, FrobeniusConstraint) = Field(
-        default_factory=NoConstraint, description="the constraint on the weights"
+    constraint: _tagged(tables.NoConstraint, tables.FrobeniusConstraint) = Field(
+        default_factory=tables.NoConstraint, description="the constraint on the weights"
     )
-    start: _tagged(RandomStart, TeacherStart) = Field(
-        default_factory=RandomStart, description="the weights to start from"
+    start: _tagged(tables.RandomStart, tables.TeacherStart) = Field(
+        default_factory=tables.RandomStart, description="the weights to start from"
     )
-    dynamics: _tagged(FlowDynamics, UpdateDynamics, DiffusionDynamics) = Field(
-        default_factory=FlowDynamics, description="continuous flow, discrete updates, or their limit with noise"
+    dynamics: _tagged(tables.FlowDynamics, tables.UpdateDynamics, tables.DiffusionDynamics) = Field(
+        default_factory=tables.FlowDynamics,
+        description="continuous flow, discrete updates, or their limit with noise",
     )
 
     def __init__(self, **fields: Any):
         try:
-            super().__init__(**as_plain(fields))
+            super().__init__(**asas_plain(fields))
         except ValidationError as error:
             raise ValueError(sentences(error, Spec)) from None
 
@@ -85,8 +72,8 @@ class Spec(Table):
     @property
     def teacher_widths(self) -> tuple[int, ...]:
         """The teacher's numbers of units from the inputs to the outputs."""
-        width = self.teacher.width
-        hidden = self.network.hidden_widths if width is None else width if isinstance(width, tuple) else (width,)
+        width = self.network.hidden_widths if self.teacher.width is None else self.teacher.width
+        hidden = width if isinstance(width, tuple) else (width,)
         return (self.network.inputs, *hidden, self.network.outputs)
 
     def replace(self, field: str | Mapping[str, Any], value: Any = None) -> "Spec":
@@ -97,13 +84,13 @@ class Spec(Table):
 
         **Raises:** `ValueError` for unknown fields and values out of range.
         """
-        tables = self.model_dump()
+        fields = self.model_dump()
         changes = dict(field) if isinstance(field, Mapping) else {field: value}
         if not all(isinstance(name, str) for name in changes):
             raise ValueError(f"field: got {field!r}, required is a dotted name, or a mapping of such names.")
         for name in sorted(changes, key=lambda name: not name.endswith("kind")):
-            _set(tables, name, copy.deepcopy(changes[name]))
-        return Spec(**tables)
+            _set(fields, name, copy.deepcopy(changes[name]))
+        return Spec(**fields)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "Spec":
@@ -116,11 +103,7 @@ class Spec(Table):
     @classmethod
     def from_toml_string(cls, text: str, name: str = "TOML") -> "Spec":
         """Read a spec from TOML text; error messages call it `name`."""
-        try:
-            tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{name}: no valid TOML: {error}.") from None
-        return cls(**tables)
+        return cls(**tables_in(text, name))
 
     @classmethod
     def from_json(cls, text: str) -> "Spec":
@@ -157,18 +140,16 @@ class Spec(Table):
         return build(self, realization=realization, rule=rule, graph=graph)
 
 
-def _set(tables: dict, name: str, value: Any) -> None:
+def _set(fields: dict, name: str, value: Any) -> None:
     """Set the field with the dotted `name` in nested dictionaries."""
     *path, last = name.split(".")
-    table = tables
+    table = fields
     for depth, part in enumerate(path):
-        inner = table.get(part) if part in table else {} if depth else None
+        inner = table.setdefault(part, {} if depth else None)
         if not isinstance(inner, dict):
             raise ValueError(f"{name}: unknown field{nearest('.'.join(path[: depth + 1]), field_names(Spec)) or '.'}")
-        table[part] = inner
         table = inner
     if last == "kind" and path and value in kinds(Spec, path[0]):
-        known = kinds(Spec, path[0])[value].model_fields
-        for stale in [key for key in table if key not in known]:
+        for stale in table.keys() - kinds(Spec, path[0])[value].model_fields.keys():
             del table[stale]
     table[last] = value

@@ -18,18 +18,12 @@ def _widths(value: Any) -> int | tuple[int, ...]:
     return tuple(value) if many else value
 
 
+_WIDTH = {"type": "integer", "minimum": 1}
 Widths = Annotated[
     int | tuple[int, ...],
     PlainValidator(_widths),
     PlainSerializer(lambda w: list(w) if isinstance(w, tuple) else w),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "array", "items": {"type": "integer", "minimum": 1}},
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [_WIDTH, {"type": "array", "items": _WIDTH}]}),
 ]
 
 
@@ -113,6 +107,15 @@ SEED = "seed of the batches or the Brownian path alone, for other noise in the s
 NoiseSeed = Annotated[int | None, Field(ge=0, lt=2**63, description=SEED)]
 
 
+class _Noisy(Table):
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialize: Any) -> dict[str, Any]:
+        # These fields are written only where they differ from their defaults: the text names the cells of sweeps and
+        # decides whether a run may be resumed, and both are older than these fields.
+        younger = {"drawing": "reshuffled", "noise_seed": None}.items()
+        return {name: value for name, value in serialize(self).items() if (name, value) not in younger}
+
+
 class FlowDynamics(Table):
     """Continuous time."""
 
@@ -126,7 +129,7 @@ class FlowDynamics(Table):
     atol: PositiveFloat = Field(1e-9, lt=1, description="absolute tolerance of a step")
 
 
-class UpdateDynamics(Table):
+class UpdateDynamics(_Noisy):
     """Discrete updates."""
 
     kind: Literal["updates"] = "updates"
@@ -138,24 +141,10 @@ class UpdateDynamics(Table):
         "reshuffled",
         description="batches are slices of samples shuffled anew every epoch, or drawn independently of each other",
     )
-
     noise_seed: NoiseSeed = None
 
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, serialize: Any) -> dict[str, Any]:
-        # These fields are written only where they differ from their defaults: the text names the cells of sweeps and
-        # decides whether a run may be resumed, and both are older than these fields.
-        tables = serialize(self)
-        if self.drawing == "reshuffled":
-            tables.pop("drawing", None)
-        return _without_seed(tables)
 
-
-def _without_seed(tables: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in tables.items() if name != "noise_seed" or value is not None}
-
-
-class DiffusionDynamics(Table):
+class DiffusionDynamics(_Noisy):
     """A stochastic differential equation: the limit of updates by independently drawn batches."""
 
     kind: Literal["sde"] = "sde"
@@ -170,10 +159,6 @@ class DiffusionDynamics(Table):
     )
     correction: bool = Field(False, description="drift F − (h/2) F′F: second weak order in h, in place of first")
     noise_seed: NoiseSeed = None
-
-    @model_serializer(mode="wrap")
-    def _without_default(self, serialize: Any) -> dict[str, Any]:
-        return _without_seed(serialize(self))
 
     def steps(self, samples: int) -> int:
         """How many steps an epoch has."""

@@ -18,17 +18,21 @@ def spec_from(name: str, changes: list[str] | None, realizations: int | None) ->
 
 
 def tables_from(path: str | Path, what: str) -> dict[str, Any]:
-    """What a TOML file holds, which is read as `what`.
-
-    **Raises:** `ValueError` for a missing or malformed file.
-    """
+    """What a TOML file holds, which is read as `what`; a `ValueError` for a missing or malformed file."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: no valid TOML: {error}.") from None
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, TypeError) as error:
         reason = getattr(error, "strerror", None) or "a path of UTF-8 text is required"
         raise ValueError(f"{path}: cannot be read as {what}: {reason}.") from None
+    return tables_in(text, str(path))
+
+
+def tables_in(text: str, name: str) -> dict[str, Any]:
+    """What TOML text holds; error messages call it `name`."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{name}: no valid TOML: {error}.") from None
 
 
 def change_from(text: str) -> tuple[str, Any]:
