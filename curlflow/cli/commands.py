@@ -8,20 +8,17 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from ..catalogue import STUDIES
+from ..catalogue import STUDIES, named
 from . import files, sweeps
 from .common import BAD_INPUT, OK
 
 
 class _Commands(TyperGroup):
-    """The command of a study is made when it is called, since its function loads JAX; before it is known by its name.
-
-    `covariant_vectors` is `covariant-vectors`.
-    """
+    """Makes the command of a study when it is called, since that loads JAX; `step_sizes` is `step-sizes`."""
 
     def resolve_command(self, context: Any, words: list[str]) -> Any:
         name, command, rest = super().resolve_command(context, [words[0].replace("_", "-"), *words[1:]])
-        study = next((study for study in STUDIES if study.command == name), None)
+        study = named(name.replace("-", "_"))
         if study is None:
             return name, command, rest
         from .from_study import command_of
@@ -54,25 +51,20 @@ def main() -> None:
     warnings.showwarning = _warn
     try:
         code = app(standalone_mode=False)
-    except (ValueError, OSError) as error:
-        code = _fail(str(error))
     except Exception as error:
-        # What the parser of the command line finds wrong; its classes are private to typer.
-        if not hasattr(error, "format_message"):
+        # What the parser of the command line finds wrong has this method; its classes are private to typer.
+        if not isinstance(error, ValueError | OSError) and not hasattr(error, "format_message"):
             raise
-        code = _fail(error.format_message())
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if message:  # nothing where the help was shown in its place
+            _warn(message)
+        code = BAD_INPUT
     sys.exit(code if isinstance(code, int) else OK)
 
 
 def _warn(message: Warning | str, *_: object) -> None:
-    """A warning in one line, without the place in the source that gave it."""
+    """A warning or an error in one line, without the place in the source that gave it."""
     sys.stderr.write(f"curlflow: {message}\n")
-
-
-def _fail(message: str) -> int:
-    if message:  # nothing where the help was shown in its place
-        sys.stderr.write(f"curlflow: {message}\n")
-    return BAD_INPUT
 
 
 @app.callback()

@@ -1,9 +1,7 @@
 """What all commands share: the console, options, and how a study's run ends in a file, a table and an exit code."""
 
 import signal
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,11 +31,6 @@ OutputOption = Annotated[
 ]
 
 
-def output_from(path: Path | None, study: str, spec: str) -> Path:
-    """Where the dataset goes, checked before anything is computed."""
-    return results_path(path, f"{study}_{Path(spec).stem}.nc")
-
-
 def results_path(path: Path | None, default: str) -> Path:
     """`path` or the default name, checked before anything is computed."""
     from .. import results
@@ -45,22 +38,14 @@ def results_path(path: Path | None, default: str) -> Path:
     return results.check_output(Path(default) if path is None else path)
 
 
-def run_study(study: Callable[[], Any], path: Path) -> Any:
-    """Run a study; if it is interrupted, save what was finished. A second Ctrl-C does not stop the saving."""
-    from ..interrupts import Interrupted
+def interrupt_once() -> None:
+    """Let the first Ctrl-C interrupt; a second one does not stop the saving."""
 
     def once(number: int, frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, once)
-    try:
-        return study()
-    except Interrupted as interrupt:
-        saved = save_anyhow(interrupt.dataset, path)
-        show(interrupt.dataset)
-        err.print(f"interrupted; what was finished is in {saved}", soft_wrap=True)
-        sys.exit(INTERRUPTED)
 
 
 def save_anyhow(dataset: Any, path: Path) -> Path:
@@ -77,47 +62,29 @@ def save_anyhow(dataset: Any, path: Path) -> Path:
 
 def finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
     """Save, show and draw a dataset; the exit code."""
+    import numpy as np
+
     from .. import results
 
     path = save_anyhow(dataset, path)
     if not quiet:
         show(dataset)
     out.print(f"dataset: {path}", soft_wrap=True)
-    if picture and has_picture(dataset):
+    # There is nothing to draw where every value of a bifurcation diagram failed.
+    if picture and ("cell_status" not in dataset or bool((dataset.cell_status == 0).any())):
         out.print(f"picture: {draw(dataset, path.with_suffix('.png'))}", soft_wrap=True)
     failed = results.failures(dataset)
-    for at in zip(*failed.to_numpy().nonzero(), strict=True) if failed.ndim else [()] * int(failed):
-        err.print(f"{_place(failed, at)}: {results.describe_status(dataset.status[at])}", soft_wrap=True)
-    return SOME_FAILED if bool(failed.any()) | _show_failed_values(dataset) else OK
-
-
-def has_picture(dataset: Any) -> bool:
-    """Whether there is something to draw: not where every value of a bifurcation diagram failed."""
-    row = named(dataset.attrs.get("study", ""))
-    return (
-        row is not None
-        and row.picture is not None
-        and not ("cell_status" in dataset and bool((dataset.cell_status != 0).all()))
-    )
-
-
-def _show_failed_values(dataset: Any) -> bool:
-    """Say which values of a bifurcation diagram failed, and why; whether there are any."""
-    if "cell_message" not in dataset:
-        return False
-    name = dataset.cell_message.dims[0]
-    for value, message in zip(dataset[name].values.tolist(), dataset.cell_message.values.tolist(), strict=True):
-        if message:
-            err.print(f"{name} {value:g}: {message}", soft_wrap=True)
-    return True
-
-
-def _place(status: Any, at: tuple[int, ...]) -> str:
-    """Which run it is: `realization 1`, or `curl, realization 1`, or `scale 2, realization 1`."""
-    words = []
-    for name, value in ((name, status[at].coords[name].item()) for name in status.dims if name in status.coords):
-        words.append(value if isinstance(value, str) else f"{name} {value:g}")
-    return ", ".join(words) or "run"
+    for at in map(tuple, np.argwhere(failed.to_numpy())):
+        # Which run it is: `realization 1`, or `curl, realization 1`, or `scale 2, realization 1`.
+        run = {name: failed[at].coords[name].item() for name in failed.dims if name in failed.coords}
+        words = [value if isinstance(value, str) else f"{name} {value:g}" for name, value in run.items()]
+        err.print(f"{', '.join(words) or 'run'}: {results.describe_status(dataset.status[at])}", soft_wrap=True)
+    if "cell_message" in dataset:
+        name = dataset.cell_message.dims[0]
+        for value, message in zip(dataset[name].values.tolist(), dataset.cell_message.values.tolist(), strict=True):
+            if message:
+                err.print(f"{name} {value:g}: {message}", soft_wrap=True)
+    return SOME_FAILED if "cell_message" in dataset or bool(failed.any()) else OK
 
 
 def show(dataset: Any) -> None:
@@ -129,15 +96,10 @@ def show(dataset: Any) -> None:
         out.print(shown)
 
 
-def without_screen() -> None:
-    """Draw into files only; before matplotlib's pyplot is loaded."""
+def draw(dataset: Any, path: Path) -> Path:
+    """Draw the picture of a dataset into a file, without a screen."""
     import matplotlib
 
-    matplotlib.use("Agg")
-
-
-def draw(dataset: Any, path: Path) -> Path:
-    """Draw the picture of a dataset into a file."""
     from .. import plot
 
     study = dataset.attrs.get("study", "an unknown study")
@@ -145,5 +107,6 @@ def draw(dataset: Any, path: Path) -> Path:
     picture = "phase_diagram" if study == "sweep" else row and row.picture
     if not picture:
         raise ValueError(f"{path.stem}: no picture for a dataset of {study!r}.")
+    matplotlib.use("Agg")
     getattr(plot, picture)(dataset).savefig(path)
     return path

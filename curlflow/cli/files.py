@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from .common import draw, out, show, without_screen
+from .common import FileArgument, draw, out, show
 
 
 def presets() -> None:
@@ -35,31 +35,27 @@ def schema() -> None:
 
 
 def plot(
-    file: Annotated[Path, typer.Argument(help="NetCDF file that curlflow wrote.")],
+    file: FileArgument,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Picture. Default: FILE.png.")] = None,
 ) -> None:
     """Draw the picture of a dataset again."""
     from .. import results
 
     path = file.with_suffix(".png") if output is None else results.check_output(output)
-    without_screen()
     out.print(f"picture: {draw(results.load(file), path)}", soft_wrap=True)
 
 
-def info(file: Annotated[Path, typer.Argument(help="NetCDF file that curlflow wrote.")]) -> None:
+def info(file: FileArgument) -> None:
     """Say what a dataset holds, how it was made and how its realizations ended."""
     from .. import results
 
     dataset = results.load(file)
     show(dataset)
-    for name, value in dataset.attrs.items():
-        out.print(f"{name}: ", end="", style="bold")
-        out.print(str(value), markup=False, highlight=False, soft_wrap=True)
     sizes = ", ".join(f"{name} {size}" for name, size in dataset.sizes.items())
-    out.print("dimensions: ", end="", style="bold")
-    out.print(sizes, soft_wrap=True)
-    out.print("variables: ", end="", style="bold")
-    out.print(", ".join(dataset.data_vars), soft_wrap=True)
+    shape = {"dimensions": sizes, "variables": ", ".join(dataset.data_vars)}
+    for name, value in (*dataset.attrs.items(), *shape.items()):
+        out.print(f"{name}: ", end="", style="bold")
+        out.print(str(value), highlight=name in shape, soft_wrap=True)
 
 
 COMMANDS = (presets, preset, schema, plot, info)

@@ -1,7 +1,6 @@
 """Sweeps on the command line: run, plan, status, collect."""
 
 import json
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from .common import INTERRUPTED, OK, SOME_FAILED, QuietOption, SetOption, err, out, results_path
-
-SHOWN = 10
-"""How many failed cells are listed."""
+from .common import INTERRUPTED, OK, SOME_FAILED, QuietOption, SetOption, err, interrupt_once, out, results_path
 
 
 class _Sweep(TyperGroup):
@@ -93,11 +89,9 @@ def run(
             )
         folder, dataset = target, _interruptible(lambda: sweeping.resume(target, **common), target)
     else:
-        folder = target.with_suffix("") if directory is None else directory
-        described = _described(target, set_)
-        dataset = _interruptible(
-            lambda: sweeping.sweep(**described, directory=folder, extend=extend, **common), folder
-        )
+        folder, described = directory or target.with_suffix(""), _described(target, set_)
+        common |= {"directory": folder, "extend": extend}
+        dataset = _interruptible(lambda: sweeping.sweep(**described, **common), folder)
     out.print(f"dataset: {results.save(dataset, path)}", soft_wrap=True)
     return _exit_code(dataset, folder)
 
@@ -118,7 +112,7 @@ def plan(
     """
     from .. import sweeping
 
-    folder = file.with_suffix("") if directory is None else directory
+    folder = directory or file.with_suffix("")
     sys.path.insert(0, str(Path.cwd()))
     described = _described(file, set_)
     manifest = sweeping.plan(**described, directory=folder, extend=extend, other_version=other_version)
@@ -146,9 +140,8 @@ def status(
     out.print(f"{report.study}: {report.tally}", soft_wrap=True)
     for runner in report.runners:
         workers = f"{runner.workers} worker{'s' if runner.workers != 1 else ''}"
-        out.print(
-            f"running on {runner.host}, process {runner.process}, {workers}: {runner.done} done", soft_wrap=True
-        )
+        place = f"{runner.host}, process {runner.process}, {workers}"
+        out.print(f"running on {place}: {runner.done} done", soft_wrap=True)
     if not report.runners:
         out.print("nobody is running it" if report.tally.remaining else "finished")
     if len(report.versions) > 1:
@@ -156,16 +149,19 @@ def status(
         out.print(f"cells in files: {counts}", soft_wrap=True)
     for name, reason in report.damaged.items():
         out.print(f"damaged: {name} ({reason}); its cells are computed again by the next run", soft_wrap=True)
-    _show_failures(report.failures)
+    if report.failures:
+        title = f"{len(report.failures)} failed"
+        table = Table("cell", "why it failed", title=title, title_justify="left", box=None)
+        for failure in report.failures[:10]:
+            cell = ", ".join(f"{field} = {value}" for field, value in failure.changes.items())
+            table.add_row(Text(cell), Text(failure.message))
+        out.print(table)
+    if len(report.failures) > 10:
+        out.print(f"… and {len(report.failures) - 10} more (--json lists all)")
 
 
 @app.command()
-def collect(
-    directory: FolderArgument,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="NetCDF file. Default: sweep_NAME.nc.")
-    ] = None,
-) -> int:
+def collect(directory: FolderArgument, output: OutputOption = None) -> int:
     """Write what is finished as one dataset.
 
     Example:
@@ -195,21 +191,15 @@ def _described(file: Path, changes: list[str] | None) -> dict[str, Any]:
 
 
 def _interruptible(compute: Callable[[], Any], folder: Path) -> Any:
-    """Compute; on Ctrl-C say how to go on. A second one does not stop the writing."""
+    """Compute; on Ctrl-C say how to go on."""
     from ..interrupts import Interrupted
 
-    def once(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, once)
+    interrupt_once()
     try:
         return compute()
     except (Interrupted, KeyboardInterrupt) as interrupt:
-        dataset = getattr(interrupt, "dataset", None)
-        done = (
-            "" if dataset is None else f"{int((dataset.cell_status == 0).sum())} of {dataset.cell_status.size} cells "
-        )
+        status = getattr(getattr(interrupt, "dataset", None), "cell_status", None)
+        done = "" if status is None else f"{int((status == 0).sum())} of {status.size} cells "
         err.print(f"interrupted; {done}are in {folder}; go on with: curlflow sweep run {folder}", soft_wrap=True)
         sys.exit(INTERRUPTED)
     except (RuntimeError, ImportError) as error:  # no workers, no dask
@@ -218,24 +208,10 @@ def _interruptible(compute: Callable[[], Any], folder: Path) -> Any:
 
 def _exit_code(dataset: Any, folder: Path) -> int:
     """Whether all cells are done; what is not is said."""
-    counts = [int((dataset.cell_status == flag).sum()) for flag in range(3)]
-    total = sum(counts)
-    if counts[2]:
-        err.print(
-            f"{counts[2]} of {total} cells are missing; go on with: curlflow sweep run {folder}", soft_wrap=True
-        )
-    if counts[1]:
-        err.print(f"{counts[1]} of {total} cells failed: curlflow sweep status {folder}", soft_wrap=True)
-    return SOME_FAILED if counts[1] else OK
-
-
-def _show_failures(failures: list[Any]) -> None:
-    if not failures:
-        return
-    table = Table("cell", "why it failed", title=f"{len(failures)} failed", title_justify="left", box=None)
-    for failure in failures[:SHOWN]:
-        cell = ", ".join(f"{field} = {value}" for field, value in failure.changes.items())
-        table.add_row(Text(cell), Text(failure.message))
-    out.print(table)
-    if len(failures) > SHOWN:
-        out.print(f"… and {len(failures) - SHOWN} more (--json lists all)")
+    failed, missing = (int((dataset.cell_status == flag).sum()) for flag in (1, 2))
+    total = dataset.cell_status.size
+    if missing:
+        err.print(f"{missing} of {total} cells are missing; go on with: curlflow sweep run {folder}", soft_wrap=True)
+    if failed:
+        err.print(f"{failed} of {total} cells failed: curlflow sweep status {folder}", soft_wrap=True)
+    return SOME_FAILED if failed else OK

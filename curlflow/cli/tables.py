@@ -1,15 +1,12 @@
 """How datasets look in a terminal."""
 
 import math
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from rich.table import Column, Table
 
 from ..catalogue import Study, named
-
-_EXPONENT = ("lyapunov_exponent", "lyapunov_exponent_se")
 
 
 def table(dataset: xr.Dataset) -> Table | None:
@@ -35,8 +32,13 @@ def _variables(dataset: xr.Dataset, study: Study) -> Table:
     along += [d for d in ("realization", *study.columns) if d in numbers.dims]
     numbers = numbers.assign_coords({d: np.arange(numbers.sizes[d]) for d in along if d not in numbers.coords})
     for name in set(numbers.dims) - set(along):
-        last = name in ("time", "epoch", "iteration")
-        numbers = numbers.isel({name: -1}) if last else _first(numbers, name)
+        if name == "observable":
+            # The median of what was observed in several ways.
+            several = {n: v for n, v in numbers.items() if name in v.dims}
+            kinds = {n: v.median(name) if v.dtype.kind == "f" else v.isel({name: 0}) for n, v in several.items()}
+            numbers = numbers.assign(kinds).drop_dims(name)
+        else:
+            numbers = numbers.isel({name: -1 if name in ("time", "epoch", "iteration") else 0})
     pairs = [str(name) for name in numbers if not str(name).endswith("_se")]
     table = Table(title=study.summary, title_justify="left")
     for name in (*along, *pairs):
@@ -44,20 +46,11 @@ def _variables(dataset: xr.Dataset, study: Study) -> Table:
         head = str(name).replace("realization", "run").replace("_", " ")
         table.add_column(head, justify="right" if number else "left")
     rows = list(np.ndindex(*(numbers.sizes[d] for d in along)))
-    for at in [rows[i] for i in _some(len(rows), MOST)]:
+    for at in [rows[i] for i in _some(len(rows), 60)]:
         one = numbers.isel(dict(zip(along, at, strict=True)))
         places = [f"{one[d].item():.5g}" if one[d].dtype.kind == "f" else str(one[d].item()) for d in along]
         table.add_row(*places, *(_cell(one, name) for name in pairs))
     return table
-
-
-def _first(numbers: xr.Dataset, name: Any) -> xr.Dataset:
-    """The median of what was observed in several ways, and the first of what has an order."""
-    if name != "observable":
-        return numbers.isel({name: 0})
-    several = {n: v for n, v in numbers.items() if name in v.dims}
-    kinds = {n: v.median(name) if v.dtype.kind == "f" else v.isel({name: 0}) for n, v in several.items()}
-    return numbers.assign(kinds).drop_dims(name)
 
 
 def _cell(one: xr.Dataset, name: str) -> str:
@@ -74,22 +67,6 @@ def _cell(one: xr.Dataset, name: str) -> str:
     return _time(value.item()) if value.dtype.kind == "f" else str(value.item())
 
 
-def _table(title: str, numbers: tuple[str, ...], words: tuple[str, ...]) -> Table:
-    """An empty table with columns of numbers, then of words."""
-    table = Table(title=title, title_justify="left", min_width=60)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in words:
-        table.add_column(name)
-    return table
-
-
-def _runs(dataset: xr.Dataset) -> list[xr.Dataset]:
-    """Every realization, also of a dataset in which one was selected."""
-    runs = dataset if "realization" in dataset.dims else dataset.expand_dims("realization")
-    return [runs.isel(realization=i) for i in range(runs.sizes["realization"])]
-
-
 def _flag(variable: xr.DataArray) -> str:
     """What a flag means, in words."""
     names = dict(zip(variable.attrs["flag_values"], variable.attrs["flag_meanings"].split(), strict=True))
@@ -98,11 +75,12 @@ def _flag(variable: xr.DataArray) -> str:
 
 def _convergence_table(dataset: xr.Dataset) -> Table:
     """Every rule: how many runs converge, when, and how much faster than under the first rule."""
-    title = (
-        f"Convergence to an error of {float(dataset.threshold.mean()):.3g}: median time; speed-up where both converge"
-    )
-    table = _table(title, ("arrived", "median", "speed-up", "95 % interval", "won : lost", "p (sign)"), ())
-    table.columns.insert(0, Column("rule", no_wrap=True, min_width=max(map(len, dataset["rule"].values.tolist()))))
+    error = f"{float(dataset.threshold.mean()):.3g}"
+    title = f"Convergence to an error of {error}: median time; speed-up where both converge"
+    table = Table(title=title, title_justify="left", min_width=60)
+    table.add_column("rule", no_wrap=True, min_width=max(map(len, dataset["rule"].values.tolist())))
+    for name in ("arrived", "median", "speed-up", "95 % interval", "won : lost", "p (sign)"):
+        table.add_column(name, justify="right", no_wrap=True)
     compared = dataset.compared.values.tolist() if "compared" in dataset.dims else []
     for name in dataset["rule"].values.tolist():
         one = dataset.sel(rule=name)
@@ -110,13 +88,9 @@ def _convergence_table(dataset: xr.Dataset) -> Table:
         row = [name, f"{int(one.convergence_time.notnull().sum())} of {one.sizes['realization']}", _time(median)]
         if name in compared:
             pair = dataset.sel(compared=name)
-            limits = f"{_time(float(pair.speed_up_lower))} to {_time(float(pair.speed_up_upper))}"
-            row += [
-                _time(float(pair.speed_up)),
-                limits,
-                f"{int(pair.won)} : {int(pair.lost)}",
-                _time(float(pair.sign_test_p)),
-            ]
+            names = ("speed_up", "speed_up_lower", "speed_up_upper", "sign_test_p")
+            speed_up, lower, upper, p = (_time(float(pair[n])) for n in names)
+            row += [speed_up, f"{lower} to {upper}", f"{int(pair.won)} : {int(pair.lost)}", p]
         table.add_row(*row)
     return table
 
@@ -135,11 +109,15 @@ def _sweep_table(dataset: xr.Dataset) -> Table:
 
 
 def _exponent_table(dataset: xr.Dataset) -> Table:
-    table = _table("Lyapunov exponents per unit of time", ("run", "", "λ", "± SE"), ("sign", "converged", "status"))
+    numbers = [Column(name, justify="right", no_wrap=True) for name in ("run", "", "λ", "± SE")]
+    title = "Lyapunov exponents per unit of time"
+    table = Table(*numbers, "sign", "converged", "status", title=title, title_justify="left", min_width=60)
     resolution = float(dataset.attrs.get("resolution", 0.0))
-    for run in _runs(dataset):
+    runs = dataset if "realization" in dataset.dims else dataset.expand_dims("realization")
+    for i in range(runs.sizes["realization"]):
+        run = runs.isel(realization=i)
         ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", _flag(run.status)]
-        columns = (run[name].to_numpy() for name in ("exponent", *_EXPONENT))
+        columns = (run[name].to_numpy() for name in ("exponent", "lyapunov_exponent", "lyapunov_exponent_se"))
         for number, value, error in zip(*columns, strict=True):
             table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error, resolution), *ends[1:])
             ends = ["", "", ""]
@@ -163,24 +141,18 @@ def _sign(value: float, error: float, resolution: float) -> str:
     return "unresolved" if not (abs(value) > 2 * error and abs(value) > resolution) else "+" if value > 0 else "−"
 
 
-MOST = 60
-"""The most rows of a table of variables."""
-ROWS, COLUMNS = 12, 6
-"""How much of a phase boundary a table shows: evenly chosen rows and columns."""
-
-
 def _boundary_table(dataset: xr.Dataset) -> Table:
     if "critical_hidden_fraction" in dataset:
         title = "Critical fraction of hidden units, by fraction of flipped inputs and c"
         values, name = dataset.critical_hidden_fraction.transpose("inputs_fraction", "c"), "inputs"
-        values = values.isel(c=_some(values.sizes["c"], COLUMNS))
+        values = values.isel(c=_some(values.sizes["c"], 6))
         heads = [f"c = {c:.4g}" for c in values.c.values]
     else:
         title, name = "Critical fraction of flips, by c and layer", "c"
         values = dataset.critical_fraction.transpose("c", "layer")
         heads = values.layer.values.tolist()
     table = Table(name, *heads, title=title, title_justify="left", min_width=50)
-    for i in _some(len(values), ROWS):
+    for i in _some(len(values), 12):
         digits = 6 if len(heads) < 4 else 4
         cells = ["always stable" if v != v else f"{v:.{digits}g}" for v in values[i].values.tolist()]
         table.add_row(f"{float(values[i][values.dims[0]]):.5g}", *cells)
@@ -189,9 +161,7 @@ def _boundary_table(dataset: xr.Dataset) -> Table:
 
 def _some(size: int, most: int) -> list[int]:
     """At most `most` indices out of `size`, from the first to the last."""
-    if size <= most:
-        return list(range(size))
-    return sorted({round(i * (size - 1) / (most - 1)) for i in range(most)})
+    return list(range(size)) if size <= most else [round(i * (size - 1) / (most - 1)) for i in range(most)]
 
 
 TABLES = {"boundary": _boundary_table, "convergence": _convergence_table, "exponents": _exponent_table}
