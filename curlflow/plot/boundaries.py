@@ -28,12 +28,12 @@ def boundary(dataset: xr.Dataset) -> Figure:
         return _surface(dataset)
     needs(dataset, "critical_fraction", "c", "layer")
     layers, c = dataset.layer.to_numpy().tolist(), dataset.c.to_numpy()
-    wide = 1.0 if len(c) > FEW else 1.6
-    fine = theory_over(c[0] / wide, c[-1] * wide, 500)
+    few = len(c) <= FEW
+    fine = theory_over(c[0] / 1.6, c[-1] * 1.6, 500) if few else theory_over(c[0], c[-1], 500)
     figure, grid = plt.subplots(1, len(layers), figsize=(4.0 * len(layers), 3.2), squeeze=False, sharey=True)
     for axes, layer in zip(grid[0], layers, strict=True):
         shade(axes, fine, phase_boundary(fine, layer))
-        if len(c) <= FEW:
+        if few:
             critical = dataset.critical_fraction.sel(layer=layer)
             axes.plot(c, critical, "o", color="black", markersize=4, clip_on=False)
         if c[-1] / c[0] < 30:

@@ -12,16 +12,13 @@ from ..catalogue import named
 from .style import ALONG, COLORS, axis_label, color_of, draw_runs, needs, styled
 
 ERRORS = {"train_error": "training error", "test_error": "test error"}
-STATES = 6
-"""Most state variables that are drawn."""
-CONVENTIONS = ("published", "censored")
 
 
 @styled()
 def learning_curves(dataset: xr.Dataset) -> Figure:
     """Draw the errors of `curlflow.simulate` against time or epochs: realizations thin, median thick.
 
-    For systems other than learning the first state variables are drawn, each in a panel.
+    For systems other than learning the first six state variables are drawn, each in a panel.
 
     **Raises:** `ValueError` for a dataset without errors and states.
     """
@@ -30,16 +27,14 @@ def learning_curves(dataset: xr.Dataset) -> Figure:
     needs(dataset, *ERRORS)
     along = "epoch" if "epoch" in dataset.dims else "time"
     later = dataset.isel({along: dataset[along].to_numpy() > 0})
-    spaced, scale = np.diff(later[along]), "linear"
-    if spaced.size > 2 and spaced.max() > 3 * spaced.min():
-        dataset, scale = later, "log"
+    spaced = np.diff(later[along])
+    unequal = spaced.size > 2 and spaced.max() > 3 * spaced.min()
+    dataset, scale = (later, "log") if unequal else (dataset, "linear")
     figure, grid = plt.subplots(1, 2, figsize=(8.4, 3.2), sharex=True, sharey=True)
     for axes, (name, title) in zip(grid, ERRORS.items(), strict=True):
         x, errors = dataset[along].to_numpy(), dataset[name].transpose(along, "realization").to_numpy()
-        if errors.shape[1] > 1:
-            draw_runs(axes, x, errors, COLORS[0], alpha=0.35, linewidth=0.8)
-        else:
-            axes.plot(x, errors, color=COLORS[0], alpha=0.35, linewidth=0.8)
+        draw = draw_runs if errors.shape[1] > 1 else Axes.plot
+        draw(axes, x, errors, color=COLORS[0], alpha=0.35, linewidth=0.8)
         axes.set(title=title, xlabel=ALONG[along], xscale=scale, yscale="log")
     grid[0].set_ylabel("error, ½⟨|ŷ − y|²⟩")
     return figure
@@ -48,7 +43,7 @@ def learning_curves(dataset: xr.Dataset) -> Figure:
 def _states(dataset: xr.Dataset) -> Figure:
     along = next(d for d in ALONG if d in dataset.state.dims)
     values = dataset.state.transpose("state_variable", along, ...).to_numpy()
-    shown = min(STATES, len(values))
+    shown = min(6, len(values))
     figure, grid = plt.subplots(shown, 1, figsize=(6.4, 0.9 + 1.3 * shown), sharex=True, squeeze=False)
     style = {"linestyle": "none", "marker": ".", "markersize": 3} if along == "iteration" else {"linewidth": 1.0}
     for i, axes in enumerate(grid[:, 0]):
@@ -118,12 +113,13 @@ def convergence_times(dataset: xr.Dataset, *, convention: Any = "censored", labe
     **Raises:** `ValueError` for other datasets and conventions.
     """
     needs(dataset, "convergence_epoch", "median_time", "speed_up")
-    if convention not in CONVENTIONS:
-        raise ValueError(f"convention: got {convention!r}, allowed are {', '.join(CONVENTIONS)}.")
+    conventions = {"published": (_published,), "censored": (_medians, _speed_ups)}
+    if convention not in conventions:
+        raise ValueError(f"convention: got {convention!r}, allowed are {', '.join(conventions)}.")
     along = [d for d in dataset.convergence_epoch.dims if d not in ("rule", "realization")]
     if len(along) != 1:
         raise ValueError(f"dataset: it has the dimensions {along}; required is one besides rule and realization.")
-    panels = (_published,) if convention == "published" else (_medians, _speed_ups)
+    panels = conventions[convention]
     figure, grid = plt.subplots(1, len(panels), figsize=(4.0 * len(panels) + 0.4, 3.2), squeeze=False)
     values = dataset[along[0]].to_numpy()
     numbers = values.dtype.kind in "iuf"
@@ -173,8 +169,8 @@ def _speed_ups(axes: Axes, dataset: xr.Dataset, x: np.ndarray, names: dict[str, 
         middle = one["speed_up"].to_numpy()
         ends = np.nan_to_num(np.stack([middle - one["speed_up_lower"], one["speed_up_upper"] - middle])).clip(0)
         axes.errorbar(x, middle, ends, marker="o", capsize=2, label=f"{names[name]}, both arrive", **style)
-        label = "ratio of restricted means, all runs"
-        axes.plot(x, one["mean_time_ratio"], "s:", label=label, fillstyle="none", **style)
+        style |= {"label": "ratio of restricted means, all runs", "fillstyle": "none"}
+        axes.plot(x, one["mean_time_ratio"], "s:", **style)
     axes.axhline(1, color="0.4", linewidth=0.8)
     axes.set_ylabel(f"speed-up over {names.get(dataset.attrs.get('baseline'), 'the first rule')}")
 

@@ -11,11 +11,6 @@ from matplotlib.figure import Figure
 from ..measures.standard_error import BATCHES, batch_means_error
 from .style import color_of, ending, needs, panel_for_each_run, selected, styled, words_of
 
-BANDS = 60
-"""Number of times at which the error band is computed."""
-SHIFT = 0.006
-"""How far apart realizations are drawn, as a share of the largest learning rate."""
-
 
 @styled()
 def lyapunov(dataset: xr.Dataset) -> Figure:
@@ -57,7 +52,7 @@ def _running_means(axes: Axes, run: xr.Dataset) -> None:
     if len(local) == 0:
         return
     time = run.time.to_numpy()[: len(local)]
-    ends = np.unique(np.linspace(min(2 * BATCHES, len(local)), len(local), BANDS).astype(int))
+    ends = np.unique(np.linspace(min(2 * BATCHES, len(local)), len(local), 60).astype(int))
     error = np.stack([batch_means_error(local[:end]) for end in ends])
     for i, name in enumerate(run.exponent.to_numpy()):
         (line,) = axes.plot(time, mean[:, i], label=f"{name}")
@@ -90,39 +85,30 @@ def covariant_vectors(dataset: xr.Dataset, realization: Any = 0) -> Figure:
     growth.axhline(0, color="0.4", linewidth=0.8)
     growth.set_title("growth per unit of time, ± SE")
     growth.legend()
-    _angles(figure, angles, one)
+    angle, size = one.angle.transpose("exponent", "other").to_numpy(), rank.size
+    image = angles.imshow(angle, vmin=0, vmax=np.pi / 2, cmap="viridis", extent=(0.5, size + 0.5, size + 0.5, 0.5))
+    angles.grid(False)
+    for i, j in np.argwhere(np.isfinite(angle)):
+        if i != j and size <= 8:
+            style = {"color": "white" if angle[i, j] < 0.8 else "black", "ha": "center", "va": "center"}
+            angles.text(rank[j], rank[i], f"{angle[i, j]:.2f}", fontsize="small", **style)
+    angles.set(xticks=rank, yticks=rank, title="mean angle between two vectors, rad")
+    figure.colorbar(image, ax=angles).set_ticks([0, np.pi / 4, np.pi / 2], labels=["0", "π/4", "π/2"])
     if "flipped_share" in one:
-        _flipped(places, one)
+        base = 0.0
+        for layer in one["layer"].to_numpy():
+            share, error = (one[name].sel(layer=layer).to_numpy() for name in ("flipped_share", "flipped_share_se"))
+            places.bar(rank, share, 0.6, base, yerr=error, capsize=2, alpha=0.8, label=f"layer {layer}")
+            base = base + share
+        expected = float(one.flipped_synapses.sum())
+        places.axhline(expected, color="black", linestyle=":", linewidth=1, label="of all synapses")
+        places.set(ylim=(0, 1), title="share on synapses with flipped sign")
+        places.legend()
     else:
         places.bar(rank, one.participation.to_numpy(), 0.6, alpha=0.8)
         places.set_title("entries over which a vector is spread")
     plt.setp((growth, places), xticks=rank, xlabel="rank of the exponent")
     return figure
-
-
-def _angles(figure: Figure, axes: Axes, one: xr.Dataset) -> None:
-    angle = one.angle.transpose("exponent", "other").to_numpy()
-    rank, size = one["exponent"].to_numpy(), len(angle)
-    image = axes.imshow(angle, vmin=0, vmax=np.pi / 2, cmap="viridis", extent=(0.5, size + 0.5, size + 0.5, 0.5))
-    axes.grid(False)
-    for i, j in np.argwhere(np.isfinite(angle)):
-        if i != j and size <= 8:
-            style = {"color": "white" if angle[i, j] < 0.8 else "black", "ha": "center", "va": "center"}
-            axes.text(rank[j], rank[i], f"{angle[i, j]:.2f}", fontsize="small", **style)
-    axes.set(xticks=rank, yticks=rank, title="mean angle between two vectors, rad")
-    figure.colorbar(image, ax=axes).set_ticks([0, np.pi / 4, np.pi / 2], labels=["0", "π/4", "π/2"])
-
-
-def _flipped(axes: Axes, one: xr.Dataset) -> None:
-    rank, base = one["exponent"].to_numpy(), 0.0
-    for layer in one["layer"].to_numpy():
-        share, error = (one[name].sel(layer=layer).to_numpy() for name in ("flipped_share", "flipped_share_se"))
-        axes.bar(rank, share, 0.6, base, yerr=error, capsize=2, alpha=0.8, label=f"layer {layer}")
-        base = base + share
-    expected = float(one.flipped_synapses.sum())
-    axes.axhline(expected, color="black", linestyle=":", linewidth=1, label="of all synapses")
-    axes.set(ylim=(0, 1), title="share on synapses with flipped sign")
-    axes.legend()
 
 
 @styled()
@@ -139,7 +125,7 @@ def step_sizes(dataset: xr.Dataset) -> Figure:
     limits = {"fmt": "D", "color": "black", "fillstyle": "none", "markersize": 5, "capsize": 2}
     figure, axes = plt.subplots(figsize=(6.4, 3.8))
     for i in range(dataset.sizes["realization"]):
-        one, shift = dataset.isel(realization=i, exponent=0), SHIFT * rates.max()
+        one, shift = dataset.isel(realization=i, exponent=0), 0.006 * rates.max()  # realizations side by side
         mean, error, kinds = (np.atleast_1d(one[n]) for n in ("lyapunov_exponent", "lyapunov_exponent_se", "verdict"))
         x = rates + i * shift
         axes.plot(x[rates > 0], mean[rates > 0], color="0.6", linewidth=0.8, zorder=1)

@@ -72,30 +72,24 @@ def parts_of_jacobian(dataset: xr.Dataset) -> Figure:
     """
     needs(dataset, *NORMS, "curl_ratio")
     along = next((str(d) for d in dataset.curl_ratio.dims if d != "realization"), "realization")
+    runs = dataset if "realization" in dataset.dims else dataset.expand_dims("realization")
     panels = {"Frobenius norm": list(NORMS), "‖A‖/‖S‖": ["curl_ratio"]}
     if "gradient_angle" in dataset:
         panels["angle of velocity and −∇error, rad"] = ["gradient_angle"]
     figure, grid = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.1))
     for axes, (title, names) in zip(grid, panels.items(), strict=True):
         for name, color in zip(names, COLORS, strict=False):
-            (_at_points if along == "realization" else _along)(axes, dataset, name, color, along)
+            style = {"color": color, "label": NORMS.get(name)}
+            if along == "realization":
+                number = np.arange(runs.sizes["realization"])
+                axes.errorbar(number, runs[name], runs.get(f"{name}_se"), fmt="o", markersize=4, capsize=3, **style)
+                axes.set(xlim=(-0.5, number.size - 0.5), xticks=number[:: max(number.size // 10, 1)])
+            else:
+                x, values = runs[along].to_numpy(), runs[name].transpose(along, "realization").to_numpy()
+                thin = {"linewidth": 0.8, "alpha": 0.4} if values.shape[1] > 1 else {}
+                draw_runs(axes, x, values, marker="." if x.size < 30 else None, **style, **thin)
         axes.set(title=title, xlabel=ALONG.get(along, along))
         axes.set_ylim(bottom=0)
         if len(names) > 1:
             axes.legend()
     return figure
-
-
-def _at_points(axes: Axes, dataset: xr.Dataset, name: str, color: str, _: str) -> None:
-    values = np.atleast_1d(dataset[name].to_numpy())
-    error = np.atleast_1d(dataset[f"{name}_se"].to_numpy()) if f"{name}_se" in dataset else None
-    number = np.arange(values.size)
-    axes.errorbar(number, values, error, fmt="o", color=color, markersize=4, capsize=3, label=NORMS.get(name))
-    axes.set(xlim=(-0.5, values.size - 0.5), xticks=number[:: max(number.size // 10, 1)])
-
-
-def _along(axes: Axes, dataset: xr.Dataset, name: str, color: str, along: str) -> None:
-    runs = dataset[name] if "realization" in dataset[name].dims else dataset[name].expand_dims("realization")
-    x, values = dataset[along].to_numpy(), runs.transpose(along, "realization").to_numpy()
-    thin = {} if values.shape[1] == 1 else {"linewidth": 0.8, "alpha": 0.4}
-    draw_runs(axes, x, values, color, label=NORMS.get(name), marker="." if x.size < 30 else None, **thin)

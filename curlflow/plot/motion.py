@@ -13,12 +13,6 @@ from .style import ALONG, COLORS, axis_label, color_of, needs, selected, styled,
 
 SLIGHT = 1e-20
 """Values closer to zero than this are drawn at this value: errors below it all mean a solution."""
-SPECTRA = 4
-"""Most spectra that are drawn."""
-TRACES = 6
-"""Most traces of weights that are drawn."""
-SHOWN_TIMES = 5
-"""Autocorrelations are drawn up to this number of decay times, where these are known."""
 
 
 @styled()
@@ -115,7 +109,7 @@ def _segments(axes: Axes, one: xr.Dataset) -> None:
 
 
 def _spectra(axes: Axes, one: xr.Dataset) -> None:
-    moving, frequency = np.flatnonzero(one.moves.to_numpy())[:SPECTRA], one.frequency.to_numpy()
+    moving, frequency = np.flatnonzero(one.moves.to_numpy())[:4], one.frequency.to_numpy()
     for run in (one.transpose("observable", "frequency", ...).isel(observable=i) for i in moving):
         power = run.power.to_numpy()
         (line,) = axes.plot(frequency[1:], power[1:], linewidth=0.9, label=str(run.observable.item()))
@@ -153,10 +147,10 @@ def fluctuations(dataset: xr.Dataset, realization: Any = 0) -> Figure:
     one = selected(dataset, realization)
     along = next(d for d in one.records.dims if d != "recorded")
     figure, (traces, correlation, plane) = plt.subplots(1, 3, figsize=(10.5, 3.2))
-    traces.plot(one[along], one.records.transpose(along, "recorded")[:, :TRACES], linewidth=0.9)
+    shown = one.records.transpose(along, "recorded")[:, :6]
+    traces.plot(one[along], shown, linewidth=0.9)
     traces.locator_params(axis="x", nbins=5)
-    number = one.sizes["recorded"]
-    label = f"{min(TRACES, number)} of {number} recorded"
+    label = f"{shown.sizes['recorded']} of {one.sizes['recorded']} recorded"
     traces.set(xlabel=ALONG[along], ylabel=label, title=f"q = {float(one.order_parameter):.2g}")
     _correlation(correlation, dataset, one, along)
     _plane(plane, one)
@@ -173,8 +167,8 @@ def _correlation(axes: Axes, dataset: xr.Dataset, one: xr.Dataset, along: str) -
     axes.set(xlabel=f"lag, {ALONG[along]}", title="autocorrelation and spread")
     unit = float(one.time[-1] - one.time[0]) / float(one[along][-1] - one[along][0]) if along in one.coords else 1.0
     decay = float(one.decay_time) / unit
-    if np.isfinite(decay) and SHOWN_TIMES * decay < lags[-1]:
-        axes.set_xlim(0, max(SHOWN_TIMES * decay, 20 * (lags[1] - lags[0])))
+    if np.isfinite(decay) and 5 * decay < lags[-1]:  # the first five decay times
+        axes.set_xlim(0, max(5 * decay, 20 * (lags[1] - lags[0])))
 
 
 def _plane(axes: Axes, one: xr.Dataset) -> None:

@@ -18,21 +18,11 @@ from matplotlib.lines import Line2D
 from .style import styled
 
 COLORS = {"excitatory": "#c8553d", "inhibitory": "#33658a", None: "0.55"}
-"""Colors of the types of neurons."""
 MARKERS = {1.0: ("o", "rule sign +1"), -1.0: ("s", "rule sign −1"), None: ("D", "other rule sign")}
-"""Shape and label of the rule signs of neurons."""
 WEIGHTS = LinearSegmentedColormap.from_list("weights", [COLORS["inhibitory"], "0.85", COLORS["excitatory"]])
 """The color of inhibition for negative weights, light grey at zero, that of excitation for positive ones."""
 OWN_SIGN = (0, (3, 2))
 """Dashes of synapses with another rule sign than their neuron."""
-LABELLED = 16
-"""Names are written beside the neurons where no layer has more than this many."""
-WIDEST = 2.4
-"""Width of the line of the strongest synapse, in points, between layers of up to `MANY` synapses."""
-MANY = 100
-"""Beyond this number between two layers, lines become thinner and fainter."""
-SIDE = 11.0
-"""Largest diameter of a neuron, in points."""
 
 Positions = dict[Hashable, tuple[float, float]]
 
@@ -58,13 +48,16 @@ def graph(graph_or_dataset: Any) -> Figure:
     """
     network = _network(graph_or_dataset)
     layers = _layers(network)
-    tallest = max(len(names) for names in layers)
+    tallest = max(map(len, layers))
     height = float(np.clip(0.36 * tallest + 1.0, 2.6, 7.5))
     figure, axes = plt.subplots(figsize=(2.3 * len(layers) + 1.6, height))
     positions = _positions(layers)
     _synapses(axes, network, positions)
-    _neurons(axes, network, layers, positions, size=float(np.clip(0.7 * 72 * height / tallest, 3.0, SIDE)))
-    axes.set(xticks=range(len(layers)), xticklabels=_captions(layers), yticks=[])
+    _neurons(axes, network, layers, positions, size=float(np.clip(0.7 * 72 * height / tallest, 3.0, 11.0)))
+    last = len(layers) - 1
+    kinds = ["inputs", *("hidden" if last == 2 else f"hidden {i}" for i in range(1, last)), "outputs"]
+    captions = [f"{kind}\n({len(names)})" for kind, names in zip(kinds[-len(layers) :], layers, strict=True)]
+    axes.set(xticks=range(len(layers)), xticklabels=captions, yticks=[])
     axes.grid(False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -102,16 +95,10 @@ def _layers(network: nx.DiGraph) -> list[list[Hashable]]:
     return [layers[layer] for layer in sorted(layers)]
 
 
-def _captions(layers: list[list[Hashable]]) -> list[str]:
-    last = len(layers) - 1
-    kinds = ["inputs", *("hidden" if last == 2 else f"hidden {i}" for i in range(1, last)), "outputs"]
-    return [f"{kind}\n({len(names)})" for kind, names in zip(kinds[-len(layers) :], layers, strict=True)]
-
-
 def _positions(layers: list[list[Hashable]]) -> Positions:
     """Columns at x = 0, 1, … of comparable heights, the first neuron on top."""
     positions: Positions = {}
-    tallest = max(len(names) for names in layers)
+    tallest = max(map(len, layers))
     for x, names in enumerate(layers):
         top = np.sqrt((len(names) - 1) / max(tallest - 1, 1)) / 2
         heights = np.linspace(top, -top, len(names)).tolist()
@@ -144,7 +131,7 @@ def _neurons(axes: Axes, network: nx.DiGraph, layers: list, positions: Positions
         groups.setdefault((color, marker), []).append(place)
     for (color, marker), places in groups.items():
         axes.plot(*np.transpose(places), marker, color=color, **style)
-    if max(len(names) for names in layers) <= LABELLED:
+    if max(map(len, layers)) <= 16:
         style = {"textcoords": "offset points", "ha": "center", "fontsize": 8, "parse_math": False}
         for name, place in positions.items():
             axes.annotate(str(name), place, (0, 0.62 * size), **style)
@@ -155,8 +142,9 @@ def _synapses(axes: Axes, network: nx.DiGraph, positions: Positions) -> None:
     edges = sorted(network.edges(data=True), key=lambda edge: abs(edge[2].get("weight") or 0.0))
     styles = [OWN_SIGN if _has_own_sign(network, *edge) else "solid" for edge in edges]
     layer = np.array([positions[pre][0] for pre, *_ in edges], dtype=int)
-    crowd = np.maximum(np.bincount(layer)[layer] / MANY, 1.0)
-    faint, strong, widest = 0.8 / crowd**0.5, 0.95 * crowd**-0.12, WIDEST * crowd**-0.3
+    # Beyond a hundred synapses between two layers, lines become thinner and fainter.
+    crowd = np.maximum(np.bincount(layer)[layer] / 100, 1.0)
+    faint, strong, widest = 0.8 / crowd**0.5, 0.95 * crowd**-0.12, 2.4 * crowd**-0.3
     lines = LineCollection([(positions[pre], positions[post]) for pre, post, _ in edges], linestyles=styles, zorder=1)
     axes.add_collection(lines)
     if not edges or any(data.get("weight") is None for *_, data in edges):

@@ -20,15 +20,8 @@ from .style import axis_label, needs, styled
 
 AVERAGES = {"mean": "mean", "median": "median", "max": "largest"}
 """How realizations are combined, and the word for it on the colour bar."""
-LARGEST = {"peak_error": "max"}
-"""Variables whose default average is not the mean."""
-FLOOR = 1e-15
-"""Published: log10(round(error, 15) + 1e-15)."""
 NAMES = {"c": "compression ratio c = M/N"}
 """Names of axes, where they are not those of the dataset."""
-FINE = 400
-"""Points of a boundary that is drawn from the theory."""
-BOUNDARIES = ("critical_fraction", "critical_hidden_fraction")
 LINES = {
     "": ("limit of large networks", "-", 1.6),
     "_finite": ("half of the networks of these widths", "--", 1.4),
@@ -52,18 +45,13 @@ def phase_diagram(
 ) -> Figure:
     """Draw a sweep over two axes, such as c and the fraction of flips, as coloured cells.
 
-    ```python
-    figure = curlflow.plot.phase_diagram(ds)
-    figure = curlflow.plot.phase_diagram(ds, ["test_error", "peak_error"])
-    ```
-
     **Returns:** the figure: a panel for each variable and each value of every other dimension (at most two, such as
     `dynamics`).
 
     **Arguments:**
 
-    - `dataset`: a dataset of `curlflow.sweep`, or one that was read from a file.
-    - `variable`: which to draw, or a list; by default the final and the peak error, else the first number of the
+    - `dataset`: a dataset of `curlflow.sweep`.
+    - `variable`: which to draw, or a list; by default `["test_error", "peak_error"]`, else the first number of the
       sweep. Errors are drawn as logarithms.
     - `x`, `y`: dimensions along the axes; by default `c` and `fraction`, else the last two axes of the sweep.
     - `average`: over realizations: `"mean"`, `"median"` or `"max"`; by default the mean, for `peak_error` the
@@ -82,7 +70,7 @@ def phase_diagram(
     names = _variables(dataset, variable)
     needs(dataset, *names)
     x, y, further = _dimensions(dataset, names, x, y)
-    averages = [_average(average, name) for name in names]
+    shown = [_shown(dataset[name].astype(float), average, floor) for name in names]
     # Rows are variables or the first of two dimensions, columns the last one.
     down, across = [1, 1, *(dataset.sizes[dim] for dim in further)][-2:]
     rows, size = len(names) * down, (0.9 + 3.7 * across, 0.7 + 2.9 * len(names) * down)
@@ -90,14 +78,14 @@ def phase_diagram(
     values = itertools.product(*(dataset[dim].to_numpy().tolist() for dim in further))
     places = [dict(zip(further, place, strict=True)) for place in values]
     drawn: dict[str, Any] = {}
-    for name, how, block in zip(names, averages, np.split(grid, len(names)), strict=True):
-        values, label = _shown(dataset[name].astype(float), how, floor)
+    for (values, label), block in zip(shown, np.split(grid, len(names)), strict=True):
         known = values.to_numpy()[np.isfinite(values)]
         scale = Normalize(known.min(), known.max()) if known.size else Normalize(0.0, 1.0)
         for axes, place in zip(block.flat, places, strict=True):
             image = _cells(axes, values.sel(place), x, y, scale)
             drawn |= overlay(axes, dataset.sel(place), x, y)
-            axes.set_title(panel_title(place))
+            words = [WORDS.get(at, at) if isinstance(at, str) else f"{dim} = {at:g}" for dim, at in place.items()]
+            axes.set_title(", ".join(words))
         figure.colorbar(image, ax=block.ravel().tolist(), shrink=0.9, pad=0.02, label=label)
     plt.setp(grid[-1], xlabel=NAMES.get(x) or axis_label(dataset, x))
     plt.setp(grid[:, 0], ylabel=NAMES.get(y) or axis_label(dataset, y))
@@ -127,24 +115,28 @@ def _cells(axes: Axes, values: xr.DataArray, x: str, y: str, scale: Normalize) -
     return image
 
 
-def _shown(values: xr.DataArray, average: str, floor: Any) -> tuple[xr.DataArray, str]:
+def _shown(values: xr.DataArray, average: Any, floor: Any) -> tuple[xr.DataArray, str]:
     """The numbers that colours stand for, and what they are."""
-    label, error = str(values.name).replace("_", " "), str(values.name).endswith("_error")
+    name = str(values.name)
+    label, default = name.replace("_", " "), "max" if name == "peak_error" else "mean"
+    average = average.get(name) if isinstance(average, Mapping) else average
+    average = default if average is None else average
+    if average not in AVERAGES:
+        raise ValueError(f"average: got {average!r}, allowed are {', '.join(AVERAGES)}.")
     if "realization" in values.dims:
         label = f"{AVERAGES[average]} {label}" if values.sizes["realization"] > 1 else label
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # cells without any number
             values = getattr(values, average)("realization", skipna=True, keep_attrs=True)
-    if not error:
+    if not name.endswith("_error"):
         return values, label
-    floor = float(values.attrs.get("floor", FLOOR) if floor is None else floor)
+    floor = float(values.attrs.get("floor", 1e-15) if floor is None else floor)
     if not 0 < floor < 1:
         raise ValueError(f"floor: got {floor:g}, allowed are numbers between 0 and 1.")
     return np.log10(floor * np.round(values / floor) + floor), f"log₁₀ {label}"
 
 
 def _variables(dataset: xr.Dataset, given: Any) -> list[str]:
-    """The variables to draw."""
     if given is not None:
         return [given] if isinstance(given, str) else list(given)
     errors = [name for name in ("test_error", "peak_error") if name in dataset]
@@ -152,15 +144,6 @@ def _variables(dataset: xr.Dataset, given: Any) -> list[str]:
     if not errors + numbers:
         raise ValueError("dataset: it has no numbers over two axes, which a phase diagram shows.")
     return errors or numbers[:1]
-
-
-def _average(given: Any, name: str) -> str:
-    """How the realizations of a variable are combined."""
-    one = given.get(name) if isinstance(given, Mapping) else given
-    one = LARGEST.get(name, "mean") if one is None else one
-    if one not in AVERAGES:
-        raise ValueError(f"average: got {one!r}, allowed are {', '.join(AVERAGES)}.")
-    return one
 
 
 def _dimensions(dataset: xr.Dataset, names: Sequence[str], x: Any, y: Any) -> tuple[str, str, list[str]]:
@@ -211,7 +194,8 @@ def is_geometric(values: np.ndarray) -> bool:
 def overlay(axes: Axes, dataset: xr.Dataset, x: str, y: str) -> dict[str, Any]:
     """Boundaries and marks of one panel; handles for a legend by their labels."""
     handles: dict[str, Any] = {}
-    for name, (ending, (label, style, width)) in itertools.product(BOUNDARIES, LINES.items()):
+    boundaries = ("critical_fraction", "critical_hidden_fraction")
+    for name, (ending, (label, style, width)) in itertools.product(boundaries, LINES.items()):
         if name + ending in dataset and dataset[name + ending].dims == (x,):
             place = (dataset[x].to_numpy(), dataset[name + ending].to_numpy()) if ending else _fine(dataset, name, x)
             handles[label] = axes.plot(*place, style, linewidth=width, **outlined(3.0))[0]
@@ -223,10 +207,10 @@ def _fine(dataset: xr.Dataset, name: str, x: str) -> tuple[np.ndarray, np.ndarra
     at, layer = dataset[x].to_numpy(), dataset[name].attrs.get("layer")
     low, high, one_c = float(at.min()), float(at.max()), "c" in dataset and dataset.c.ndim == 0
     if name == "critical_fraction" and x == "c" and layer in ("inputs", "hidden") and at.size > 1:
-        fine = theory_over(low, high, FINE)
+        fine = theory_over(low, high, 400)
         return fine, phase_boundary(fine, layer)
     if name == "critical_hidden_fraction" and x == "inputs_fraction" and one_c and at.size > 1:
-        fine = np.linspace(max(low, 1e-9), high, FINE)  # for c > 1/4 the value without flips is a separate point
+        fine = np.linspace(max(low, 1e-9), high, 400)  # for c > 1/4 the value without flips is a separate point
         return fine, phase_surface(float(dataset.c), fine)
     return at, dataset[name].to_numpy()
 
@@ -245,10 +229,3 @@ def _marks(axes: Axes, dataset: xr.Dataset, x: str, y: str) -> dict[str, Any]:
             style = {"markersize": 3.0, "markeredgewidth": 0.8, "fillstyle": "none", "linestyle": "none"}
             handles[label] = axes.plot(*places, marker, **outlined(1.8), **style)[0]
     return handles
-
-
-def panel_title(place: dict[str, Any]) -> str:
-    """What a panel shows."""
-    return ", ".join(
-        WORDS.get(value, value) if isinstance(value, str) else f"{name} = {value:g}" for name, value in place.items()
-    )

@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 
 from .style import needs, styled
 
-NOTHING = 1e-12
-"""A part with a smaller share of the energy than this is rounding, and is drawn without streamlines."""
 PARTS = {
     "gradient": ("gradient_potential", "φ", "RdBu_r"),
     "curl": ("stream_function", "ψ", "PuOr_r"),
@@ -49,7 +47,7 @@ def decomposition(dataset: xr.Dataset) -> Figure:
     for axes, (name, (potential, symbol, colors)) in zip(grid.flat[1:], PARTS.items(), strict=True):
         share = float(dataset[f"{name}_share"])
         axes.set_title(f"{name} part, over {symbol}" + (f": {100 * share:.1f} %" if share == share else ""))
-        if share > NOTHING:
+        if share > 1e-12:  # less is rounding
             bound = float(np.abs(dataset[potential].to_numpy()).max()) or 1.0
             style = {"levels": np.linspace(-bound, bound, 25), "cmap": colors, "alpha": 0.85}
             bar = {"ticks": np.linspace(-bound, bound, 5), "format": "%.2g"}

@@ -36,24 +36,16 @@ ALONG = {"time": "time", "epoch": "epochs", "iteration": "iterations"}
 
 
 def needs(dataset: xr.Dataset, *names: str) -> None:
-    """Refuse a dataset that lacks a variable.
-
-    **Raises:** `ValueError` that names the missing variables and those of the dataset.
-    """
+    """Refuse a dataset that lacks a variable, with a `ValueError` that names what is missing and what there is."""
     if not isinstance(dataset, xr.Dataset):
         raise ValueError(f"dataset: got {type(dataset).__name__}, required is an xarray.Dataset.")
-    missing = [name for name in names if name not in dataset.variables]
+    missing = ", ".join(name for name in names if name not in dataset.variables)
     if missing:
-        raise ValueError(
-            f"dataset: {', '.join(missing)} required for this picture, but it has {', '.join(dataset.data_vars)}."
-        )
+        raise ValueError(f"dataset: {missing} required for this picture, but it has {', '.join(dataset.data_vars)}.")
 
 
 def selected(dataset: xr.Dataset, realization: Any) -> xr.Dataset:
-    """One realization of the dataset.
-
-    **Raises:** `ValueError` for anything but the number of a realization, and for a dataset without realizations.
-    """
+    """One realization of the dataset; a `ValueError` where there is none of that number."""
     if "realization" not in dataset.dims:
         raise ValueError("dataset: it has no dimension realization; select one by [0:1], not by 0.")
     number = dataset.sizes["realization"]
@@ -80,7 +72,6 @@ def ending(run: xr.Dataset) -> str:
 
 
 def axis_label(dataset: xr.Dataset, name: Any) -> str:
-    """What is along an axis."""
     return str(dataset[name].attrs.get("long_name", name))
 
 
@@ -98,8 +89,7 @@ def panel_for_each_run(
 ) -> tuple[Figure, np.ndarray, dict[str, Any]]:
     """Draw every realization in a panel of its own, at most three in a row, with `label` along the horizontal axes.
 
-    **Returns:** the figure, its panels, and the handles and labels for a legend. `size` is the width and height of a
-    panel, `margin` what the figure has besides.
+    **Returns:** the figure, larger than its panels by `margin`; the panels; handles and labels for a legend.
     """
     runs = dataset.sizes["realization"]
     columns, rows = min(runs, 3), -(-runs // 3)
