@@ -51,7 +51,12 @@ def graph(graph_or_dataset: Any) -> Figure:
     tallest = max(map(len, layers))
     height = float(np.clip(0.36 * tallest + 1.0, 2.6, 7.5))
     figure, axes = plt.subplots(figsize=(2.3 * len(layers) + 1.6, height))
-    positions = _positions(layers)
+    # Columns at x = 0, 1, … of comparable heights, the first neuron on top.
+    positions: Positions = {}
+    for x, names in enumerate(layers):
+        top = np.sqrt((len(names) - 1) / max(tallest - 1, 1)) / 2
+        heights = np.linspace(top, -top, len(names)).tolist()
+        positions |= {name: (float(x), y) for name, y in zip(names, heights, strict=True)}
     _synapses(axes, network, positions)
     _neurons(axes, network, layers, positions, size=float(np.clip(0.7 * 72 * height / tallest, 3.0, 11.0)))
     last = len(layers) - 1
@@ -93,17 +98,6 @@ def _layers(network: nx.DiGraph) -> list[list[Hashable]]:
     if not layers:
         raise ValueError("graph_or_dataset: got a graph without nodes, required are neurons.")
     return [layers[layer] for layer in sorted(layers)]
-
-
-def _positions(layers: list[list[Hashable]]) -> Positions:
-    """Columns at x = 0, 1, … of comparable heights, the first neuron on top."""
-    positions: Positions = {}
-    tallest = max(map(len, layers))
-    for x, names in enumerate(layers):
-        top = np.sqrt((len(names) - 1) / max(tallest - 1, 1)) / 2
-        heights = np.linspace(top, -top, len(names)).tolist()
-        positions |= {name: (float(x), y) for name, y in zip(names, heights, strict=True)}
-    return positions
 
 
 def _sign(data: dict) -> float:
