@@ -54,7 +54,7 @@ class Spec(tables.Table):
 
     def __init__(self, **fields: Any):
         try:
-            super().__init__(**asas_plain(fields))
+            super().__init__(**as_plain(fields))
         except ValidationError as error:
             raise ValueError(sentences(error, Spec)) from None
 
