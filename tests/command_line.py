@@ -11,6 +11,8 @@ from unittest import mock
 
 from curlflow.cli import common, main
 
+common.out.width = common.err.width = 120
+
 
 class Ended(NamedTuple):
     """How a command ended, as `subprocess.CompletedProcess` says it."""
@@ -27,7 +29,6 @@ def run(*words, cwd):
         contextlib.chdir(cwd), contextlib.redirect_stdout(said), contextlib.redirect_stderr(wrong),
         warnings.catch_warnings(), mock.patch.object(sys, "argv", ["curlflow", *map(str, words)]),
         mock.patch.dict(os.environ, COLUMNS="120", XDG_CACHE_HOME=str(cwd / "cache")),
-        mock.patch.object(common.out, "width", 120), mock.patch.object(common.err, "width", 120),
     ):  # fmt: skip
         warnings.simplefilter("default")
         try:

@@ -115,8 +115,9 @@ def _parameters(study: Study, function: Callable[..., Any]) -> list[inspect.Para
     return [*found, _parameter("quiet", common.QuietOption, False)]
 
 
-def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+def _parameter(name: str, annotation: Any, *default: Any) -> inspect.Parameter:
+    given = {"default": default[0]} if default else {}
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, **given)
 
 
 def _option(argument: inspect.Parameter, text: str) -> inspect.Parameter:
