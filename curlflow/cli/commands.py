@@ -16,6 +16,9 @@ from .common import BAD_INPUT, OK
 class _Commands(TyperGroup):
     """Makes the command of a study when it is called, since that loads JAX; `step_sizes` is `step-sizes`."""
 
+    def parse_args(self, context: Any, words: list[str]) -> list[str]:
+        return super().parse_args(context, words or ["--help"])
+
     def resolve_command(self, context: Any, words: list[str]) -> Any:
         name, command, rest = super().resolve_command(context, [words[0].replace("_", "-"), *words[1:]])
         study = named(name.replace("-", "_"))
@@ -31,7 +34,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="curlflow",
     cls=_Commands,
-    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Dynamical-systems analysis of learning rules.\n\n"
@@ -67,13 +69,16 @@ def _warn(message: Warning | str, *_: object) -> None:
     sys.stderr.write(f"curlflow: {message}\n")
 
 
-@app.callback()
-def _version(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"curlflow {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Nothing but options that end the program."""
