@@ -69,7 +69,7 @@ def _warn(message: Warning | str, *_: object) -> None:
     sys.stderr.write(f"curlflow: {message}\n")
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool | None) -> None:
     if wanted:
         typer.echo(f"curlflow {__version__}")
         raise typer.Exit
@@ -78,7 +78,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
-    ] = False,
+        bool | None,
+        typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True),
+    ] = None,
 ) -> None:
     """Nothing but options that end the program."""
