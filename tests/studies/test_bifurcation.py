@@ -1,12 +1,9 @@
 """Bifurcation diagrams: known routes, and the gain at which solutions lose stability by theory and by eigenvalues."""
 
-import os
-import subprocess
-import sys
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from command_line import run
 
 import curlflow
 from curlflow import random_matrix, systems
@@ -126,26 +123,22 @@ def test_along_fractions_the_theory_is_the_phase_boundary():
 
 def test_the_command(tmp_path):
     (tmp_path / "small.toml").write_text(spec().replace("realizations", 1).to_toml())
-    words = ["bifurcation", "small.toml", "--over", "rule.gain=0:-1:2", "--transient", "20", "--duration", "60"]
-    command = [sys.executable, "-m", "curlflow.cli", *words, "--workers", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ, check=False)
+    words = ["bifurcation", "small.toml", "--workers", "1", "--over"]
+    done = run(*words, "rule.gain=0:-1:2", "--transient", "20", "--duration", "60", cwd=tmp_path)
     assert done.returncode in (0, 3), done.stderr
     ds = curlflow.load(tmp_path / "bifurcation_small.nc")
     np.testing.assert_allclose(ds.gain, [0, -1])
     assert (tmp_path / "bifurcation_small.png").exists()
-    failing = [*command[:5], "--over", "rule.gain=0,-1", "--exponents", "5000", "--workers", "1"]
-    failed = subprocess.run(failing, capture_output=True, text=True, cwd=tmp_path, check=False)
+    failing = [*words, "rule.gain=0,-1", "--exponents", "5000"]
+    failed = run(*failing, cwd=tmp_path)
     assert failed.returncode == 3, failed.stderr
     assert "gain -1: ValueError: exponents: got 5000" in failed.stderr
     assert "picture" not in failed.stderr
     assert "retry_failed" not in failed.stderr
-    wrong = subprocess.run(
-        [*failing, "--observable", "foo"], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    wrong = run(*failing, "--observable", "foo", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "observable: got 'foo', allowed are train_error" in wrong.stderr
-    words = [*command[:5], "--over", "rule.gain"]
-    wrong = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    wrong = run(*words, "rule.gain", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "required is FIELD=VALUES" in wrong.stderr
 

@@ -1,13 +1,10 @@
 """Chaos or not, of systems whose motion is known: no wrong verdict; undecided only where it is said."""
 
-import os
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from command_line import run
 
 import curlflow
 from curlflow import systems
@@ -254,9 +251,7 @@ def test_learning(tmp_path):
 def test_the_command(tmp_path):
     (tmp_path / "small.toml").write_text(small().to_toml())
     words = ["classify", "small.toml", "--transient", "50", "--duration", "100", "--exponents", "1"]
-    command = [sys.executable, "-m", "curlflow.cli", *words]
-    environment = {**os.environ, "COLUMNS": "120"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    done = run(*words, cwd=tmp_path)
     assert done.returncode in (0, 3), done.stderr
     assert "verdict" in done.stdout
     assert "reason" in done.stdout
