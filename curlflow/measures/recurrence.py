@@ -126,7 +126,8 @@ def _lowest(distance: Float[np.ndarray, " lags"], k: int) -> tuple[float, float]
     """The lowest point within a sample of `k` of the polynomial through the values about it."""
     begin, end = max(k - AROUND, 0), min(k + AROUND + 1, len(distance))
     places = np.linspace(-1.0, 1.0, 401)
-    values = BarycentricInterpolator(np.arange(begin, end) - k, distance[begin:end])(places)
+    # SciPy shuffles the nodes: without a seed the last digit would depend on NumPy's global state.
+    values = BarycentricInterpolator(np.arange(begin, end) - k, distance[begin:end], rng=0)(places)
     i = min(max(int(np.argmin(values)), 1), len(values) - 2)
     before, here, after = values[i - 1 : i + 2]
     curvature = before - 2 * here + after
