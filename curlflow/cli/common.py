@@ -78,7 +78,7 @@ def finish(dataset: Any, path: Path, picture: bool, quiet: bool) -> int:
         # Which run it is: `realization 1`, or `curl, realization 1`, or `scale 2, realization 1`.
         run = {name: failed[at].coords[name].item() for name in failed.dims if name in failed.coords}
         words = [value if isinstance(value, str) else f"{name} {value:g}" for name, value in run.items()]
-        err.print(f"{', '.join(words) or 'run'}: {results.describe_status(dataset.status[at])}", soft_wrap=True)
+        err.print(f"{', '.join(words) or 'run'}: {results.describe_status(int(dataset.status[at]))}", soft_wrap=True)
     if "cell_message" in dataset:
         name = dataset.cell_message.dims[0]
         for value, message in zip(dataset[name].values.tolist(), dataset.cell_message.values.tolist(), strict=True):

@@ -28,7 +28,7 @@ READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "c": (NUMBERS, lambda text: numbers_from("--c", text, logarithmic=True)),
     "directions": ("rotation|trajectory|I,J", directions_from),
     "extent": ("NUMBER|NUMBER,NUMBER", lambda text: numbers_from("--extent", text)),
-    "grid": ("NUMBER|NUMBER,NUMBER", lambda text: numbers_from("--grid", text)),
+    "grid": ("NUMBER|NUMBER,NUMBER", lambda text: numbers_from("--grid", text, whole=True)),
     "inputs": (NUMBERS, lambda text: numbers_from("--inputs", text)),
     "learning_rates": (NUMBERS, lambda text: numbers_from("--learning-rates", text, several=True)),
     "over": ("FIELD=VALUES", over_from),

@@ -46,13 +46,19 @@ def change_from(text: str) -> tuple[str, Any]:
         return field.strip(), value
 
 
-def numbers_from(option: str, text: str, *, logarithmic: bool = False, several: bool = False) -> Any:
-    """Numbers as `0.5`, as `0.1,0.5`, or as `FIRST:LAST:NUMBER`; a single one in a list if `several`."""
+def numbers_from(
+    option: str, text: str, *, logarithmic: bool = False, several: bool = False, whole: bool = False
+) -> Any:
+    """Numbers as `0.5`, as `0.1,0.5`, or as `FIRST:LAST:NUMBER`; a single one in a list if `several`.
+
+    `whole` numbers come as such, and others are left as they are for the study to refuse.
+    """
     import numpy as np
 
     try:
         if ":" not in text:
             values = [float(word) for word in text.split(",")]
+            values = [int(value) if whole and value.is_integer() else value for value in values]
             return values if several or len(values) > 1 else values[0]
         first, last, number = text.split(":")
         if int(number) < 1 or (logarithmic and not 0 < float(first) <= float(last)):
