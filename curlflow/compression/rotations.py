@@ -26,6 +26,7 @@ class Group:
 
     @property
     def width(self) -> int:
+        """How many units stand for the group in the narrow network."""
         return len(self.units) if self.basis is None else self.basis.shape[1]
 
     @property

@@ -72,6 +72,7 @@ def ending(run: xr.Dataset) -> str:
 
 
 def axis_label(dataset: xr.Dataset, name: Any) -> str:
+    """The label of an axis: the `long_name` of a variable, or its name where it has none."""
     return str(dataset[name].attrs.get("long_name", name))
 
 

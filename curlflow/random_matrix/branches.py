@@ -40,6 +40,7 @@ class FreeSum(NamedTuple):
 
     @classmethod
     def of(cls, c: Any, inputs: Any, hidden: Any) -> "FreeSum":
+        """The sum for a compression ratio c and the fractions of flipped inputs and hidden units."""
         return cls((1 - hidden) / c, hidden / c, inputs, 1 - inputs)
 
     @property

@@ -96,7 +96,10 @@ class RungeKuttaChebyshev(diffrax.AbstractSolver):
 
 
 def stages(reach: Any) -> Array:
-    """How many stages, at least two, a step of length `reach` over the spectral radius needs: β, solved for s."""
+    """How many stages, at least two, a step needs if its length times the spectral radius is `reach`.
+
+    It is β = ⅔ (s² − 1)(1 − 2ε/15), solved for s.
+    """
     squared = 1 + reach / (2 / 3 * (1 - 2 * DAMPING / 15))
     return jnp.maximum(2, jnp.ceil(jnp.sqrt(squared))).astype(int)
 

@@ -51,6 +51,7 @@ class ConvergenceRun(TrainingRun):
 
     @property
     def ending(self) -> Ending:
+        """How the run ended: whether it reached its threshold, and if not, why."""
         if self.arrived is not None:
             return Ending.converged
         others = {Stop.interrupted: Ending.interrupted, Stop.failed: Ending.failed}

@@ -25,6 +25,7 @@ RESOLVED = 1e-12
 
 
 def length(name: str, value: Any) -> float:
+    """A length in weight space that the argument `name` gives; `ValueError` for any other value."""
     value = check(name, value, Positive)
     if not SHORTEST <= value <= LONGEST:
         raise ValueError(f"{name}: got {value}, allowed are lengths from {SHORTEST:g} to {LONGEST:g}.")
@@ -92,6 +93,7 @@ def _vector(direction: Any, field: FlatField, name: str) -> Float[np.ndarray, " 
 
 
 def described(directions: Any) -> str:
+    """What a dataset says of the argument `directions`: a word, two indices, or "given" for vectors."""
     if directions is None or isinstance(directions, str):
         return directions or "default"
     indices = [plain(d) for d in directions]

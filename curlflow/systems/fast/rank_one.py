@@ -100,6 +100,7 @@ class RankOneStep(NamedTuple):
 
     @classmethod
     def of(cls, network: Feedforward, rule: AbstractLearningRule, radii: Any, rate: Any) -> "RankOneStep":
+        """One update of `network` by `rule` with the learning rate `rate`."""
         return cls(*gains_of(rule), *radii, rate, network.widths[0] > network.widths[1])
 
     def begin(self, network: Feedforward) -> tuple[Any, Any]:
