@@ -15,6 +15,8 @@ ANALYSES = Path(__file__).parent.parent / "analyses"
 KEEP_ALL = {"jax_persistent_cache_min_compile_time_secs": 0.0, "jax_persistent_cache_min_entry_size_bytes": -1}
 """By default JAX keeps only what took a second to compile."""
 
+UNOPTIMISED = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "") not in ("", "0", "false")
+
 MAPS = 15_000
 """Memory maps of compiled code that a process may take on to the next file."""
 
@@ -34,6 +36,13 @@ def pytest_configure(config):
     for name, value in KEEP_ALL.items():
         os.environ.setdefault(name.upper(), str(value))
         jax.config.update(name, type(value)(os.environ[name.upper()]))
+
+
+@pytest.fixture(autouse=True)
+def _optimised(request):
+    """Compile the tests marked `optimised` as for users; `make test` has XLA leave out most optimisations."""
+    optimised = request.node.get_closest_marker("optimised") is not None
+    jax.config.update("jax_disable_most_optimizations", UNOPTIMISED and not optimised)
 
 
 @pytest.fixture

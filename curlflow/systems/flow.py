@@ -12,8 +12,8 @@ from ..constraints import AbstractConstraint, Free
 from ..precision import double_precision, to_float64
 from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, rms, runge_kutta_4
 from ..status import Status
-from ..tangents import as_rows, count, from_rows, push_forward
-from .base import AbstractSystem, Advanced, iterated, tangent_basis, with_divergence
+from ..tangents import as_rows, count, from_rows, push_forward, size
+from .base import AbstractSystem, Advanced, iterated, with_divergence
 from .checks import check_function, check_implicit, checked_constraint, checked_state
 
 
@@ -134,9 +134,9 @@ class Flow(AbstractSystem):
             f, df_v = push_forward(velocity, x, v)
             if not full:
                 return f, df_v, 0.0
-            basis = tangent_basis(self, x)
-            _, images = push_forward(velocity, x, from_rows(basis, x))
-            return f, df_v, jnp.sum(basis * as_rows(images))
+            # The trace of the Jacobian in the tangent space, tr(PJ), where P projects onto it.
+            _, images = push_forward(velocity, x, from_rows(jnp.eye(size(x)), x))
+            return f, df_v, jnp.trace(as_rows(self.project(x, images)))
 
         def norm(y):
             x, v, _ = y

@@ -101,6 +101,7 @@ def test_calibration_of_exponents_on_a_correlated_series():
     assert 0.88 <= np.mean(np.abs(values) < 2 * errors) <= 0.99
 
 
+@pytest.mark.optimised
 @pytest.mark.slow
 def test_errors_on_lorenz_are_not_far_too_large():
     # Its local exponents are anti-correlated; short batches would overstate the error tenfold.

@@ -85,6 +85,7 @@ def test_at_a_bifurcation_it_is_undecided():
     assert "drift" in run.reason.item()
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize(
     ("ρ", "expected"), [(10.0, "fixed_point"), (22.0, "transient_chaos"), (28.0, "chaotic"), (160.0, "periodic")]
 )
@@ -155,6 +156,7 @@ def test_systems_whose_motion_is_known(system, expected):
     assert found == expected, run.reason.item()
 
 
+@pytest.mark.optimised
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("system", "expected"),
@@ -305,6 +307,7 @@ def test_weights_that_go_round_while_nothing_else_moves():
     assert flow.reason[0].item() == "nothing moves any more"
 
 
+@pytest.mark.optimised
 def test_two_alternating_states_are_named():
     """The trap of docs/model.md: updates that end on a cycle that the flow does not have, with W1 of rank one."""
     changes = {"realizations": 1, "dynamics": {"kind": "updates", "learning_rate": 0.1}}

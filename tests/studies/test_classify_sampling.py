@@ -36,6 +36,7 @@ def test_bands_of_chaos_are_seen_in_long_windows_too():
     assert float(dataset.zero_one[0, 0]) > 0.9
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("transient", [20, 0])
 def test_many_periods_within_a_window(transient):
     flow = curlflow.Flow(circle, [1.0, 0.0], args=2 * np.pi * 13.3)

@@ -105,6 +105,7 @@ def test_updates_against_a_numpy_loop(batch):
 
 
 @pytest.mark.slow
+@pytest.mark.optimised
 def test_the_flow_stands_for_minibatches_and_full_batches():
     """The published setting at 2,000 samples: recorded epochs agree, or are neighbouring records."""
     spec = curlflow.preset("fig5c").replace("realizations", 1).replace("seed", 2)

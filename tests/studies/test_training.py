@@ -99,6 +99,7 @@ def test_flows_that_were_never_far_from_a_solution_reach_it(samples):
     assert (ds.stopped_by == Stop.at_solution).all()
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("dynamics", DYNAMICS)
 def test_an_early_stop_changes_nothing(dynamics):
     spec = SPEC.replace({"rule": {"kind": "gradient"}, "dynamics": DYNAMICS[dynamics]})
@@ -116,6 +117,7 @@ def test_an_early_stop_changes_nothing(dynamics):
     np.testing.assert_array_equal(early.peak_error, late.peak_error)
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("dynamics", ["full_batch", "flow"])
 def test_the_floor_alone_never_stops_a_run(dynamics):
     """Near the teacher, stable runs stop at once; unstable ones leave, whenever that is."""
@@ -328,6 +330,7 @@ def test_fewer_samples_than_inputs(dynamics, constraint):
     assert problem.x_train.shape == (9, 4)
 
 
+@pytest.mark.optimised
 def test_a_run_that_left_and_came_back_is_not_held():
     """Large transients between two looks at a run: its new solution is another one, and stable."""
     widths = {"network.inputs": 10, "network.hidden": 10, "data.samples": 250, "seed": 3, "realizations": 20}
