@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..outside import compiled
 from ..variable import Variable
 
 POINTS = 64
@@ -75,7 +76,7 @@ def converged_circulation(field: Any, loop: Any) -> tuple[float, float]:
     return value, error
 
 
-@eqx.filter_jit
+@compiled
 def _trapezoid(field: Any, loop: Any, points: int) -> tuple[Array, Array, Array]:
     """The circulation, its error, and ∮ |F · dw|."""
 

@@ -20,12 +20,12 @@ Sources: Skokos, Bountis & Antonopoulos, Physica D 231 (2007) 30 (GALI); Ginelli
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.linalg import solve_triangular
 
+from ..outside import compiled
 from ..status import Status
 from ..tangents import as_rows
 from ..variable import Variable
@@ -50,7 +50,7 @@ class Frames(NamedTuple):
     number: Array
 
 
-@eqx.filter_jit
+@compiled
 def frames(system: Any, run: TangentState, span: Any, number: Any) -> Frames:
     """Advance `run` by up to `number` ≤ `CAPACITY` blocks, as `lyapunov_blocks` does, and keep the factors."""
 

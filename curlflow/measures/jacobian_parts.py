@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ..outside import compiled
 from ..variable import Variable
 
 Vector = Float[Array, " n"] | Float[np.ndarray, " n"]
@@ -86,7 +87,7 @@ class RandomSigns(eqx.Module):
         return jax.random.rademacher(jax.random.fold_in(self.key, i), (n,), dtype=float)
 
 
-@eqx.filter_jit
+@compiled
 def products(field: Any, project: Any, x: Vector, vectors: Any, first: Any) -> Float[Array, "columns 3"]:
     """|Sz|², |Az|² and zᵀJz for `COLUMNS` vectors z, or about as many as there are dimensions if those are fewer.
 
@@ -165,7 +166,7 @@ class Scales(NamedTuple):
     slope: Any
 
 
-@eqx.filter_jit
+@compiled
 def scales(field: Any, loss: Any, x: Vector) -> tuple[Array, Array, Array]:
     """The numbers of `Scales` for a field that is not projected; ‖DF‖ from `PROBES` random signs, to a factor of two,
     and a slope of 0 where `loss` is None."""
@@ -181,7 +182,7 @@ def without_noise(parts: Parts, scale: Scales) -> Parts:
     return parts if known else parts._replace(curl_ratio=np.nan)
 
 
-@eqx.filter_jit
+@compiled
 def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector, scale: Scales) -> tuple[Array, Array, Array]:
     """|F|, the angle between F and −∇loss (projected), and the loss; these two are NaN where `loss` is None.
 
@@ -209,7 +210,7 @@ def _unit(field: Field, x: Vector, least: Any) -> Vector:
     return f / jnp.where(norm > least, norm, jnp.nan)
 
 
-@eqx.filter_jit
+@compiled
 def both_products(field: Any, project: Any, x: Vector, z: Vector) -> tuple[Vector, Vector]:
     """P J P z and P Jᵀ P z."""
     return _derivatives(field, project, x)(z)

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..former import former_names
+from ..outside import compiled
 from ..precision import double_precision
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, size
@@ -136,7 +136,7 @@ def lyapunov_spectrum(
     return LyapunovSpectrum(exponents, log_stretch, np.concatenate(volumes), end)
 
 
-@eqx.filter_jit
+@compiled
 def random_tangents(system: Any, state: PyTree, vectors: int, *, key: Array) -> PyTree:
     """Orthonormal random tangent vectors at `state`, a pytree like it with a leading axis."""
     rows = jax.random.normal(key, (vectors, size(state)))
@@ -172,7 +172,7 @@ def while_completed(step: Callable[[tuple], tuple], run: TangentState, number: A
     return jax.lax.while_loop(unfinished, step, (jax.tree.map(jnp.asarray, run), *kept, jnp.asarray(0)))
 
 
-@eqx.filter_jit
+@compiled
 def lyapunov_blocks(system: Any, run: TangentState, span: Any, number: Any) -> Blocks:
     """Advance `run` by up to `number` ≤ `CAPACITY` blocks, with a QR after each.
 
@@ -197,7 +197,7 @@ def lyapunov_blocks(system: Any, run: TangentState, span: Any, number: Any) -> B
     return Blocks(*while_completed(block, run, number, *empty))
 
 
-@eqx.filter_jit
+@compiled
 def transient_blocks(system: Any, run: TangentState, span: Any, number: Any) -> TangentState:
     """Advance the state alone by `number` blocks of length `span`; the tangents of `run` are left unchanged."""
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from ..outside import compiled
 from ..status import Status
 from .lyapunov import TangentState, while_completed
 
@@ -26,7 +27,7 @@ class Recorded(NamedTuple):
     number: Array
 
 
-@eqx.filter_jit
+@compiled
 def record(
     system: Any,
     observe: Callable[[PyTree], Float[Array, " observables"]],

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..outside import compiled
+
 POINTS = 4_096
 """Points of the surface in one compiled call; the last call is padded, so that one program serves all grids."""
 TOGETHER = 16
@@ -62,6 +64,6 @@ def evaluated(
     return np.concatenate(results).reshape(*np.shape(x), -1)
 
 
-@eqx.filter_jit
+@compiled
 def _on_surface(observe, function, surface, points):
     return jax.lax.map(lambda p: observe(function, surface, p), points, batch_size=TOGETHER)

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..former import former_names
+from ..outside import compiled
 from ..status import Status
 from .moments import Moments, Sums, added, begun, joined, no_moments
 
@@ -125,7 +126,7 @@ def open_window(state: PyTree, clock: PyTree) -> Window:
     return Window(state, clock, int(Status.completed), moments, 0)
 
 
-@eqx.filter_jit
+@compiled
 def observe_window(
     system: Any,
     observe: Callable[[PyTree], Float[Array, " observables"]],

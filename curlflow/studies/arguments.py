@@ -8,6 +8,7 @@ import jax
 import networkx as nx
 
 from ..networks.architecture import Architecture
+from ..outside import public_call
 from ..rules import AbstractLearningRule
 from ..spec.arguments import (
     Count,
@@ -39,11 +40,14 @@ Bar = bool | Progress | None
 
 
 def study(function: F) -> F:
-    """Decorate a study: its keyword arguments are checked by their annotations, and it computes in float64."""
+    """Decorate a study: its keyword arguments are checked by their annotations, and it computes in float64.
+
+    Functions from outside are looked at once in every call.
+    """
 
     @functools.wraps(function)
     def wrapped(*subject: Any, **given: Any) -> Any:
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), public_call():
             return function(*subject, **checked(function, given))
 
     return wrapped  # type: ignore[return-value]

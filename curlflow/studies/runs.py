@@ -4,6 +4,7 @@ JAX releases Python's lock while it computes, so threads use all cores, and one 
 """
 
 import contextlib
+import contextvars
 import os
 import queue
 import threading
@@ -228,7 +229,8 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
 
     number = threads(len(items))
     with ThreadPoolExecutor(number) as pool:
-        futures = [pool.submit(thread) for _ in range(number)]
+        # A thread sees what the public call has looked at.
+        futures = [pool.submit(contextvars.copy_context().run, thread) for _ in range(number)]
         try:
             # Wait in short stretches: a signal is only noticed between them.
             pending = set(futures)

@@ -82,6 +82,7 @@ class Subject:
                 raise ValueError(
                     "transverse: it goes with a spec; of other systems no symmetry is known, leave it out."
                 )
+            given.look_at_law()
         if graph is not None and not isinstance(graph, Architecture):
             graph = from_graph(graph)
         return cls(given, rule, graph, compress, transverse, tangents)

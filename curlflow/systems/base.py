@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..constraints import AbstractConstraint
+from ..outside import rely_on
 from ..precision import Scalar
 from ..solvers.integrate import Clock, all_finite
 from ..status import Status
@@ -73,6 +74,17 @@ class AbstractSystem(eqx.Module):
     @abstractmethod
     def described(self) -> tuple[tuple[Callable, ...], Any]:
         """The functions that define the system and their parameters, which distinguish it from others."""
+
+    def law(self, state: PyTree, clock: Clock) -> Any:
+        """What the motion of one state follows from, as arrays; how it is integrated does not count."""
+        return self.advance(state, None, self.span(self.unit), clock).state
+
+    def look_at_law(self) -> None:
+        """Note what this system computes now, should functions of the user's define it; see `curlflow.outside`."""
+        rely_on(lambda system: system.law(system.state, system.clock()), self)
+
+    def __check_init__(self):
+        self.look_at_law()
 
     def clock(self) -> Clock:
         """The clock at the start of a run."""

@@ -8,11 +8,11 @@ is missed.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from ..outside import compiled
 from ..solvers.integrate import Adaptive, Clock, adaptive, rms
 from ..status import Status
 from .base import AbstractSystem, Advanced
@@ -78,7 +78,7 @@ class Reached(NamedTuple):
     crossed: Array
 
 
-@eqx.filter_jit
+@compiled
 def flow_until(
     flow: Flow, observe: Callable, of: int, threshold: Any, state: PyTree, clock: Any, times: Any, span: Any
 ) -> Reached:
@@ -97,7 +97,7 @@ def flow_until(
     return Reached(after.state, after.clock, after.status, observed, _has_crossed(flow, after, clock, span, event))
 
 
-@eqx.filter_jit
+@compiled
 def segments_until(
     system: AbstractSystem,
     observe: Callable,

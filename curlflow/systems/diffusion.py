@@ -25,6 +25,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
 from ..constraints import AbstractConstraint
+from ..outside import compiled
 from ..precision import Scalar, double_precision, to_float64
 from ..solvers.integrate import Clock
 from ..status import Status
@@ -114,6 +115,9 @@ class Diffusion(AbstractSystem):
     def described(self) -> tuple[tuple[Callable, ...], Any]:
         return (self.drift, self.diffusion), (self.args, self.key, self.step, self.steps, self.motions)
 
+    def law(self, state: PyTree, clock: Clock) -> Any:
+        return self._stepped(clock.position, state)
+
     def next_step(self, clock: Clock) -> float:
         return float(self.step)
 
@@ -158,7 +162,7 @@ def _check_linear(d: Diffusion) -> None:
             )
 
 
-@eqx.filter_jit
+@compiled
 def _flat_noise(diffusion, t, state, args, increments):
     return ravel_pytree(diffusion(t, state, args, increments))[0]
 

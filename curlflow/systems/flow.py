@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ..constraints import AbstractConstraint, Free
+from ..outside import from_outside
 from ..precision import double_precision, to_float64
 from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, rms, runge_kutta_4
 from ..status import Status
@@ -61,6 +62,11 @@ class Flow(AbstractSystem):
     def velocity(self, t: Any, state: PyTree) -> PyTree:
         """The vector field at time `t`, projected onto the constraint."""
         return self.constraint.tangent(state, self.vector_field(t, state, self.args))
+
+    def law(self, state: PyTree, clock: Clock) -> Any:
+        own = self.integrate is not None and from_outside(self.integrate) - from_outside(self.vector_field)
+        faster = self.integrate(state, self.span(1.0), clock, self.args, self.integrator)[0] if own else ()
+        return self.velocity(clock.position, state), self.constraint.retract(state), faster
 
     @property
     def label(self) -> str:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from ..constraints import AbstractConstraint, Free
+from ..outside import from_outside
 from ..precision import Scalar, double_precision, to_float64
 from ..solvers.integrate import Clock
 from ..status import Status
@@ -54,6 +55,11 @@ class Map(AbstractSystem):
         self.constraint = checked_constraint(constraint)
         self.iterate = iterate
         check_function(self.step, "step", "i, x, args", 0, self.state, self.args)
+
+    def law(self, state: PyTree, clock: Clock) -> Any:
+        own = self.iterate is not None and from_outside(self.iterate) - from_outside(self.step)
+        faster = self.iterate(state, clock.position, self.span(1.0), self.args) if own else ()
+        return self.constraint.retract(self.step(clock.position, state, self.args)), faster
 
     @property
     def described(self) -> tuple[tuple[Callable, ...], Any]:

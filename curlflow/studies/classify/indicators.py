@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 import xarray as xr
 from jaxtyping import Array
@@ -17,6 +16,7 @@ from ...measures.motion import SIGNIFICANT, WALKS, Indicators, aligns_as_expecte
 from ...measures.observed import PEAKS, of_observables
 from ...measures.recurrence import REPEATS
 from ...networks import Feedforward
+from ...outside import compiled
 from ...solvers.integrate import Clock, rms
 from ...status import Status
 from ...systems import AbstractSystem
@@ -89,7 +89,7 @@ def _of_weights(r: Classified) -> dict[str, Any]:
     return {"rank_ratio": ratios, "weight_speed": speed}
 
 
-@eqx.filter_jit
+@compiled
 def _relative_speed(system: AbstractSystem, state: Feedforward, clock: Clock) -> Array:
     """‖dW/dt‖/‖W‖; of a map over one iteration."""
     return rms(system.rate(state, clock)) / rms(state)

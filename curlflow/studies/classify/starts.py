@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from ...measures.observed import Observed
 from ...networks import Feedforward
+from ...outside import rely_on
 from ...problem import Problem
 from ...spec import Spec
 from ...systems import Flow, Map
@@ -134,6 +135,7 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables")
         )
     if not np.isfinite(values).all():
         raise ValueError(f"{argument}: got {values.tolist()} at the start, required are finite numbers.")
+    rely_on(function, state)
     names = [f"observable_{i + 1}" for i in range(values.size)]
     return lambda state: jnp.reshape(jnp.asarray(function(state), dtype=float), (-1,)), names
 

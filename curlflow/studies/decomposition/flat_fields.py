@@ -10,6 +10,7 @@ from jaxtyping import Float, PyTree
 
 from ...constraints import Free, FrobeniusSpheres, Masked
 from ...measures.jacobian_parts import Scales, scales
+from ...outside import rely_on
 from ...problem import Problem
 from ...systems import Flow
 from ...systems.flat import FlatProjection, FlatVectorField, FlatVelocity, StateFunction, unflattened
@@ -118,4 +119,5 @@ def _checked_loss(loss: Any, state: PyTree) -> StateFunction:
     if shape != () or dtype.kind not in "iuf" or dtype in (np.float16, np.float32):
         what = f"{dtype} of shape {shape}" if hasattr(value, "dtype") else type(value).__name__
         raise ValueError(f"loss: it gives {what}, required is one real number in double precision.")
+    rely_on(loss, state)
     return StateFunction(loss, state)

@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 
 from ...measures.recording import Recorded
 from ...measures.repetition import Advance
+from ...outside import compiled
 from ...status import Status
 from ...systems.fast.rank_one import RankOneUpdates
 from ..runs import Progress, as_numpy
@@ -142,7 +143,7 @@ def _same(leaves: Sequence[Any]) -> bool:
     return not isinstance(leaves[0], jax.Array) and all(np.array_equal(leaves[0], leaf) for leaf in leaves[1:])
 
 
-@eqx.filter_jit
+@compiled
 def _record(
     arrays: list, axes: Any, structure: Any, rest: Any, states: Any, clocks: Any, span: Any, pieces: Any
 ) -> Any:

@@ -19,7 +19,6 @@ that still holds the weights after three times as many is held there by rounding
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +28,7 @@ from ...measures import spectrum
 from ...measures.growth import Rates, held_time, rates
 from ...measures.repetition import Advance, Repeated, alternates, repetition
 from ...networks import Feedforward
+from ...outside import compiled
 from ...problem import EPOCH, Problem
 from ...status import Status
 from ...systems.fast.rank_one import ANCHOR
@@ -110,6 +110,6 @@ def _settle(run: TrainingRun, plan: Plan, repeated: Repeated) -> None:
         run.status = Status.held_by_rounding if found is not None and found.growth > 0 else Status.completed
 
 
-@eqx.filter_jit
+@compiled
 def _observe(observer: Callable, state: Any) -> Float[Array, " errors"]:
     return observer(jax.tree.map(jnp.asarray, state))

@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +17,7 @@ from jaxtyping import Array, Float, PyTree
 from ...constraints import AbstractConstraint
 from ...networks import Feedforward
 from ...networks.activations import ACTIVATIONS
+from ...outside import compiled
 from ...precision import double_precision
 from ...rules import AbstractLearningRule
 from ...tangents import as_rows, from_rows, size
@@ -123,7 +123,7 @@ def _field(system: AbstractSystem) -> Callable[[PyTree], PyTree]:
     return lambda x: system.constraint.retract(system.step(0, x, system.args))
 
 
-@eqx.filter_jit
+@compiled
 def _unprojected(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -> Float[Array, " n"]:
     flat, unravel = ravel_pytree(state)
     field, start = (system.vector_field, 0.0) if isinstance(system, Flow) else (system.step, 0)
@@ -131,13 +131,13 @@ def _unprojected(system: AbstractSystem, state: PyTree, v: Float[Array, " n"]) -
     return ravel_pytree(image)[0]
 
 
-@eqx.filter_jit
+@compiled
 def _velocity(system: AbstractSystem, state: PyTree) -> Float[Array, " n"]:
     image = ravel_pytree(_field(system)(state))[0]
     return image if isinstance(system, Flow) else image - ravel_pytree(state)[0]
 
 
-@eqx.filter_jit
+@compiled
 def _product(system: AbstractSystem, state: PyTree, v: Any, transposed: bool = False) -> Float[Array, " n"]:
     flat, unravel = ravel_pytree(state)
     start, tangent = unravel(flat), system.constraint.tangent(state, unravel(jnp.asarray(v)))
@@ -148,7 +148,7 @@ def _product(system: AbstractSystem, state: PyTree, v: Any, transposed: bool = F
     return ravel_pytree(system.constraint.tangent(state, image))[0]
 
 
-@eqx.filter_jit
+@compiled
 def _jacobian(system: AbstractSystem, state: PyTree) -> Float[Array, "n n"]:
     return jax.lax.map(lambda v: _product(system, state, v), jnp.eye(size(state)), batch_size=64).T
 
@@ -159,7 +159,7 @@ def _caused(network, rule, constraint, inputs, errors):
     return constraint.tangent(network, jax.jvp(velocity, (jnp.zeros_like(errors),), (errors,))[1])
 
 
-@eqx.filter_jit
+@compiled
 def _kernel_product(network, rule, constraint, inputs, weight, z) -> Float[Array, " m"]:
     network = jax.tree.map(jnp.asarray, network)
     a, h = network.forward(inputs)
@@ -169,7 +169,7 @@ def _kernel_product(network, rule, constraint, inputs, weight, z) -> Float[Array
     return (scale * change).ravel()
 
 
-@eqx.filter_jit
+@compiled
 def _factored(network, rule, constraint, inputs, weight, v) -> Float[Array, " n"]:
     flat, unravel = ravel_pytree(jax.tree.map(jnp.asarray, network))
     network = unravel(flat)
