@@ -137,9 +137,7 @@ def test_maps_and_noise():
 def test_faster_ways_of_ones_own():
     """`iterate` carries the state through the transient, and is given by the user too."""
     jump = [1.0]
-    system = Map(
-        lambda i, x, args: x, [1.0], iterate=lambda x, first, number, args: x + jump[0] * number
-    )
+    system = Map(lambda i, x, args: x, [1.0], iterate=lambda x, first, number, args: x + jump[0] * number)
     ends = []
     for jump[0] in (1.0, 3.0):
         ds = curlflow.lyapunov(system, duration=2, transient=5, alignment=0)
@@ -170,9 +168,7 @@ def test_rules_in_all_studies():
     for table["rate"] in (1.0, 2.0):
         ds = curlflow.simulate(spec, rule=rule, times=[1.0], weights="all")
         np.testing.assert_allclose(ds.weights[0, -1], start * np.exp(-table["rate"]), rtol=1e-5)
-        np.testing.assert_allclose(
-            curlflow.stability(spec, rule=rule).eigenvalue_real[0], -table["rate"], atol=1e-6
-        )
+        np.testing.assert_allclose(curlflow.stability(spec, rule=rule).eigenvalue_real[0], -table["rate"], atol=1e-6)
         parts = curlflow.decomposition(spec, rule=rule)
         assert float(parts.divergence[0]) == pytest.approx(-6 * table["rate"])
         assert exponent(spec, rule=rule) == pytest.approx(-table["rate"], abs=1e-5)
@@ -276,7 +272,13 @@ def test_what_comes_from_outside():
     mine = lambda x: x  # noqa: E731
     for inside in (jnp.tanh, np.sin, curlflow.systems.lorenz63(), curlflow.preset("fig1").build(), 1.0, None, "text"):
         assert not from_outside(inside)
-    for outside in (mine, {"a": [mine]}, functools.partial(jnp.add, mine), jax.jit(mine), Flow(reads_a_global, [1.0])):
+    for outside in (
+        mine,
+        {"a": [mine]},
+        functools.partial(jnp.add, mine),
+        jax.jit(mine),
+        Flow(reads_a_global, [1.0]),
+    ):
         assert from_outside(outside)
 
 
