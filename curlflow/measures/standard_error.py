@@ -122,3 +122,21 @@ def error_ratio(series: Float[np.ndarray, "length *rest"]) -> Float[np.ndarray, 
     with np.errstate(invalid="ignore", divide="ignore"):
         constant = error <= 1e-12 * np.maximum(1.0, np.abs(series).max(axis=0, initial=0.0))
         return np.where(constant, np.nan, batch_means_error(series, BATCHES // 2) / error)
+
+
+def halves_agree(series: Float[np.ndarray, "length *rest"], confidence: float = 0.95) -> bool:
+    """Whether the means of the two halves of `series` differ by no more than two standard errors allow.
+
+    Their difference has twice the standard error of the mean of all, so that a gap of 2 · t · SE is allowed, where t
+    is Student's two-sided quantile for `confidence`. Differences at the level of rounding always agree.
+    """
+    series = np.asarray(series, dtype=float)
+    if len(series) < 4:
+        return False
+    half = len(series) // 2
+    first, second = series[:half].mean(axis=0), series[len(series) - half :].mean(axis=0)
+    t = stats.t.ppf((1 + confidence) / 2, min(BATCHES, len(series)) - 1)
+    with np.errstate(invalid="ignore"):
+        rounding = 1e-9 * np.maximum(1.0, np.abs(series).max(axis=0))
+        close = np.abs(first - second) <= 2 * t * batch_means_error(series) + rounding
+    return bool(np.all(close | ((first == second) & np.isinf(first))))

@@ -77,7 +77,7 @@ class AbstractSystem(eqx.Module):
 
     def law(self, state: PyTree, clock: Clock) -> Any:
         """What the motion of one state follows from, as arrays; how it is integrated does not count."""
-        return self.advance(state, None, self.span(self.unit), clock).state
+        return self.advance(state, None, np.float64(1) if self.continuous else np.int64(1), clock).state
 
     def look_at_law(self) -> None:
         """Note what this system computes now, should functions of the user's define it; see `curlflow.outside`."""

@@ -65,7 +65,7 @@ class Flow(AbstractSystem):
 
     def law(self, state: PyTree, clock: Clock) -> Any:
         own = self.integrate is not None and from_outside(self.integrate) - from_outside(self.vector_field)
-        faster = self.integrate(state, self.span(1.0), clock, self.args, self.integrator)[0] if own else ()
+        faster = self.integrate(state, np.float64(1), clock, self.args, self.integrator)[0] if own else ()
         return self.velocity(clock.position, state), self.constraint.retract(state), faster
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
 from ..constraints import AbstractConstraint, Free
@@ -58,7 +59,7 @@ class Map(AbstractSystem):
 
     def law(self, state: PyTree, clock: Clock) -> Any:
         own = self.iterate is not None and from_outside(self.iterate) - from_outside(self.step)
-        faster = self.iterate(state, clock.position, self.span(1.0), self.args) if own else ()
+        faster = self.iterate(state, clock.position, np.int64(1), self.args) if own else ()
         return self.constraint.retract(self.step(clock.position, state, self.args)), faster
 
     @property
