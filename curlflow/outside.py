@@ -116,7 +116,7 @@ def fingerprint(function: Callable, *args: Any) -> str:
     everything else that the function reads, in arguments or elsewhere, counts with its values.
     """
     data, static = eqx.partition(args, eqx.is_array)
-    digest = _Digest()
+    program = _Digest()
 
     def of_arrays(data):
         return eqx.filter(function(*eqx.combine(data, static)), eqx.is_array)
@@ -130,12 +130,22 @@ def fingerprint(function: Callable, *args: Any) -> str:
     token = _plain.set(True)
     try:
         # Lambdas are new to JAX, which remembers what it traced by the identity of the function.
-        digest.add(jax.make_jaxpr(lambda d: of_arrays(d))(data))
+        program.add(jax.make_jaxpr(lambda d: of_arrays(d))(data))
         with contextlib.suppress(Exception):  # what has no derivative is refused where one is needed
-            digest.add(jax.make_jaxpr(lambda d: derivative(d))(data))
+            program.add(jax.make_jaxpr(lambda d: derivative(d))(data))
     finally:
         _plain.reset(token)
-    return digest.hexdigest()
+    return program.hexdigest()
+
+
+def digest(parameters: Any) -> str:
+    """A short hash of all numbers in a pytree."""
+    found = hashlib.sha256()
+    for leaf in jax.tree.leaves(parameters):
+        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        found.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else repr(leaf).encode())
+    return found.hexdigest()[:12]
 
 
 class _Digest:

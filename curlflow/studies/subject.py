@@ -3,16 +3,15 @@
 import dataclasses
 import functools
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
-
-import jax
-import numpy as np
 
 from ..compression import Compression
 from ..compression.sectors import Sectors
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
+from ..outside import digest
 from ..problem.problem import Problem, qualified_name
 from ..spec import Spec
 from ..systems import AbstractSystem, Diffusion, Flow, Map
@@ -173,10 +172,11 @@ class Subject:
     def identity(self) -> dict[str, str]:
         """Attributes that say what a dataset is about: the spec as JSON, or the name of the system.
 
-        With a graph also `graph`: itself as JSON, or its digest where that is longer than `LONGEST_GRAPH`.
+        With a graph also `graph`: itself as JSON, or its digest where that is longer than `LONGEST_GRAPH`. Systems,
+        and rules of the user's own, also have a `definition`: that of `AbstractSystem.definition` as JSON.
         """
         if not self.learning:
-            return {"system": _described(self.given)}
+            return {"system": _described(self.given), "definition": json.dumps(self.given.definition)}
         attributes = {}
         if self.architecture is not None:
             text = self.architecture.to_json()
@@ -185,7 +185,8 @@ class Subject:
         if self.rule is None:
             return {"spec": self.given.to_json(), **attributes}
         spec = self.given.replace("rule", {"kind": "custom", "name": qualified_name(self.rule)})
-        return {"spec": spec.to_json(), "rule_parameters": _digest(self.rule), **attributes}
+        own = {"rule_parameters": digest(self.rule), "definition": json.dumps(self.systems[0].definition)}
+        return {"spec": spec.to_json(), **own, **attributes}
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -228,14 +229,4 @@ def _described(system: AbstractSystem) -> str:
     functions, parameters = system.described
     names = [f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}" for f in functions]
     kind, dimensions = type(system).__name__, size(system.state)
-    return f"{kind} {' and '.join(names)}, {dimensions} dimensions, parameters {_digest(parameters)}"
-
-
-def _digest(parameters: Any) -> str:
-    """A short hash of all numbers in a pytree."""
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(parameters):
-        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        digest.update(np.asarray(leaf).tobytes() if hasattr(leaf, "dtype") else repr(leaf).encode())
-    return digest.hexdigest()[:12]
+    return f"{kind} {' and '.join(names)}, {dimensions} dimensions, parameters {digest(parameters)}"

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..constraints import AbstractConstraint
-from ..outside import rely_on
+from ..outside import digest, fingerprint, rely_on
 from ..precision import Scalar
 from ..solvers.integrate import Clock, all_finite
 from ..status import Status
@@ -79,9 +79,24 @@ class AbstractSystem(eqx.Module):
         """What the motion of one state follows from, as arrays; how it is integrated does not count."""
         return self.advance(state, None, np.float64(1) if self.continuous else np.int64(1), clock).state
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What a run of this system computes, part by part: two systems with equal parts go the same way."""
+        leaves = jax.tree_util.tree_flatten_with_path(self.state)[0]
+        shapes = (f"{jax.tree_util.keystr(path)} {leaf.dtype}{list(leaf.shape)}".strip() for path, leaf in leaves)
+        return {
+            "parameters": digest(self.described[1]),
+            "constraint": f"{type(self.constraint).__name__} {digest(self.constraint)}",
+            "state": ", ".join(shapes),
+            "integrator": f"{self.label} {self.stepping} {self.tolerances or self.next_step(self.clock())}",
+            "time_per_step": float(self.time(1)),
+            "law": fingerprint(_law, self),
+            "jax": jax.__version__,
+        }
+
     def look_at_law(self) -> None:
         """Note what this system computes now, should functions of the user's define it; see `curlflow.outside`."""
-        rely_on(lambda system: system.law(system.state, system.clock()), self)
+        rely_on(_law, self)
 
     def __check_init__(self):
         self.look_at_law()
@@ -160,6 +175,10 @@ class AbstractSystem(eqx.Module):
     def project(self, state: PyTree, tangents: PyTree) -> PyTree:
         """Every tangent vector projected onto the tangent space at `state`."""
         return jax.vmap(lambda v: self.constraint.tangent(state, v))(tangents)
+
+
+def _law(system: AbstractSystem) -> Any:
+    return system.law(system.state, system.clock())
 
 
 def iterated(

@@ -15,7 +15,7 @@ from .given import check_meaning, sampled_windows
 from .options import FluctuationOptions, Window
 from .runs import WindowRun, run_all
 
-SUBJECT = "spec", "system", "rule_parameters", "graph", "compression"
+SUBJECT = "spec", "system", "rule_parameters", "definition", "graph", "compression"
 
 
 @study

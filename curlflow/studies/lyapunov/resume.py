@@ -1,6 +1,7 @@
 """From a dataset of `curlflow.lyapunov` back to runs that go on exactly where they stopped."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -32,15 +33,25 @@ def restored(
     """
     check_graph(previous, identity)
     options = _options(previous, given, systems[0], spaces[0])
+    defined = "definition" in previous.attrs and "definition" in identity
+    if defined:
+        _check_definition(json.loads(previous.attrs["definition"]), json.loads(identity["definition"]))
     for name, now in identity.items():
         before = previous.attrs.get(name, "something else")
-        if before != now:
+        # Functions may be called otherwise. Datasets of earlier versions have no definition.
+        if before != now and name != "definition" and not (defined and name == "system"):
             raise ValueError(f"resume: the dataset is about another {name}: {_difference(before, now)}.")
     there = previous.sizes["realization"]
     if there != len(systems):
         raise ValueError(f"resume: realizations: the dataset has {there}, required: {len(systems)}.")
     pairs = enumerate(zip(systems, spaces, strict=True))
     return [_run(previous, i, system, space, options) for i, (system, space) in pairs]
+
+
+def tolerances_of(previous: xr.Dataset) -> tuple[float | None, float | None]:
+    """The tolerances of the solver with which `previous` was made; None for what has none."""
+    used = json.loads(previous.attrs["settings"])
+    return used.get("rtol"), used.get("atol")
 
 
 def _resumable(previous: Any) -> xr.Dataset:
@@ -78,6 +89,21 @@ def _options(
     options = {name: used.get(name) for name in kept} | {name: given[name] for name in ("duration", "tolerance")}
     options["before"] = used["duration"] if used.get("block") is not None else 0.0
     return LyapunovOptions.of(options, system, space)
+
+
+def _check_definition(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with what computes something else. Another release of JAX may write the same program otherwise."""
+    different = [name for name in now if name != "jax" and before.get(name) != now[name]]
+    if different == ["law"] and before["jax"] != now["jax"]:
+        warnings.warn(
+            f"resume: the dataset was made with JAX {before['jax']}, this is {now['jax']}; whether the function "
+            "still computes the same cannot be told.",
+            stacklevel=5,
+        )
+    elif different:
+        name = different[0]
+        what = "its function computes something else" if name == "law" else f"{before.get(name)}, not {now[name]}"
+        raise ValueError(f"resume: the dataset is about another system, by its {name}: {what}.")
 
 
 def _difference(before: str, now: str) -> str:

@@ -11,7 +11,7 @@ from ..runs import Progress, attended, finished
 from ..subject import Subject
 from .dataset import lyapunov_dataset
 from .options import LyapunovOptions
-from .resume import Resumable, restored
+from .resume import Resumable, restored, tolerances_of
 from .runs import TangentRun, average, prepare
 
 
@@ -94,6 +94,7 @@ def lyapunov(
     }  # fmt: skip
     if resume is not None:
         compress, transverse = "compression" in resume.attrs, "transverse" in resume.attrs
+        rtol, atol = tolerances_of(resume)
     subject = Subject.of(
         spec_or_system, rule=rule, graph=graph, compress=compress, transverse=transverse, tangents=True
     )
