@@ -116,13 +116,20 @@ def _exponent_table(dataset: xr.Dataset) -> Table:
     runs = dataset if "realization" in dataset.dims else dataset.expand_dims("realization")
     for i in range(runs.sizes["realization"]):
         run = runs.isel(realization=i)
-        ends = [str(int(run.realization)), "yes" if bool(run.converged) else "no", _flag(run.status)]
+        ends = [str(int(run.realization)), _converged(run), _flag(run.status)]
         columns = (run[name].to_numpy() for name in ("exponent", "lyapunov_exponent", "lyapunov_exponent_se"))
         for number, value, error in zip(*columns, strict=True):
             table.add_row(ends[0], str(number), *_rounded(value, error), _sign(value, error, resolution), *ends[1:])
             ends = ["", "", ""]
         table.add_section()
     return table
+
+
+def _converged(run: xr.Dataset) -> str:
+    """Whether the exponents of a run have converged, and if not why."""
+    if bool(run.converged):
+        return "yes"
+    return f"no: {_flag(run.doubt).replace('_', ' ')}" if "doubt" in run else "no"
 
 
 def _rounded(value: float, error: float) -> tuple[str, str]:

@@ -43,5 +43,5 @@ def of_local_exponents(
         found |= {"finite_time_exponent": pieces.mean(axis=1), "finite_time": length * block}
     return found | {
         "lyapunov_exponent": local.mean(axis=0), "lyapunov_exponent_se": batch_means_error(local),
-        "averaged_time": float(len(local) * block), "converged": np.bool_(halves_agree(local[:, :1])),
+        "averaged_time": float(len(local) * block), "converged": halves_agree(local[:, :1]).all(),
     }  # fmt: skip

@@ -48,13 +48,17 @@ TRUSTED = {"ancillary_variables": "lyapunov_exponent_se status converged"}
 VARIABLES = (
     Variable("lyapunov_exponent", E, "Lyapunov exponent, per unit of time", attributes=TRUSTED),
     Variable("local_exponent", ("realization", "block", "exponent"), "exponent of one block, per unit of time"),
-    Variable("kaplan_yorke_dimension", R, "Kaplan–Yorke dimension", attributes={"ancillary_variables": KY_STATUS}),
+    Variable("kaplan_yorke_dimension", R, "Kaplan–Yorke dimension",
+             attributes={"ancillary_variables": f"{KY_STATUS} kaplan_yorke_dimension_se"}),
+    Variable("kaplan_yorke_dimension_se", R, "standard error of the Kaplan–Yorke dimension"),
     flag_variable(KY_STATUS, R, "why the Kaplan–Yorke dimension is known or not", KaplanYorke),
     Variable("largest_condition", R, "largest condition number of the tangents of one block"),
     Variable("local_divergence", ("realization", "block"), "divergence averaged over one block"),
     Variable("mean_divergence", R, "mean of tr J (flow) or ln|det J| per unit of time (map)"),
     Variable("divergence_residual", R, "sum of all exponents less the mean divergence"),
-)
+    Variable("flow_residual", R,
+             "largest relative error of the velocity as the derivative of a flow carries it over a block"),
+)  # fmt: skip
 
 
 class TangentState(NamedTuple):
@@ -218,7 +222,9 @@ def largest_condition(local: Float[np.ndarray, "blocks vectors"], block: float) 
         return float(np.exp(np.fmax.reduce(spread * block, initial=np.nan)))
 
 
-def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: bool) -> tuple[float, str]:
+def kaplan_yorke_dimension(
+    exponents: Float[np.ndarray, " vectors"], complete: bool, error: Float[np.ndarray, " vectors"] | None = None
+) -> tuple[float, str]:
     """The Kaplan–Yorke dimension j + (λ₁ + … + λⱼ)/|λⱼ₊₁|, where j is the last with a sum ≥ 0; Kaplan & Yorke,
     Lecture Notes in Mathematics 730 (1979) 204.
 
@@ -228,14 +234,17 @@ def kaplan_yorke_dimension(exponents: Float[np.ndarray, " vectors"], complete: b
 
     - `exponents`: in decreasing order.
     - `complete`: whether they are all; if so and their sum is not negative, the dimension is that of the system.
+    - `error`: sums λ₁ + … + λⱼ that are closer to zero than this count as zero. Default: up to rounding.
     """
     exponents = np.asarray(exponents, dtype=float)
     if np.isnan(exponents).any():
         return np.nan, "exponents_missing"
     sums = np.cumsum(exponents)
     # A sum that is zero up to rounding (an area-preserving map) counts as zero.
-    nonnegative = sums >= -1e-9 * np.maximum(1.0, np.cumsum(np.abs(np.where(np.isinf(exponents), 0.0, exponents))))
-    below = np.flatnonzero(~nonnegative)
+    allowed = 1e-9 * np.maximum(1.0, np.cumsum(np.abs(np.where(np.isinf(exponents), 0.0, exponents))))
+    if error is not None:
+        allowed = np.maximum(allowed, np.nan_to_num(error, posinf=0.0))
+    below = np.flatnonzero(~(sums >= -allowed))
     if below.size == 0:
         return (float(exponents.size), "") if complete else (np.nan, "too_few_exponents")
     j = int(below[0])

@@ -8,6 +8,8 @@ series and understate that of correlated ones; batches of twice the length show 
 Source: Flegal & Jones, Ann. Stat. 38 (2010) 1034; Law & Kelton, Simulation Modeling and Analysis, ch. 9.
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
@@ -27,7 +29,6 @@ RATIO = "standard error from batches of twice the length over that used; near 1 
 VARIABLES = (
     Variable("lyapunov_exponent_se", ("realization", "exponent"), "standard error of the Lyapunov exponent"),
     Variable("se_ratio", ("realization", "exponent"), RATIO),
-    Variable("converged", ("realization",), "whether the estimate has converged; see the attribute criterion"),
 )
 
 
@@ -124,19 +125,23 @@ def error_ratio(series: Float[np.ndarray, "length *rest"]) -> Float[np.ndarray, 
         return np.where(constant, np.nan, batch_means_error(series, BATCHES // 2) / error)
 
 
-def halves_agree(series: Float[np.ndarray, "length *rest"], confidence: float = 0.95) -> bool:
-    """Whether the means of the two halves of `series` differ by no more than two standard errors allow.
+def halves_agree(
+    series: Float[np.ndarray, "length k"], resolution: Any = 0.0, confidence: float = 0.95
+) -> Bool[np.ndarray, " k"]:
+    """Whether the means of the two halves of each series differ by no more than two standard errors allow.
 
     Their difference has twice the standard error of the mean of all, so that a gap of 2 · t · SE is allowed, where t
-    is Student's two-sided quantile for `confidence`. Differences at the level of rounding always agree.
+    is Student's two-sided quantile for `confidence`, and of four times the `resolution` of the values besides. Fewer
+    than four values never agree, rounding always does, and so do halves that are both infinite.
     """
     series = np.asarray(series, dtype=float)
     if len(series) < 4:
-        return False
+        return np.zeros(series.shape[1:], dtype=bool)
     half = len(series) // 2
     first, second = series[:half].mean(axis=0), series[len(series) - half :].mean(axis=0)
     t = stats.t.ppf((1 + confidence) / 2, min(BATCHES, len(series)) - 1)
     with np.errstate(invalid="ignore"):
         rounding = 1e-9 * np.maximum(1.0, np.abs(series).max(axis=0))
-        close = np.abs(first - second) <= 2 * t * batch_means_error(series) + rounding
-    return bool(np.all(close | ((first == second) & np.isinf(first))))
+        error = np.where(np.isinf(series).any(axis=0), 0.0, batch_means_error(series))
+        close = np.abs(first - second) <= 2 * t * error + rounding + 4 * resolution
+    return close | ((first == second) & np.isinf(first))

@@ -180,8 +180,8 @@ class Subject:
         attributes = {}
         if self.architecture is not None:
             text = self.architecture.to_json()
-            digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-            attributes = {"graph": text if len(text) <= LONGEST_GRAPH else digest}
+            short = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+            attributes = {"graph": text if len(text) <= LONGEST_GRAPH else short}
         if self.rule is None:
             return {"spec": self.given.to_json(), **attributes}
         spec = self.given.replace("rule", {"kind": "custom", "name": qualified_name(self.rule)})

@@ -7,16 +7,26 @@ from reference import autoregressive
 
 import curlflow
 from curlflow import Map, systems
-from curlflow.measures.standard_error import BATCHES, batch_means_error, error_ratio, halves_agree
+from curlflow.measures.convergence import MEANINGS, Doubt, convergence_of, groups
+from curlflow.measures.standard_error import (
+    BATCHES,
+    batch_means_error,
+    error_ratio,
+    halves_agree,
+    long_correlations,
+    long_run_error,
+)
 
 
 def test_by_hand():
     assert np.isnan(batch_means_error(np.array([1.0])))
     np.testing.assert_allclose(batch_means_error(np.array([1.0, 3.0])), 1.0)
     np.testing.assert_array_equal(batch_means_error(np.ones((100, 2))), [0.0, 0.0])
-    # 24 batches of two: the first value of 49 is left out.
-    series = np.concatenate([[1e9], np.repeat(np.arange(24.0), 2)])
+    # 24 batches of two or three: no value is left out.
+    series = np.concatenate([np.repeat(np.arange(24.0), 2), [23.0]])
     np.testing.assert_allclose(batch_means_error(series), np.arange(24.0).std(ddof=1) / np.sqrt(24))
+    assert batch_means_error(np.concatenate([[-np.inf], series])) == np.inf
+    assert np.isnan(batch_means_error(np.full(100, -np.inf)))
 
 
 def test_it_does_not_matter_how_a_series_is_scaled_or_shifted():
@@ -121,3 +131,76 @@ def test_errors_on_lorenz_are_not_far_too_large():
     assert 0.7 < ratio < 4
     assert np.mean(np.abs(np.array(values) - 0.9056) < 2 * np.array(errors)) > 0.9
     assert BATCHES in range(20, 31)
+
+
+def spread_of_means(series):
+    return np.sqrt(np.mean(series.mean(axis=0) ** 2))
+
+
+@pytest.mark.parametrize("length", [1000, 10_000])
+@pytest.mark.parametrize(
+    "law", [lambda e: e[1:], lambda e: e[1:] - e[:-1], lambda e: e[1:] - 0.9 * e[:-1], lambda e: e[1:] + e[:-1]]
+)
+def test_extrapolated_errors_cover_the_mean(length, law):
+    """White noise, sums that stay bounded, nearly so, and correlations, with means of zero."""
+    series = law(np.random.default_rng(4).normal(size=(length + 1, 800)))
+    error = long_run_error(series)
+    assert 0.93 < np.mean(np.abs(series.mean(axis=0)) < 2 * error) <= 0.995
+    # Plain batches overstate the error of bounded sums by the root of their number.
+    if np.mean(batch_means_error(series)) > 4 * spread_of_means(series):
+        assert np.mean(error) < 0.9 * np.mean(batch_means_error(series))
+
+
+def test_correlations_longer_than_batches_are_seen():
+    rng = np.random.default_rng(5)
+    white = long_correlations(rng.normal(size=(2000, 500)))
+    assert white.mean() < 0.04
+    assert long_correlations(autoregressive(0.99, 1000, 200, rng)).mean() > 0.95
+    assert not long_correlations(np.zeros((10, 2))).any()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("number", [1, 5, 40])
+def test_stationary_series_converge_as_often_however_many_there_are(number):
+    rng = np.random.default_rng(6)
+    zero = np.zeros(number)
+    runs = [convergence_of(rng.normal(size=(480, number)), zero, 100.0, 480.0, {}) for _ in range(300)]
+    assert np.mean([run.doubt == Doubt.none for run in runs]) > 0.93
+    assert np.mean([run.each.mean() for run in runs]) > 0.99
+
+
+@pytest.mark.quick
+def test_reasons_not_to_believe():
+    rng = np.random.default_rng(11)
+    good = rng.normal(size=(480, 2)) - [0.0, 5.0]
+    infinite, drift, exact = good.copy(), good.copy(), np.tile([-1.0, -2.0], (480, 1))
+    infinite[17, 1] = -np.inf
+    drift[:, 0] += np.linspace(0, 0.5, 480)
+    never = np.column_stack([good[:, 0], np.full(480, -np.inf)])
+
+    def judged(local, resolution=0.0, alignment=100.0, **known):
+        known = {Doubt[name]: value for name, value in known.items()}
+        found = convergence_of(local, np.full(local.shape[1], resolution), alignment, 480.0, known)
+        return found.doubt.name, found.each.tolist()
+
+    assert judged(good) == ("none", [True, True])
+    assert judged(exact) == ("none", [True, True])
+    assert judged(infinite) == ("zero_multiplier", [True, False])
+    assert judged(never) == ("none", [True, True])
+    assert judged(drift) == ("drift", [False, True])
+    assert judged(drift, resolution=1.0) == ("none", [True, True])
+    assert judged(good[:3]) == ("too_short", [False, False])
+    assert judged(exact, alignment=0.0)[0] == "alignment"
+    assert judged(exact, alignment=3.1)[0] == "none"
+    assert judged(good, condition=True, collapsed=True) == ("collapsed", [False, False])
+    assert set(MEANINGS) == set(Doubt)
+
+
+@pytest.mark.quick
+def test_exponents_that_cannot_be_told_apart_are_a_group():
+    local = np.random.default_rng(8).normal([0.05, 0.0, -5.0], size=(480, 3))
+    number, mean, error = groups(local, np.zeros(3))
+    assert number.tolist() == [1, 1, 2]
+    np.testing.assert_allclose(mean, [local[:, :2].mean()] * 2 + [local[:, 2].mean()])
+    np.testing.assert_allclose(error[0], long_run_error(local[:, :2].mean(axis=1)))
+    assert groups(np.empty((0, 2)), np.zeros(2))[0].tolist() == [-1, -1]

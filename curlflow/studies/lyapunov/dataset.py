@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Float
 
 from ... import results
-from ...measures import lyapunov, standard_error
-from ...measures.lyapunov import ILL_CONDITIONED, KaplanYorke, kaplan_yorke_dimension, largest_condition
-from ...measures.standard_error import batch_means_error, error_ratio, halves_agree
+from ...measures import convergence, lyapunov, standard_error
+from ...measures.convergence import Doubt, convergence_of, groups
+from ...measures.lyapunov import ILL_CONDITIONED, KaplanYorke, kaplan_yorke_dimension
+from ...measures.orbit_checks import CROSSING
+from ...measures.standard_error import error_ratio
 from ...status import Status
 from ...systems import AbstractSystem
 from ...tangents import as_rows
@@ -25,10 +28,12 @@ R = ("realization",)
 VARIABLES = (
     *lyapunov.VARIABLES,
     *standard_error.VARIABLES,
+    *convergence.VARIABLES,
     results.status_variable(),
     Variable("local_exponent_of_tangent", ("realization", "block", "tangent"),
              "exponent of one block of every tangent vector of a compressed network, to resume from"),
     Variable("blocks", R, "number of blocks that were averaged"),
+    Variable("factorisations", R, "into how many parts with a factorisation of their own a block was divided"),
     Variable("step", R, "step of the solver in units of time: the fixed one, or the next adaptive one; 0 for a map"),
     Variable("tangent_of_exponent", ("realization", "exponent"), "which tangent vector measured this exponent"),
     Variable("final_state", ("realization", "state_variable"), "state at the end, to resume from"),
@@ -53,7 +58,7 @@ def lyapunov_dataset(runs: list[TangentRun], system: AbstractSystem, attributes:
     method, tolerances = "rk4" if options.stepping == "fixed" else system.label, system.tolerances
     settings = dataclasses.asdict(options) | tolerances | {"duration": duration, "method": method}
     del settings["before"]
-    criterion = "the means of both halves of the run agree within two standard errors of their difference"
+    criterion = "halves agree, nothing drifts, batches are longer than correlations, and tangents were aligned"
     if options.tolerance is not None:
         criterion = f"every standard error is at most {options.tolerance:g}"
     described = {
@@ -73,20 +78,40 @@ def _row(r: TangentRun) -> dict[str, Any]:
     mean = (r.series.mean(axis=0) if r.done else np.full(r.vectors, np.nan))[order]
     tangents = np.asarray(as_rows(r.tangents))
     complete = options.exponents == r.space.dimension
-    dimension, reason = kaplan_yorke_dimension(mean, complete)
-    condition = np.nan if options.block is None else largest_condition(r.series, options.block)
-    agreed = r.reached if options.tolerance is not None else halves_agree(local)
+    with np.errstate(invalid="ignore"):
+        sums_error = 2 * r.errors(np.cumsum(local, axis=1))
+    dimension, reason = kaplan_yorke_dimension(mean, complete, sums_error)
+    resolution = r.resolution(mean)
+    known = {
+        Doubt.status: r.status != Status.completed,
+        Doubt.zero_multiplier: r.vanished[order],
+        Doubt.collapsed: r.collapsed,
+        Doubt.condition: r.condition > ILL_CONDITIONED,
+        Doubt.flow_residual: r.flow_residual > max(CROSSING, 100 * r.system.tolerances.get("rtol", 0.0)),
+        Doubt.tolerance: options.tolerance is not None and not r.reached,
+    }
+    duration = np.nan if options.block is None else r.done * options.block
+    each, doubt = convergence_of(local, resolution, options.alignment, duration, known)
+    group, group_mean, group_se = groups(local, resolution)
     columns = {
         "lyapunov_exponent": mean,
-        "lyapunov_exponent_se": batch_means_error(local),
+        "lyapunov_exponent_se": r.errors(local),
+        "exponent_converged": each,
+        "doubt": np.int8(doubt),
+        "exponent_group": group,
+        "group_mean": group_mean,
+        "group_mean_se": group_se,
+        "flow_residual": r.flow_residual,
         "se_ratio": error_ratio(local),
         "local_exponent": local,
         "tangent_of_exponent": order,
         "kaplan_yorke_dimension": dimension,
+        "kaplan_yorke_dimension_se": _dimension_error(local, dimension, r),
         "kaplan_yorke_status": np.int8(KaplanYorke[reason or "known"]),
         "status": np.int8(r.status),
-        "largest_condition": condition,
-        "converged": bool(agreed and r.status == Status.completed and not condition > ILL_CONDITIONED),
+        "largest_condition": r.condition,
+        "factorisations": r.factorisations,
+        "converged": bool(each.all()),
         "blocks": r.done,
         "step": r.system.next_step(r.clock),
         "final_state": state,
@@ -103,3 +128,15 @@ def _row(r: TangentRun) -> dict[str, Any]:
             "divergence_residual": mean.sum() - divergence if np.isfinite(divergence) else np.nan,
         }
     return columns
+
+
+def _dimension_error(local: Float[np.ndarray, "blocks exponents"], dimension: float, r: TangentRun) -> float:
+    """The standard error of D = j + (λ₁ + … + λⱼ)/|λⱼ₊₁|, to first order in those of its parts."""
+    if not np.isfinite(dimension) or not r.done:
+        return np.nan
+    j = min(int(dimension), local.shape[1] - 1)
+    mean = local.mean(axis=0)
+    if not np.isfinite(mean[: j + 1]).all() or mean[j] == 0:
+        return np.nan
+    share = -mean[:j].sum() / mean[j]
+    return float(r.errors((local[:, :j].sum(axis=1) + share * local[:, j])[:, None] / abs(mean[j]))[0])

@@ -92,7 +92,7 @@ def _options(
 
 
 def _check_definition(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to go on with what computes something else. Another release of JAX may write the same program otherwise."""
+    """Refuse to go on with what computes something else. Another release of JAX may write one program otherwise."""
     different = [name for name in now if name != "jax" and before.get(name) != now[name]]
     if different == ["law"] and before["jax"] != now["jax"]:
         warnings.warn(
@@ -139,6 +139,9 @@ def _run(
     if "local_divergence" in saved:
         r.local_divergences = [saved.local_divergence.to_numpy()[:done]]
     r.status, r.done, r.started = status, done, True
+    r.condition = float(saved.largest_condition)
+    if "flow_residual" in saved:  # datasets of earlier versions have none
+        r.flow_residual, r.factorisations = float(saved.flow_residual), int(saved.factorisations)
     return r
 
 

@@ -1,6 +1,7 @@
 """The runs behind `curlflow.lyapunov`: transient, alignment and averaging of several realizations at once."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,27 +9,34 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ...measures.lyapunov import (
     CAPACITY,
+    ILL_CONDITIONED,
     TangentState,
+    largest_condition,
     lyapunov_blocks,
     lyapunov_spectrum,
     random_tangents,
     transient_blocks,
 )
+from ...measures.orbit_checks import flow_residual, has_collapsed, is_autonomous
 from ...measures.pilots import BLOCK, block_length, fixed_step
-from ...measures.standard_error import BATCHES, batch_means_error, error_ratio
+from ...measures.standard_error import BATCHES, error_ratio, long_run_error
 from ...status import Status
 from ...systems import AbstractSystem
-from ...systems.linearised.tangent_spaces import TangentSpace
+from ...systems.linearised.tangent_spaces import TangentSpace, Whole
 from ...tangents import count
 from ..runs import Pace, Progress, Run, as_numpy, in_turns, paced
 from .options import LyapunovOptions
 
 MOST_BLOCKS = 10**8
 """More local exponents than this would not fit into memory."""
+VANISHING = 16 * np.finfo(float).eps
+"""Multipliers below this are zero but for the rounding of the state."""
+ROUNDING = 1e-13
+"""What sums of many numbers may err, relative."""
 LONG_ENOUGH = 1.5
 """A run may stop early only where batches of twice the length give no more than this times the standard error."""
 
@@ -45,6 +53,10 @@ class TangentRun(Run):
     - `started`: whether transient and alignment are behind it.
     - `reached`: whether the standard errors are as small as was asked for.
     - `local_exponents`, `local_divergences`: of the blocks, call by call.
+    - `factorisations`: into how many parts a block is divided, each with a QR of its own.
+    - `condition`: the largest condition number of the tangents of a part so far.
+    - `flow_residual`: the largest one so far; NaN where none can be had.
+    - `collapsed`: whether the orbit fell onto an unstable cycle of finitely many digits.
     """
 
     options: LyapunovOptions
@@ -55,6 +67,10 @@ class TangentRun(Run):
     reached: bool = False
     local_exponents: list[np.ndarray] = field(default_factory=list)
     local_divergences: list[np.ndarray] = field(default_factory=list)
+    factorisations: int = 1
+    condition: float = float("nan")
+    flow_residual: float = float("nan")
+    collapsed: bool = False
 
     @classmethod
     def fresh(
@@ -90,6 +106,25 @@ class TangentRun(Run):
     def divergences(self) -> Float[np.ndarray, " blocks"]:
         """Mean divergence of every block."""
         return np.concatenate([np.empty(0), *self.local_divergences])
+
+    @property
+    def vanished(self) -> Bool[np.ndarray, " vectors"]:
+        """Which tangents an iteration of a map multiplied by zero up to rounding."""
+        if self.system.continuous or self.options.block is None or self.system.span(self.options.block) != 1:
+            return np.zeros(self.vectors, dtype=bool)
+        stretch = self.series * self.options.block
+        return ((stretch < np.log(VANISHING)) & np.isfinite(stretch)).any(axis=0)
+
+    def resolution(self, exponents: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """What the solver may err in exponents of this size: its relative tolerance in every step, or rounding."""
+        size = np.maximum(1.0, np.nan_to_num(np.abs(exponents), posinf=0.0))
+        rtol, step = self.system.tolerances.get("rtol", 0.0), self.system.next_step(self.clock)
+        return ROUNDING * size + rtol * np.maximum(size, 1 / step if step > 0 else 1.0)
+
+    def errors(self, series: Float[np.ndarray, "blocks k"]) -> Float[np.ndarray, " k"]:
+        """Standard errors of means, no less than what the solver may err."""
+        mean = series.mean(axis=0) if len(series) else np.full(series.shape[1], np.nan)
+        return np.hypot(long_run_error(series), self.resolution(mean))
 
     @property
     def copies(self) -> Int[np.ndarray, " vectors"]:
@@ -153,7 +188,8 @@ def average(runs: list[TangentRun], report: Progress) -> None:
             r.tangents = r.random_tangents()
             if options.stepping == "fixed" and r.system.stepping == "adaptive":
                 step, r.status = fixed_step(r.system, r.tracked, r.here, r.system.span(options.block))
-                r.system = r.system.with_fixed_steps(step)
+                if r.status == Status.completed:
+                    r.system = r.system.with_fixed_steps(step)
     _compile(lyapunov_blocks, able[0].tracked(), able[0], able[0].system.span(options.block))
     in_turns(lambda r: _average(r, target, report), able)
 
@@ -181,28 +217,68 @@ def _average(r: TangentRun, target: int, report: Progress) -> Iterator[None]:
         number = options.blocks_of(options.alignment)
         yield from paced(r, number, CAPACITY, lambda take: _blocks(r, take), report, "alignment")
         r.started = r.status == Status.completed
-    pace = Pace(CAPACITY)
+    pace, checks = Pace(CAPACITY), r.started and _flow_is_checked(r)
     while r.started and r.done < target and r.status == Status.completed and not r.reached:
         goal = target if options.tolerance is None else min(target, _next_check(r.done))
-        number = min(pace.number, goal - r.done)
+        number = min(pace.number, goal - r.done, *([_next_sample(r.done) - r.done] if checks else []))
         with pace.timed(number):
-            log_stretch, log_volume = _blocks(r, number)
+            log_stretch, log_volume = _well_conditioned(r, number)
         r.local_exponents.append(log_stretch / options.block)
         r.local_divergences.append(log_volume / options.block)
         r.done += len(log_stretch)
+        if checks and r.done == _next_sample(r.done - 1) and r.status == Status.completed:
+            found = flow_residual(r.system, r.tracked(), r.here, np.asarray(r.system.span(options.block)))
+            r.flow_residual = float(np.fmax(r.flow_residual, found))
         r.reached = options.tolerance is not None and r.done == goal and _precise(r)
         report(r.index, "exponents", r.done / target)
         yield
+    if not r.system.continuous and r.status == Status.completed and r.done and r.series.mean(axis=0).max() > 0:
+        r.collapsed = has_collapsed(r.system, r.here)
     r.finished = True
+
+
+def _flow_is_checked(r: TangentRun) -> bool:
+    """Whether tangents are those of an autonomous flow as it is."""
+    return r.system.continuous and isinstance(r.space, Whole) and is_autonomous(r.system, r.state, r.clock)
+
+
+def _next_sample(done: int) -> int:
+    """After which block the flow is looked at next: four times while their number doubles, whatever the pace."""
+    return next(n for n in (math.ceil(2 ** (k / 4)) for k in itertools.count()) if n > done)
 
 
 def _blocks(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray]:
     """The next blocks: stretches of all tangent vectors, and volumes of the full system."""
-    found = lyapunov_spectrum(r.tracked(), block=r.options.block, number=number, start=r.here)
+    return _with_parts(r, number)[:2]
+
+
+def _with_parts(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `_blocks`, and the stretches of all their parts."""
+    parts = r.factorisations
+    found = lyapunov_spectrum(r.tracked(), block=r.options.block / parts, number=number * parts, start=r.here)
     r.move(found.end)
     # The system that is advanced has one copy of every sector. The volumes of the others are the sums of stretches.
     further = r.copies - 1
-    return found.log_stretch, found.log_volume + found.log_stretch[:, further > 0] @ further[further > 0]
+    volume = found.log_volume + found.log_stretch[:, further > 0] @ further[further > 0]
+    whole = len(volume) // parts
+    by_block = found.log_stretch[: whole * parts].reshape(whole, parts, r.vectors)
+    return by_block.sum(axis=1), volume[: whole * parts].reshape(whole, parts).sum(axis=1), by_block
+
+
+def _well_conditioned(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """The next blocks, up to `number`. From where rounding reached the last exponents, parts are half as long."""
+    before = r.here
+    stretch, volume, parts = _with_parts(r, number)
+    conditions = [largest_condition(part, 1.0) for part in parts]
+    bad = next((i for i, condition in enumerate(conditions) if condition > ILL_CONDITIONED), None)
+    halved = r.system.span(r.options.block / (2 * r.factorisations))
+    if bad is not None and (r.system.continuous or 2 * r.factorisations * halved == r.system.span(r.options.block)):
+        r.move(before)
+        stretch, volume, _ = _with_parts(r, bad)
+        conditions = conditions[:bad]
+        r.factorisations *= 2
+    r.condition = float(np.fmax.reduce([r.condition, *conditions]))
+    return stretch, volume
 
 
 def _next_check(done: int) -> int:
@@ -216,5 +292,5 @@ def _next_check(done: int) -> int:
 def _precise(r: TangentRun) -> bool:
     """Whether every standard error is small enough and can be trusted."""
     series = r.series[:, r.leading]
-    small = batch_means_error(series) <= r.options.tolerance
+    small = r.errors(series) <= r.options.tolerance
     return bool(np.all(small & ~(error_ratio(series) > LONG_ENOUGH)))

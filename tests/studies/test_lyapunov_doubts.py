@@ -1,0 +1,219 @@
+"""Numbers that would be wrong, each said to be so, with the right one from a second method."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import curlflow
+from curlflow import Flow, Map, Status, systems
+
+
+def doubt(ds, realization=0):
+    return ds.doubt.attrs["flag_meanings"].split()[int(ds.doubt[realization])]
+
+
+def doubling(i, x, args):
+    return 2 * x % 1
+
+
+def tent(i, x, r):
+    return r * jnp.minimum(x, 1 - x)
+
+
+@pytest.mark.parametrize(
+    "system", [Map(doubling, 0.3), Map(lambda i, x, r: 4 * x % 1, 0.3), Map(tent, 0.3, args=2.0)]
+)
+def test_orbits_that_collapse_on_the_grid_of_numbers(system):
+    ds = curlflow.lyapunov(system, duration=1000)
+    assert doubt(ds) == "collapsed"
+    assert not ds.converged[0]
+
+
+def test_maps_whose_orbits_do_not_collapse():
+    """The skew tent map has the exponent −a ln a − (1 − a) ln(1 − a)."""
+    a = 0.4
+    skew = Map(lambda i, x, a: jnp.where(x < a, x / a, (1 - x) / (1 - a)), 0.3, args=a)
+    ds = curlflow.lyapunov(skew, duration=20_000)
+    assert doubt(ds) == "none"
+    expected = -a * np.log(a) - (1 - a) * np.log(1 - a)
+    assert abs(float(ds.lyapunov_exponent[0, 0]) - expected) < 3 * float(ds.lyapunov_exponent_se[0, 0])
+    # Stable cycles come back, and are right.
+    cycle = curlflow.lyapunov(systems.logistic(3.2), duration=1000)
+    assert doubt(cycle) == "none"
+    assert float(cycle.lyapunov_exponent[0, 0]) == pytest.approx(0.5 * np.log(abs(4 + 2 * 3.2 - 3.2**2)))
+
+
+def test_multipliers_of_zero():
+    # Once, at the top of the tent: the mean is −∞, which it is not.
+    once = curlflow.lyapunov(Map(tent, 0.5 / 2**5, args=2.0), duration=1000, transient=0, alignment=0)
+    assert np.isneginf(once.lyapunov_exponent[0, 0])
+    assert np.isposinf(once.lyapunov_exponent_se[0, 0])
+    assert doubt(once) == "zero_multiplier"
+    # Always: −∞ is right.
+    exact = Map(lambda i, x, args: 0.0 * x + 0.5, 0.5)
+    always = curlflow.lyapunov(exact, duration=1000)
+    assert np.isneginf(always.lyapunov_exponent[0, 0])
+    assert doubt(always) == "none"
+    # Zero but for the rounding of the state.
+    rounded = curlflow.lyapunov(systems.logistic(1 + 5**0.5), duration=1000)
+    assert float(rounded.lyapunov_exponent[0, 0]) < -10
+    assert doubt(rounded) == "zero_multiplier"
+
+
+def test_errors_are_no_smaller_than_those_of_the_solver():
+    for rates in ([-1.0, -2.0, -5.0], [-0.1, -1.0, -10.0], [0.0, -0.3]):
+        ds = curlflow.lyapunov(systems.linear(np.diag(rates)), duration=100)
+        assert np.all(np.abs(ds.lyapunov_exponent[0] - rates) <= 2 * ds.lyapunov_exponent_se[0])
+        assert doubt(ds) == "none"
+
+
+def test_exact_linear_maps_converge():
+    """Descent–ascent and extra-gradient on x·y: |multiplier|² = 1 + η² and 1 − η² + η⁴."""
+    eta = 0.1
+    turn = jnp.array([[0.0, 1.0], [-1.0, 0.0]])
+    plain = Map(lambda i, x, args: x + eta * turn @ x, np.ones(2))
+    extra = Map(lambda i, x, args: x + eta * turn @ (x + eta * turn @ x), np.ones(2))
+    for system, squared in ((plain, 1 + eta**2), (extra, 1 - eta**2 + eta**4)):
+        ds = curlflow.lyapunov(system, duration=1000, transient=0)
+        np.testing.assert_allclose(ds.lyapunov_exponent[0], np.log(squared) / 2, atol=1e-12)
+        assert doubt(ds) == "none"
+
+
+def jerk(t, x, args):
+    return jnp.stack([x[1], x[2], -0.8 * (x[2] + x[1] + x[0] - jnp.sign(x[0]))])
+
+
+def smooth_jerk(t, x, args):
+    return jnp.stack([x[1], x[2], -0.8 * (x[2] + x[1] + x[0] - jnp.tanh(200 * x[0]))])
+
+
+@pytest.mark.slow
+def test_fields_that_jump_are_found_out():
+    start = np.array([0.1, 0.2, 0.3])
+    ds = curlflow.lyapunov(Flow(jerk, start), duration=300, transient=100)
+    assert doubt(ds) == "flow_residual"
+    assert float(ds.flow_residual[0]) > 0.01
+    smooth = curlflow.lyapunov(Flow(smooth_jerk, start), duration=300, transient=100)
+    assert float(smooth.flow_residual[0]) < 1e-3
+    # Of three exponents one is zero along the flow; the other is not.
+    zero = np.abs(smooth.lyapunov_exponent[0]).argmin()
+    assert abs(smooth.lyapunov_exponent[0, zero]) < 3 * smooth.lyapunov_exponent_se[0, zero]
+
+
+@pytest.mark.parametrize(
+    "system", [systems.lorenz63(), systems.rossler(), systems.linear([[0.0, 1.0], [-4.0, 0.0]], state=[1.0, 0.0])]
+)
+def test_smooth_fields_carry_their_velocity(system):
+    ds = curlflow.lyapunov(system, duration=50, transient=20)
+    assert float(ds.flow_residual[0]) < 1e-4
+
+
+def test_where_velocities_say_nothing():
+    """Fields that depend on time, states that rest, maps."""
+    driven = Flow(lambda t, x, args: jnp.stack([x[1], -x[0] + jnp.cos(t)]), [1.0, 0.0])
+    for system in (driven, systems.linear(-np.eye(2)), systems.henon()):
+        assert np.isnan(curlflow.lyapunov(system, duration=20, transient=60).flow_residual[0])
+
+
+def test_the_kaplan_yorke_dimension_where_a_sum_is_zero():
+    oscillator = systems.linear([[0.0, 1.0], [-1.0, 0.0]], state=[1.0, 0.0])
+    ds = curlflow.lyapunov(oscillator, duration=100)
+    assert float(ds.kaplan_yorke_dimension[0]) == 2
+    assert 0 < float(ds.kaplan_yorke_dimension_se[0]) < 1e-4
+    turning = Flow(lambda t, x, args: jnp.stack([x[0] * (1 - x @ x) - x[1], x[1] * (1 - x @ x) + x[0]]), [1.0, 0.0])
+    ds = curlflow.lyapunov(turning, duration=100)
+    assert float(ds.kaplan_yorke_dimension[0]) == pytest.approx(1, abs=1e-4)
+    lorenz = curlflow.lyapunov(systems.lorenz63(), duration=1000)
+    assert abs(float(lorenz.kaplan_yorke_dimension[0]) - 2.062) < 3 * float(lorenz.kaplan_yorke_dimension_se[0])
+    assert float(lorenz.kaplan_yorke_dimension_se[0]) < 0.002
+
+
+def test_a_calibration_that_fails_is_a_status():
+    def kicked(t, x, args):
+        return -x + 40 * ((t % 20) < 0.05)
+
+    ds = curlflow.lyapunov(Flow(kicked, [1.0]), stepping="fixed", duration=300)
+    assert Status(int(ds.status[0])) == Status.step_size_underflow
+    assert doubt(ds) == "status"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"duration": 1e-6},
+        {"duration": 0.3, "block": 0.1},
+        {"block": 100.0, "duration": 10},
+        {"rtol": 0.5},
+        {"rtol": 1e-13, "atol": 1e-16},
+    ],
+)
+def test_nothing_is_called_completed_beside_a_missing_exponent(options):
+    for system in (systems.lorenz63(), systems.linear(np.diag([-1.0, -500.0])), systems.henon()):
+        given = {"duration": 10, "transient": 1, "alignment": 1, **options}
+        if not system.continuous:
+            given = {name: value for name, value in given.items() if name in ("duration", "transient", "alignment")}
+        ds = curlflow.lyapunov(system, **given)
+        if int(ds.status[0]) == Status.completed:
+            assert ds.lyapunov_exponent.notnull().all()
+        else:
+            assert doubt(ds) == "status"
+
+
+def test_resumed_from_something_else():
+    def lyapunov(system, **more):
+        return curlflow.lyapunov(system, duration=5, transient=1, alignment=1, **more)
+
+    tight = curlflow.solvers.Adaptive(rtol=1e-9)
+    decay = lyapunov(Flow(lambda t, x, args: -x, [1.0, 2.0]))
+    others = {
+        "law": Flow(lambda t, x, args: -7 * x, [1.0, 2.0]),
+        "integrator": Flow(lambda t, x, args: -x, [1.0, 2.0], integrator=tight),
+        "state": Flow(lambda t, x, args: -x, np.ones((1, 2))),
+        "parameters": Flow(lambda t, x, args: -x, [1.0, 2.0], args=3.0),
+    }
+    for name, system in others.items():
+        with pytest.raises(ValueError, match=f"resume: the dataset is about another system, by its {name}: "):
+            curlflow.lyapunov(system, resume=decay, duration=5)
+    same = curlflow.lyapunov(Flow(lambda t, u, _: -u, [1.0, 2.0]), resume=decay, duration=5)
+    assert same.sizes["block"] == 10
+    half = lyapunov(Map(lambda i, x, args: 0.5 * x, [1.0]))
+    with pytest.raises(ValueError, match=r"by its time_per_step: 1.0, not 0.5"):
+        curlflow.lyapunov(Map(lambda i, x, args: 0.5 * x, [1.0], time_per_step=0.5), resume=half, duration=5)
+
+
+def test_tolerances_are_kept_when_a_run_goes_on():
+    def decay(t, x, args):
+        return -x
+
+    first = curlflow.lyapunov(Flow(decay, [1.0]), duration=5, transient=1, alignment=1, rtol=1e-10)
+    longer = curlflow.lyapunov(Flow(decay, [1.0]), resume=first, duration=5)
+    assert abs(float(longer.lyapunov_exponent[0, 0]) + 1) < 1e-9
+
+
+def test_a_rule_that_changed_is_not_resumed():
+    import jax
+
+    decay = [1.0]
+
+    class Decay(curlflow.rules.AbstractLearningRule):
+        """Weights that decay."""
+
+        def velocity(self, network, task):
+            return jax.tree.map(lambda w: -decay[0] * w, network)
+
+    spec = curlflow.Spec(network={"inputs": 2, "hidden": 2}, data={"samples": 5}, realizations=1)
+    first = curlflow.lyapunov(spec, rule=Decay(), duration=3, transient=0, alignment=0)
+    again = curlflow.lyapunov(spec, rule=Decay(), duration=3, resume=first)
+    assert int(again.blocks[0]) == 2 * int(first.blocks[0])
+    decay[0] = 2.0
+    with pytest.raises(ValueError, match="by its law: its function computes something else"):
+        curlflow.lyapunov(spec, rule=Decay(), duration=3, resume=first)
+
+
+def test_tangents_that_were_not_aligned():
+    """Exponents −0.01 and −0.02 take hundreds of units of time to part."""
+    slow = systems.linear(np.array([[-0.01, 0.3], [0.0, -0.02]]))
+    short, long = (curlflow.lyapunov(slow, duration=100, transient=0, alignment=a) for a in (10, 2000))
+    assert doubt(short) == "alignment"
+    assert doubt(long) == "none"
+    np.testing.assert_allclose(long.lyapunov_exponent[0], [-0.01, -0.02], atol=1e-5)
