@@ -23,12 +23,13 @@ class Status(IntEnum):
     period_two = 11
     held_by_rounding = 12
     rank_one = 13
+    sliding = 14
 
 
 FAILURES = frozenset(
     {
         Status.interrupted, Status.not_run, Status.diverged, Status.max_steps_reached, Status.step_size_underflow,
-        Status.not_differentiable, Status.excluded_by_constraint, Status.not_converged,
+        Status.not_differentiable, Status.excluded_by_constraint, Status.not_converged, Status.sliding,
     }
 )  # fmt: skip
 """Endings without what was asked for. The others say something about what was found."""
@@ -58,4 +59,7 @@ MEANINGS = {
         "the weights stay at an unstable solution longer than its instability needs to grow from rounding"
     ),
     Status.rank_one: "a layer of weights has collapsed to rank one, and cannot leave it",
+    Status.sliding: (
+        "both sides of a jump of the vector field lead to it; the solution slides along it, and is not followed"
+    ),
 }

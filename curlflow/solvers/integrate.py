@@ -144,7 +144,7 @@ def adaptive(
 
     - `field`: the right-hand side, a function of time and state.
     - `norm`: the norm of the scaled error, a function of a pytree like `y`.
-    - `until`: an event function of the state, evaluated after every step; integration ends at its zero on the
+    - `until`: an event function of time and state, evaluated after every step; integration ends at its zero on the
       solver's interpolation of a step, if it falls to zero before the end of the span.
     - `observe_at`: times counted from the beginning of the span, in increasing order, and a function of the state
       that returns the vector to record at these times.
@@ -171,7 +171,7 @@ def adaptive(
         # Within ten digits of the span. An event is a fall from above zero. To detect its sign, as is the default,
         # would call Python from compiled code, which JAX then cannot keep on disk.
         finder = optimistix.Bisection(rtol=0.0, atol=1e-10 * span, flip=True)
-        event = diffrax.Event(lambda t, y, args, **_: until(y), finder, direction=False)
+        event = diffrax.Event(lambda t, y, args, **_: until(clock.position + t, y), finder, direction=False)
     solver = SOLVERS[integrator.solver]()
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(shifted),

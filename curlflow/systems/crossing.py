@@ -62,7 +62,7 @@ def watch_until(
         times, observe = observe_at
         observe_at = times, lambda y: observe(flow.constraint.retract(y))
     state, clock, status, observed = adaptive(
-        flow.velocity, state, span, clock, flow.integrator, rms, until=event, observe_at=observe_at
+        flow.velocity, state, span, clock, flow.integrator, rms, until=lambda t, y: event(y), observe_at=observe_at
     )
     state = flow.constraint.retract(state)
     return Advanced(state, None, clock, jnp.asarray(jnp.nan), jnp.asarray(status)), observed

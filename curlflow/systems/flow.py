@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
@@ -16,6 +17,7 @@ from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
 from .base import AbstractSystem, Advanced, iterated, with_divergence
 from .checks import check_function, check_implicit, checked_constraint, checked_state
+from .switching import across_surfaces, slides
 
 
 class Flow(AbstractSystem):
@@ -30,6 +32,8 @@ class Flow(AbstractSystem):
     - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
     - `integrate`: a faster way to take adaptive steps without tangents, a function of (state, span, clock, args,
       integrator) that returns the state, the clock and a status.
+    - `switching`: for vector fields that jump, a function of (t, x, args) to one number or several, of which one
+      changes its sign wherever the field jumps. Crossings are then located, and tangents are carried across them.
 
     ```python
     flow = curlflow.Flow(lambda t, x, args: -args * x, [1.0, 2.0], args=0.5)
@@ -47,8 +51,11 @@ class Flow(AbstractSystem):
     constraint: AbstractConstraint = Free()
     integrator: Adaptive | FixedSteps = Adaptive()
     integrate: Callable | None = None
+    switching: Callable | None = None
 
-    def __init__(self, vector_field, state, args=None, *, constraint=None, integrator=None, integrate=None):
+    def __init__(
+        self, vector_field, state, args=None, *, constraint=None, integrator=None, integrate=None, switching=None
+    ):
         self.vector_field = vector_field
         self.state = checked_state(state)
         self.args = to_float64(args, "args")
@@ -56,8 +63,12 @@ class Flow(AbstractSystem):
         if not isinstance(integrator, Adaptive | FixedSteps | None):
             raise ValueError(f"integrator: got {integrator!r}, required is curlflow.solvers.Adaptive or FixedSteps.")
         self.integrator = to_float64(Adaptive() if integrator is None else integrator, "integrator")
-        self.integrate = integrate
+        self.integrate, self.switching = integrate, switching
         check_function(self.vector_field, "vector_field", "t, x, args", 0.0, self.state, self.args)
+        if switching is not None and not callable(switching):
+            raise ValueError(f"switching: got {switching!r}, a function of (t, x, args) is required.")
+        if switching is not None and isinstance(self.integrator, FixedSteps):
+            raise ValueError("switching: it goes with adaptive steps, between which crossings can be located.")
 
     def velocity(self, t: Any, state: PyTree) -> PyTree:
         """The vector field at time `t`, projected onto the constraint."""
@@ -66,7 +77,8 @@ class Flow(AbstractSystem):
     def law(self, state: PyTree, clock: Clock) -> Any:
         own = self.integrate is not None and from_outside(self.integrate) - from_outside(self.vector_field)
         faster = self.integrate(state, np.float64(1), clock, self.args, self.integrator)[0] if own else ()
-        return self.velocity(clock.position, state), self.constraint.retract(state), faster
+        switching = () if self.switching is None else self.switching(clock.position, state, self.args)
+        return self.velocity(clock.position, state), self.constraint.retract(state), faster, switching
 
     @property
     def label(self) -> str:
@@ -149,7 +161,14 @@ class Flow(AbstractSystem):
             return rms(x) if v is None else jnp.maximum(rms(x), rms(v))
 
         y = (state, tangents, jnp.asarray(0.0))
-        (state, tangents, volume), clock, status, _ = adaptive(field, y, span, clock, self.integrator, norm)
+        if tangents is None or self.switching is None:
+            (state, tangents, volume), clock, status, _ = adaptive(field, y, span, clock, self.integrator, norm)
+        else:
+            (state, tangents, volume), clock, status = across_surfaces(self, field, y, span, clock, norm)
+        if self.switching is not None:
+            stuck = (status == int(Status.max_steps_reached)) | (status == int(Status.step_size_underflow))
+            sliding = jax.lax.cond(stuck, lambda: slides(self, clock.position, state), lambda: jnp.asarray(False))
+            status = jnp.where(sliding, int(Status.sliding), status)
         volume = volume if full else jnp.asarray(jnp.nan)
         return self._retracted(state, tangents, clock, volume, status)
 

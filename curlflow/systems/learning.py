@@ -18,6 +18,9 @@ from .fast.rank_one_flow import RankOneFlow
 from .flow import Flow
 from .map import Map
 
+MOST_KINKS = 1000
+"""With more pre-activations of rectified units than this, crossings of kinks are not located."""
+
 Epoch = int | Int[Array, ""]
 
 
@@ -33,8 +36,25 @@ def learning_flow(
     has_tableau = isinstance(integrator, Adaptive) and integrator.solver not in (*IMPLICIT, "rkc2")
     fast = has_tableau and isinstance(task, SecondMoments) and is_of_rank_one(student, rule, constraint)
     integrate = RankOneFlow(constraint.radii) if fast else None
-    args = (rule, task)
-    return Flow(learning_velocity, student, args, constraint=constraint, integrator=integrator, integrate=integrate)
+    switching = _pre_activations if _has_few_kinks(student, task) and isinstance(integrator, Adaptive) else None
+    ways = {"constraint": constraint, "integrator": integrator, "integrate": integrate, "switching": switching}
+    return Flow(learning_velocity, student, (rule, task), **ways)
+
+
+def _has_few_kinks(student: Feedforward, task: AbstractTask) -> bool:
+    """Whether the velocity jumps where one of not too many pre-activations changes its sign."""
+    if not isinstance(task, Samples):
+        return False
+    names = [student.activation] * (len(student.weights) - 1) + [student.output_activation]
+    units = sum(w.shape[0] for w, name in zip(student.weights, names, strict=True) if name == "relu")
+    return 0 < units * task.x.shape[1] <= MOST_KINKS
+
+
+def _pre_activations(t, network, args):
+    """Those of all rectified units and samples, which are the switching functions of learning."""
+    names = [network.activation] * (len(network.weights) - 1) + [network.output_activation]
+    found = network.forward(args[1].x).pre_activations
+    return jnp.concatenate([jnp.ravel(a) for a, name in zip(found, names, strict=True) if name == "relu"])
 
 
 def learning_velocity(t, network, args):

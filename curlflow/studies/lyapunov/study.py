@@ -46,8 +46,9 @@ def lyapunov(
 
     **Returns:** a dataset with the dimensions `realization`, `exponent` and `block`: `lyapunov_exponent` in
     decreasing order with `lyapunov_exponent_se`, `local_exponent` of every block, `kaplan_yorke_dimension`,
-    `converged` with the reason in `doubt`, `status` and the state to resume from; where all exponents of the system were asked for also
-    `mean_divergence` and `divergence_residual`, the sum of the exponents less that mean, which should vanish.
+    `converged` with the reason in `doubt`, `status` and the state to resume from; where all exponents of the system
+    were asked for also `mean_divergence` and `divergence_residual`, the sum of the exponents less that mean, which
+    should vanish.
 
     **Arguments** (all lengths are in units of time; a map's iteration lasts `time_per_step`):
 
@@ -79,9 +80,9 @@ def lyapunov(
     **Description:** discrete QR (Householder) over blocks; the standard error is extrapolated from batches of the
     local exponents of four lengths. `converged` means that nothing speaks against any exponent: no drift, halves that
     agree, tangents that were aligned, correlations that are shorter than batches, a derivative that carries the
-    velocity of the flow along; `doubt` names what does. A sign that is smaller than its error is not resolved, and is a
-    correct answer. Under a constraint, exponents are those of its tangent space. With batches or noise they are those
-    of a random cocycle along one frozen path, which state and tangents share: none is zero by itself.
+    velocity of the flow along; `doubt` names what does. A sign that is smaller than its error is not resolved, and is
+    a correct answer. Under a constraint, exponents are those of its tangent space. With batches or noise they are
+    those of a random cocycle along one frozen path, which state and tangents share: none is zero by itself.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges or stalls is no error: it has a `status`, and the others go on.
