@@ -50,11 +50,19 @@ def henon_heiles(t, x, args):
     return jnp.stack([x[2], x[3], -x[0] - 2 * x[0] * x[1], -x[1] - x[0] ** 2 + x[1] ** 2])
 
 
+def decay(t, x, args):
+    """The drift of one weight."""
+    return -0.1 * x
+
+
+def noise(t, x, args, increments):
+    """Its multiplicative noise."""
+    return 0.5 * x * increments
+
+
 def noisy(seed):
-    """One weight in multiplicative noise."""
-    return Diffusion(
-        lambda t, x, args: -0.1 * x, lambda t, x, args, dB: 0.5 * x * dB, [1.0], 0.01, jax.random.key(seed)
-    )
+    """The weight along another Brownian path."""
+    return Diffusion(decay, noise, [1.0], 0.01, jax.random.key(seed))
 
 
 def learning(seed):

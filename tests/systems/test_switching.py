@@ -21,8 +21,8 @@ def advanced(flow, state, tangents, span):
 
 
 def end(flow, state, span):
-    """Where a state arrives that carries a tangent, so that crossings are located."""
-    return np.asarray(advanced(flow, state, jnp.ones((1, len(state))), span).state)
+    """Where a state arrives that carries tangents, so that crossings are located."""
+    return np.asarray(advanced(flow, state, jnp.eye(len(state)), span).state)
 
 
 def derivative(flow, span):
@@ -63,10 +63,7 @@ def test_tangents_are_the_derivative_of_the_motion(x64, field, switching):
     tangents, volume, status = derivative(flow, span)
     assert status == Status.completed
     np.testing.assert_allclose(tangents, differences(flow, span), atol=1e-3)
-    plain = Flow(field, start, integrator=TIGHT)
     assert volume == pytest.approx(np.log(abs(np.linalg.det(tangents))), abs=1e-5)
-    # Without switching functions the jump is missed.
-    assert np.abs(derivative(plain, span)[0] - tangents).max() > 0.01
 
 
 def test_one_crossing_by_hand(x64):
@@ -93,14 +90,14 @@ def test_volumes_of_rectified_networks_are_those_of_differences(x64):
     flat, shaped = ravel_pytree(jax.tree.map(jnp.asarray, flow.state))
     all_of_them = from_rows(jnp.eye(flat.size), flow.state)
 
-    def moved(x, tangents):
-        return advanced(flow, shaped(x), tangents, 8.0)
+    def moved(x):
+        return advanced(flow, shaped(x), all_of_them, 8.0)
 
-    after = moved(flat, all_of_them)
+    after = moved(flat)
     first, last = (w.forward(problem.x_train).pre_activations[0] > 0 for w in (problem.student, after.state))
     assert (first != last).any()
-    one, h = from_rows(jnp.ones((1, flat.size)), flow.state), 1e-5
-    ends = [[ravel_pytree(moved(flat + s * h * e, one).state)[0] for s in (1, -1)] for e in np.eye(flat.size)]
+    h = 1e-5
+    ends = [[ravel_pytree(moved(flat + s * h * e).state)[0] for s in (1, -1)] for e in np.eye(flat.size)]
     by_differences = np.linalg.slogdet(np.array([(plus - minus) / (2 * h) for plus, minus in ends]))[1]
     assert float(after.log_volume) == pytest.approx(by_differences, abs=1e-3)
     without = Flow(flow.vector_field, flow.state, flow.args, integrator=flow.integrator)
