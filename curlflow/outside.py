@@ -17,7 +17,7 @@ import functools
 import hashlib
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -38,6 +38,19 @@ class _Call:
     def __init__(self) -> None:
         self.laws: dict[Any, str] = {}
         self.whole: dict[Any, str] = {}
+        self._parts: dict[int, tuple[Any, frozenset]] = {}
+
+    def parts(self, values: Iterable[Any]) -> frozenset:
+        """`from_outside` of all of them; modules, which are given again and again, are searched once."""
+        found: frozenset = frozenset()
+        for value in values:
+            if not isinstance(value, eqx.Module):
+                found |= from_outside(value)
+                continue
+            if id(value) not in self._parts:
+                self._parts[id(value)] = value, from_outside(value)
+            found |= self._parts[id(value)][1]
+        return found
 
     def relevant(self, parts: frozenset) -> tuple[set[str], frozenset]:
         """The digests of laws in which any of `parts` occurs, and the parts that occur in none."""
@@ -90,11 +103,11 @@ def compiled(function: F) -> F:
     def call(*args: Any, **kwargs: Any) -> Any:
         if _plain.get():
             return function(*args, **kwargs)
-        parts = from_outside((args, kwargs))
-        if not parts:
-            return jitted((), args, kwargs)
         with public_call():
             known = _call.get()
+            parts = known.parts((*args, *kwargs.values()))
+            if not parts:
+                return jitted((), args, kwargs)
             digests, unknown = known.relevant(parts)
             if unknown and _traced((args, kwargs)):  # inside another one, which is looked at as a whole
                 return function(*args, **kwargs)
