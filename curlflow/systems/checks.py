@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ..constraints import AbstractConstraint, Free
-from ..precision import to_float64
+from ..precision import jax_settings, to_float64
 from ..solvers.integrate import IMPLICIT, IMPLICIT_LIMIT, Adaptive
 from ..tangents import size
 
@@ -75,7 +75,7 @@ def check_function(
 @functools.lru_cache(maxsize=256)
 def _check_result(function: Callable, field: str, index: Any, structure: Any, shapes: tuple) -> None:
     """Trace `function` once for each kind of state and parameters, and compare its result with the state."""
-    with jax.enable_x64(True):
+    with jax_settings():
         leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
         state, args, *further = jax.tree.unflatten(structure, leaves)
         try:
