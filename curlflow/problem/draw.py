@@ -77,7 +77,9 @@ DIGITS = 1e6
 """One over how finely a fingerprint sees them: the last digits depend on the processor."""
 
 
-def fingerprint(spec: "Spec", realization: int, arrays: Iterable[Any], keys: Iterable[Array]) -> dict[str, str]:
+def problem_fingerprint(
+    spec: "Spec", realization: int, arrays: Iterable[Any], keys: Iterable[Array]
+) -> dict[str, str]:
     """A short hash of the random streams of a realization, and one of what was made of them.
 
     The first depends on the seeds in the spec alone, so that problems of any size can be compared.

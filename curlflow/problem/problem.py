@@ -241,7 +241,7 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
         batch_key=keys[0],
         noise_key=keys[1],
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
-        fingerprint=draw.fingerprint(spec, int(realization), map(np.asarray, arrays), keys),
+        fingerprint=draw.problem_fingerprint(spec, int(realization), map(np.asarray, arrays), keys),
         architecture=architecture,
     )
 

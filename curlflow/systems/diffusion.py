@@ -31,7 +31,8 @@ from ..solvers.integrate import Clock
 from ..status import Status
 from ..tangents import size
 from .base import AbstractSystem, Advanced, iterated, with_divergence
-from .checks import check_function, check_positive, checked_constraint, checked_state
+from .checks import check_positive, checked_constraint, checked_state
+from .functions import check_function
 
 NOT_LINEAR = 1e-8
 """Noise that deviates from linearity in its increments by more than this, relative, is refused; rounding does not."""
@@ -107,7 +108,7 @@ class Diffusion(AbstractSystem):
         self.motions = _counted("motions", size(self.state) if motions is None else motions)
         self.steps = np.asarray(_counted("steps", steps))
         check_function(drift, "drift", "t, x, args", 0.0, self.state, self.args)
-        further = self.state, self.args, np.zeros(self.motions)
+        further = self.state, self.args, np.random.default_rng(0).standard_normal(self.motions)
         check_function(diffusion, "diffusion", "t, x, args, increments", 0.0, *further)
         _check_linear(self)
 

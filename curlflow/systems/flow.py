@@ -15,7 +15,8 @@ from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, rms, rung
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
 from .base import AbstractSystem, Advanced, iterated, with_divergence
-from .checks import check_function, check_implicit, checked_constraint, checked_state
+from .checks import check_implicit, checked_constraint, checked_state
+from .functions import check_function
 
 
 class Flow(AbstractSystem):

@@ -13,7 +13,8 @@ from ..precision import Scalar, double_precision, to_float64
 from ..solvers.integrate import Clock
 from ..status import Status
 from .base import AbstractSystem, Advanced, iterated, with_divergence
-from .checks import check_function, check_positive, checked_constraint, checked_state
+from .checks import check_positive, checked_constraint, checked_state
+from .functions import check_function
 
 
 class Map(AbstractSystem):
