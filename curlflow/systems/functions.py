@@ -18,7 +18,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Bool, Float, PyTree
 
@@ -64,7 +64,8 @@ def check_function(
 def _fault(function: Callable, field: str, arguments: tuple) -> str:
     """Trace the function with its derivative, as a study does; what to warn of. **Raises:** `ValueError`.
 
-    A learning rule may do without a right derivative, since it can be trained; then it is warned of, not refused.
+    A learning rule may do without a right derivative, since it can be trained, and a surrogate that `jax.custom_jvp`
+    states may be meant; then it is warned of, not refused.
     """
     data, static = eqx.partition(arguments, eqx.is_array)
     state, needed = arguments[1], not is_own(function)
@@ -88,9 +89,15 @@ def _fault(function: Callable, field: str, arguments: tuple) -> str:
             raise ValueError(f"{field}: {wrong}") from error
     if not _like(result, state):
         raise ValueError(f"{field}: the result must be like the state, {_shapes(state)}, got {_shapes(result)}.")
-    if wrong and needed:
+    if wrong and needed and not _states_derivatives(at, state, data):
         raise ValueError(f"{field}: {wrong}")
     return wrong or suspect
+
+
+def _states_derivatives(function: Callable, *args: Any) -> bool:
+    """Whether a derivative is given by hand; programs of derivatives no longer show it."""
+    program = jax.make_jaxpr(lambda *args: function(*args))(*args)
+    return any(equation.primitive.name == "custom_jvp_call" for equation in _equations(program.jaxpr))
 
 
 def _like(result: PyTree, state: PyTree) -> bool:
@@ -108,7 +115,7 @@ def _explained(error: Exception, arguments: tuple) -> str:
     for kind, words, said in _KINDS:
         if isinstance(error, kind) and words in text:
             return said
-    given = ", ".join(map(str, jax.tree.leaves(_shapes(arguments[1:]))))
+    given = ", ".join(map(str, jax.tree.leaves(_shapes((arguments[1], *arguments[3:])))))
     return f"it cannot be called with arrays {given}: {text.splitlines()[0] if text else type(error).__name__}"
 
 
@@ -186,7 +193,7 @@ def _comparison(program: ClosedJaxpr, data: list, state: PyTree) -> tuple[str, s
             "it changes in small steps (round, floor, sign, casts to int), and its derivative is 0 in between, which "
             "exponents follow; leave the rounding out, or give a derivative by jax.custom_jvp."
         )
-    if next(_narrowed(program.jaxpr), False):
+    if any(map(_narrows, _equations(program.jaxpr))):
         return "", (
             "it computes in single precision on its way (float32 or less), so that digits are lost; use float64."
         )
@@ -217,13 +224,18 @@ def _looked_at(
     return wrong, stepped, np.stack([rate, derivative])
 
 
-def _narrowed(jaxpr: Jaxpr) -> Iterator[bool]:
-    """True wherever numbers in double precision are turned into others of less."""
+def _narrows(equation: JaxprEqn) -> bool:
+    """Whether numbers in double precision are turned into others of less."""
+    if equation.primitive.name != "convert_element_type" or isinstance(equation.invars[0], Literal):
+        return False
+    before, after = (v.aval.dtype for v in (equation.invars[0], equation.outvars[0]))
+    return before == np.float64 and jax.dtypes.issubdtype(after, np.floating) and after.itemsize < 8
+
+
+def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
+    """All equations of a program, with those of the programs inside."""
     for equation in jaxpr.eqns:
-        if equation.primitive.name == "convert_element_type" and not isinstance(equation.invars[0], Literal):
-            before, after = (np.dtype(v.aval.dtype) for v in (equation.invars[0], equation.outvars[0]))
-            if before == np.float64 and jax.dtypes.issubdtype(after, np.floating) and after.itemsize < 8:
-                yield True
+        yield equation
         for inner in jax.tree.leaves(equation.params, is_leaf=lambda p: isinstance(p, ClosedJaxpr | Jaxpr)):
             if isinstance(inner, ClosedJaxpr | Jaxpr):
-                yield from _narrowed(inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner)
+                yield from _equations(inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner)
