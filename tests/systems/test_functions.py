@@ -101,6 +101,7 @@ def test_what_has_no_right_derivative_is_refused_when_it_is_given(function, said
         Flow(function, [0.3, 0.7])
 
 
+@pytest.mark.usefixtures("x64")
 def test_noise_is_looked_at_too():
     def clipped(t, x, args, increments):
         return jax.lax.stop_gradient(x) * increments
