@@ -65,9 +65,9 @@ class Diffusion(AbstractSystem):
     - `steps`: how many steps make an iteration, the unit of the studies. The path does not depend on it.
     - `constraint`: a set onto which the state is retracted after every step.
 
-    **Raises:** `ValueError` for a state in single precision, functions with other arguments or another result, a step
-    that is not positive, noise that is not linear in its increments, numbers of motions or steps that are not whole
-    numbers from 1, and anything that is not a key.
+    **Raises:** `ValueError` for a state in single precision, functions with other arguments, another result or no
+    right derivative (docs/systems.md), a step that is not positive, noise that is not linear in its increments,
+    numbers of motions or steps that are not whole numbers from 1, and anything that is not a key.
     """
 
     continuous: ClassVar[bool] = False

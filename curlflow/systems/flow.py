@@ -37,7 +37,8 @@ class Flow(AbstractSystem):
     curlflow.lyapunov(flow)
     ```
 
-    **Raises:** `ValueError` for states in single precision and vector fields with other arguments or another result.
+    **Raises:** `ValueError` for states in single precision and vector fields with other arguments, another result or
+    no right derivative; see docs/systems.md.
     """
 
     continuous: ClassVar[bool] = True

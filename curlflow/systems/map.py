@@ -34,8 +34,8 @@ class Map(AbstractSystem):
     doubling = curlflow.Map(lambda i, x, args: 2 * x % 1, 0.1)
     ```
 
-    **Raises:** `ValueError` for a state in single precision, a step with other arguments or another result,
-    and a time per step that is not positive.
+    **Raises:** `ValueError` for a state in single precision, a step with other arguments, another result or no right
+    derivative (docs/systems.md), and a time per step that is not positive.
     """
 
     continuous: ClassVar[bool] = False
