@@ -85,8 +85,11 @@ class Store:
 
     def _compare(self, version: int, attributes: Mapping[str, Any]) -> None:
         """Note the random streams that cells were drawn from, and seeds of which there are two."""
-        for seeds, drawn in json.loads(attributes.get(FINGERPRINT, "{}")).items():
-            streams = drawn.partition("-")[0]
+        said: dict[str, str] = {}
+        with contextlib.suppress(ValueError, TypeError):  # a function of the user's may have called something else so
+            said.update(json.loads(attributes.get(FINGERPRINT, "{}")))
+        for seeds, drawn in said.items():
+            streams = str(drawn).partition("-")[0]
             known = self._streams.setdefault((version, seeds), streams)
             if known != streams:
                 self._mixed[version] = f"the seeds {seeds} gave the fingerprint {known} and {streams}"
