@@ -161,6 +161,13 @@ def digest(parameters: Any) -> str:
     return found.hexdigest()[:12]
 
 
+def digest_of(program: ClosedJaxpr) -> str:
+    """A digest of a traced program, the same in every process."""
+    digest = _Digest()
+    digest.add(program)
+    return digest.hexdigest()
+
+
 class _Digest:
     """A hash of jaxprs: their primitives and parameters, with variables by number and constants by value."""
 
@@ -282,7 +289,7 @@ def _collect(value: Any, found: set, seen: set) -> None:
             found.add(_hashable(eqx.filter(value, eqx.is_array, inverse=True)))
         inside = getattr(value, "__dict__", {}).values()
     elif callable(value):
-        if not _is_own(value if hasattr(value, "__name__") else type(value)):
+        if not is_own(value):
             found.add(_hashable(value))
             return
         inside = [cell.cell_contents for cell in getattr(value, "__closure__", None) or () if _filled(cell)]
@@ -301,6 +308,11 @@ def _filled(cell: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_own(value: Any) -> bool:
+    """Whether a function, or an object that can be called, is of curlflow or of the libraries that it builds on."""
+    return _is_own(value if hasattr(value, "__name__") else type(value))
 
 
 def _is_own(thing: Any) -> bool:

@@ -47,8 +47,10 @@ def _optimised(request):
 
 @pytest.fixture
 def x64():
-    """JAX in double precision, as inside every study."""
-    with jax.enable_x64(True):
+    """JAX in double precision and with its own defaults, as inside every study."""
+    from curlflow.precision import jax_settings  # not before its shapes are checked
+
+    with jax_settings():
         yield
 
 

@@ -156,3 +156,8 @@ def odd(spec, result):
         "zero": {"a": "x\0y"},
         "half": np.float16(0.5),
     }[result]
+
+
+def first_weight(spec):
+    """A number that was drawn."""
+    return float(spec.build().student.weights[0][0, 0])

@@ -282,6 +282,7 @@ def test_what_comes_from_outside():
         assert from_outside(outside)
 
 
+@pytest.mark.usefixtures("x64")
 @pytest.mark.quick
 def test_compiled_functions_outside_of_studies():
     table, traced = {"rate": 1.0}, []

@@ -29,6 +29,7 @@ from jaxtyping import Array, Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..outside import compiled
+from ..precision import random_key
 from ..variable import Variable
 
 Vector = Float[Array, " n"] | Float[np.ndarray, " n"]
@@ -170,7 +171,7 @@ class Scales(NamedTuple):
 def scales(field: Any, loss: Any, x: Vector) -> tuple[Array, Array, Array]:
     """The numbers of `Scales` for a field that is not projected; ‖DF‖ from `PROBES` random signs, to a factor of two,
     and a slope of 0 where `loss` is None."""
-    signs = RandomSigns(jax.random.key(0))
+    signs = RandomSigns(random_key(0))
     images = [jax.jvp(field, (x,), (signs(i, x.shape[0]),))[1] for i in range(PROBES)]
     slope = jnp.zeros(()) if loss is None else jnp.linalg.norm(jax.grad(loss)(x))
     return jnp.linalg.norm(field(x)), jnp.max(jnp.linalg.norm(jnp.stack(images), axis=1)), slope
@@ -203,7 +204,7 @@ def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector, scale: Scale
 
 def _unit(field: Field, x: Vector, least: Any) -> Vector:
     """F/|F|, or NaN where the rounding of x alone could have made F, and where |F| is `least` or less."""
-    signs = jax.random.rademacher(jax.random.key(0), x.shape, dtype=float)
+    signs = jax.random.rademacher(random_key(0), x.shape, dtype=float)
     f, change = jax.jvp(field, (x,), (x * signs,))
     norm = jnp.linalg.norm(f)
     least = jnp.maximum(ROUNDING * jnp.linalg.norm(change), least)

@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ..former import former_names
 from ..outside import compiled
-from ..precision import double_precision
+from ..precision import double_precision, random_key
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, size
 from ..variable import Variable, flag_variable
@@ -124,7 +124,7 @@ def lyapunov_spectrum(
     standard errors.
     """
     if start is None:
-        key = jax.random.key(0) if key is None else key
+        key = random_key(0) if key is None else key
         tangents = random_tangents(system, system.state, vectors, key=key)
         start = TangentState(system.state, tangents, system.clock(), np.asarray(Status.completed.value))
     end, span, done = jax.tree.map(np.asarray, start), np.asarray(system.span(block)), 0

@@ -6,8 +6,10 @@ depend on the order in which they are computed.
 """
 
 import functools
+import hashlib
 import math
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -18,6 +20,7 @@ from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
+from ..precision import random_key
 
 if TYPE_CHECKING:
     from ..spec import Spec
@@ -31,7 +34,7 @@ _inputs_in_use: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakVal
 @jax.jit
 def stream(seed: int | Int[Array, ""], role: int | Int[Array, ""], realization: int | Int[Array, ""]) -> Array:
     """The key of a role in a realization."""
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), role), realization)
+    return jax.random.fold_in(jax.random.fold_in(random_key(seed), role), realization)
 
 
 def _unit_draws(key: Array, law: str, shape: tuple[int, int]) -> Float[np.ndarray, "post pre"]:
@@ -66,6 +69,39 @@ def drawn_inputs(spec: "Spec", role: int, samples: int) -> Float[np.ndarray, "in
         inputs.flags.writeable = False
         _inputs_in_use[drawn] = inputs
     return inputs
+
+
+SAMPLED = 64
+"""How many numbers of each array a fingerprint is made from."""
+DIGITS = 1e6
+"""One over how finely a fingerprint sees them: the last digits depend on the processor."""
+
+
+def problem_fingerprint(
+    spec: "Spec", realization: int, arrays: Iterable[Any], keys: Iterable[Array]
+) -> dict[str, str]:
+    """A short hash of the random streams of a realization, and one of what was made of them.
+
+    The first depends on the seeds in the spec alone, so that problems of any size can be compared.
+
+    **Returns:** `"STREAMS-ARRAYS"` by `"SEED/DATA_SEED/REALIZATION"`.
+    """
+    seeds = (spec.seed, START, realization), (spec.data.seed, TEST, 0)
+    first = [_unit_draws(stream(*seed), law, (8, 8)) for seed in seeds for law in ("normal", "uniform")]
+    hashes = _hash(first), _hash([*arrays, *(np.asarray(jax.random.key_data(key)) for key in keys)])
+    return {f"{spec.seed}/{spec.data.seed}/{realization}": "-".join(hashes)}
+
+
+def _hash(arrays: Iterable[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        numbers = np.ravel(array)[:: max(1, array.size // SAMPLED)]
+        if numbers.dtype.kind == "f":
+            largest = float(np.abs(numbers).max(initial=0.0)) or 1.0
+            digest.update(f"{largest:.6e}".encode())
+            numbers = np.rint(numbers * (DIGITS / largest)).astype(np.int64)
+        digest.update(f"{array.shape}{numbers.tolist()}".encode())
+    return digest.hexdigest()[:8]
 
 
 def checked_architecture(spec: "Spec", graph: Any) -> Architecture:

@@ -1,6 +1,7 @@
 """From a spec to arrays: the student, its teacher, the data, and the systems they make."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class Problem:
     - `batch_key`: the key from which `batches` shuffles or draws.
     - `noise_key`: the key of the Brownian path of `diffusion`.
     - `spec`: the spec that it was built from.
+    - `fingerprint`: a short hash of the streams and arrays that were drawn, by seeds and realization.
     - `architecture`: the `curlflow.networks.Architecture` of the graph that was given to `build`, or None.
     - `compression`: the `curlflow.compression.Compression` of a problem that `compressed` made; None for others.
     """
@@ -61,6 +63,7 @@ class Problem:
     batch_key: Array
     noise_key: Array
     spec: "Spec"
+    fingerprint: Mapping[str, str]
     architecture: Architecture | None = None
     compression: Compression | None = None
 
@@ -222,6 +225,8 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
     m, n = spec.network.inputs, spec.data.samples
     x_train = None if n == "population" else draw.drawn_inputs(spec, draw.TRAIN, n)
     x_test = draw.drawn_inputs(spec, draw.TEST, spec.data.test_samples)
+    keys = key(draw.BATCHES, noise_seed), key(draw.NOISE, noise_seed)
+    arrays = *teacher.weights, *student.weights, *(x for x in (x_train, x_test) if x is not None)
     covariance = spec.data.input_std**2 * np.eye(m) if x_train is None else x_train @ x_train.T / n
     return Problem(
         student=student,
@@ -233,9 +238,10 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
         covariance=covariance,
         rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
         constraint=draw.drawn_constraint(spec, student, architecture),
-        batch_key=key(draw.BATCHES, noise_seed),
-        noise_key=key(draw.NOISE, noise_seed),
+        batch_key=keys[0],
+        noise_key=keys[1],
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
+        fingerprint=draw.problem_fingerprint(spec, int(realization), map(np.asarray, arrays), keys),
         architecture=architecture,
     )
 

@@ -3,6 +3,7 @@
 from ..variable import flag_variable
 from .dataset import (
     CONVENTIONS,
+    FINGERPRINT,
     commit,
     describe_status,
     failures,
@@ -16,6 +17,7 @@ from .files import check_output, load, save
 
 __all__ = [
     "CONVENTIONS",
+    "FINGERPRINT",
     "check_output",
     "commit",
     "describe_status",

@@ -17,6 +17,8 @@ from ..status import FAILURES, MEANINGS, Status
 from ..variable import Variable, flag_variable
 
 CONVENTIONS = "CF-1.11"
+FINGERPRINT = "problem_fingerprint"
+"""The attribute that says which arrays were drawn for the problems that a dataset is about; see `problem.draw`."""
 
 
 def labelled(

@@ -1,9 +1,11 @@
 """`Spec`: the tables together, replacement of fields, TOML in and out."""
 
+import contextlib
 import copy
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +20,19 @@ from .words import tables_from, tables_in
 
 if typing.TYPE_CHECKING:
     from ..problem import Problem
+
+
+_drawn: ContextVar[dict[str, str] | None] = ContextVar("curlflow_drawn", default=None)
+
+
+@contextlib.contextmanager
+def fingerprints() -> Iterator[dict[str, str]]:
+    """A dictionary that collects the fingerprints of all problems which specs build meanwhile."""
+    token = _drawn.set({})
+    try:
+        yield _drawn.get()
+    finally:
+        _drawn.reset(token)
 
 
 def _tagged(*kinds: type[tables.Table]) -> Any:
@@ -137,7 +152,10 @@ class Spec(tables.Table):
         """
         from ..problem.problem import build
 
-        return build(self, realization=realization, rule=rule, graph=graph)
+        problem = build(self, realization=realization, rule=rule, graph=graph)
+        if (known := _drawn.get()) is not None:
+            known |= problem.fingerprint
+        return problem
 
 
 def _set(fields: dict, name: str, value: Any) -> None:

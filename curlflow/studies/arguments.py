@@ -4,11 +4,11 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import jax
 import networkx as nx
 
 from ..networks.architecture import Architecture
 from ..outside import public_call
+from ..precision import jax_settings
 from ..rules import AbstractLearningRule
 from ..spec.arguments import (
     Count,
@@ -47,7 +47,7 @@ def study(function: F) -> F:
 
     @functools.wraps(function)
     def wrapped(*subject: Any, **given: Any) -> Any:
-        with jax.enable_x64(True), public_call():
+        with jax_settings(), public_call():
             return function(*subject, **checked(function, given))
 
     return wrapped  # type: ignore[return-value]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -49,7 +49,7 @@ def assembled(
 
 def device() -> str:
     """What JAX computed on."""
-    first = jax.devices()[0]
+    first = next(iter(jnp.zeros(()).devices()))  # the default device may be another than the first one
     return f"{first.platform}: {first.device_kind}"
 
 

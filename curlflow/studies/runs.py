@@ -21,7 +21,7 @@ from jaxtyping import Float, PyTree
 
 from ..interrupts import Interrupted
 from ..measures.recording import next_spans, record
-from ..precision import double_precision
+from ..precision import jax_settings
 from ..solvers.integrate import Clock
 from ..status import Status
 from ..systems import AbstractSystem
@@ -215,17 +215,17 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
     turns: queue.SimpleQueue[Iterator[None]] = queue.SimpleQueue()
     for item in items:
         turns.put(work(item))
-    stop = threading.Event()
+    stop, device = threading.Event(), jax.config.jax_default_device
 
-    @double_precision
     def thread() -> None:
-        while not stop.is_set():
-            try:
-                turn = turns.get_nowait()
-            except queue.Empty:
-                return
-            if next(turn, DONE) is not DONE:
-                turns.put(turn)
+        with jax_settings(), jax.default_device(device):
+            while not stop.is_set():
+                try:
+                    turn = turns.get_nowait()
+                except queue.Empty:
+                    return
+                if next(turn, DONE) is not DONE:
+                    turns.put(turn)
 
     number = threads(len(items))
     with ThreadPoolExecutor(number) as pool:

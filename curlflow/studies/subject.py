@@ -4,8 +4,11 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import xarray as xr
 
 from ..compression import Compression
 from ..compression.sectors import Sectors
@@ -13,6 +16,7 @@ from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
 from ..outside import digest
 from ..problem.problem import Problem, qualified_name
+from ..results import FINGERPRINT
 from ..spec import Spec
 from ..systems import AbstractSystem, Diffusion, Flow, Map
 from ..systems.linearised.kernels import geometry
@@ -119,7 +123,19 @@ class Subject:
 
     def build(self, realization: int = 0) -> Problem:
         """The problem of one realization, as it stands in the spec."""
-        return self.given.build(realization=realization, rule=self.rule, graph=self.architecture)
+        problem = self.given.build(realization=realization, rule=self.rule, graph=self.architecture)
+        self.drawn.update(problem.fingerprint)
+        return problem
+
+    @functools.cached_property
+    def drawn(self) -> dict[str, str]:
+        """The fingerprints of all problems that were built."""
+        return {}
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """The attribute of a dataset that says which arrays its problems were drawn to be; nothing of a system."""
+        return {FINGERPRINT: dict(sorted(self.drawn.items()))} if self.drawn else {}
 
     @functools.cached_property
     def problems(self) -> list[Problem]:
@@ -190,9 +206,10 @@ class Subject:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """`identity`, and how it was run: on narrower networks, with tangents off the orbits."""
+        """`identity` with `fingerprint`, and how it was run: on narrower networks, with tangents off the orbits."""
         compression = self.problems[0].compression if self.compress and self.learning else None
-        return self.identity | compression_attribute(compression) | ({"transverse": True} if self.transverse else {})
+        run = compression_attribute(compression) | ({"transverse": True} if self.transverse else {})
+        return self.identity | self.fingerprint | run
 
 
 def _allowed(systems: tuple[type[AbstractSystem], ...]) -> str:
@@ -209,6 +226,21 @@ def flat(tables: dict, prefix: str = "") -> dict[str, Any]:
     for name, value in tables.items():
         found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found
+
+
+def check_drawn(argument: str, dataset: xr.Dataset, now: Mapping[str, str], streams_only: bool = False) -> None:
+    """Refuse a dataset of other arrays than `now`, or of other random streams; older ones do not say what theirs are.
+
+    **Raises:** `ValueError`, with the first realization that differs.
+    """
+    before = json.loads(dataset.attrs.get(FINGERPRINT, "{}"))
+    part = 0 if streams_only else slice(None)
+    for seeds in before.keys() & now.keys():
+        if before[seeds].split("-")[part] != now[seeds].split("-")[part]:
+            raise ValueError(
+                f"{argument}: the dataset is about other random numbers: what the seeds {seeds} gave has the "
+                f"fingerprint {before[seeds]} there and {now[seeds]} here; they do not go together; compute it anew."
+            )
 
 
 def with_idle_units(problem: Problem) -> Problem:

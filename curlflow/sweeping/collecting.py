@@ -64,10 +64,11 @@ def collect(directory: Any) -> xr.Dataset:
     NaN (whole numbers −1, a `status` `not_run`; truth values are then the numbers 0, 1 and NaN); `cell_status` says
     which they are, and where cells have failed `cell_message` says why.
 
-    **Raises:** `ValueError` for a folder of no sweep.
+    **Raises:** `ValueError` for a folder of no sweep, and for cells of different random numbers for the same seeds.
     """
     directory = manifests.folder_of(directory)
     found = Contents(directory)
+    found.store.check_streams(found.settled.grid)
     data, constants, damaged = _gathered(found.layout, found.parts)
     found.settled.done[damaged] = False
     if found.store.damaged or damaged.size:

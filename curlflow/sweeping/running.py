@@ -67,6 +67,7 @@ class Runner:
             self.store.make()
         self.store.scan(thorough=True)
         self.damaged = self.store.discard_damaged()
+        self.store.check_streams(manifest)
         if retry_failed:
             self.store.failures.clear()  # whatever the clocks of those who computed them said
         self.warned = 0
@@ -157,6 +158,7 @@ class Runner:
         if outcome.error is not None:
             self._lost(names, outcome.error)
             return
+        self.store.check_streams(self._grid, outcome.value)
         shape = int(self._grid.shape_numbers[self._cells[names[0]]])
         self._sizes.learn(shape, len(names), outcome.value)
         if rest := names[len(outcome.value) :]:

@@ -31,7 +31,8 @@ from ..solvers.integrate import Clock
 from ..status import Status
 from ..tangents import size
 from .base import AbstractSystem, Advanced, iterated, with_divergence
-from .checks import check_function, check_positive, checked_constraint, checked_state
+from .checks import check_positive, checked_constraint, checked_state
+from .functions import check_function
 
 NOT_LINEAR = 1e-8
 """Noise that deviates from linearity in its increments by more than this, relative, is refused; rounding does not."""
@@ -64,9 +65,9 @@ class Diffusion(AbstractSystem):
     - `steps`: how many steps make an iteration, the unit of the studies. The path does not depend on it.
     - `constraint`: a set onto which the state is retracted after every step.
 
-    **Raises:** `ValueError` for a state in single precision, functions with other arguments or another result, a step
-    that is not positive, noise that is not linear in its increments, numbers of motions or steps that are not whole
-    numbers from 1, and anything that is not a key.
+    **Raises:** `ValueError` for a state in single precision, functions with other arguments, another result or no
+    right derivative (docs/systems.md), a step that is not positive, noise that is not linear in its increments,
+    numbers of motions or steps that are not whole numbers from 1, and anything that is not a key.
     """
 
     continuous: ClassVar[bool] = False
@@ -107,7 +108,7 @@ class Diffusion(AbstractSystem):
         self.motions = _counted("motions", size(self.state) if motions is None else motions)
         self.steps = np.asarray(_counted("steps", steps))
         check_function(drift, "drift", "t, x, args", 0.0, self.state, self.args)
-        further = self.state, self.args, np.zeros(self.motions)
+        further = self.state, self.args, np.random.default_rng(0).standard_normal(self.motions)
         check_function(diffusion, "diffusion", "t, x, args, increments", 0.0, *further)
         _check_linear(self)
 

@@ -16,7 +16,8 @@ from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, rms, rung
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
 from .base import AbstractSystem, Advanced, iterated, with_divergence
-from .checks import check_function, check_implicit, checked_constraint, checked_state
+from .checks import check_implicit, checked_constraint, checked_state
+from .functions import check_function
 from .switching import across_surfaces, slides
 
 
@@ -40,7 +41,8 @@ class Flow(AbstractSystem):
     curlflow.lyapunov(flow)
     ```
 
-    **Raises:** `ValueError` for states in single precision and vector fields with other arguments or another result.
+    **Raises:** `ValueError` for states in single precision and vector fields with other arguments, another result or
+    no right derivative; see docs/systems.md.
     """
 
     continuous: ClassVar[bool] = True

@@ -13,7 +13,8 @@ from ..precision import Scalar, double_precision, to_float64
 from ..solvers.integrate import Clock
 from ..status import Status
 from .base import AbstractSystem, Advanced, iterated, with_divergence
-from .checks import check_function, check_positive, checked_constraint, checked_state
+from .checks import check_positive, checked_constraint, checked_state
+from .functions import check_function
 
 
 class Map(AbstractSystem):
@@ -33,8 +34,8 @@ class Map(AbstractSystem):
     doubling = curlflow.Map(lambda i, x, args: 2 * x % 1, 0.1)
     ```
 
-    **Raises:** `ValueError` for a state in single precision, a step with other arguments or another result,
-    and a time per step that is not positive.
+    **Raises:** `ValueError` for a state in single precision, a step with other arguments, another result or no right
+    derivative (docs/systems.md), and a time per step that is not positive.
     """
 
     continuous: ClassVar[bool] = False

@@ -1,6 +1,5 @@
 """Autocorrelations, moments, order parameter and principal components: closed forms and slow sums beside each."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from curlflow.measures.autocorrelation import (
 from curlflow.measures.order_parameter import layer_order_parameters, order_parameter
 from curlflow.measures.pca import principal_components
 from curlflow.measures.window import SLOTS, Schedule, places_ahead, snapshot_places
+from curlflow.precision import jax_settings
 from curlflow.systems.linearised import kernels
 
 pytestmark = pytest.mark.quick
@@ -119,7 +119,7 @@ def blocks(series, length):
 @pytest.mark.parametrize("length", [1, 7, 64, 1000])
 @pytest.mark.parametrize(("centre", "size"), [(0.0, 1.0), (1.0, 1e-12), (-3.0, 1e-6), (1e8, 1.0)])
 def test_moments_in_blocks_are_those_of_the_whole(length, centre, size):
-    with jax.enable_x64(True):
+    with jax_settings():
         steps = np.random.default_rng(2).normal(size=(150, 6))
         series = centre + size * np.cumsum(steps, axis=0)
         found = blocks(series, length)
@@ -131,7 +131,7 @@ def test_moments_in_blocks_are_those_of_the_whole(length, centre, size):
 
 
 def test_empty_blocks_and_constant_numbers():
-    with jax.enable_x64(True):
+    with jax_settings():
         found = moments.no_moments(jnp.array([5.5, 6.5]))
         empty = moments.begun(jnp.array([5.0, 6.0]))
         for _ in range(2):

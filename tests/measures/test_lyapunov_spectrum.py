@@ -11,6 +11,7 @@ from curlflow.status import Status
 pytestmark = pytest.mark.quick
 
 
+@pytest.mark.usefixtures("x64")
 def test_a_linear_map_has_the_logarithms_of_its_eigenvalues():
     matrix = np.array([[2.0, 1.0], [0.0, 0.5]])
     doubling = curlflow.Map(lambda i, x, a: a @ x, np.zeros(2), 0.5, args=matrix)
@@ -20,6 +21,7 @@ def test_a_linear_map_has_the_logarithms_of_its_eigenvalues():
     np.testing.assert_allclose(found.log_volume, 0.0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("x64")
 def test_stretches_add_up_to_the_volume_and_a_run_goes_on_exactly():
     henon = curlflow.systems.henon()
     whole = lyapunov_spectrum(henon, block=5, number=600, vectors=2, key=jax.random.key(0))

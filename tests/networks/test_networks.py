@@ -55,6 +55,7 @@ def test_flipped_count_is_guarded_against_rounding(fraction, size, count):
     assert flipped_count(fraction, size) == count
 
 
+@pytest.mark.usefixtures("x64")
 def test_selections():
     key = jax.random.key(0)
     assert flipped_indices(0.5, 5, "f", key=key).tolist() == [0, 1]
@@ -69,6 +70,7 @@ def test_selections():
         flipped_indices({"count": 6}, 5, "f", key=key)
 
 
+@pytest.mark.usefixtures("x64")
 def test_gains_have_the_shape_of_their_side():
     key, fields = jax.random.key(0), ["a", "b"]
     pre = gains((4, 3, 1), "presynaptic", [0.5, {"indices": [2]}], -1.0, fields, key=key)

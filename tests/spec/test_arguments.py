@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydantic import PlainValidator
 
+from curlflow.precision import jax_settings
 from curlflow.spec.arguments import (
     Count,
     Flag,
@@ -21,6 +22,9 @@ from curlflow.spec.arguments import (
     checked,
     whole,
 )
+
+with jax_settings():
+    FIVE, HALF = jnp.asarray(5), jnp.asarray(0.5)
 
 
 def _pair(value):
@@ -53,10 +57,10 @@ def study(
         ({"exponents": 3.0}, 3),
         ({"exponents": np.int32(4)}, 4),
         ({"exponents": np.array(4.0)}, 4),
-        ({"exponents": jnp.asarray(5)}, 5),
+        ({"exponents": FIVE}, 5),
         ({"duration": 2}, 2.0),
         ({"duration": np.float32(0.5)}, 0.5),
-        ({"duration": jnp.asarray(0.5)}, 0.5),
+        ({"duration": HALF}, 0.5),
         ({"duration": None}, None),
         ({"transient": 0}, 0.0),
         ({"weights": "all"}, "all"),

@@ -14,13 +14,15 @@ import curlflow
 from curlflow import Diffusion, Flow, Map, Spec
 from curlflow.constraints import Free, FrobeniusSpheres
 from curlflow.networks import Feedforward
+from curlflow.precision import jax_settings
 from curlflow.rules import AbstractLearningRule, Gradient
 from curlflow.solvers.integrate import Adaptive
 from curlflow.systems.learning import full_batch_updates, independent_batches, minibatch_updates
 from curlflow.systems.sampling_noise import learning_diffusion
 from curlflow.tasks import Samples, SecondMoments
 
-KEY = jax.random.key(5)
+with jax_settings():
+    KEY = jax.random.key(5)
 AT_ONCE = {"transient": 0, "alignment": 0}
 SPEC = Spec(
     network={"inputs": 4, "hidden": 9}, data={"samples": 12}, seed=3,

@@ -14,6 +14,7 @@ from ...measures.lyapunov import TangentState, lyapunov_blocks, random_tangents
 from ...measures.observed import Observed
 from ...measures.recording import CAPACITY, record
 from ...measures.sampling import FEWEST, MISSED, Sampling, missed, sampling, steps_of_flow
+from ...precision import random_key
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.base import LONGEST_SEGMENT
@@ -161,7 +162,7 @@ def _align(r: Classified, options: ClassifyOptions, report: Progress) -> Iterato
     """Random tangents from the beginning of the window: how soon they point the same way."""
     tracked, span = r.tracked(), np.asarray(r.system.span(r.options.block))
     number = r.done if r.preserves_volume else math.ceil(r.done / ALIGNED)
-    key = jax.random.fold_in(jax.random.key(options.seed), OTHERS + r.index)
+    key = jax.random.fold_in(random_key(options.seed), OTHERS + r.index)
     aside = TangentRun.fresh(r.index, r.system, r.options, r.space)
     aside.move(r.window)
     aside.tangents = as_numpy(random_tangents(tracked, aside.state, options.exponents, key=key))

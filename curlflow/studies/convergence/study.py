@@ -109,7 +109,9 @@ def convergence(
     }  # fmt: skip
     subjects = named_rules(subject, rules)
     starts = {name: _starts(name, of_rule, of_rule is subject, compress) for name, of_rule in subjects.items()}
-    variances = [_variance(p, error) for p in next(iter(subjects.values())).problems]
+    first = next(iter(subjects.values()))
+    variances = [_variance(p, error) for p in first.problems]
+    about = subject.identity | first.fingerprint
     if relative and not all(variances):
         raise ValueError(
             f"relative: got True, but the teacher of realization {variances.index(0.0)} has the same outputs for all "
@@ -130,7 +132,7 @@ def convergence(
         compiled=lambda: compiled(runs, plan),
         names=[f"{run.rule}, realization {run.index % len(variances)}" for run in runs],
     )
-    dataset = finished(_dataset(subject, runs, plan, variances, settings), interrupted)
+    dataset = finished(_dataset(about, runs, plan, variances, settings), interrupted)
     return compare_rules(dataset, seed=seed)
 
 
@@ -154,7 +156,11 @@ def _variance(problem: Problem, error: str) -> float:
 
 
 def _dataset(
-    subject: Subject, runs: Sequence[ConvergenceRun], plan: Plan, variances: list[float], settings: dict[str, Any]
+    about: Mapping[str, Any],
+    runs: Sequence[ConvergenceRun],
+    plan: Plan,
+    variances: list[float],
+    settings: dict[str, Any],
 ) -> xr.Dataset:
     """What every run has shown, finished or not."""
     system, rules = runs[0].system, {run.rule: run.problem.spec.rule.model_dump(mode="json") for run in runs}
@@ -169,7 +175,7 @@ def _dataset(
         "horizon": np.asarray(int(plan.epochs[-1]) * per_epoch),
     }
     rows, coordinates = [_row(run, plan) for run in runs], along_coordinates("epoch", plan.epochs, per_epoch)
-    settings, about = settings | {"rules": rules}, subject.identity
+    settings = settings | {"rules": rules}
     return assembled("convergence", VARIABLES, rows, coordinates, settings, about, along=along, whole=whole)
 
 

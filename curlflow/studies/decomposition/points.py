@@ -13,7 +13,7 @@ from ...problem import Problem
 from ...status import Status
 from ..points import points_of
 from ..simulate import simulate
-from ..subject import Subject, flat
+from ..subject import Subject, check_drawn, flat
 from .flat_fields import FlatField
 
 TABLES = ("network", "teacher", "data", "seed")
@@ -96,6 +96,7 @@ def _check_record(dataset: xr.Dataset, problem: Problem, states: list[States]) -
         now = Subject(problem.spec, architecture=problem.architecture).identity
         _check_graph(dataset.attrs.get("graph"), now.get("graph"))
         _check_spec(json.loads(dataset.attrs["spec"]), json.loads(now["spec"]), problem)
+        check_drawn("at", dataset, problem.fingerprint, streams_only=True)
     if isinstance(problem.constraint, Masked):
         missing = ~np.concatenate([np.ravel(mask) for mask in problem.constraint.masks])
         # A run that diverged ends in NaN.

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from ...measures import circulation
 from ...measures import jacobian_parts as jp
+from ...precision import random_key
 from ...status import Status
 from ...systems.flat import OnConstraint
 from ...variable import Variable
@@ -69,7 +69,7 @@ class FieldRun(Run):
 def decompose(run: FieldRun, options: DecompositionOptions, report: Progress) -> Iterator[None]:
     """All points of one realization, one after the other."""
     exact, total = options.method == "exact", len(run.states)
-    vectors = jp.Basis() if exact else jp.RandomSigns(jax.random.key(options.seed))
+    vectors = jp.Basis() if exact else jp.RandomSigns(random_key(options.seed))
     number = run.field.size if exact else options.probes
     for k, (x, time) in enumerate(zip(run.states, run.times, strict=True)):
         if np.isfinite(x).all():

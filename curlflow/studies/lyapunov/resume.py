@@ -15,7 +15,7 @@ from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
 from ...tangents import from_rows
 from ..runs import as_numpy
-from ..subject import flat
+from ..subject import check_drawn, flat
 from .options import LyapunovOptions
 from .runs import TangentRun
 
@@ -24,12 +24,14 @@ def restored(
     previous: xr.Dataset,
     given: Mapping[str, Any],
     identity: dict[str, str],
+    fingerprint: Mapping[str, str],
     systems: list[AbstractSystem],
     spaces: list[TangentSpace],
 ) -> list[TangentRun]:
-    """The runs with which `previous` goes on; `identity` is that of their subject.
+    """The runs with which `previous` goes on; `identity` and `fingerprint` are those of their subject.
 
-    **Raises:** `ValueError` where `previous` is of another spec or system, or was made with other options.
+    **Raises:** `ValueError` where `previous` is of another spec or system, was made with other options or of
+    other arrays.
     """
     check_graph(previous, identity)
     options = _options(previous, given, systems[0], spaces[0])
@@ -41,6 +43,7 @@ def restored(
         # Functions may be called otherwise. Datasets of earlier versions have no definition.
         if before != now and name != "definition" and not (defined and name == "system"):
             raise ValueError(f"resume: the dataset is about another {name}: {_difference(before, now)}.")
+    check_drawn("resume", previous, fingerprint)
     there = previous.sizes["realization"]
     if there != len(systems):
         raise ValueError(f"resume: realizations: the dataset has {there}, required: {len(systems)}.")

@@ -24,6 +24,7 @@ from ...measures.lyapunov import (
 from ...measures.orbit_checks import flow_residual, has_collapsed, is_autonomous
 from ...measures.pilots import BLOCK, block_length, fixed_step
 from ...measures.standard_error import BATCHES, error_ratio, long_run_error
+from ...precision import random_key
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace, Whole
@@ -77,7 +78,7 @@ class TangentRun(Run):
         cls, index: int, system: AbstractSystem, options: LyapunovOptions, space: TangentSpace, **further: Any
     ) -> "TangentRun":
         """A run that has not begun, with what else its kind keeps. Its tangents depend on seed and index alone."""
-        key = jax.random.fold_in(jax.random.key(options.seed), index)
+        key = jax.random.fold_in(random_key(options.seed), index)
         tangents = np.zeros((len(space.copies_of_tangents(options.exponents)), 0))
         further |= {"options": options, "tangents": tangents, "key": key, "space": space}
         return cls.at_start(index, system, status=Status.not_run, **further)

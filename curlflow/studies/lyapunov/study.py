@@ -101,7 +101,7 @@ def lyapunov(
     )
     systems, spaces = subject.with_tolerances(rtol, atol), subject.spaces
     if resume is not None:
-        runs = restored(resume, given, subject.identity, systems, spaces)
+        runs = restored(resume, given, subject.identity, subject.drawn, systems, spaces)
     else:
         options = LyapunovOptions.of(given, systems[0], spaces[0])
         pairs = enumerate(zip(systems, spaces, strict=True))

@@ -135,5 +135,5 @@ def _dataset(subject: Subject, runs: Sequence[TrainingRun], plan: Plan, settings
     """What every run ended in, finished or not."""
     rows = [run.row(Stop.failed) for run in runs]
     settings = {**settings, "recorded_epochs": f"0 and {plan.epochs.size - 1} from 1 to {plan.epochs[-1]}"}
-    attributes = subject.identity | compression_attribute(runs[0].problem.compression)
+    attributes = subject.identity | subject.fingerprint | compression_attribute(runs[0].problem.compression)
     return assembled("train", VARIABLES, rows, {}, settings, attributes)

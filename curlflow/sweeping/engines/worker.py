@@ -18,8 +18,9 @@ import numpy as np
 import xarray as xr
 
 from ...catalogue import location
-from ...results import provenance
+from ...results import FINGERPRINT, provenance
 from ...spec import Spec
+from ...spec.spec import fingerprints
 from .environment import accelerated
 
 KINDS = "biufU"
@@ -39,7 +40,7 @@ class Output(NamedTuple):
 
     variables: Mapping[str, Labelled]
     coordinates: tuple[str, ...]
-    attributes: Mapping[str, Any]
+    attributes: dict[str, Any]
 
 
 class Cell(NamedTuple):
@@ -102,7 +103,11 @@ def _run(batch: Batch, cell: Cell, shared: bool) -> Finished | Failed:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            output = output_of(find_function(batch.function)(Spec.from_json(cell.spec), **batch.options))
+            with fingerprints() as drawn:
+                found = find_function(batch.function)(Spec.from_json(cell.spec), **batch.options)
+            output = output_of(found)
+            if drawn:  # also by functions of the user's
+                output.attributes[FINGERPRINT] = json.dumps(dict(sorted(drawn.items())))
         said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)))
         return Finished(cell.identity, output, time.perf_counter() - start, said, _source(), shared)
     except (Exception, SystemExit) as error:

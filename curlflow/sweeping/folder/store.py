@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...results import FINGERPRINT
 from ...results.files import PARTIAL, write_whole
 from ..engines.worker import Failed, Finished
 from ..grid import DIGITS
@@ -41,6 +42,8 @@ class Store:
         self.failures: dict[str, Failure] = {}
         self.damaged: dict[str, str] = {}
         self.done: set[str] = set()
+        self._streams: dict[tuple[int, str], str] = {}
+        self._mixed: dict[int, str] = {}
         self._seen: set[str] = set()
 
     def make(self) -> None:
@@ -74,9 +77,38 @@ class Store:
 
     def _look(self, path: Path, thorough: bool, keep: bool) -> None:
         header = read_header(path, thorough=thorough)
+        for attributes in (header.attributes, *(cell["attributes"] for cell in header.cells)):
+            self._compare(header.version, attributes)
         self.done.update(header.identities)
         if keep:
             self.headers[path] = header._replace(cells=(), identities=np.array(header.identities, dtype=f"S{DIGITS}"))
+
+    def _compare(self, version: int, attributes: Mapping[str, Any]) -> None:
+        """Note the random streams that cells were drawn from, and seeds of which there are two."""
+        said: dict[str, str] = {}
+        with contextlib.suppress(ValueError, TypeError):  # a function of the user's may have called something else so
+            said.update(json.loads(attributes.get(FINGERPRINT, "{}")))
+        for seeds, drawn in said.items():
+            streams = str(drawn).partition("-")[0]
+            known = self._streams.setdefault((version, seeds), streams)
+            if known != streams:
+                self._mixed[version] = f"the seeds {seeds} gave the fingerprint {known} and {streams}"
+
+    def check_streams(self, manifest: Manifest, results: Sequence[Finished | Failed] = ()) -> None:
+        """Refuse cells, here or among `results`, whose random numbers differ though their seeds are the same.
+
+        **Raises:** `ValueError`. Cells of versions that are computed again do not count, nor those that say nothing.
+        """
+        used = [manifest.study.version, *(v for v, what in manifest.others.items() if what == "use")]
+        for result in results:
+            if isinstance(result, Finished):
+                self._compare(used[0], result.output.attributes)
+        for version in used:
+            if version in self._mixed:
+                raise ValueError(
+                    f"directory: cells in {self.cells} are about different random numbers: {self._mixed[version]}. "
+                    "They do not go together; compute the sweep anew in another folder."
+                )
 
     def _look_at_failures(self, path: Path) -> None:
         for failure in [Failure(**record) for record in json.loads(content_of(path))]:
