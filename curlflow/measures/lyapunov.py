@@ -214,12 +214,11 @@ def transient_blocks(system: Any, run: TangentState, span: Any, number: Any) -> 
     return after._replace(tangents=run.tangents)
 
 
-def largest_condition(local: Float[np.ndarray, "blocks vectors"], block: float) -> float:
-    """The largest ratio of the Rᵢᵢ of one block. Directions that shrink to exactly zero do not count."""
-    finite = np.where(np.isneginf(local), np.nan, local)
+def conditions(log_stretch: Float[np.ndarray, "*blocks vectors"]) -> Float[np.ndarray, "*blocks"]:
+    """The ratio of the largest to the smallest Rᵢᵢ of each block, without directions that shrink to exactly zero."""
+    finite = np.where(np.isneginf(log_stretch), np.nan, log_stretch)
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = np.fmax.reduce(finite, axis=1) - np.fmin.reduce(finite, axis=1)
-        return float(np.exp(np.fmax.reduce(spread * block, initial=np.nan)))
+        return np.exp(np.fmax.reduce(finite, axis=-1) - np.fmin.reduce(finite, axis=-1))
 
 
 def kaplan_yorke_dimension(

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ..status import Status
-from .lyapunov import Blocks, TangentState, largest_condition, lyapunov_blocks
+from .lyapunov import Blocks, TangentState, conditions, lyapunov_blocks
 
 BLOCK = 1.0
 """The longest block, in units of time, and the length of the blocks of a transient."""
@@ -30,7 +30,7 @@ def block_length(system: Any, tracked: Any, start: TangentState) -> Any:
     for k in range(1, 40):
         blocks = lyapunov_blocks(tracked, start, np.asarray(span), np.asarray(PILOT_BLOCKS))
         stretch = np.asarray(blocks.log_stretch)[: int(blocks.number)]
-        condition = largest_condition(stretch, 1.0) if len(stretch) == PILOT_BLOCKS else np.inf
+        condition = np.fmax.reduce(conditions(stretch)) if len(stretch) == PILOT_BLOCKS else np.inf
         shorter = system.span(BLOCK * (1, 0.5, 0.2)[k % 3] * 10.0 ** -(k // 3))
         if not condition > CONDITION or (not system.continuous and (span == 1 or shorter < 1)):
             break

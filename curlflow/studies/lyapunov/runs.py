@@ -15,7 +15,7 @@ from ...measures.lyapunov import (
     CAPACITY,
     ILL_CONDITIONED,
     TangentState,
-    largest_condition,
+    conditions,
     lyapunov_blocks,
     lyapunov_spectrum,
     random_tangents,
@@ -270,15 +270,15 @@ def _well_conditioned(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarra
     """The next blocks, up to `number`. From where rounding reached the last exponents, parts are half as long."""
     before = r.here
     stretch, volume, parts = _with_parts(r, number)
-    conditions = [largest_condition(part, 1.0) for part in parts]
-    bad = next((i for i, condition in enumerate(conditions) if condition > ILL_CONDITIONED), None)
+    condition = np.fmax.reduce(conditions(parts), axis=1)
+    bad = int(np.argmax(condition > ILL_CONDITIONED)) if (condition > ILL_CONDITIONED).any() else None
     halved = r.system.span(r.options.block / (2 * r.factorisations))
     if bad is not None and (r.system.continuous or 2 * r.factorisations * halved == r.system.span(r.options.block)):
         r.move(before)
         stretch, volume, _ = _with_parts(r, bad)
-        conditions = conditions[:bad]
+        condition = condition[:bad]
         r.factorisations *= 2
-    r.condition = float(np.fmax.reduce([r.condition, *conditions]))
+    r.condition = float(np.fmax.reduce(condition, initial=r.condition))
     return stretch, volume
 
 
