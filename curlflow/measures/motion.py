@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from ..status import MEANINGS, Status
 from ..variable import Variable, flag_variable
 from .recurrence import REPEATS
+from .unbounded import SteadyGrowth
 
 
 class Verdict(IntEnum):
@@ -35,6 +36,7 @@ SIGNIFICANT = 3.0
 FOLDS = 20.0
 """Growth counts as chaos from this λ₁ T on: e²⁰ raises rounding to 10⁻⁷. Before, regular motion may grow as much."""
 DRIFT = "observables drift; start later, run longer, or look at cosines of angles"
+GROWS = "run longer, or look at cosines of angles"
 SHORT = "the window is too short for the 0-1 test"
 WALKS, STAYS = 0.8, 0.3
 """K of the 0–1 test above which a series is chaotic, and below which it is regular."""
@@ -70,6 +72,7 @@ class Indicators(NamedTuple):
     - `zeros_are_tori`: whether further exponents of zero mean further frequencies.
     - `not_finite`: names of observables that were not finite, with counts; empty if all were.
     - `weights_go`: how far the weights of a network move in T at their final speed, relative to their norm.
+    - `growth`: how the distance from the start grows through the window.
     """
 
     status: Status
@@ -93,6 +96,7 @@ class Indicators(NamedTuple):
     zeros_are_tori: bool = True
     not_finite: str = ""
     weights_go: float = 0.0
+    growth: SteadyGrowth = SteadyGrowth()
 
 
 def verdict(i: Indicators) -> tuple[Verdict, str]:
@@ -101,6 +105,8 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
         return Verdict.divergent, "the state grew beyond all bounds"
     if i.status != Status.completed:
         return Verdict.undecided, f"the run did not end well: {MEANINGS[i.status]}"
+    if i.growth.unbounded:
+        return Verdict.divergent, f"the state grows {_law(i.growth)}, by e^{i.growth.log:.0f} through the window"
     if i.not_finite:
         return Verdict.undecided, f"observables are not finite: {i.not_finite} of the window"
     growing = bool(i.exponents[0] > 0 and not _zero(i)[0])
@@ -116,7 +122,13 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
         if growing:
             return Verdict.undecided, f"{several}, but {largest}: rounding holds them there"
         return _settled(i, Verdict.periodic, several)
+    if not np.isnan(i.growth.log):
+        return Verdict.undecided, f"observables still grow at the end, {_law(i.growth)}; {GROWS}"
     return _positive(i) if growing else _regular(i)
+
+
+def _law(growth: SteadyGrowth) -> str:
+    return f"like t^{growth.power:.2g}" if np.isnan(growth.rate) else f"like e^({growth.rate:.2g} t)"
 
 
 def _zero(i: Indicators) -> Bool[np.ndarray, " exponents"]:

@@ -5,6 +5,7 @@ import pytest
 
 from curlflow import Status
 from curlflow.measures.motion import Indicators, Verdict, verdict
+from curlflow.measures.unbounded import SteadyGrowth
 
 pytestmark = pytest.mark.quick
 
@@ -65,6 +66,12 @@ def test_chaos_needs_all_of_its_indicators(changes, expected):
         (TORUS, {"preserves_volume": True, "log_alignment": -4.0}, Verdict.quasi_periodic),
         (TORUS, {"preserves_volume": True, "log_alignment": -40.0}, Verdict.undecided),
         (TORUS, {"lines": False}, Verdict.undecided),
+        (TORUS, {"growth": SteadyGrowth(0.9, np.nan, 1.0)}, Verdict.undecided),
+        (
+            CYCLE,
+            {"growth": SteadyGrowth(30.0, 0.01, np.nan, True), "not_finite": "x in 3 samples"},
+            Verdict.divergent,
+        ),
         (TORUS, {"exponents": np.array([1e-5, -0.5, -2.0])}, Verdict.undecided),
         (TORUS, {"continuous": False, "exponents": np.array([1e-5, -0.5, -2.0])}, Verdict.quasi_periodic),
         (

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from curlflow.measures.decision import Decision, critical_step, decided
 from curlflow.measures.motion import FOLDS, SIGNIFICANT, Indicators, Verdict, verdict
+from curlflow.measures.unbounded import SteadyGrowth
 from curlflow.status import Status
 
 pytestmark = pytest.mark.quick
@@ -32,6 +33,7 @@ def indicators(draw) -> Indicators:
         resolution=draw(st.floats(0, 1)), duration=draw(POSITIVE), zero_one=draw(st.floats(-1, 1) | st.just(np.nan)),
         distance=draw(st.floats(0, 2) | st.just(np.nan)), period=draw(st.floats(1, 100) | st.just(np.nan)),
         early_growth=draw(st.floats(0, 1e3)), log_alignment=draw(EXTREME),
+        growth=draw(st.sampled_from([SteadyGrowth(), SteadyGrowth(1.0, 0.1), SteadyGrowth(25.0, 0.1, np.nan, True)])),
         not_finite=draw(st.sampled_from(["", "y"])), weights_go=draw(st.floats(0, 10)), **flags,
     )  # fmt: skip
 
@@ -44,6 +46,8 @@ def test_every_run_has_a_verdict_and_a_reason(i):
     assert why.strip()
     if i.status not in (Status.completed, Status.diverged):
         assert kind == Verdict.undecided
+    if not np.isnan(i.growth.log):
+        assert kind != Verdict.chaotic
     if kind == Verdict.chaotic:
         assert i.exponents[0] * i.duration >= FOLDS
         assert not i.exponents[0] < SIGNIFICANT * i.errors[0]

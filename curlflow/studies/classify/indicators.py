@@ -9,12 +9,13 @@ import xarray as xr
 from jaxtyping import Array
 
 from ... import results
-from ...measures import finite_time, frames, motion, observed
+from ...measures import finite_time, frames, motion, observed, unbounded
 from ...measures.finite_time import PIECES, of_local_exponents
 from ...measures.growth import held_time
 from ...measures.motion import SIGNIFICANT, WALKS, Indicators, aligns_as_expected, verdict
 from ...measures.observed import PEAKS, of_observables
 from ...measures.recurrence import REPEATS
+from ...measures.unbounded import SteadyGrowth
 from ...networks import Feedforward
 from ...outside import compiled
 from ...solvers.integrate import Clock, rms
@@ -116,6 +117,7 @@ def _indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indic
         zeros_are_tori=not r.preserves_volume and not symmetric,
         not_finite=" and ".join(f"{name} in {number} samples" for name, number in broken if number),
         weights_go=found.get("weight_speed", 0.0) * duration,
+        growth=SteadyGrowth(*(found[v.name] for v in unbounded.VARIABLES)),
     )  # fmt: skip
 
 

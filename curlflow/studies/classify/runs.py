@@ -69,7 +69,7 @@ def observe_motion(runs: list[Classified], options: ClassifyOptions, report: Pro
     ready = _good(runs)
     chosen = _sampling(ready, options) if ready else None
     for r in runs:
-        r.seen.sampling = chosen
+        r.seen.sampling, r.seen.before = chosen, options.transient
     in_turns(lambda r: _observe(r, report), ready)
     ready = _good(ready)
     # All have the same frequencies, so that one that is too fast is enough.
