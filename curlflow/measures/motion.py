@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 
 from ..status import MEANINGS, Status
 from ..variable import Variable, flag_variable
+from .close_pairs import CrossDistance
 from .recurrence import REPEATS
 from .unbounded import SteadyGrowth
 
@@ -27,6 +28,7 @@ class Verdict(IntEnum):
     transient_chaos = 4
     divergent = 5
     undecided = 6
+    partially_predictable = 7
 
 
 VERDICT = flag_variable("verdict", ("realization",), "kind of motion", Verdict)
@@ -72,6 +74,8 @@ class Indicators(NamedTuple):
     - `zeros_are_tori`: whether further exponents of zero mean further frequencies.
     - `not_finite`: names of observables that were not finite, with counts; empty if all were.
     - `weights_go`: how far the weights of a network move in T at their final speed, relative to their norm.
+    - `pairs`: how far apart close runs are after the prediction time; nothing where they were not needed.
+    - `grows_throughout`: whether the largest exponent is positive for sure in both halves of T.
     - `growth`: how the distance from the start grows through the window.
     """
 
@@ -96,6 +100,8 @@ class Indicators(NamedTuple):
     zeros_are_tori: bool = True
     not_finite: str = ""
     weights_go: float = 0.0
+    pairs: CrossDistance = CrossDistance()
+    grows_throughout: bool = False
     growth: SteadyGrowth = SteadyGrowth()
 
 
@@ -149,9 +155,7 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
     objections = (
         (folds < FOLDS, f"λ₁T = {folds:.1f} is below {FOLDS:g}; run longer"),
         (not i.stationary, DRIFT),
-        (not i.converged, "still changes along the run; run longer"),
-        (np.isnan(i.zero_one), f"{SHORT}; run longer"),
-        (not i.zero_one > WALKS, f"the 0-1 test gives K = {i.zero_one:.2f}"),
+        (not i.converged and not i.pairs.pairs, "still changes along the run; run longer"),
         (i.preserves_volume and i.log_alignment > -FOLDS, f"GALI₂ = e^{i.log_alignment:.0f}; run longer"),
     )
     for holds, why in objections:
@@ -159,7 +163,31 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
             return Verdict.undecided, f"λ₁ is positive, but {why}"
     if not i.aligns_as_expected:
         return Verdict.undecided, "tangents do not align as the gaps between exponents say; run longer"
+    if not i.zero_one > WALKS:
+        return _between(i)
     return Verdict.chaotic, f"λ₁ is positive, λ₁T = {folds:.0f}, K = {i.zero_one:.2f}"
+
+
+def asks_for_pairs(i: Indicators) -> bool:
+    """Whether only the 0–1 test stands against chaos, so that pairs of close runs decide.
+
+    For these it is enough that λ₁ is positive all along; it converges slowly where motion along a braid is slow.
+    """
+    otherwise = i._replace(zero_one=1.0, converged=i.converged or i.grows_throughout)
+    return not i.zero_one > WALKS and verdict(otherwise)[0] == Verdict.chaotic
+
+
+def _between(i: Indicators) -> tuple[Verdict, str]:
+    """The exponents say chaos, but the 0–1 test does not: do close runs part, and are they correlated still?"""
+    test = SHORT if np.isnan(i.zero_one) else f"the 0-1 test gives K = {i.zero_one:.2f}"
+    if np.isnan(i.pairs.exponent):
+        return Verdict.undecided, f"λ₁ is positive, but {test}; run longer"
+    found = f"ν = {i.pairs.exponent:.2f} and C = {i.pairs.correlation:.2f}"
+    if not i.pairs.parts:
+        return Verdict.undecided, f"λ₁ is positive, but {test}, and close runs stay close: {found}"
+    if not i.pairs.correlated:
+        return Verdict.undecided, f"λ₁ is positive and close runs lose their correlation, {found}, but {test}"
+    return Verdict.partially_predictable, f"λ₁ is positive, but close runs that have parted are correlated: {found}"
 
 
 def _returning(i: Indicators) -> tuple[Verdict, str]:
