@@ -155,7 +155,7 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
     objections = (
         (folds < FOLDS, f"λ₁T = {folds:.1f} is below {FOLDS:g}; run longer"),
         (not i.stationary, DRIFT),
-        (not i.converged and not i.pairs.pairs, "still changes along the run; run longer"),
+        (not i.converged and (i.zero_one > WALKS or not i.pairs.pairs), "still changes along the run; run longer"),
         (i.preserves_volume and i.log_alignment > -FOLDS, f"GALI₂ = e^{i.log_alignment:.0f}; run longer"),
     )
     for holds, why in objections:
@@ -187,7 +187,10 @@ def _between(i: Indicators) -> tuple[Verdict, str]:
         return Verdict.undecided, f"λ₁ is positive, but {test}, and close runs stay close: {found}"
     if not i.pairs.correlated:
         return Verdict.undecided, f"λ₁ is positive and close runs lose their correlation, {found}, but {test}"
-    return Verdict.partially_predictable, f"λ₁ is positive, but close runs that have parted are correlated: {found}"
+    return (
+        Verdict.partially_predictable,
+        f"λ₁ is positive, {test}; close runs part, but are still correlated: {found}",
+    )
 
 
 def _returning(i: Indicators) -> tuple[Verdict, str]:

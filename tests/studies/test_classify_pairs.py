@@ -39,7 +39,7 @@ def test_the_lorenz_system_of_wernecke_and_others(ρ, expected, ν, C):
     assert ν[0] < run.cross_distance_exponent < ν[1]
     assert C[0] < run.cross_correlation < C[1]
     np.testing.assert_allclose(run.prediction_time, np.log(1e6) / run.lyapunov_exponent[0])
-    assert "close runs that have parted are correlated" in run.reason.item()
+    assert "close runs part, but are still correlated" in run.reason.item()
 
 
 @double_precision

@@ -95,7 +95,7 @@ def _of_pairs(r: Classified) -> dict[str, Any]:
 
 def _grows(found: dict[str, Any]) -> bool:
     """Whether the largest exponent is positive for sure."""
-    return bool(found["lyapunov_exponent"][0] > SIGNIFICANT * found["lyapunov_exponent_se"][0])
+    return bool(found["lyapunov_exponent"][0] > max(SIGNIFICANT * found["lyapunov_exponent_se"][0], ROUNDING))
 
 
 def _of_weights(r: Classified) -> dict[str, Any]:
