@@ -293,6 +293,17 @@ def test_pictures(tmp_path, ρ):
         curlflow.plot.classification(dataset.isel(realization=0))
 
 
+@pytest.mark.parametrize("step", [0.1, 0.21])
+def test_the_picture_of_a_divergence(tmp_path, step):
+    """All segments have one exponent but for rounding; the squares of the states are up to 1e340."""
+    dataset = curlflow.classify(curlflow.Map(descent_ascent, [1.0, 0.5], args=step))
+    assert verdict(dataset) == "divergent"
+    curlflow.plot.classification(dataset).savefig(tmp_path / "verdict.png")
+    assert (tmp_path / "verdict.png").stat().st_size > 10_000
+    path = curlflow.save(dataset, tmp_path / "verdict.nc")
+    assert curlflow.load(path).identical(dataset)
+
+
 def small(**changes):
     spec = curlflow.Spec(
         network={"inputs": 5, "hidden": 6, "outputs": 1, "activation": "linear", "output_activation": "linear"},
