@@ -25,6 +25,8 @@ INITIAL = (1e-6, 1e-5, 1e-4)
 """Initial distances δ, relative to the extent of the attractor."""
 BETWEEN = 0.5
 """ν and C below this count as 0, above as 1."""
+SIGNIFICANT = 3.0
+"""C is above that if it is by so many standard errors: of a few pairs it is uncertain."""
 TIMES = 10.0
 """Pairs are followed for this many prediction times of the smallest δ, if the window is that long."""
 FEWEST_TIMES = 2.0
@@ -35,6 +37,7 @@ R = ("realization",)
 VARIABLES = (
     Variable("cross_distance_exponent", R, "ν, by which the late distance of close runs depends on the initial one"),
     Variable("cross_correlation", R, "C, late cross-correlation of runs that begin close to each other"),
+    Variable("cross_correlation_se", R, "standard error of C, from its scatter over pairs"),
     Variable("cross_distance", (*R, "initial_distance"), "mean late distance, in standard deviations of observables"),
     Variable("prediction_time", R, "T_λ, after which chaos has parted runs that begin at the smallest distance"),
     Variable("pairs", R, "pairs of runs at every initial distance; 0: none were needed"),
@@ -45,10 +48,11 @@ UNKNOWN = np.full(len(INITIAL), np.nan)
 
 
 class CrossDistance(NamedTuple):
-    """ν, C and the late distances for each of `INITIAL` of so many `pairs`; NaN where there are none."""
+    """ν, C with its standard error, and the late distances for each of `INITIAL` of so many `pairs`; NaN for none."""
 
     exponent: float = np.nan
     correlation: float = np.nan
+    error: float = np.nan
     distances: Float[np.ndarray, " initial"] = UNKNOWN
     pairs: int = 0
 
@@ -59,8 +63,8 @@ class CrossDistance(NamedTuple):
 
     @property
     def correlated(self) -> bool:
-        """Whether runs are still correlated, although they may have parted."""
-        return self.correlation > BETWEEN
+        """Whether runs are still correlated for sure, although they may have parted."""
+        return self.correlation - SIGNIFICANT * self.error > BETWEEN
 
 
 def prediction_time(exponent: float) -> float:
@@ -90,7 +94,10 @@ def cross_distance(
     - `second`: of runs that began at the distances `initial` from these.
     - `spread`: standard deviations of the observables.
     """
-    squares = np.mean(((second - first) / spread) ** 2, axis=-1).reshape(len(initial), -1)
-    distances = np.sqrt(squares).mean(axis=1)
+    squares = np.mean(((second - first) / spread) ** 2, axis=-1)
+    distances = np.sqrt(squares).mean(axis=(1, 2))
+    # Runs from different distances are as independent, once they have parted, as those from different places.
+    each = 1 - squares.mean(axis=2) / 2
+    error = float(each.std(ddof=1) / np.sqrt(each.size))
     slope = np.polyfit(np.log(initial), np.log(distances), 1)[0] if (distances > 0).all() else np.nan
-    return CrossDistance(float(slope), float(1 - squares.mean() / 2), distances, first.shape[0])
+    return CrossDistance(float(slope), float(each.mean()), error, distances, first.shape[0])

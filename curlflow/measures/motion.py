@@ -182,11 +182,11 @@ def _between(i: Indicators) -> tuple[Verdict, str]:
     test = SHORT if np.isnan(i.zero_one) else f"the 0-1 test gives K = {i.zero_one:.2f}"
     if np.isnan(i.pairs.exponent):
         return Verdict.undecided, f"λ₁ is positive, but {test}; run longer"
-    found = f"ν = {i.pairs.exponent:.2f} and C = {i.pairs.correlation:.2f}"
+    found = f"ν = {i.pairs.exponent:.2f} and C = {i.pairs.correlation:.2f} ± {i.pairs.error:.1g}"
     if not i.pairs.parts:
         return Verdict.undecided, f"λ₁ is positive, but {test}, and close runs stay close: {found}"
     if not i.pairs.correlated:
-        return Verdict.undecided, f"λ₁ is positive and close runs lose their correlation, {found}, but {test}"
+        return Verdict.undecided, f"λ₁ is positive and close runs part, with {found}, but {test}; run longer"
     return (
         Verdict.partially_predictable,
         f"λ₁ is positive, {test}; close runs part, but are still correlated: {found}",

@@ -33,6 +33,7 @@ def test_braids(width, correlated):
     found = cross_distance(first, second, np.full(2, np.sqrt(1 + width**2)))
     np.testing.assert_allclose(found.correlation, 1 / (1 + width**2), atol=0.02)
     np.testing.assert_allclose(found.exponent, 0, atol=0.01)
+    assert abs(found.correlation - 1 / (1 + width**2)) < 4 * found.error < 0.1
     assert found.parts
     assert found.correlated == correlated
     assert found.pairs == 5

@@ -47,7 +47,7 @@ def test_chaos_needs_all_of_its_indicators(changes, expected):
     assert why
 
 
-BRAID = CrossDistance(0.01, 0.98, np.full(3, 0.2), 5)
+BRAID = CrossDistance(0.01, 0.98, 0.01, np.full(3, 0.2), 5)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,7 @@ BRAID = CrossDistance(0.01, 0.98, np.full(3, 0.2), 5)
         ({"pairs": BRAID._replace(exponent=0.9)}, True, Verdict.undecided),
         ({"pairs": BRAID._replace(exponent=np.nan)}, True, Verdict.undecided),
         ({"pairs": BRAID._replace(correlation=0.03)}, True, Verdict.undecided),
+        ({"pairs": BRAID._replace(correlation=0.6, error=0.1)}, True, Verdict.undecided),
         ({"stationary": False}, False, Verdict.undecided),
         ({"duration": 20.0}, False, Verdict.undecided),
         ({"exponents": np.array([1e-5, -0.5, -2.0])}, False, Verdict.undecided),

@@ -89,7 +89,7 @@ def _measured(r: Classified, options: ClassifyOptions) -> dict[str, Any]:
 
 def _of_pairs(r: Classified) -> dict[str, Any]:
     exponent = float(r.series.mean(axis=0).max()) if r.pairs.pairs else math.nan
-    values = *r.pairs[:3], prediction_time(exponent), r.pairs.pairs
+    values = *r.pairs[:4], prediction_time(exponent), r.pairs.pairs
     return dict(zip((v.name for v in close_pairs.VARIABLES), values, strict=True))
 
 
