@@ -98,6 +98,7 @@ STUDIES = (
         ),
         columns="convergence",
         picture="convergence",
+        version=2,
     ),
     Study(
         "compare_rules",
@@ -134,6 +135,7 @@ STUDIES = (
         ("hidden_chaos", "fig3cd --realizations 2"),
         columns=("lyapunov_exponent", "lyapunov_exponent_se", "zero_one", "verdict", "reason"),
         picture="classification",
+        version=2,
     ),
     Study(
         "step_sizes",
@@ -143,6 +145,7 @@ STUDIES = (
         ("fig3cd --realizations 2 --learning-rates 0.1,0.05,0.02",),
         columns=("lyapunov_exponent", "lyapunov_exponent_se", "verdict", "chaotic_in"),
         picture="step_sizes",
+        version=2,
     ),
     Study(
         "bifurcation",

@@ -22,7 +22,7 @@ from .sweeping import sweep
 from .sweeping.axes import dimensions_of
 from .systems import Flow, Map
 
-VERSION = 2
+VERSION = 3
 """Of what a cell of a sweep returns."""
 
 

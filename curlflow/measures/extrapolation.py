@@ -9,6 +9,8 @@ from ..variable import Variable
 
 FEWEST = 2
 """Fewest step sizes that determine a line."""
+ROUNDING = 1e-12
+"""A standard error below this share of the value, or of 1, is rounding."""
 R = ("realization", "exponent")
 VARIABLES = (
     Variable("exponent_limit", R, "exponent of the updates as the learning rate goes to zero, by a straight line"),
@@ -35,10 +37,10 @@ def limit_of_small_steps(
 ) -> Limit:
     """The limit of `values` with standard `errors` at `steps`, of methods of first order; NaN for too few values.
 
-    Values that are not finite, or without a positive error, are left out.
+    Values that are not finite, or without an error above rounding, are left out.
     """
     steps, values, errors = (np.asarray(a, dtype=float) for a in (steps, values, errors))
-    used = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
+    used = np.isfinite(values) & np.isfinite(errors) & (errors > ROUNDING * np.maximum(1.0, np.abs(values)))
     if used.sum() < FEWEST:
         return Limit(np.nan, np.nan, np.nan, np.nan)
     x, y, weight = steps[used], values[used], 1 / errors[used]

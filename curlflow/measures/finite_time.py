@@ -24,6 +24,13 @@ VARIABLES = (
 )
 
 
+def grows_throughout(pieces: Float[np.ndarray, " pieces"], significant: float) -> bool:
+    """Whether exponents over short pieces of a window have a mean above zero in both of its halves, by so many
+    standard errors."""
+    halves = pieces[: len(pieces) // 2], pieces[len(pieces) // 2 :]
+    return all(bool(half.mean() > significant * batch_means_error(half)) for half in halves)
+
+
 def of_local_exponents(
     local: Float[np.ndarray, "blocks vectors"], block: float | None, number: int
 ) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from jaxtyping import Bool, Float
 
 from ..status import MEANINGS, Status
 from ..variable import Variable, flag_variable
+from .close_pairs import CrossDistance
 from .recurrence import REPEATS
+from .unbounded import SteadyGrowth
 
 
 class Verdict(IntEnum):
@@ -26,6 +28,7 @@ class Verdict(IntEnum):
     transient_chaos = 4
     divergent = 5
     undecided = 6
+    partially_predictable = 7
 
 
 VERDICT = flag_variable("verdict", ("realization",), "kind of motion", Verdict)
@@ -35,6 +38,7 @@ SIGNIFICANT = 3.0
 FOLDS = 20.0
 """Growth counts as chaos from this λ₁ T on: e²⁰ raises rounding to 10⁻⁷. Before, regular motion may grow as much."""
 DRIFT = "observables drift; start later, run longer, or look at cosines of angles"
+GROWS = "run longer, or look at cosines of angles"
 SHORT = "the window is too short for the 0-1 test"
 WALKS, STAYS = 0.8, 0.3
 """K of the 0–1 test above which a series is chaotic, and below which it is regular."""
@@ -70,6 +74,9 @@ class Indicators(NamedTuple):
     - `zeros_are_tori`: whether further exponents of zero mean further frequencies.
     - `not_finite`: names of observables that were not finite, with counts; empty if all were.
     - `weights_go`: how far the weights of a network move in T at their final speed, relative to their norm.
+    - `pairs`: how far apart close runs are after the prediction time; nothing where they were not needed.
+    - `grows_throughout`: whether the largest exponent is positive for sure in both halves of T.
+    - `growth`: how the distance from the start grows through the window.
     """
 
     status: Status
@@ -93,6 +100,9 @@ class Indicators(NamedTuple):
     zeros_are_tori: bool = True
     not_finite: str = ""
     weights_go: float = 0.0
+    pairs: CrossDistance = CrossDistance()
+    grows_throughout: bool = False
+    growth: SteadyGrowth = SteadyGrowth()
 
 
 def verdict(i: Indicators) -> tuple[Verdict, str]:
@@ -101,6 +111,8 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
         return Verdict.divergent, "the state grew beyond all bounds"
     if i.status != Status.completed:
         return Verdict.undecided, f"the run did not end well: {MEANINGS[i.status]}"
+    if i.growth.unbounded:
+        return Verdict.divergent, f"the state grows {_law(i.growth)}, by e^{i.growth.log:.0f} through the window"
     if i.not_finite:
         return Verdict.undecided, f"observables are not finite: {i.not_finite} of the window"
     growing = bool(i.exponents[0] > 0 and not _zero(i)[0])
@@ -116,7 +128,13 @@ def verdict(i: Indicators) -> tuple[Verdict, str]:
         if growing:
             return Verdict.undecided, f"{several}, but {largest}: rounding holds them there"
         return _settled(i, Verdict.periodic, several)
+    if not np.isnan(i.growth.log):
+        return Verdict.undecided, f"observables still grow at the end, {_law(i.growth)}; {GROWS}"
     return _positive(i) if growing else _regular(i)
+
+
+def _law(growth: SteadyGrowth) -> str:
+    return f"like t^{growth.power:.2g}" if np.isnan(growth.rate) else f"like e^({growth.rate:.2g} t)"
 
 
 def _zero(i: Indicators) -> Bool[np.ndarray, " exponents"]:
@@ -137,9 +155,7 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
     objections = (
         (folds < FOLDS, f"λ₁T = {folds:.1f} is below {FOLDS:g}; run longer"),
         (not i.stationary, DRIFT),
-        (not i.converged, "still changes along the run; run longer"),
-        (np.isnan(i.zero_one), f"{SHORT}; run longer"),
-        (not i.zero_one > WALKS, f"the 0-1 test gives K = {i.zero_one:.2f}"),
+        (not i.converged and (i.zero_one > WALKS or not i.pairs.pairs), "still changes along the run; run longer"),
         (i.preserves_volume and i.log_alignment > -FOLDS, f"GALI₂ = e^{i.log_alignment:.0f}; run longer"),
     )
     for holds, why in objections:
@@ -147,7 +163,34 @@ def _positive(i: Indicators) -> tuple[Verdict, str]:
             return Verdict.undecided, f"λ₁ is positive, but {why}"
     if not i.aligns_as_expected:
         return Verdict.undecided, "tangents do not align as the gaps between exponents say; run longer"
+    if not i.zero_one > WALKS:
+        return _between(i)
     return Verdict.chaotic, f"λ₁ is positive, λ₁T = {folds:.0f}, K = {i.zero_one:.2f}"
+
+
+def asks_for_pairs(i: Indicators) -> bool:
+    """Whether only the 0–1 test stands against chaos, so that pairs of close runs decide.
+
+    For these it is enough that λ₁ is positive all along; it converges slowly where motion along a braid is slow.
+    """
+    otherwise = i._replace(zero_one=1.0, converged=i.converged or i.grows_throughout)
+    return not i.zero_one > WALKS and verdict(otherwise)[0] == Verdict.chaotic
+
+
+def _between(i: Indicators) -> tuple[Verdict, str]:
+    """The exponents say chaos, but the 0–1 test does not: do close runs part, and are they correlated still?"""
+    test = SHORT if np.isnan(i.zero_one) else f"the 0-1 test gives K = {i.zero_one:.2f}"
+    if np.isnan(i.pairs.exponent):
+        return Verdict.undecided, f"λ₁ is positive, but {test}; run longer"
+    found = f"ν = {i.pairs.exponent:.2f} and C = {i.pairs.correlation:.2f} ± {i.pairs.error:.1g}"
+    if not i.pairs.parts:
+        return Verdict.undecided, f"λ₁ is positive, but {test}, and close runs stay close: {found}"
+    if not i.pairs.correlated:
+        return Verdict.undecided, f"λ₁ is positive and close runs part, with {found}, but {test}; run longer"
+    return (
+        Verdict.partially_predictable,
+        f"λ₁ is positive, {test}; close runs part, but are still correlated: {found}",
+    )
 
 
 def _returning(i: Indicators) -> tuple[Verdict, str]:

@@ -16,6 +16,8 @@ from .power_spectrum import SEGMENTS, peaks, power_spectrum
 from .recurrence import REPEATS, Return, distances, first_return
 from .sampling import RESTS, Sampling
 from .stationarity import stationary
+from .unbounded import VARIABLES as GROWTH
+from .unbounded import SteadyGrowth, steady_growth
 from .zero_one import FEWEST as FEWEST_FOR_TEST
 from .zero_one import zero_one_test
 
@@ -48,6 +50,7 @@ VARIABLES = (
     Variable("peak_width", (*BOTH, "peak"), "width of a peak at half height"),
     Variable("peak_is_line", (*BOTH, "peak"), "whether the peak is no wider than a line"),
     Variable("early_growth", ONE, "ln of the growth of a difference before the window, away from start and end"),
+    *GROWTH,
 )
 
 
@@ -62,6 +65,7 @@ class Observed:
     - `tolerance`: the relative tolerance of a flow; 0 for maps and for fixed steps.
     - `early`: the observables at the ends of the stretches of the transient, from its beginning.
     - `early_stretch`: ln of the growth of a difference over each stretch.
+    - `before`: how long the transient is.
     - `records`: the observables through the window, at the places of `sampling`.
     - `closely`: whether late samples replace the even ones.
     - `ends`: the observables at the end of the run; for maps those of consecutive states.
@@ -72,6 +76,7 @@ class Observed:
     tolerance: float = 0.0
     early: list[np.ndarray] = field(default_factory=list)
     early_stretch: list[float] = field(default_factory=list)
+    before: float = 0.0
     records: list[np.ndarray] = field(default_factory=list)
     sampling: Sampling | None = None
     closely: bool = False
@@ -130,6 +135,13 @@ class Observed:
         """The length of a segment of the power spectrum; 0 where there is none."""
         return self.samples // SEGMENTS if self.samples >= SEGMENTS * FEWEST_FOR_SPECTRUM else 0
 
+    @property
+    def growth(self) -> SteadyGrowth:
+        """How the distance of what is judged from the start of the run grows through the window."""
+        number = len(self.scale)
+        times = self.before + self.sampling.step * self.sampling.places
+        return steady_growth(self.all[:, :number], times, self.early[0][:number])
+
     def moves(self, place: int) -> bool:
         """Whether an observable still moves in the last quarter of the window, relative to its largest value so far,
         and is finite throughout."""
@@ -157,7 +169,7 @@ def of_observables(seen: Observed, *, complete: bool, grows: bool, seed: int) ->
         "power": np.full((number, len(seen.frequencies)), np.nan),
         "peak_frequency": np.full((number, PEAKS), np.nan), "peak_width": np.full((number, PEAKS), np.nan),
         "peak_is_line": np.zeros((number, PEAKS), dtype=bool), "return_time": np.nan, "return_distance": np.nan,
-        "returns_steadily": np.bool_(False), "early_growth": 0.0,
+        "returns_steadily": np.bool_(False), "early_growth": 0.0, **_grown(SteadyGrowth()),
     }  # fmt: skip
     if not complete or seen.ends is None or len(seen.spread) < 4:
         return found
@@ -165,6 +177,7 @@ def of_observables(seen: Observed, *, complete: bool, grows: bool, seed: int) ->
     found["early_growth"] = early_growth(
         np.array(seen.early)[:, :number], np.array(seen.early_stretch), seen.ends[:, :number], seen.scale
     )
+    found |= _grown(seen.growth)
     moves = found["moves"] = np.array([seen.moves(i) for i in range(number)])
     if not moves.any():
         return found
@@ -181,6 +194,10 @@ def of_observables(seen: Observed, *, complete: bool, grows: bool, seed: int) ->
             found["peak_frequency"][i, :k], found["peak_width"][i, :k] = highest.frequency, highest.width
             found["peak_is_line"][i, :k] = highest.is_line
     return found
+
+
+def _grown(growth: SteadyGrowth) -> dict[str, Any]:
+    return dict(zip((v.name for v in GROWTH), growth, strict=True))
 
 
 def _returns(seen: Observed, moves: Bool[np.ndarray, " observables"], grows: bool) -> tuple[Return, int | None]:

@@ -7,26 +7,48 @@ alone*: a pair is won by the run that arrives first, no matter when the other wo
 pairs that are won or lost is exact. Kaplan and Meier's estimate of the median and the log-rank test take censoring
 into account too, but know nothing of pairs, and have less power where pairs have much in common.
 
+Times on a grid of records are often equal, and so are their differences. Times that are equal up to rounding are
+tied. Signed ranks are tested by their exact distribution given the ties, for which a normal one is no substitute: of
+four equal differences it makes p = 0.046, and no four pairs can give less than 1/8. Where nothing varies there is no
+p-value and no interval, and the status of a test says so.
+
 Sources: Kaplan & Meier, J. Am. Stat. Assoc. 53 (1958) 457; Mantel, Cancer Chemother. Rep. 50 (1966) 163; Royston &
-Parmar, BMC Med. Res. Methodol. 13 (2013) 152 (restricted means).
+Parmar, BMC Med. Res. Methodol. 13 (2013) 152 (restricted means); Pratt & Gibbons, Concepts of Nonparametric Theory
+(1981), ch. 3 (signed ranks with ties).
 """
 
 import warnings
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import stats
 
-from ..variable import Variable
+from ..variable import Variable, flag_variable
 
 Times = Float[np.ndarray, " runs"]
 Flags = Bool[np.ndarray, " runs"]
 LEVEL = 0.95
 """Confidence of all intervals."""
 RESAMPLES = 9999
+ROUNDING = 1e-9
+"""Times, differences and ends of intervals that differ by no more than this share of the largest are the same."""
+EXACT = 200
+"""Up to so many pairs the distribution of signed ranks is computed; from there on it is normal."""
 NAN = float("nan")
+
+
+class Significance(IntEnum):
+    """Whether a test gives a p-value, and if not, why."""
+
+    known = 0
+    too_few_pairs = 1
+    no_differences = 2
+    no_variance = 3
+    none_arrives = 4
+
 
 R, C = ("rule",), ("compared",)
 TESTS = {
@@ -54,7 +76,11 @@ VARIABLES = (
     Variable("lost", C, "pairs in which the baseline reaches the threshold first"),
     Variable("tied", C, "pairs in which both reach it at once, or neither does"),
     Variable("share_won", C, "share of the pairs that are won"),
-    *(Variable(name, C, f"two-sided p, {text}") for name, text in TESTS.items()),
+    *(
+        Variable(p, C, f"two-sided p, {t}", attributes={"ancillary_variables": f"{p}_status"})
+        for p, t in TESTS.items()
+    ),
+    *(flag_variable(f"{name}_status", C, f"why {name} is known or not", Significance) for name in TESTS),
     *(Variable(f"{name}_adjusted", C, f"{name} {ADJUSTED}") for name in TESTS),
 )
 
@@ -74,7 +100,7 @@ class Comparison(NamedTuple):
     """A rule against a baseline, in pairs, by the numbers that `VARIABLES` describe.
 
     `speed_up` is exp⟨ln(t_base/t)⟩, above 1 where the rule is faster, over `pairs` of which both arrive; the others
-    are `excluded`. Two-sided p-values are NaN where a test says nothing.
+    are `excluded`. Two-sided p-values are NaN where a test says nothing; `statuses` (names as in `TESTS`) say why.
     """
 
     speed_up: Interval
@@ -88,6 +114,7 @@ class Comparison(NamedTuple):
     wilcoxon_p: float
     t_test_p: float
     log_rank_p: float
+    statuses: dict[str, Significance]
 
 
 def of_rules(
@@ -129,6 +156,7 @@ def of_rules(
         "wilcoxon_p": [p.wilcoxon_p for p in pairs],
         "t_test_p": [p.t_test_p for p in pairs],
         "log_rank_p": [p.log_rank_p for p in pairs],
+        **{f"{test}_status": [np.int8(p.statuses[test]) for p in pairs] for test in TESTS},
     }
 
 
@@ -156,12 +184,18 @@ def compared(
     - `published`: times of both by another convention, for the t-test. Default: those cut off at the horizon.
     - `seed`: of the bootstrap.
     """
+    times = np.where(np.isclose(times, base, rtol=ROUNDING, atol=0), base, times)
     a, b = _cut(base, base_arrived, horizon), _cut(times, arrived, horizon)
     both = base_arrived & arrived & (a > 0) & (b > 0)
     logs = np.log(a[both] / b[both])
     first, second = _cut(base, base_arrived, np.inf), _cut(times, arrived, np.inf)
     won, lost = int((second < first).sum()), int((first < second).sum())
-    c, d = (a, b) if published is None else published
+    tests = {
+        "sign_test_p": _of_decided(won, lost, a.size),
+        "wilcoxon_p": _of_ranks(a - b),
+        "t_test_p": _of_means(*((a, b) if published is None else published)),
+        "log_rank_p": _of_curves(base, base_arrived, times, arrived, horizon),
+    }
     return Comparison(
         speed_up=Interval(*np.exp(_bootstrapped(np.mean, (logs,), seed))),
         pairs=int(both.sum()),
@@ -170,11 +204,75 @@ def compared(
         won=won,
         lost=lost,
         tied=a.size - won - lost,
-        sign_p=float(stats.binomtest(won, won + lost).pvalue) if won + lost else NAN,
-        wilcoxon_p=float(_quietly(stats.wilcoxon, a, b).pvalue) if (a != b).any() else NAN,
-        t_test_p=float(_quietly(stats.ttest_rel, c, d).pvalue) if a.size > 1 else NAN,
-        log_rank_p=log_rank(base, base_arrived, times, arrived, horizon),
+        sign_p=tests["sign_test_p"].p,
+        wilcoxon_p=tests["wilcoxon_p"].p,
+        t_test_p=tests["t_test_p"].p,
+        log_rank_p=tests["log_rank_p"].p,
+        statuses={name: tested.status for name, tested in tests.items()},
     )
+
+
+class Tested(NamedTuple):
+    """A two-sided p-value, NaN unless its status is `known`."""
+
+    p: float
+    status: Significance
+
+
+def _of_decided(won: int, lost: int, pairs: int) -> Tested:
+    """The exact sign test."""
+    if won + lost == 0:
+        return Tested(NAN, Significance.no_differences if pairs else Significance.too_few_pairs)
+    return Tested(float(stats.binomtest(won, won + lost).pvalue), Significance.known)
+
+
+def _of_ranks(differences: Times) -> Tested:
+    """Wilcoxon's test."""
+    if not (differences != 0).any():
+        return Tested(NAN, Significance.no_differences if differences.size else Significance.too_few_pairs)
+    return Tested(signed_rank_p(differences), Significance.known)
+
+
+def _of_means(first: Times, second: Times) -> Tested:
+    """The paired t-test, which needs a variance of the differences."""
+    if first.size < 2:
+        return Tested(NAN, Significance.too_few_pairs)
+    differences, rounding = first - second, ROUNDING * max(np.abs(first).max(), np.abs(second).max())
+    if np.ptp(differences) <= rounding:
+        same = np.abs(differences).max() <= rounding
+        return Tested(NAN, Significance.no_differences if same else Significance.no_variance)
+    return Tested(float(stats.ttest_rel(first, second).pvalue), Significance.known)
+
+
+def _of_curves(base: Times, base_arrived: Flags, times: Times, arrived: Flags, horizon: float) -> Tested:
+    """The log-rank test, which needs an arrival while runs of both kinds are on their way, and not all arrive."""
+    if not (base_arrived.any() or arrived.any()):
+        return Tested(NAN, Significance.none_arrives if base.size else Significance.too_few_pairs)
+    p = log_rank(base, base_arrived, times, arrived, horizon)
+    return Tested(p, Significance.no_variance if np.isnan(p) else Significance.known)
+
+
+def signed_rank_p(differences: Times) -> float:
+    """The two-sided p of Wilcoxon's signed ranks, which is exact for up to 200 differences, tied ones included.
+
+    Zeros are left out, and differences that are equal up to rounding have the mean of their ranks. NaN for none.
+    """
+    differences = differences[differences != 0]
+    if differences.size == 0:
+        return NAN
+    if differences.size > EXACT:
+        return float(_quietly(stats.wilcoxon, differences).pvalue)
+    order = np.argsort(np.abs(differences), kind="stable")
+    sizes = np.abs(differences)[order]
+    apart = np.diff(sizes, prepend=sizes[0]) > ROUNDING * sizes[-1]
+    # Twice the ranks are whole numbers, also of ties.
+    ranks = np.rint(2 * stats.rankdata(np.cumsum(apart))).astype(int)
+    probability = np.ones(1)
+    for rank in ranks:
+        none = np.zeros(rank)
+        probability = (np.concatenate([probability, none]) + np.concatenate([none, probability])) / 2
+    positive = int(ranks[differences[order] > 0].sum())
+    return float(min(1.0, 2 * min(probability[: positive + 1].sum(), probability[positive:].sum())))
 
 
 def _cut(times: Times, arrived: Flags, horizon: float) -> Times:
@@ -195,8 +293,10 @@ def _bootstrapped(statistic: Callable, samples: tuple[Times, ...], seed: int) ->
             confidence_level=LEVEL, method=method, rng=np.random.default_rng(seed),
         ).confidence_interval  # fmt: skip
         if np.isfinite([ends.low, ends.high]).all():
-            return Interval(estimate, float(ends.low), float(ends.high))
-    return Interval(estimate, NAN, NAN)
+            break
+    # Resamples of pairs that are all alike have no spread, which says nothing about other pairs.
+    varies = ends.high - ends.low > ROUNDING * max(1.0, abs(estimate))
+    return Interval(estimate, float(ends.low), float(ends.high)) if varies else Interval(estimate, NAN, NAN)
 
 
 def _quietly(function: Callable, *arguments: Any, **options: Any) -> Any:
@@ -211,7 +311,7 @@ def censored(times: Times, arrived: Flags, horizon: float) -> stats.CensoredData
 
 
 def log_rank(base: Times, base_arrived: Flags, times: Times, arrived: Flags, horizon: float) -> float:
-    """p of the log-rank test, which ignores the pairing; NaN where no run arrives."""
+    """p of the log-rank test, which ignores the pairing; NaN where no run arrives, or all do at one time."""
     if not (base_arrived.any() or arrived.any()):
         return NAN
     groups = censored(base, base_arrived, horizon), censored(times, arrived, horizon)

@@ -72,7 +72,7 @@ def missed(
     This is the share of the spectrum of consecutive samples above half a cycle per `stride` samples; 0 for an
     observable that does not move relative to the `largest` value that it ever had, or that is not finite.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         late = late[:, (late - late[:1]).std(axis=0) > RESTS * largest]
     if stride == 1 or len(late) < 4 * stride or late.shape[1] == 0:
         return 0.0

@@ -8,6 +8,9 @@ from jaxtyping import Bool, Float, Int, Int8
 from ..status import Status
 from .motion import Verdict
 
+CHAOTIC = int(Verdict.chaotic), int(Verdict.partially_predictable)
+"""Verdicts that are chaos."""
+
 
 class ChaoticIn(IntEnum):
     """Which of the flow and the updates at the largest learning rate are chaotic."""
@@ -28,14 +31,14 @@ def moves_like_the_flow(
     alike = (status == int(Status.completed)) & (steps > 0)[:, None]
     if steps[-1] != 0:
         return alike
-    irregular = np.isin(verdicts, (int(Verdict.chaotic), int(Verdict.undecided)))
+    irregular = np.isin(verdicts, (*CHAOTIC, int(Verdict.undecided)))
     return alike & ((verdicts == verdicts[-1]) | (irregular & irregular[-1]))
 
 
 def chaotic_in(verdicts: Int[np.ndarray, "steps realizations"], with_flow: bool) -> Int8[np.ndarray, " realizations"]:
     """What is chaotic, at the first step and in the last row; undecided where one verdict is, or there is no flow."""
     ends = verdicts[[0, -1]]
-    updates, flow = ends == Verdict.chaotic
+    updates, flow = np.isin(ends, CHAOTIC)
     unknown = (ends == Verdict.undecided).any(axis=0) | (not with_flow)
     cases = {"undecided": unknown, "both": updates & flow, "updates_only": updates, "flow_only": flow}
     return np.select(list(cases.values()), [np.int8(ChaoticIn[name]) for name in cases], np.int8(ChaoticIn.neither))

@@ -13,6 +13,8 @@ from .style import ALONG, COLORS, axis_label, color_of, needs, selected, styled,
 
 SLIGHT = 1e-20
 """Values closer to zero than this are drawn at this value: errors below it all mean a solution."""
+ROUNDING = 1e-9
+"""Exponents of segments that differ by no more than this share of the largest have no distribution to draw."""
 
 
 @styled()
@@ -98,7 +100,7 @@ def _segments(axes: Axes, one: xr.Dataset) -> None:
     values = one.finite_time_exponent.to_numpy()
     values = values[np.isfinite(values)]
     mean, error = float(one.lyapunov_exponent[0]), float(one.lyapunov_exponent_se[0])
-    if values.size:
+    if values.size and np.ptp(values) > ROUNDING * np.abs(values).max():
         axes.hist(values, bins=25, color=COLORS[0], alpha=0.5)
     if np.isfinite(mean):
         axes.axvline(mean, color="black")
@@ -109,7 +111,9 @@ def _segments(axes: Axes, one: xr.Dataset) -> None:
 
 
 def _spectra(axes: Axes, one: xr.Dataset) -> None:
-    moving, frequency = np.flatnonzero(one.moves.to_numpy())[:4], one.frequency.to_numpy()
+    # Of a divergence squares may be beyond all numbers.
+    finite = np.isfinite(one.power.transpose("observable", "frequency").to_numpy()).all(axis=1)
+    moving, frequency = np.flatnonzero(one.moves.to_numpy() & finite)[:4], one.frequency.to_numpy()
     for run in (one.transpose("observable", "frequency", ...).isel(observable=i) for i in moving):
         power = run.power.to_numpy()
         (line,) = axes.plot(frequency[1:], power[1:], linewidth=0.9, label=str(run.observable.item()))

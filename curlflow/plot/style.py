@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ..status import Status
 
-COLORS = ("#4c2a85", "#c8553d", "#2a7f8f", "#d9a441", "#6a994e", "#8d6b94", "#33658a")
+COLORS = ("#4c2a85", "#c8553d", "#2a7f8f", "#d9a441", "#6a994e", "#8d6b94", "#33658a", "#5c5c5c")
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from curlflow import Status
-from curlflow.measures.motion import Indicators, Verdict, verdict
+from curlflow.measures.close_pairs import CrossDistance
+from curlflow.measures.motion import Indicators, Verdict, asks_for_pairs, verdict
+from curlflow.measures.unbounded import SteadyGrowth
 
 pytestmark = pytest.mark.quick
 
@@ -45,6 +47,36 @@ def test_chaos_needs_all_of_its_indicators(changes, expected):
     assert why
 
 
+BRAID = CrossDistance(0.01, 0.98, 0.01, np.full(3, 0.2), 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asks", "expected"),
+    [
+        ({}, True, Verdict.partially_predictable),
+        ({"zero_one": 0.5}, True, Verdict.partially_predictable),
+        ({"zero_one": np.nan}, True, Verdict.partially_predictable),
+        ({"zero_one": 0.9}, False, Verdict.chaotic),
+        ({"converged": False, "grows_throughout": True}, True, Verdict.partially_predictable),
+        ({"converged": False, "pairs": CrossDistance()}, False, Verdict.undecided),
+        ({"pairs": CrossDistance()}, True, Verdict.undecided),
+        ({"pairs": BRAID._replace(exponent=0.9)}, True, Verdict.undecided),
+        ({"pairs": BRAID._replace(exponent=np.nan)}, True, Verdict.undecided),
+        ({"pairs": BRAID._replace(correlation=0.03)}, True, Verdict.undecided),
+        ({"pairs": BRAID._replace(correlation=0.6, error=0.1)}, True, Verdict.undecided),
+        ({"stationary": False}, False, Verdict.undecided),
+        ({"duration": 20.0}, False, Verdict.undecided),
+        ({"exponents": np.array([1e-5, -0.5, -2.0])}, False, Verdict.undecided),
+        ({"aligns_as_expected": False}, False, Verdict.undecided),
+    ],
+)
+def test_pairs_decide_where_the_zero_one_test_alone_is_against_chaos(changes, asks, expected):
+    indicators = CHAOS._replace(zero_one=0.08, pairs=BRAID)._replace(**changes)
+    kind, why = verdict(indicators)
+    assert kind == expected, why
+    assert asks_for_pairs(indicators) == asks
+
+
 @pytest.mark.parametrize(
     ("start", "changes", "expected"),
     [
@@ -65,6 +97,12 @@ def test_chaos_needs_all_of_its_indicators(changes, expected):
         (TORUS, {"preserves_volume": True, "log_alignment": -4.0}, Verdict.quasi_periodic),
         (TORUS, {"preserves_volume": True, "log_alignment": -40.0}, Verdict.undecided),
         (TORUS, {"lines": False}, Verdict.undecided),
+        (TORUS, {"growth": SteadyGrowth(0.9, np.nan, 1.0)}, Verdict.undecided),
+        (
+            CYCLE,
+            {"growth": SteadyGrowth(30.0, 0.01, np.nan, True), "not_finite": "x in 3 samples"},
+            Verdict.divergent,
+        ),
         (TORUS, {"exponents": np.array([1e-5, -0.5, -2.0])}, Verdict.undecided),
         (TORUS, {"continuous": False, "exponents": np.array([1e-5, -0.5, -2.0])}, Verdict.quasi_periodic),
         (

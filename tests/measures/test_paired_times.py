@@ -91,7 +91,8 @@ def test_coverage_of_the_speed_up():
 def test_dull_cases():
     same = np.array([2.0, 3.0, 4.0])
     found = pt.compared(same, ALL[:3], same, ALL[:3], 10.0)
-    assert found.speed_up == (1.0, 1.0, 1.0)
+    assert found.speed_up.estimate == 1.0
+    assert np.isnan([found.speed_up.lower, found.mean_ratio.upper]).all()
     assert (found.won, found.lost, found.tied) == (0, 0, 3)
     assert np.isnan([found.sign_p, found.wilcoxon_p, found.t_test_p]).all()
     never = pt.compared(same, ~ALL[:3], same, ~ALL[:3], 10.0)
@@ -110,3 +111,63 @@ def test_adjusted():
     # Of three: 0.01·3/1 = 0.03 and 0.02·3/2 = 0.03; 0.9.
     np.testing.assert_allclose(pt.adjusted(p), [[0.03, np.nan], [0.03, 0.9]])
     assert np.isnan(pt.adjusted(np.full(3, np.nan))).all()
+
+
+def test_differences_without_variance_have_no_t_test():
+    base = np.array([10.0, 20.0, 30.0, 70.0])
+    four, known = ALL[:4], dict.fromkeys(pt.TESTS, pt.Significance.known)
+    for step in (5.0, 0.1, 1e-3):  # 70 − 69.9 is not 10 − 9.9, but for rounding
+        found = pt.compared(base, four, base - step, four, 100.0)
+        assert np.isnan(found.t_test_p)
+        assert found.statuses == {**known, "t_test_p": pt.Significance.no_variance}
+        # Four signs of one kind: 2 · 2⁻⁴, for signed ranks that are all tied as well.
+        assert found.sign_p == found.wilcoxon_p == pytest.approx(1 / 8)
+    nearly = pt.compared(base, four, base - [5.0, 5.0, 5.0, 5.1], four, 100.0)
+    assert 0 < nearly.t_test_p < 1e-5
+    # Pairs that all have one ratio have no interval.
+    halved = pt.compared(base, four, base / 2, four, 100.0)
+    assert halved.speed_up.estimate == pytest.approx(2.0)
+    assert np.isnan([*halved.speed_up[1:], *halved.mean_ratio[1:]]).all()
+
+
+def test_rounding_decides_nothing():
+    base = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    six = np.ones(6, dtype=bool)
+    found = pt.compared(base, six, base * (1 - 1e-14), six, 10.0)
+    assert (found.won, found.lost, found.tied) == (0, 0, 6)
+    assert {found.statuses[name].name for name in ("sign_test_p", "wilcoxon_p", "t_test_p")} == {"no_differences"}
+    assert np.isnan([found.sign_p, found.wilcoxon_p, found.t_test_p]).all()
+    # Every run arrives at one time, as all of both rules do: the log-rank test has no variance.
+    ones = np.ones(4)
+    assert pt.compared(ones, ALL[:4], ones, ALL[:4], 10.0).statuses["log_rank_p"].name == "no_variance"
+    never = pt.compared(ones, ~ALL[:4], ones, ~ALL[:4], 10.0)
+    assert never.statuses["log_rank_p"].name == "none_arrives"
+    nothing = pt.compared(ones[:0], ALL[:0], ones[:0], ALL[:0], 10.0)
+    assert {status.name for status in nothing.statuses.values()} == {"too_few_pairs"}
+
+
+@pytest.mark.parametrize(
+    "differences", [[3, 3, -1, 2, 2, 2], [1, -1, 1, 1, 0], [5, 4, 3, -2, 1, 7], [0.3, 0.1 + 0.2]]
+)
+def test_signed_ranks_by_all_signs(differences):
+    from itertools import product
+
+    from scipy import stats
+
+    differences = np.array(differences, dtype=float)
+    kept = differences[differences != 0]
+    ranks = stats.rankdata(np.abs(kept).round(12))
+    sums = np.array([ranks[np.array(signs, dtype=bool)].sum() for signs in product([0, 1], repeat=kept.size)])
+    own = ranks[kept > 0].sum()
+    expected = min(1.0, 2 * min((sums <= own).mean(), (sums >= own).mean()))
+    assert pt.signed_rank_p(differences) == pytest.approx(expected)
+    if len(set(np.abs(kept).round(12))) == kept.size:
+        assert stats.wilcoxon(kept).pvalue == pytest.approx(expected)
+
+
+def test_signed_ranks_of_many_pairs():
+    from scipy import stats
+
+    values = np.random.default_rng(0).normal(0.2, 1, 199)
+    assert pt.signed_rank_p(values) == pytest.approx(stats.wilcoxon(values, method="exact").pvalue)
+    assert np.isnan(pt.signed_rank_p(np.zeros(3)))

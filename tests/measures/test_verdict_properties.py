@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curlflow.measures.close_pairs import CrossDistance
 from curlflow.measures.decision import Decision, critical_step, decided
 from curlflow.measures.motion import FOLDS, SIGNIFICANT, Indicators, Verdict, verdict
+from curlflow.measures.unbounded import SteadyGrowth
 from curlflow.status import Status
 
 pytestmark = pytest.mark.quick
@@ -24,7 +26,7 @@ def indicators(draw) -> Indicators:
         name: draw(st.booleans())
         for name in (
             "converged", "continuous", "moves", "stationary", "lines", "preserves_volume", "aligns_as_expected",
-            "steady", "zeros_are_tori",
+            "steady", "zeros_are_tori", "grows_throughout",
         )
     }  # fmt: skip
     return Indicators(
@@ -32,6 +34,8 @@ def indicators(draw) -> Indicators:
         resolution=draw(st.floats(0, 1)), duration=draw(POSITIVE), zero_one=draw(st.floats(-1, 1) | st.just(np.nan)),
         distance=draw(st.floats(0, 2) | st.just(np.nan)), period=draw(st.floats(1, 100) | st.just(np.nan)),
         early_growth=draw(st.floats(0, 1e3)), log_alignment=draw(EXTREME),
+        growth=draw(st.sampled_from([SteadyGrowth(), SteadyGrowth(1.0, 0.1), SteadyGrowth(25.0, 0.1, np.nan, True)])),
+        pairs=draw(st.builds(CrossDistance, EXTREME, EXTREME, EXTREME, st.just(np.ones(3)), st.integers(0, 3))),
         not_finite=draw(st.sampled_from(["", "y"])), weights_go=draw(st.floats(0, 10)), **flags,
     )  # fmt: skip
 
@@ -44,7 +48,9 @@ def test_every_run_has_a_verdict_and_a_reason(i):
     assert why.strip()
     if i.status not in (Status.completed, Status.diverged):
         assert kind == Verdict.undecided
-    if kind == Verdict.chaotic:
+    if not np.isnan(i.growth.log):
+        assert kind != Verdict.chaotic
+    if kind in (Verdict.chaotic, Verdict.partially_predictable):
         assert i.exponents[0] * i.duration >= FOLDS
         assert not i.exponents[0] < SIGNIFICANT * i.errors[0]
 

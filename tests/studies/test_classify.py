@@ -1,5 +1,7 @@
 """Chaos or not, of systems whose motion is known: no wrong verdict; undecided only where it is said."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -148,12 +150,77 @@ def rotation(i, x, args):
         (lambda: duffing(0.5), "chaotic"),
         (lambda: duffing(0.2), "periodic"),
         (lambda: curlflow.Flow(lambda t, x, a: x**2, [1.0]), "divergent"),
-        (lambda: curlflow.Flow(lambda t, x, a: jnp.ones_like(x), [1.0]), "undecided"),
     ],
 )
 def test_systems_whose_motion_is_known(system, expected):
     found, run = judged(system())
     assert found == expected, run.reason.item()
+
+
+def descent_ascent(i, x, step):
+    """Descent of xy in x, ascent in y, at once: (x, y) turns by arctan η and grows by √(1 + η²)."""
+    return jnp.stack([x[0] - step * x[1], x[1] + step * x[0]])
+
+
+@pytest.mark.parametrize(
+    ("system", "rate"),
+    [
+        (lambda: curlflow.Map(descent_ascent, [1.0, 0.5], args=0.1), np.log(1.01) / 2),
+        (lambda: curlflow.Map(descent_ascent, [1e3, 0.0], 0.1, args=0.15), 10 * np.log(1 + 0.15**2) / 2),
+        (lambda: curlflow.Map(lambda i, x, a: -1.01 * x, [1.0]), np.log(1.01)),
+        (
+            lambda: curlflow.Flow(lambda t, x, a: a @ x, [1.0, 0.0], args=np.array([[0.02, -0.003], [0.003, 0.02]])),
+            0.02,
+        ),
+        (lambda: curlflow.Flow(lambda t, x, a: jnp.exp(0.03 * t) - x, [1.0]), 0.03),  # though differences shrink
+    ],
+)
+def test_divergence_does_not_need_to_overflow(system, rate):
+    found, run = judged(system())
+    assert found == "divergent", run.reason.item()
+    assert run.reason.item().startswith("the state grows like e^(")
+    np.testing.assert_allclose(float(run.growth_rate), rate, rtol=5e-3)
+    assert run.unbounded
+    assert float(run.log_growth) > 20
+
+
+def test_observables_that_overflow_before_the_state_does():
+    found, run = judged(
+        curlflow.Map(lambda i, x, a: 1.02 * x, [1.0]),
+        observables=lambda x: jnp.stack([x[0] ** 2, x[0] ** 2 - (2 * x[0]) ** 2]),
+    )
+    assert found == "divergent", run.reason.item()
+    assert (run.not_finite > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("field", "start", "law"),
+    [
+        (lambda t, x, a: jnp.ones_like(x), 1.0, r"t\^1;"),  # an angle does this too
+        (lambda t, x, a: jnp.sqrt(x), 1.0, r"t\^2;"),
+        (lambda t, x, a: 1 / x, 1.0, r"t\^0.51;"),
+        (lambda t, x, a: 0.003 * x, 1.0, r"e\^\(0.003 t\);"),
+    ],
+)
+def test_slower_growth_is_undecided_by_name(field, start, law):
+    found, run = judged(curlflow.Flow(field, [start]))
+    assert found == "undecided"
+    assert re.match(f"observables still grow at the end, like {law}", run.reason.item()), run.reason.item()
+    assert not run.unbounded
+
+
+@pytest.mark.parametrize(
+    ("field", "start", "expected"),
+    [
+        (lambda t, x, a: 0.02 * x * (1 - x / 1e4), [1e-12], "fixed_point"),
+        (lambda t, x, a: jnp.stack([x[1], 0.05 * (1 - x[0] ** 2) * x[1] - x[0]]), [1e-9, 0.0], "periodic"),
+        (lambda t, x, a: 0.012 * x, [1e-15], "undecided"),  # by e^24 through the window, to nowhere yet
+    ],
+)
+def test_growth_up_to_the_attractor_is_no_divergence(field, start, expected):
+    found, run = judged(curlflow.Flow(field, start))
+    assert found == expected, run.reason.item()
+    assert not run.unbounded
 
 
 @pytest.mark.optimised
@@ -224,6 +291,17 @@ def test_pictures(tmp_path, ρ):
         curlflow.plot.classification(dataset, realization=0.0)
     with pytest.raises(ValueError, match="no dimension realization"):
         curlflow.plot.classification(dataset.isel(realization=0))
+
+
+@pytest.mark.parametrize("step", [0.1, 0.21])
+def test_the_picture_of_a_divergence(tmp_path, step):
+    """All segments have one exponent but for rounding; the squares of the states are up to 1e340."""
+    dataset = curlflow.classify(curlflow.Map(descent_ascent, [1.0, 0.5], args=step))
+    assert verdict(dataset) == "divergent"
+    curlflow.plot.classification(dataset).savefig(tmp_path / "verdict.png")
+    assert (tmp_path / "verdict.png").stat().st_size > 10_000
+    path = curlflow.save(dataset, tmp_path / "verdict.nc")
+    assert curlflow.load(path).identical(dataset)
 
 
 def small(**changes):

@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 
 import curlflow
-from curlflow.measures.extrapolation import limit_of_small_steps
+from curlflow.measures.extrapolation import limit_of_small_steps, limits
 from curlflow.measures.motion import Verdict
+from curlflow.measures.step_sizes import ChaoticIn, chaotic_in
 from curlflow.studies.classify.step_sizes import _limits
 
 
@@ -42,12 +43,13 @@ def test_the_line_is_through_motion_of_the_flow_s_kind():
     rates = np.array([0.1, 0.05, 0.02, 0.01, 0.0])
     kind = {name: int(v) for name, v in Verdict.__members__.items()}
     chaotic, undecided, torus = kind["chaotic"], kind["undecided"], kind["quasi_periodic"]
+    partial = kind["partially_predictable"]
     held, good = int(curlflow.Status.held_by_rounding), int(curlflow.Status.completed)
     whole = xr.Dataset(
         {
             "verdict": (
                 ("learning_rate", "realization"),
-                [[torus, chaotic], [chaotic, torus], [undecided, torus], [undecided, torus], [chaotic, torus]],
+                [[torus, chaotic], [chaotic, torus], [partial, torus], [undecided, torus], [chaotic, torus]],
             ),
             "status": (("learning_rate", "realization"), [[good, good]] * 3 + [[held, good], [good, good]]),
             "lyapunov_exponent": (
@@ -60,6 +62,23 @@ def test_the_line_is_through_motion_of_the_flow_s_kind():
     found = _limits(whole, rates)
     np.testing.assert_allclose(found["exponent_limit"][:, 0], [3.0, 1.0])
     np.testing.assert_allclose(found["limit_difference"][:, 0], [0.0, 0.0], atol=1e-12)
+
+
+def test_exponents_without_errors_have_no_line():
+    """At a fixed point every local exponent is the same, and what is left of its standard error is rounding."""
+    rates, flow = np.array([0.2, 0.1, 0.04, 0.02, 0.0]), -0.3
+    values = np.append(np.log1p(rates[:-1] * flow) / rates[:-1], flow)[:, None, None]
+    found = limits(rates, values, np.full_like(values, 3e-18), np.ones((5, 1), dtype=bool))
+    assert np.isnan(list(found.values())).all()
+
+
+def test_partially_predictable_chaos_is_chaos():
+    chaotic, partial, cycle, undecided = (
+        int(Verdict[name]) for name in ("chaotic", "partially_predictable", "periodic", "undecided")
+    )
+    ends = np.array([[partial, cycle, partial, cycle, undecided], [chaotic, partial, cycle, cycle, partial]])
+    found = [ChaoticIn(value).name for value in chaotic_in(ends, with_flow=True)]
+    assert found == ["both", "flow_only", "updates_only", "neither", "undecided"]
 
 
 def test_gradient_descent_is_chaotic_nowhere():

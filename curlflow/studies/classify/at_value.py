@@ -19,6 +19,7 @@ from ..arguments import Count, Length, Positive, Seed, study
 from ..runs import silent
 from ..stability.study import stability
 from .indicators import judged
+from .pairs import compare_pairs
 from .runs import Classified, observe_motion
 from .starts import own_observables, started
 
@@ -61,6 +62,7 @@ def at_value(
         for r in runs:
             r.observe = Beside(r.observe, further)
     observe_motion(runs, options, silent, align=False)
+    compare_pairs(runs, options, names, silent)
     rows = [judged(r, options, names) for r in runs]
     data = {name: np.stack([row[name] for row in rows]) for name in KEPT}
     data["late_extremum"] = np.stack([_late(r, place) for r in runs])

@@ -9,12 +9,14 @@ import xarray as xr
 from jaxtyping import Array
 
 from ... import results
-from ...measures import finite_time, frames, motion, observed
-from ...measures.finite_time import PIECES, of_local_exponents
+from ...measures import close_pairs, finite_time, frames, motion, observed, unbounded
+from ...measures.close_pairs import INITIAL, prediction_time
+from ...measures.finite_time import PIECES, grows_throughout, of_local_exponents
 from ...measures.growth import held_time
 from ...measures.motion import SIGNIFICANT, WALKS, Indicators, aligns_as_expected, verdict
 from ...measures.observed import PEAKS, of_observables
 from ...measures.recurrence import REPEATS
+from ...measures.unbounded import SteadyGrowth
 from ...networks import Feedforward
 from ...outside import compiled
 from ...solvers.integrate import Clock, rms
@@ -36,6 +38,7 @@ VARIABLES = (
     Variable("preserves_volume", R, "whether the divergence vanishes all along"),
     *frames.VARIABLES,
     *observed.VARIABLES,
+    *close_pairs.VARIABLES,
     Variable("rank_ratio", ("realization", "layer"), "second over first singular value of a layer at the end"),
     Variable("weight_speed", R, "speed of all weights at the end over their norm, per unit of time"),
     results.status_variable(),
@@ -54,6 +57,7 @@ def motion_dataset(
         "observable": (("observable",), np.array(names), "what is looked at"),
         "frequency": (("frequency",), runs[0].seen.frequencies, "cycles per unit of time"),
         "peak": (("peak",), np.arange(1, PEAKS + 1), "rank of the peak"),
+        "initial_distance": (("initial_distance",), np.array(INITIAL), "over the extent of the attractor"),
     }
     if "rank_ratio" in rows[0]:
         coordinates["layer"] = (("layer",), np.arange(1, rows[0]["rank_ratio"].size + 1), "layer of weights")
@@ -62,18 +66,36 @@ def motion_dataset(
 
 def judged(r: Classified, options: ClassifyOptions, names: list[str]) -> dict[str, Any]:
     """All numbers of one realization by name, and the verdict with its reason; `names` are those of observables."""
+    found = measured(r, options) | _of_pairs(r)
+    kind, why = verdict(indicators(r, found, names))
+    return {"verdict": np.int8(kind), "reason": why, "status": np.int8(_named_status(r, found))} | found
+
+
+def measured(r: Classified, options: ClassifyOptions) -> dict[str, Any]:
+    """All numbers of one realization by name but those of pairs; they are computed once."""
+    if r.found is None:
+        r.found = _measured(r, options)
+    return r.found
+
+
+def _measured(r: Classified, options: ClassifyOptions) -> dict[str, Any]:
     found = of_local_exponents(r.series, r.options.block, options.exponents)
     gali = np.append(0.0, np.full(options.exponents - 1, np.nan)) if r.log_gali is None else r.log_gali
     found |= {"preserves_volume": np.bool_(r.preserves_volume), "log_gali": gali, "gali_time": r.aligned_time}
     with np.errstate(over="ignore", invalid="ignore"):  # a run on its way to infinity
-        found |= of_observables(r.seen, complete=r.complete, grows=_grows(found), seed=options.seed) | _of_weights(r)
-    kind, why = verdict(_indicators(r, found, names))
-    return {"verdict": np.int8(kind), "reason": why, "status": np.int8(_named_status(r, found))} | found
+        found |= of_observables(r.seen, complete=r.complete, grows=_grows(found), seed=options.seed)
+        return found | _of_weights(r)
+
+
+def _of_pairs(r: Classified) -> dict[str, Any]:
+    exponent = float(r.series.mean(axis=0).max()) if r.pairs.pairs else math.nan
+    values = *r.pairs[:4], prediction_time(exponent), r.pairs.pairs
+    return dict(zip((v.name for v in close_pairs.VARIABLES), values, strict=True))
 
 
 def _grows(found: dict[str, Any]) -> bool:
     """Whether the largest exponent is positive for sure."""
-    return bool(found["lyapunov_exponent"][0] > SIGNIFICANT * found["lyapunov_exponent_se"][0])
+    return bool(found["lyapunov_exponent"][0] > max(SIGNIFICANT * found["lyapunov_exponent_se"][0], ROUNDING))
 
 
 def _of_weights(r: Classified) -> dict[str, Any]:
@@ -95,7 +117,7 @@ def _relative_speed(system: AbstractSystem, state: Feedforward, clock: Clock) ->
     return rms(system.rate(state, clock)) / rms(state)
 
 
-def _indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indicators:
+def indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indicators:
     """What a verdict is made from."""
     # What is sampled too often looks regular: there only a K near one says something.
     k = np.where(found["zero_one_oversampled"] & (found["zero_one"] < WALKS), np.nan, found["zero_one"])
@@ -116,6 +138,8 @@ def _indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indic
         zeros_are_tori=not r.preserves_volume and not symmetric,
         not_finite=" and ".join(f"{name} in {number} samples" for name, number in broken if number),
         weights_go=found.get("weight_speed", 0.0) * duration,
+        pairs=r.pairs, grows_throughout=grows_throughout(found["finite_time_exponent"], SIGNIFICANT),
+        growth=SteadyGrowth(*(found[v.name] for v in unbounded.VARIABLES)),
     )  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
+from ...measures.close_pairs import CrossDistance
 from ...measures.frames import CAPACITY as MOST_FRAMES
 from ...measures.frames import frames, log_alignment
 from ...measures.lyapunov import TangentState, lyapunov_blocks, random_tangents
@@ -45,6 +47,8 @@ class Classified(TangentRun):
     - `observe`: a function of the state to the observables, whose values are in `seen`.
     - `window`: where it stood at the beginning of the window, without tangents.
     - `log_gali`: ln GALI of 1, 2, … tangents after `aligned_time`.
+    - `pairs`: what close runs said, where they were asked for.
+    - `found`: all numbers by name, once they are known.
     """
 
     observe: Callable
@@ -52,6 +56,8 @@ class Classified(TangentRun):
     window: TangentState | None = None
     log_gali: Float[np.ndarray, " tangents"] | None = None
     aligned_time: float = math.nan
+    pairs: CrossDistance = field(default_factory=CrossDistance)
+    found: dict[str, Any] | None = None
 
     @property
     def complete(self) -> bool:
@@ -70,7 +76,7 @@ def observe_motion(runs: list[Classified], options: ClassifyOptions, report: Pro
     ready = _good(runs)
     chosen = _sampling(ready, options) if ready else None
     for r in runs:
-        r.seen.sampling = chosen
+        r.seen.sampling, r.seen.before = chosen, options.transient
     in_turns(lambda r: _observe(r, report), ready)
     ready = _good(ready)
     # All have the same frequencies, so that one that is too fast is enough.

@@ -71,9 +71,9 @@ def step_sizes(
     - `transient`, `duration`, `exponents`, `seed`, `progress`, `rule`, `graph`: as for `curlflow.classify`.
 
     **Description:** the line is through runs of the flow's kind of motion. Those of another verdict are left out
-    (chaotic and undecided ones go together), and those with a trap as their `status`: two states alternate, weights
-    have collapsed to rank one, or rounding holds them at an unstable point. The exponents of chaotic motion have
-    statistical errors, by which the line is weighted; where all of them are zero there is no line.
+    (chaotic, partially predictable and undecided ones go together), and those with a trap as their `status`: two
+    states alternate, weights have collapsed to rank one, or rounding holds them at an unstable point. The exponents
+    of chaotic motion have statistical errors, by which the line is weighted; where all are zero there is no line.
 
     **Raises:** as `curlflow.classify`; `curlflow.Interrupted` with the learning rates that were finished.
 

@@ -5,8 +5,9 @@ from typing import Any
 import xarray as xr
 
 from ..arguments import Bar, Count, Function, Graph, Length, Positive, Rule, Seed, study
-from ..runs import attended, finished
+from ..runs import Progress, attended, finished
 from .indicators import motion_dataset
+from .pairs import compare_pairs
 from .runs import observe_motion
 from .starts import started
 
@@ -32,9 +33,10 @@ def classify(
     ```
 
     **Returns:** a dataset over `realization` with the `verdict` (fixed_point, periodic, quasi_periodic, chaotic,
-    transient_chaos, divergent, undecided), its `reason` as a sentence, and every indicator: `lyapunov_exponent` with
-    `lyapunov_exponent_se`, `zero_one` of every observable with quartiles, `stationary`, `return_time` and
-    `return_distance`, peaks of power spectra, `early_growth` and `status`.
+    transient_chaos, divergent, undecided, partially_predictable), its `reason` as a sentence, and every indicator:
+    `lyapunov_exponent` with `lyapunov_exponent_se`, `zero_one` of every observable with quartiles, `stationary`,
+    `return_time` and `return_distance`, peaks of power spectra, `early_growth`, `log_growth`, `cross_correlation`
+    and `status`.
 
     **Arguments** (lengths are in units of time; a map's iteration lasts `time_per_step`):
 
@@ -53,7 +55,9 @@ def classify(
     **Description:** of learning, observables are numbers that rotations of hidden units leave alone (training error,
     outputs, entries of W1ᵀW1), and of linear networks with one hidden layer exponents are those across the orbits of
     these rotations. "Chaotic" needs λ₁ above three standard errors, λ₁T ≥ 20, a stationary window and a 0-1 test that
-    agrees. Undecided is an answer too; its reason says what would help.
+    agrees. Where only the 0-1 test does not, close runs are followed in pairs, for up to four windows more: if they
+    part, but are still correlated long after, the chaos is partially predictable. Sustained exponential growth over
+    many orders of magnitude is divergence. Undecided is an answer too; its reason says what would help.
 
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges is no error: that is its verdict.
@@ -62,5 +66,10 @@ def classify(
     """
     given = {"transient": transient, "duration": duration, "exponents": exponents, "seed": seed}
     subject, options, runs, names = started(spec_or_system, given, observables, rule, graph)
-    interrupted = attended(lambda report: observe_motion(runs, options, report), runs, progress)
+
+    def work(report: Progress) -> None:
+        observe_motion(runs, options, report)
+        compare_pairs(runs, options, names, report)
+
+    interrupted = attended(work, runs, progress)
     return finished(motion_dataset(runs, options, names, subject.attributes), interrupted)
