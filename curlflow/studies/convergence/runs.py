@@ -91,7 +91,7 @@ def _are_samples(part: Any) -> bool:
     return isinstance(part, Samples)
 
 
-def compiled(runs: list[ConvergenceRun], plan: Plan) -> None:
+def compiled_first(runs: list[ConvergenceRun], plan: Plan) -> None:
     """Compile what the runs of every rule need, before threads that would all compile the same."""
     for run in {run.rule: run for run in runs}.values() if threads(len(runs)) > 1 else ():
         jax.block_until_ready(_sought(run, plan.spans[0], 0, 1))

@@ -19,7 +19,7 @@ from ..train.starts import prepared
 from ..train.study import Epochs, Records
 from .comparison import compare_rules
 from .rules import named_rules
-from .runs import ConvergenceRun, Ending, advanced_to_crossing, arrive, compiled, on_device
+from .runs import ConvergenceRun, Ending, advanced_to_crossing, arrive, compiled_first, on_device
 
 RR = ("rule", "realization")
 CURVE = (*RR, "epoch")
@@ -129,7 +129,7 @@ def convergence(
         lambda run, report: learn(run, plan, report, advanced_to_crossing, arrive),
         runs,
         progress,
-        compiled=lambda: compiled(runs, plan),
+        compiled=lambda: compiled_first(runs, plan),
         names=[f"{run.rule}, realization {run.index % len(variances)}" for run in runs],
     )
     dataset = finished(_dataset(about, runs, plan, variances, settings), interrupted)
