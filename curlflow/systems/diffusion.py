@@ -117,7 +117,7 @@ class Diffusion(AbstractSystem):
         return (self.drift, self.diffusion), (self.args, self.key, self.step, self.steps, self.motions)
 
     def law(self, state: PyTree, clock: Clock) -> Any:
-        return self._stepped(clock.position, state)
+        return self._stepped(jnp.asarray(clock.position), state)
 
     def next_step(self, clock: Clock) -> float:
         return float(self.step)

@@ -60,8 +60,9 @@ class Map(AbstractSystem):
 
     def law(self, state: PyTree, clock: Clock) -> Any:
         own = self.iterate is not None and from_outside(self.iterate) - from_outside(self.step)
-        faster = self.iterate(state, clock.position, np.int64(1), self.args) if own else ()
-        return self.constraint.retract(self.step(clock.position, state, self.args)), faster
+        first = jnp.asarray(clock.position)
+        faster = self.iterate(state, first, np.int64(1), self.args) if own else ()
+        return self.constraint.retract(self.step(first, state, self.args)), faster
 
     @property
     def described(self) -> tuple[tuple[Callable, ...], Any]:

@@ -103,7 +103,7 @@ def test_runs_of_datasets_that_failed(value):
             "dataset: required are weights or states.*over epoch, iteration or time",
         ),
         (lambda d: d.assign(status=("realization", [np.nan])), r"status: got \[nan\] over .*, required is one of"),
-        (lambda d: d.assign(status=("realization", [99])), r"status: got \[99\] .*0 to 13"),
+        (lambda d: d.assign(status=("realization", [99])), r"status: got \[99\] .*0 to 14"),
         (
             lambda d: d.assign_coords(time=7.0 * (d.time > 1e9)),
             "time: got 0 and then 0, required are values that incr",
