@@ -51,7 +51,7 @@ class Layout:
             self._shapes[name][shape] += 1
             self._types[name].add(described["type"])
             own = described["attributes"]
-            self.attributes[name] = shared([self.attributes.get(name, own), own])
+            self.attributes[name] = shared(_with_all_flags(self.attributes.get(name, own), own))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a variable in the largest cell."""
@@ -80,6 +80,14 @@ class Layout:
         """An array for a variable in all cells, filled; of objects for text, of which the longest is yet to come."""
         kind = object if self.text(name) else self._type(name)
         return np.full((self.cells, *self.shape(name)), self.fill(name), dtype=kind)
+
+
+def _with_all_flags(*attributes: dict[str, Any]) -> list[dict[str, Any]]:
+    """The attributes of flags to which cells of a later version have added some at the end: with all of them."""
+    longest = max(attributes, key=lambda one: len(str(one.get("flag_meanings", ""))))
+    added = {name: longest[name] for name in ("flag_values", "flag_meanings") if name in longest}
+    fits = all(f"{longest.get('flag_meanings')} ".startswith(f"{one.get('flag_meanings')} ") for one in attributes)
+    return [one | added for one in attributes] if fits else list(attributes)
 
 
 class Constant:
