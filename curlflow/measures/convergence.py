@@ -111,7 +111,7 @@ def convergence_of(
     return Convergence(each, first)
 
 
-def groups(
+def unresolved_groups(
     local: Float[np.ndarray, "blocks k"], resolution: Float[np.ndarray, " k"]
 ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """Neighbouring exponents whose difference is not resolved: number of their group, its mean, and its error.

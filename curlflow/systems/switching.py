@@ -30,7 +30,7 @@ NEAR = 1e-3
 """A solver that gave up this near to a surface, relative, gave up because of it."""
 
 
-class Surface(NamedTuple):
+class SwitchingSurface(NamedTuple):
     """A switching surface and what happens on its two sides, the near one and the far one.
 
     - `normal`: the gradient of the switching function, times its sign on the near side.
@@ -45,7 +45,7 @@ class Surface(NamedTuple):
     beyond: PyTree
 
 
-def surface(flow: Any, time: Scalar, state: PyTree, which: Any, sign: Any) -> Surface:
+def switching_surface(flow: Any, time: Scalar, state: PyTree, which: Any, sign: Any) -> SwitchingSurface:
     """The surface of the switching function number `which`, on which a state is that came from this side."""
     flat, shaped = ravel_pytree(state)
 
@@ -58,7 +58,7 @@ def surface(flow: Any, time: Scalar, state: PyTree, which: Any, sign: Any) -> Su
     apart = BESIDE * jnp.sqrt(square) * (1 + jnp.linalg.norm(flat))
     near, beyond = (flat + normal * (side * apart - value) / square for side in (1, -1))
     fields = jnp.stack([ravel_pytree(flow.velocity(time, shaped(x)))[0] for x in (near, beyond)])
-    return Surface(normal, fields @ normal + by_time, fields, shaped(beyond))
+    return SwitchingSurface(normal, fields @ normal + by_time, fields, shaped(beyond))
 
 
 def slides(flow: Any, time: Scalar, state: PyTree) -> Array:
@@ -68,7 +68,7 @@ def slides(flow: Any, time: Scalar, state: PyTree) -> Array:
     gradients = jax.jacrev(lambda x: jnp.ravel(flow.switching(time, shaped(x), flow.args)))(flat)
     distance = jnp.abs(values) / jnp.maximum(jnp.linalg.norm(gradients, axis=1), jnp.finfo(float).tiny)
     which = jnp.argmin(distance)
-    rates = surface(flow, time, state, which, jnp.where(values[which] >= 0, 1.0, -1.0)).rates
+    rates = switching_surface(flow, time, state, which, jnp.where(values[which] >= 0, 1.0, -1.0)).rates
     return (rates[0] < 0) & (rates[1] > 0) & (distance[which] < NEAR * (1 + jnp.linalg.norm(flat)))
 
 
@@ -101,7 +101,7 @@ def across_surfaces(
     def jumped(y, time, signs):
         x, v, volume = y
         which = jnp.argmin(signs * jnp.ravel(flow.switching(time, x, flow.args)))
-        found = surface(flow, time, x, which, signs[which])
+        found = switching_surface(flow, time, x, which, signs[which])
         (arriving, leaving), (before, after) = found.rates, found.fields
         rows = as_rows(v)
         rows = rows + jnp.outer(rows @ found.normal, after - before) / arriving

@@ -7,7 +7,7 @@ from reference import autoregressive
 
 import curlflow
 from curlflow import Map, systems
-from curlflow.measures.convergence import MEANINGS, Doubt, convergence_of, groups
+from curlflow.measures.convergence import MEANINGS, Doubt, convergence_of, unresolved_groups
 from curlflow.measures.standard_error import (
     BATCHES,
     batch_means_error,
@@ -199,8 +199,8 @@ def test_reasons_not_to_believe():
 @pytest.mark.quick
 def test_exponents_that_cannot_be_told_apart_are_a_group():
     local = np.random.default_rng(8).normal([0.05, 0.0, -5.0], size=(480, 3))
-    number, mean, error = groups(local, np.zeros(3))
+    number, mean, error = unresolved_groups(local, np.zeros(3))
     assert number.tolist() == [1, 1, 2]
     np.testing.assert_allclose(mean, [local[:, :2].mean()] * 2 + [local[:, 2].mean()])
     np.testing.assert_allclose(error[0], long_run_error(local[:, :2].mean(axis=1)))
-    assert groups(np.empty((0, 2)), np.zeros(2))[0].tolist() == [-1, -1]
+    assert unresolved_groups(np.empty((0, 2)), np.zeros(2))[0].tolist() == [-1, -1]

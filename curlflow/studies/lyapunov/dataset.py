@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from ... import results
 from ...measures import convergence, lyapunov, standard_error
-from ...measures.convergence import Doubt, convergence_of, groups
+from ...measures.convergence import Doubt, convergence_of, unresolved_groups
 from ...measures.lyapunov import ILL_CONDITIONED, KaplanYorke, kaplan_yorke_dimension
 from ...measures.orbit_checks import CROSSING
 from ...measures.standard_error import error_ratio
@@ -92,7 +92,7 @@ def _row(r: TangentRun) -> dict[str, Any]:
     }
     duration = np.nan if options.block is None else r.done * options.block
     each, doubt = convergence_of(local, resolution, options.alignment, duration, known)
-    group, group_mean, group_se = groups(local, resolution)
+    group, group_mean, group_se = unresolved_groups(local, resolution)
     columns = {
         "lyapunov_exponent": mean,
         "lyapunov_exponent_se": r.errors(local),
