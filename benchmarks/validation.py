@@ -114,15 +114,15 @@ def extra_gradient(i, x, eta):
 
 def known() -> Iterator[Row]:
     """Textbook systems."""
-    viana = "Sprott, Chaos and Time-Series Analysis (2003)"
-    yield exponents("Lorenz, ρ = 28", "0.9056, 0, −14.5723", viana, systems.lorenz63(), duration=2000)
+    sprott = "Sprott, Chaos and Time-Series Analysis (2003)"
+    yield exponents("Lorenz, ρ = 28", "0.9056, 0, −14.5723", sprott, systems.lorenz63(), duration=2000)
     roots = np.sort(np.linalg.eigvals(lorenz_jacobian(20.0)).real)[::-1]
     yield exponents(
         "Lorenz, ρ = 20, at rest", ", ".join(f"{r:.4f}" for r in roots), "eigenvalues", systems.lorenz63(rho=20.0),
         transient=2000,
     )  # fmt: skip
-    yield exponents("Rössler", "0.0714, 0, −5.3943", viana, systems.rossler(), duration=4000)
-    yield exponents("Hénon map", "0.41922, −1.62319", viana, systems.henon(), duration=50_000)
+    yield exponents("Rössler", "0.0714, 0, −5.3943", sprott, systems.rossler(), duration=4000)
+    yield exponents("Hénon map", "0.41922, −1.62319", sprott, systems.henon(), duration=50_000)
     yield exponents("logistic map, r = 4", f"{np.log(2):.5f}", "ln 2", systems.logistic(4.0), duration=20_000)
     yield exponents("logistic map, r = 3.2", f"{0.5 * np.log(0.16):.5f}", "½ ln 0.16", systems.logistic(3.2))
 
@@ -166,7 +166,7 @@ def tricky() -> Iterator[Row]:
         stepping="fixed",
         duration=300,
     )
-    yield verdict("descent–ascent, η = 0.1", "divergent", "|1 + iη| > 1", Map(ascent, [1.0, 0.0], args=0.1))
+    yield verdict("descent–ascent, η = 0.1", "divergent", "1 + η² > 1", Map(ascent, [1.0, 0.0], args=0.1))
     yield verdict(
         "Lorenz, ρ = 180.78",
         "partially predictable",
