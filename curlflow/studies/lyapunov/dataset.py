@@ -58,13 +58,13 @@ def lyapunov_dataset(runs: list[TangentRun], system: AbstractSystem, attributes:
     method, tolerances = "rk4" if options.stepping == "fixed" else system.label, system.tolerances
     settings = dataclasses.asdict(options) | tolerances | {"duration": duration, "method": method}
     del settings["before"]
-    criterion = "halves agree, nothing drifts, batches are longer than correlations, and tangents were aligned"
+    criterion = "nothing in doubt speaks against any exponent"
     if options.tolerance is not None:
-        criterion = f"every standard error is at most {options.tolerance:g}"
+        criterion += f", and every standard error is at most {options.tolerance:g}"
     described = {
         "stepping": options.stepping,
         "method": method,
-        "criterion": f"{criterion}, and no block has a condition number above {ILL_CONDITIONED:g}",
+        "criterion": criterion,
         "resolution": max(ROUNDING, tolerances.get("rtol", 0.0)),
     }
     rows = [_row(r) for r in runs]
@@ -81,26 +81,9 @@ def _row(r: TangentRun) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         sums_error = 2 * r.errors(np.cumsum(local, axis=1))
     dimension, reason = kaplan_yorke_dimension(mean, complete, sums_error)
-    resolution = r.resolution(mean)
-    known = {
-        Doubt.status: r.status != Status.completed,
-        Doubt.zero_multiplier: r.vanished[order],
-        Doubt.collapsed: r.collapsed,
-        Doubt.condition: r.condition > ILL_CONDITIONED,
-        Doubt.flow_residual: r.flow_residual > max(CROSSING, 100 * r.system.tolerances.get("rtol", 0.0)),
-        Doubt.tolerance: options.tolerance is not None and not r.reached,
-    }
-    duration = np.nan if options.block is None else r.done * options.block
-    each, doubt = convergence_of(local, resolution, options.alignment, duration, known)
-    group, group_mean, group_se = unresolved_groups(local, resolution)
-    columns = {
+    columns = _judged(r, local, r.resolution(mean)) | {
         "lyapunov_exponent": mean,
         "lyapunov_exponent_se": r.errors(local),
-        "exponent_converged": each,
-        "doubt": np.int8(doubt),
-        "exponent_group": group,
-        "group_mean": group_mean,
-        "group_mean_se": group_se,
         "flow_residual": r.flow_residual,
         "se_ratio": error_ratio(local),
         "local_exponent": local,
@@ -111,7 +94,6 @@ def _row(r: TangentRun) -> dict[str, Any]:
         "status": np.int8(r.status),
         "largest_condition": r.condition,
         "factorisations": r.factorisations,
-        "converged": bool(each.all()),
         "blocks": r.done,
         "step": r.system.next_step(r.clock),
         "final_state": state,
@@ -128,6 +110,30 @@ def _row(r: TangentRun) -> dict[str, Any]:
             "divergence_residual": mean.sum() - divergence if np.isfinite(divergence) else np.nan,
         }
     return columns
+
+
+def _judged(r: TangentRun, local: Float[np.ndarray, "blocks exponents"], resolution: Any) -> dict[str, Any]:
+    """Which exponents have converged, why others have not, and which cannot be told apart."""
+    options = r.options
+    known = {
+        Doubt.status: r.status != Status.completed,
+        Doubt.zero_multiplier: r.vanished[r.leading],
+        Doubt.collapsed: r.collapsed,
+        Doubt.condition: r.condition > ILL_CONDITIONED,
+        Doubt.flow_residual: r.flow_residual > max(CROSSING, 100 * r.system.tolerances.get("rtol", 0.0)),
+        Doubt.tolerance: options.tolerance is not None and not r.reached,
+    }
+    duration = np.nan if options.block is None else r.done * options.block
+    each, doubt = convergence_of(local, resolution, options.alignment, duration, known)
+    group, mean, error = unresolved_groups(local, resolution)
+    return {
+        "converged": bool(each.all()),
+        "exponent_converged": each,
+        "doubt": np.int8(doubt),
+        "exponent_group": group,
+        "group_mean": mean,
+        "group_mean_se": error,
+    }
 
 
 def _dimension_error(local: Float[np.ndarray, "blocks exponents"], dimension: float, r: TangentRun) -> float:
