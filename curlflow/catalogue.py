@@ -57,6 +57,7 @@ STUDIES = (
         ),
         columns="exponents",
         picture="lyapunov",
+        version=2,
     ),
     Study(
         "covariant_vectors",
@@ -66,6 +67,7 @@ STUDIES = (
         ("hidden_chaos --exponents 3 --realizations 2",),
         columns=("exponent", "covariant_exponent", "covariant_exponent_se", "participation", "status"),
         picture="covariant_vectors",
+        version=2,
     ),
     Study(
         "simulate",
