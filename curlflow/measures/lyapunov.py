@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from ..former import former_names
@@ -42,6 +43,10 @@ CAPACITY = 256
 """The most blocks in one compiled call. More would only delay interrupts and progress reports."""
 ILL_CONDITIONED = 1e10
 """From here on rounding reaches the last exponents of a block: the block is too long for its spread."""
+STILL = 1e3
+"""Velocities below this times the solver's tolerance are not compared."""
+OUTSIDE = 1e-4
+"""The share of a velocity that may lie, after a block, outside the space of the tangents."""
 
 R, E = ("realization",), ("realization", "exponent")
 TRUSTED = {"ancillary_variables": "lyapunov_exponent_se status converged"}
@@ -71,11 +76,16 @@ class TangentState(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """ln Rᵢᵢ and log|det| of a `number` of blocks, then NaN. Where a block fails the run stands where that began."""
+    """ln Rᵢᵢ and log|det| of a `number` of blocks, then NaN. Where a block fails the run stands where that began.
+
+    `velocity_error` is the largest relative error with which a block of a flow carried the velocity; see
+    `velocity_error`.
+    """
 
     run: TangentState
     log_stretch: Float[Array, "capacity vectors"]
     log_volume: Float[Array, " capacity"]
+    velocity_error: Array
     number: Array
 
 
@@ -87,12 +97,15 @@ class LyapunovSpectrum(NamedTuple):
     - `log_stretch`: ln Rᵢᵢ of every block.
     - `log_volume`: log|det| of every block where there are as many tangents as dimensions, else NaN.
     - `end`: where the run stands, to continue from.
+    - `velocity_error`: of flows, the largest relative error with which a block carried the velocity; see the function
+      of this name.
     """
 
     exponents: Float[np.ndarray, " vectors"]
     log_stretch: Float[np.ndarray, "blocks vectors"]
     log_volume: Float[np.ndarray, " blocks"]
     end: TangentState
+    velocity_error: float = float("nan")
 
 
 @double_precision
@@ -128,16 +141,17 @@ def lyapunov_spectrum(
         tangents = random_tangents(system, system.state, vectors, key=key)
         start = TangentState(system.state, tangents, system.clock(), np.asarray(Status.completed.value))
     end, span, done = jax.tree.map(np.asarray, start), np.asarray(system.span(block)), 0
-    stretches, volumes = [np.empty((0, count(end.tangents)))], [np.empty(0)]
+    stretches, volumes, error = [np.empty((0, count(end.tangents)))], [np.empty(0)], np.nan
     while done < number and end.status == Status.completed:
         blocks = lyapunov_blocks(system, end, span, np.asarray(min(CAPACITY, number - done)))
         end, good = jax.tree.map(np.asarray, blocks.run), int(blocks.number)
         stretches.append(np.asarray(blocks.log_stretch)[:good])
         volumes.append(np.asarray(blocks.log_volume)[:good])
+        error = float(np.fmax(error, blocks.velocity_error))
         done += good
     log_stretch = np.concatenate(stretches)
     exponents = log_stretch.mean(axis=0) / block if done else np.full(log_stretch.shape[1], np.nan)
-    return LyapunovSpectrum(exponents, log_stretch, np.concatenate(volumes), end)
+    return LyapunovSpectrum(exponents, log_stretch, np.concatenate(volumes), end, error)
 
 
 @compiled
@@ -189,16 +203,55 @@ def lyapunov_blocks(system: Any, run: TangentState, span: Any, number: Any) -> B
     """
 
     def block(carry):
-        run, stretch, volume, done = carry
-        run, r, log_volume = factored_block(system, run, span)
+        before, before_velocity, stretch, volume, error, done = carry
+        run, r, log_volume = factored_block(system, before, span)
         good = run.status == Status.completed
+        velocity = _velocity(system, run)
+        found = velocity_error(before, before_velocity, r, run, velocity, system)
+        error = jnp.fmax(error, jnp.where(good, found, jnp.nan))
         # A direction that was squeezed to nothing has ln 0 = −∞; its column of Q is arbitrary.
         stretch = stretch.at[done].set(jnp.where(good, jnp.log(jnp.diagonal(r)), jnp.nan))
         volume = volume.at[done].set(jnp.where(good, log_volume, jnp.nan))
-        return run, stretch, volume, done + good
+        return run, velocity, stretch, volume, error, done + good
 
     empty = jnp.full((CAPACITY, count(run.tangents)), jnp.nan), jnp.full(CAPACITY, jnp.nan)
-    return Blocks(*while_completed(block, run, number, *empty))
+    run, _, *found = while_completed(block, run, number, _velocity(system, run), *empty, jnp.asarray(jnp.nan))
+    return Blocks(run, *found)
+
+
+def _velocity(system: Any, run: TangentState) -> Float[Array, " n"]:
+    """The velocity of a flow; empty for maps."""
+    if not getattr(system, "continuous", False):
+        return jnp.empty(0)
+    return ravel_pytree(system.rate(run.state, run.clock))[0]
+
+
+def velocity_error(
+    before: TangentState,
+    start: Float[Array, " n"],
+    r: Float[Array, "vectors vectors"],
+    after: TangentState,
+    end: Float[Array, " n"],
+    system: Any,
+) -> Array:
+    """How far the velocity that the tangent map of a flow carries over one block is from that at its end, relative.
+
+    The velocity of an autonomous flow is itself a tangent vector, and the derivative of its motion maps one to the
+    other exactly. Differentiation of a vector field that jumps, or has kinks, misses what happens at each crossing.
+
+    **Returns:** NaN for maps; where the velocity is not a combination of the tangents that are carried, whose images
+    are Q′R; and where nothing moves up to the tolerance of the solver.
+    """
+    if start.size == 0:
+        return jnp.asarray(jnp.nan)
+    rows = as_rows(before.tangents)
+    along = rows @ start
+    outside = jnp.linalg.norm(start - along @ rows) * jnp.max(jnp.abs(r))
+    carried = (r @ along) @ as_rows(after.tangents)
+    scale = jnp.maximum(jnp.linalg.norm(start), jnp.linalg.norm(end))
+    # The solver may err by this much in the state: of what moves no faster, the direction is not known.
+    moves = scale > STILL * system.allowed_error(after.state)
+    return jnp.where(moves & (outside < OUTSIDE * scale), jnp.linalg.norm(carried - end) / scale, jnp.nan)
 
 
 @compiled

@@ -129,6 +129,10 @@ class AbstractSystem(eqx.Module):
         """The relative and absolute tolerance, `rtol` and `atol`, of adaptive steps; empty for other systems."""
         return {}
 
+    def allowed_error(self, state: PyTree) -> Scalar:
+        """By how much one adaptive step may err in `state`, its Euclidean norm; 0 for other systems."""
+        return jnp.asarray(0.0)
+
     def with_tolerances(self, **tolerances: float) -> "AbstractSystem":
         """The system with other tolerances `rtol` or `atol`.
 

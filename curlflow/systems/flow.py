@@ -7,11 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import PyTree
 
 from ..constraints import AbstractConstraint, Free
 from ..outside import from_outside
-from ..precision import double_precision, to_float64
+from ..precision import Scalar, double_precision, to_float64
 from ..solvers.integrate import Adaptive, Clock, FixedSteps, adaptive, rms, runge_kutta_4
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, push_forward, size
@@ -102,6 +103,11 @@ class Flow(AbstractSystem):
         if isinstance(self.integrator, FixedSteps):
             return {}
         return {"rtol": float(self.integrator.rtol), "atol": float(self.integrator.atol)}
+
+    def allowed_error(self, state: PyTree) -> Scalar:
+        if isinstance(self.integrator, FixedSteps):
+            return jnp.asarray(0.0)
+        return self.integrator.rtol * jnp.linalg.norm(ravel_pytree(state)[0]) + self.integrator.atol
 
     def with_tolerances(self, **tolerances: float) -> "Flow":
         if isinstance(self.integrator, FixedSteps):

@@ -87,16 +87,26 @@ def smooth_jerk(t, x, args):
     return jnp.stack([x[1], x[2], -0.8 * (x[2] + x[1] + x[0] - jnp.tanh(200 * x[0]))])
 
 
-@pytest.mark.slow
-def test_fields_that_jump_are_found_out():
-    start = np.array([0.1, 0.2, 0.3])
-    ds = curlflow.lyapunov(Flow(jerk, start), duration=300, transient=100)
+@pytest.mark.parametrize("start", [[0.1, 0.2, 0.3], [0.05, 0.25, 0.3], [-0.3, 0.1, 0.2]])
+def test_fields_that_jump_are_found_out(start):
+    """Whatever the orbit, which crosses in one block of 30: every block counts where all exponents are asked for."""
+    ds = curlflow.lyapunov(Flow(jerk, start), duration=100, transient=100)
     assert doubt(ds) == "flow_residual"
     assert float(ds.flow_residual[0]) > 0.01
-    smooth = curlflow.lyapunov(Flow(smooth_jerk, start), duration=300, transient=100)
-    assert float(smooth.flow_residual[0]) < 1e-3
+
+
+def test_steep_smooth_fields_are_believed():
+    ds = curlflow.lyapunov(Flow(smooth_jerk, [0.1, 0.2, 0.3]), duration=300, transient=100)
+    assert float(ds.flow_residual[0]) < 1e-3
     # Of three exponents one is zero along the flow; the other is not.
-    assert np.abs(smooth.lyapunov_exponent[0].to_numpy()).min() < 0.06
+    assert np.abs(ds.lyapunov_exponent[0].to_numpy()).min() < 0.06
+
+
+def test_one_sample_is_enough_where_only_some_tangents_are_carried():
+    kinked = Flow(lambda t, x, args: jnp.stack([x[1], -jnp.sign(x[0])]), [1.0, 0.0])
+    for exponents in (1, 2):
+        ds = curlflow.lyapunov(kinked, exponents=exponents, duration=60, transient=20)
+        assert float(ds.flow_residual[0]) > 0.01
 
 
 @pytest.mark.parametrize(
@@ -123,7 +133,7 @@ def test_the_kaplan_yorke_dimension_where_a_sum_is_zero():
     ds = curlflow.lyapunov(turning, duration=100)
     assert float(ds.kaplan_yorke_dimension[0]) == pytest.approx(1, abs=1e-4)
     lorenz = curlflow.lyapunov(systems.lorenz63(), duration=1000)
-    assert abs(float(lorenz.kaplan_yorke_dimension[0]) - 2.062) < 3 * float(lorenz.kaplan_yorke_dimension_se[0])
+    assert abs(float(lorenz.kaplan_yorke_dimension[0]) - 2.06215) < 4 * float(lorenz.kaplan_yorke_dimension_se[0])
     assert float(lorenz.kaplan_yorke_dimension_se[0]) < 0.002
 
 

@@ -223,13 +223,15 @@ def _average(r: TangentRun, target: int, report: Progress) -> Iterator[None]:
         goal = target if options.tolerance is None else min(target, _next_check(r.done))
         number = min(pace.number, goal - r.done, *([_next_sample(r.done) - r.done] if checks else []))
         with pace.timed(number):
-            log_stretch, log_volume = _well_conditioned(r, number)
+            log_stretch, log_volume, carried = _well_conditioned(r, number)
         r.local_exponents.append(log_stretch / options.block)
         r.local_divergences.append(log_volume / options.block)
         r.done += len(log_stretch)
-        if checks and r.done == _next_sample(r.done - 1) and r.status == Status.completed:
-            found = flow_residual(r.system, r.tracked(), r.here, np.asarray(r.system.span(options.block)))
-            r.flow_residual = float(np.fmax(r.flow_residual, found))
+        if checks:
+            at_sample = r.done == _next_sample(r.done - 1) and r.status == Status.completed
+            span = np.asarray(r.system.span(options.block))
+            sampled = flow_residual(r.system, r.tracked(), r.here, span) if at_sample else np.nan
+            r.flow_residual = float(np.fmax.reduce([r.flow_residual, carried, sampled]))
         r.reached = options.tolerance is not None and r.done == goal and _precise(r)
         report(r.index, "exponents", r.done / target)
         yield
@@ -253,8 +255,8 @@ def _blocks(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray]:
     return _with_parts(r, number)[:2]
 
 
-def _with_parts(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `_blocks`, and the stretches of all their parts."""
+def _with_parts(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """As `_blocks`, the stretches of all their parts, and the error with which they carried the velocity."""
     parts = r.factorisations
     found = lyapunov_spectrum(r.tracked(), block=r.options.block / parts, number=number * parts, start=r.here)
     r.move(found.end)
@@ -263,23 +265,27 @@ def _with_parts(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray, np.
     volume = found.log_volume + found.log_stretch[:, further > 0] @ further[further > 0]
     whole = len(volume) // parts
     by_block = found.log_stretch[: whole * parts].reshape(whole, parts, r.vectors)
-    return by_block.sum(axis=1), volume[: whole * parts].reshape(whole, parts).sum(axis=1), by_block
+    volume = volume[: whole * parts].reshape(whole, parts).sum(axis=1)
+    return by_block.sum(axis=1), volume, by_block, found.velocity_error
 
 
-def _well_conditioned(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """The next blocks, up to `number`. From where rounding reached the last exponents, parts are half as long."""
+def _well_conditioned(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """The next blocks, up to `number`, and how well they carried the velocity of a flow.
+
+    From where rounding reached the last exponents on, parts are half as long.
+    """
     before = r.here
-    stretch, volume, parts = _with_parts(r, number)
+    stretch, volume, parts, error = _with_parts(r, number)
     condition = np.fmax.reduce(conditions(parts), axis=1)
     bad = int(np.argmax(condition > ILL_CONDITIONED)) if (condition > ILL_CONDITIONED).any() else None
     halved = r.system.span(r.options.block / (2 * r.factorisations))
     if bad is not None and (r.system.continuous or 2 * r.factorisations * halved == r.system.span(r.options.block)):
         r.move(before)
-        stretch, volume, _ = _with_parts(r, bad)
+        stretch, volume, _, error = _with_parts(r, bad)
         condition = condition[:bad]
         r.factorisations *= 2
     r.condition = float(np.fmax.reduce(condition, initial=r.condition))
-    return stretch, volume
+    return stretch, volume, error
 
 
 def _next_check(done: int) -> int:
