@@ -18,11 +18,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
 import curlflow
 from curlflow import Diffusion, Flow, Map, systems
+from curlflow.measures.convergence import over_starts
 
 RUNS = 400
+STARTS = 8
+"""How many runs are put together as one call with `starts=` does."""
 
 
 class Case(NamedTuple):
@@ -112,28 +116,40 @@ def run(name: str, case: Case, number: int) -> list:
 
 
 def table(path: Path) -> None:
-    """A row of Markdown for every system and exponent."""
+    """A row of Markdown for every system and exponent; and one for eight starts together."""
     with path.open() as file:
         rows = list(csv.reader(file))
-    print("| system | exponent | runs | called converged | within 2 SE | 95 % interval | SE / scatter |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    head = (
+        "called converged | within 2 SE | 95 % interval | SE / scatter |\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
+    lines: list[list[str]] = [[f"| system | exponent | runs | {head}"], [f"| system | exponent | groups | {head}"]]
     for name, case in CASES.items():
         numbers = np.array([[float(v) for v in row[2:-1]] for row in rows if row[0] == name])
         if not len(numbers):
             continue
         values, errors, good = np.split(numbers, 3, axis=1)
-        for k in range(values.shape[1]):
-            ok = good[:, k] == 1
-            if not ok.any():
-                print(f"| {name} | {k + 1} | {len(values)} | 0 | | | |")
-                continue
-            truth = case.exact[k] if k < len(case.exact) else values[:, k].mean()
-            n, hits = ok.sum(), (np.abs(values[ok, k] - truth) <= 2 * errors[ok, k]).sum()
-            share, z = hits / n, 1.96
-            centre, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-            low, high = ((centre + sign * half) / (1 + z**2 / n) for sign in (-1, 1))
-            ratio = np.median(errors[ok, k]) / values[ok, k].std()
-            print(f"| {name} | {k + 1} | {len(values)} | {n} | {share:.3f} | {low:.3f} to {high:.3f} | {ratio:.2f} |")
+        exact = np.array(case.exact) if case.exact else values.mean(axis=0)
+        groups = [over_starts(v, e) for v, e in zip(*(grouped(x) for x in (values, errors)), strict=True)]
+        together = (np.array(x) for x in zip(*groups, strict=True))
+        for kind, (found, error, ok) in enumerate([(values, errors, good == 1), together]):
+            lines[kind] += [row(name, k, exact[k], found[:, k], error[:, k], ok[:, k]) for k in range(len(exact))]
+    print("\n\n".join("\n".join(part) for part in lines))
+
+
+def grouped(values: np.ndarray) -> np.ndarray:
+    """Rows eight by eight; what is left over is left out."""
+    return values[: len(values) // STARTS * STARTS].reshape(-1, STARTS, values.shape[1])
+
+
+def row(name: str, k: int, exact: float, values: np.ndarray, errors: np.ndarray, ok: np.ndarray) -> str:
+    """How many of those that were called converged (`ok`) are near the `exact` value, with Wilson's interval."""
+    if not ok.any():
+        return f"| {name} | {k + 1} | {len(values)} | 0 | | | |"
+    hits = stats.binomtest(int((np.abs(values - exact) <= 2 * errors)[ok].sum()), int(ok.sum()))
+    low, high = hits.proportion_ci(method="wilson")
+    ratio = np.median(errors[ok]) / values[ok].std()
+    share = f"{hits.statistic:.3f} | {low:.3f} to {high:.3f}"
+    return f"| {name} | {k + 1} | {len(values)} | {hits.n} | {share} | {ratio:.2f} |"
 
 
 def main() -> None:

@@ -42,6 +42,7 @@ class Doubt(IntEnum):
     halves = 9
     correlations = 10
     tolerance = 11
+    starts = 12
 
 
 MEANINGS = {
@@ -57,6 +58,7 @@ MEANINGS = {
     Doubt.halves: "both halves of the run disagree; run longer",
     Doubt.correlations: "correlations last longer than the batches, so that the error is too small; run longer",
     Doubt.tolerance: "some standard error is larger than the tolerance; run longer",
+    Doubt.starts: "runs from different starts disagree: orbits stick, or go to different attractors; run longer",
 }
 E_DIMS = ("realization", "exponent")
 VARIABLES = (
@@ -66,6 +68,9 @@ VARIABLES = (
     Variable("exponent_group", E_DIMS, "number of the group of exponents whose differences are not resolved"),
     Variable("group_mean", E_DIMS, "mean exponent of the group"),
     Variable("group_mean_se", E_DIMS, "standard error of the mean exponent of the group"),
+    Variable("ensemble_exponent", ("exponent",), "mean over all starts whose runs completed",
+             attributes={"ancillary_variables": "ensemble_exponent_se"}),
+    Variable("ensemble_exponent_se", ("exponent",), "standard error of that mean, no less than their scatter says"),
 )  # fmt: skip
 
 
@@ -109,6 +114,32 @@ def convergence_of(
     each = ~np.any([np.broadcast_to(found, number) for found in doubts.values()], axis=0)
     first = min((doubt for doubt, found in doubts.items() if np.any(found)), default=Doubt.none)
     return Convergence(each, first)
+
+
+class OverStarts(NamedTuple):
+    """Time averages over several starts of one system: their mean, its standard error, and whether they agree."""
+
+    mean: Float[np.ndarray, " k"]
+    error: Float[np.ndarray, " k"]
+    agree: Bool[np.ndarray, " k"]
+
+
+def over_starts(means: Float[np.ndarray, "starts k"], errors: Float[np.ndarray, "starts k"]) -> OverStarts:
+    """The mean over starts of the `means` of runs of equal length, and whether these agree within their `errors`.
+
+    Correlations that last as long as a run do not show in the error of that run, but in the scatter of several. The
+    variance over starts is compared with the mean square of the errors by an F test; the larger one of both gives the
+    standard error.
+    """
+    number, k = means.shape
+    if number < 2:
+        nothing = np.full(k, np.nan)
+        return OverStarts(nothing, nothing, np.ones(k, dtype=bool))
+    with np.errstate(invalid="ignore"):
+        between, within = means.var(axis=0, ddof=1), (errors**2).mean(axis=0)
+        most = stats.f.ppf(CONFIDENCE ** (1 / max(1, k)), number - 1, number * (BATCHES - 1))
+        agree = ~(between > most * within)
+    return OverStarts(means.mean(axis=0), np.sqrt(np.fmax(between, within) / number), agree)
 
 
 def unresolved_groups(

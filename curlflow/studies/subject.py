@@ -19,6 +19,7 @@ from ..problem.problem import Problem, qualified_name
 from ..results import FINGERPRINT
 from ..spec import Spec
 from ..systems import AbstractSystem, Diffusion, Flow, Map
+from ..systems.checks import started_at
 from ..systems.linearised.kernels import geometry
 from ..systems.linearised.tangent_spaces import TangentSpace, Whole
 from ..systems.linearised.transverse import OffOrbits
@@ -39,6 +40,7 @@ class Subject:
     - `compress`: whether wide networks run as narrow ones where that is exact.
     - `transverse`: whether tangents are kept off the orbits of rotations of hidden units.
     - `tangents`: whether tangents are carried. Compressed networks then keep an idle unit for every group.
+    - `starts`: of a system, the states with which its realizations start, with a leading axis. None: its own alone.
     """
 
     given: Any
@@ -47,6 +49,7 @@ class Subject:
     compress: bool = False
     transverse: bool = False
     tangents: bool = False
+    starts: Any = None
 
     @classmethod
     def of(
@@ -58,6 +61,7 @@ class Subject:
         compress: bool = False,
         transverse: bool = False,
         tangents: bool = False,
+        starts: Any = None,
         systems: tuple[type[AbstractSystem], ...] = (Flow, Map, Diffusion),
         argument: str = "spec_or_system",
         others: str = "",
@@ -86,9 +90,11 @@ class Subject:
                     "transverse: it goes with a spec; of other systems no symmetry is known, leave it out."
                 )
             given.look_at_law()
+        elif starts is not None:
+            raise ValueError("starts: they go with a system; the realizations of a spec have starts of their own.")
         if graph is not None and not isinstance(graph, Architecture):
             graph = from_graph(graph)
-        return cls(given, rule, graph, compress, transverse, tangents)
+        return cls(given, rule, graph, compress, transverse, tangents, starts)
 
     @property
     def learning(self) -> bool:
@@ -97,8 +103,8 @@ class Subject:
 
     @property
     def realizations(self) -> int:
-        """How many there are; one of a system."""
-        return self.given.realizations if self.learning else 1
+        """How many there are; one of a system for every start."""
+        return self.given.realizations if self.learning else len(self.systems)
 
     @property
     def continuous(self) -> bool:
@@ -153,7 +159,9 @@ class Subject:
     @functools.cached_property
     def systems(self) -> list[AbstractSystem]:
         """The system of every realization."""
-        return [p.system() for p in self.problems] if self.learning else [self.given]
+        if self.learning:
+            return [p.system() for p in self.problems]
+        return [self.given] if self.starts is None else started_at(self.given, self.starts)
 
     def with_tolerances(self, rtol: Any, atol: Any) -> list[AbstractSystem]:
         """The systems, with other tolerances where they are given.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import PyTree
@@ -22,6 +23,29 @@ def checked_state(state: Any) -> PyTree:
     if not all(isinstance(leaf, jax.core.Tracer) or np.isfinite(leaf).all() for leaf in jax.tree.leaves(state)):
         raise ValueError("state: got numbers that are not finite; a run cannot start there.")
     return state
+
+
+def started_at(system: Any, starts: Any) -> list[Any]:
+    """`system` once for each of the `starts`, states like its own with a leading axis.
+
+    **Raises:** `ValueError` for other shapes, and for numbers that are not finite.
+    """
+    leaves, structure = jax.tree.flatten(system.state)
+    required = [("starts", *leaf.shape) for leaf in leaves]
+    try:
+        given = (
+            [np.asarray(starts)] if len(leaves) == 1 else jax.tree.map(np.asarray, structure.flatten_up_to(starts))
+        )
+        arrays = [np.asarray(array, dtype=leaf.dtype) for array, leaf in zip(given, leaves, strict=True)]
+    except (TypeError, ValueError):
+        raise ValueError(f"starts: got {type(starts).__name__}, required are arrays of shape {required}.") from None
+    shapes = [array.shape for array in arrays]
+    if [shape[1:] for shape in shapes] != [leaf.shape for leaf in leaves] or len({s[:1] for s in shapes}) != 1:
+        raise ValueError(f"starts: got arrays of shape {shapes}, required are {required}.")
+    if len(arrays[0]) == 0 or not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError("starts: at least one is required, and all numbers must be finite.")
+    states = (jax.tree.unflatten(structure, list(state)) for state in zip(*arrays, strict=True))
+    return [eqx.tree_at(lambda s: s.state, system, state) for state in states]
 
 
 def checked_constraint(constraint: Any) -> AbstractConstraint:

@@ -1,5 +1,7 @@
 """Numbers that would be wrong, each said to be so, with the right one from a second method."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -226,3 +228,55 @@ def test_tangents_that_were_not_aligned():
     assert doubt(short) == "alignment"
     assert doubt(long) == "none"
     np.testing.assert_allclose(long.lyapunov_exponent[0], [-0.01, -0.02], atol=1e-5)
+
+
+def test_starts_that_disagree_have_not_converged():
+    """dx/dt = −x (x − 1) (x + 2) rests at 1, with the exponent −3, or at −2, with −6."""
+    flow = Flow(lambda t, x, args: -x * (x - 1) * (x + 2), [0.5])
+    ds = curlflow.lyapunov(flow, starts=[[0.5], [2.0], [-0.5]], duration=100, transient=100)
+    np.testing.assert_allclose(ds.lyapunov_exponent[:, 0], [-3, -3, -6], atol=1e-5)
+    assert [doubt(ds, r) for r in range(3)] == ["starts"] * 3
+    same = curlflow.lyapunov(flow, starts=[[0.5], [2.0]], duration=100, transient=100)
+    assert same.converged.all()
+    assert float(same.ensemble_exponent[0]) == pytest.approx(-3, abs=1e-5)
+
+
+def test_errors_over_starts_are_those_of_many():
+    """Means over eight starts of the logistic map at r = 4, whose exponent is ln 2, scatter as their error says."""
+    starts = np.random.default_rng(0).uniform(0.1, 0.9, 8)
+    ds = curlflow.lyapunov(systems.logistic(4.0), starts=starts, duration=2000, transient=100)
+    assert abs(float(ds.ensemble_exponent[0]) - np.log(2)) < 3 * float(ds.ensemble_exponent_se[0])
+    means = ds.lyapunov_exponent[:, 0].to_numpy()
+    assert float(ds.ensemble_exponent_se[0]) >= means.std(ddof=1) / np.sqrt(8) * (1 - 1e-9)
+
+
+def test_runs_from_several_starts_go_on():
+    starts, henon = np.random.default_rng(1).uniform(-0.1, 0.1, (3, 2)), systems.henon()
+    short = curlflow.lyapunov(henon, starts=starts, duration=300, transient=100)
+    longer = curlflow.lyapunov(henon, resume=short, duration=300)
+    at_once = curlflow.lyapunov(henon, starts=starts, duration=600, transient=100)
+    for name in ("lyapunov_exponent", "ensemble_exponent", "ensemble_exponent_se"):
+        np.testing.assert_array_equal(longer[name], at_once[name])
+    first, second = json.loads(longer.attrs["stretches"])
+    assert (first["duration"], second["duration"], second["blocks"]) == (300, 600, [600] * 3)
+    with pytest.raises(ValueError, match="starts: with resume"):
+        curlflow.lyapunov(henon, resume=short, starts=starts)
+
+
+@pytest.mark.parametrize(
+    ("starts", "sentence"),
+    [
+        ([1.0, 2.0, 3.0], r"starts: got arrays of shape \[\(3,\)\]"),
+        ([[1.0, np.nan]], "starts: at least one"),
+        (np.zeros((0, 2)), "starts: at least one"),
+        ("x", "starts: got str"),
+    ],
+)
+def test_starts_of_another_shape(starts, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        curlflow.lyapunov(systems.henon(), starts=starts)
+
+
+def test_specs_have_starts_of_their_own():
+    with pytest.raises(ValueError, match="starts: they go with a system"):
+        curlflow.lyapunov(curlflow.preset("hidden_chaos"), starts=[[1.0]])

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from ... import results
 from ...measures import convergence, lyapunov, standard_error
-from ...measures.convergence import Doubt, convergence_of, unresolved_groups
+from ...measures.convergence import Doubt, OverStarts, convergence_of, over_starts, unresolved_groups
 from ...measures.lyapunov import ILL_CONDITIONED, KaplanYorke, kaplan_yorke_dimension
 from ...measures.orbit_checks import CROSSING
 from ...measures.standard_error import error_ratio
@@ -42,8 +42,10 @@ VARIABLES = (
 )  # fmt: skip
 
 
-def lyapunov_dataset(runs: list[TangentRun], system: AbstractSystem, attributes: Mapping[str, Any]) -> xr.Dataset:
-    """The dataset of all realizations of `system`, finished or not."""
+def lyapunov_dataset(
+    runs: list[TangentRun], system: AbstractSystem, attributes: Mapping[str, Any], ensemble: bool
+) -> xr.Dataset:
+    """The dataset of all realizations, finished or not; of an `ensemble`, they are of one system."""
     options, length = runs[0].options, max(r.done for r in runs)
     block = np.nan if options.block is None else options.block
     coordinates = {
@@ -67,12 +69,21 @@ def lyapunov_dataset(runs: list[TangentRun], system: AbstractSystem, attributes:
         "criterion": criterion,
         "resolution": max(ROUNDING, tolerances.get("rtol", 0.0)),
     }
-    rows = [_row(r) for r in runs]
-    return assembled("lyapunov", VARIABLES, rows, coordinates, settings, dict(attributes) | described)
+    together = _over_starts(runs) if ensemble else None
+    rows = [_row(r, True if together is None else together.agree) for r in runs]
+    whole = {} if together is None else {"ensemble_exponent": together.mean, "ensemble_exponent_se": together.error}
+    return assembled("lyapunov", VARIABLES, rows, coordinates, settings, dict(attributes) | described, whole=whole)
 
 
-def _row(r: TangentRun) -> dict[str, Any]:
-    """What one realization contributes to every variable."""
+def _over_starts(runs: list[TangentRun]) -> OverStarts:
+    """What the runs of one system say together that completed."""
+    local = [(r, r.series[:, r.leading]) for r in runs if r.status == Status.completed and r.done]
+    means, none = [series.mean(axis=0) for _, series in local], np.empty((0, runs[0].options.exponents))
+    return over_starts(np.array(means or none), np.array([r.errors(series) for r, series in local] or none))
+
+
+def _row(r: TangentRun, agree: Any) -> dict[str, Any]:
+    """What one realization contributes to every variable; `agree` says which exponents are those of other starts."""
     options, order, state = r.options, r.leading, np.asarray(ravel_pytree(r.state)[0])
     local = r.series[:, order]
     mean = (r.series.mean(axis=0) if r.done else np.full(r.vectors, np.nan))[order]
@@ -81,7 +92,7 @@ def _row(r: TangentRun) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         sums_error = 2 * r.errors(np.cumsum(local, axis=1))
     dimension, reason = kaplan_yorke_dimension(mean, complete, sums_error)
-    columns = _judged(r, local, r.resolution(mean)) | {
+    columns = _judged(r, local, r.resolution(mean), agree) | {
         "lyapunov_exponent": mean,
         "lyapunov_exponent_se": r.errors(local),
         "flow_residual": r.flow_residual,
@@ -112,7 +123,9 @@ def _row(r: TangentRun) -> dict[str, Any]:
     return columns
 
 
-def _judged(r: TangentRun, local: Float[np.ndarray, "blocks exponents"], resolution: Any) -> dict[str, Any]:
+def _judged(
+    r: TangentRun, local: Float[np.ndarray, "blocks exponents"], resolution: Any, agree: Any
+) -> dict[str, Any]:
     """Which exponents have converged, why others have not, and which cannot be told apart."""
     options = r.options
     known = {
@@ -122,6 +135,7 @@ def _judged(r: TangentRun, local: Float[np.ndarray, "blocks exponents"], resolut
         Doubt.condition: r.condition > ILL_CONDITIONED,
         Doubt.flow_residual: r.flow_residual > max(CROSSING, 100 * r.system.tolerances.get("rtol", 0.0)),
         Doubt.tolerance: options.tolerance is not None and not r.reached,
+        Doubt.starts: ~np.asarray(agree),
     }
     duration = np.nan if options.block is None else r.done * options.block
     each, doubt = convergence_of(local, resolution, options.alignment, duration, known)

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
+from jaxtyping import PyTree
 from pydantic import PlainValidator
 
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace
-from ...tangents import from_rows
+from ...tangents import from_rows, size
 from ..runs import as_numpy
 from ..subject import check_drawn, flat
 from .options import LyapunovOptions
@@ -55,6 +56,31 @@ def tolerances_of(previous: xr.Dataset) -> tuple[float | None, float | None]:
     """The tolerances of the solver with which `previous` was made; None for what has none."""
     used = json.loads(previous.attrs["settings"])
     return used.get("rtol"), used.get("atol")
+
+
+def stretches(previous: xr.Dataset, now: xr.Dataset) -> str:
+    """What each call added to `now`, which goes on with `previous`, as JSON; `duration` is that of all so far."""
+    before = json.loads(previous.attrs["stretches"]) if "stretches" in previous.attrs else [_stretch(previous)]
+    return json.dumps([*before, _stretch(now)])
+
+
+def _stretch(dataset: xr.Dataset) -> dict[str, Any]:
+    settings = json.loads(dataset.attrs["settings"])
+    own = {name: settings.get(name) for name in ("duration", "tolerance")} | {
+        "blocks": dataset.blocks.values.tolist()
+    }
+    return own | {
+        name: dataset.attrs[name] for name in ("created", "commit", "versions", "device") if name in dataset.attrs
+    }
+
+
+def starts_of(previous: xr.Dataset, given: Any) -> PyTree | None:
+    """Where the realizations of a system go on, if `previous` has several; None for those of a spec."""
+    if not isinstance(given, AbstractSystem) or previous.sizes["realization"] == 1:
+        return None
+    if previous.sizes["state_variable"] != size(given.state):
+        return None  # of another system, which is refused later
+    return as_numpy(from_rows(previous.final_state.to_numpy(), given.state))
 
 
 def _resumable(previous: Any) -> xr.Dataset:

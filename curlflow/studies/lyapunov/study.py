@@ -1,6 +1,6 @@
 """Lyapunov exponents with error bars, of a spec or of any system: `lyapunov`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -11,7 +11,7 @@ from ..runs import Progress, attended, finished
 from ..subject import Subject
 from .dataset import lyapunov_dataset
 from .options import LyapunovOptions
-from .resume import Resumable, restored, tolerances_of
+from .resume import Resumable, restored, starts_of, stretches, tolerances_of
 from .runs import TangentRun, average, prepare
 
 
@@ -35,6 +35,7 @@ def lyapunov(
     graph: Graph = None,
     compress: Flag = True,
     transverse: Flag = False,
+    starts: Any = None,
 ) -> xr.Dataset:
     """The leading Lyapunov exponents, with standard errors.
 
@@ -76,6 +77,9 @@ def lyapunov(
       are those of the wide network, and the attribute `compression` says so; docs/compression.md.
     - `transverse`: of linear networks with one hidden layer: leave out the directions along the orbits of rotations
       of hidden units, whose exponents are zero or below whatever the motion is.
+    - `starts`: of a system, states like its own with a leading axis. Every start is a realization. The mean over all
+      is `ensemble_exponent`, whose error is no less than their scatter says. Starts that disagree by more than their
+      errors are never called converged; this finds orbits that stick to a part of the phase space.
 
     **Description:** discrete QR (Householder) over blocks; the standard error is extrapolated from batches of the
     local exponents of four lengths. `converged` means that nothing speaks against any exponent: no drift, halves that
@@ -96,9 +100,11 @@ def lyapunov(
     if resume is not None:
         compress, transverse = "compression" in resume.attrs, "transverse" in resume.attrs
         rtol, atol = tolerances_of(resume)
-    subject = Subject.of(
-        spec_or_system, rule=rule, graph=graph, compress=compress, transverse=transverse, tangents=True
-    )
+        if starts is not None:
+            raise ValueError("starts: with resume they are those of the dataset; leave it out.")
+        starts = starts_of(resume, spec_or_system)
+    how = {"compress": compress, "transverse": transverse, "tangents": True, "starts": starts}
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, **how)
     systems, spaces = subject.with_tolerances(rtol, atol), subject.spaces
     if resume is not None:
         runs = restored(resume, given, subject.identity, subject.drawn, systems, spaces)
@@ -112,4 +118,7 @@ def lyapunov(
         average(runs, report)
 
     interrupted = attended(work, runs, progress)
-    return finished(lyapunov_dataset(runs, systems[0], subject.attributes), interrupted)
+    dataset = lyapunov_dataset(runs, systems[0], subject.attributes, subject.starts is not None)
+    if resume is not None:
+        dataset.attrs["stretches"] = stretches(resume, dataset)
+    return finished(dataset, interrupted)
