@@ -102,6 +102,18 @@ def henon_heiles(t, x, args):
     return jnp.stack([x[2], x[3], -x[0] - 2 * x[0] * x[1], -x[1] - x[0] ** 2 + x[1] ** 2])
 
 
+LENGTH, POINTS, MODES = 36.0, 64, 21
+
+
+def kuramoto_sivashinsky(t, u, args):
+    """∂u/∂t = −u ∂u/∂x − ∂²u/∂x² − ∂⁴u/∂x⁴ on a circle, by the amplitudes of its first Fourier modes."""
+    k = 2 * np.pi / LENGTH * np.arange(1, MODES + 1)
+    modes = u[:MODES] + 1j * u[MODES:]
+    field = jnp.fft.irfft(jnp.zeros(POINTS // 2 + 1, complex).at[1 : MODES + 1].set(modes), POINTS) * POINTS
+    rate = (k**2 - k**4) * modes - 0.5j * k * jnp.fft.rfft(field**2)[1 : MODES + 1] / POINTS
+    return jnp.concatenate([rate.real, rate.imag])
+
+
 def ascent(i, x, eta):
     """Simultaneous descent and ascent on the product of two numbers."""
     return jnp.stack([x[0] - eta * x[1], x[1] + eta * x[0]])
@@ -152,6 +164,15 @@ def tricky() -> Iterator[Row]:
     yield exponents(
         "Hénon–Heiles", "sticks to islands", "", Flow(henon_heiles, [0.0, -0.25, 0.42, 0.0]), duration=2000
     )
+    waves = Flow(kuramoto_sivashinsky, np.random.default_rng(0).normal(size=2 * MODES) * 0.1)
+    for alignment, expected, source, duration in (
+        (500, "", "", 3000), (20, "0.077, 0.048, 0.015", "the run before, ± 0.004", 1000)
+    ):  # fmt: skip
+        yield exponents(f"Kuramoto–Sivashinsky, L = 36, alignment {alignment}", expected, source, waves, exponents=3,
+                        alignment=alignment, transient=300, duration=duration)  # fmt: skip
+    starts = np.array([0.0, -0.25, 0.42, 0.0]) + 1e-6 * np.random.default_rng(0).uniform(-1, 1, (8, 4))
+    yield exponents("Hénon–Heiles, eight starts together", "", "", Flow(henon_heiles, starts[0]), duration=1000,
+                    transient=600, exponents=1, starts=starts)  # fmt: skip
     by_hand = "saltation by hand, SciPy"
     yield exponents("jerk with sign x", "0.081, 0.001, −0.882", by_hand, Flow(jerk, [0.1, 0.2, 0.3]), duration=2000)
     located = Flow(jerk, [0.1, 0.2, 0.3], switching=lambda t, x, args: x[0])
