@@ -22,7 +22,7 @@ from ..spec.arguments import check, parts, words
 from ..spec.words import directions_from, numbers_from, over_from, spec_from, times_from, window_from
 from . import common
 
-WITHHELD = ("progress", "rule", "graph", "loss", "observables", "engine")
+WITHHELD = ("progress", "rule", "graph", "loss", "observables", "engine", "starts")
 NUMBERS = "NUMBERS|FIRST:LAST:NUMBER"
 READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "c": (NUMBERS, lambda text: numbers_from("--c", text, logarithmic=True)),

@@ -54,7 +54,8 @@ class Adaptive(eqx.Module):
 
     **Arguments:**
 
-    - `solver`: a name in `SOLVERS`.
+    - `solver`: a name in `SOLVERS`, or `auto`: `tsit5`, except that tangents of linear networks are carried by
+      stabilised steps where that is exact; see `curlflow.systems.fast.rank_one_flow`.
     - `rtol`, `atol`: relative and absolute tolerance of one step.
     - `max_steps`: the most steps in one block; a block that needs more has the status `max_steps_reached`.
     """
@@ -65,12 +66,17 @@ class Adaptive(eqx.Module):
     max_steps: int = eqx.field(static=True, default=16384)
 
     def __check_init__(self):
-        if self.solver not in SOLVERS:
-            raise ValueError(f"solver: got {self.solver!r}, allowed are {', '.join(SOLVERS)}.")
+        if self.solver not in ("auto", *SOLVERS):
+            raise ValueError(f"solver: got {self.solver!r}, allowed are auto, {', '.join(SOLVERS)}.")
         for name in ("rtol", "atol"):
             _check_between(name, getattr(self, name), 1.0)
         if isinstance(self.max_steps, bool) or not isinstance(self.max_steps, int) or self.max_steps < 1:
             raise ValueError(f"max_steps: got {self.max_steps!r}, allowed are whole numbers from 1.")
+
+    @property
+    def method(self) -> str:
+        """The solver in `SOLVERS` that advances a state alone."""
+        return "tsit5" if self.solver == "auto" else self.solver
 
 
 class FixedSteps(eqx.Module):
@@ -172,7 +178,7 @@ def adaptive(
         # would call Python from compiled code, which JAX then cannot keep on disk.
         finder = optimistix.Bisection(rtol=0.0, atol=1e-10 * span, flip=True)
         event = diffrax.Event(lambda t, y, args, **_: until(clock.position + t, y), finder, direction=False)
-    solver = SOLVERS[integrator.solver]()
+    solver = SOLVERS[integrator.method]()
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(shifted),
         solver if observe_at is None else Observing(solver, *observe_at),

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
@@ -102,6 +103,32 @@ def stages(reach: Any) -> Array:
     """
     squared = 1 + reach / (2 / 3 * (1 - 2 * DAMPING / 15))
     return jnp.maximum(2, jnp.ceil(jnp.sqrt(squared))).astype(int)
+
+
+def chebyshev_tableau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The Runge–Kutta tableau of a Chebyshev step of four stages or more: A, b and the weights of the error estimate.
+
+    The stages that the recursion makes are those of any explicit method, so that they can be combined where the form
+    of a vector field allows it. The estimate is the leading term of the error, of third order in the step.
+    """
+    w0 = np.asarray(1 + DAMPING / stages**2)
+    polynomials = [Polynomials(*map(np.asarray, (1.0, 0.0, 0.0))), Polynomials(w0, *map(np.asarray, (1.0, 0.0)))]
+    while len(polynomials) <= stages:
+        polynomials.append(_next(w0, *polynomials[-2:]))
+    w1 = polynomials[-1].slope / polynomials[-1].bend
+    b = [polynomials[max(j, 2)].weight for j in range(stages + 1)]
+    rows = np.zeros((stages + 1, stages))
+    rows[1, 0] = b[1] * w1
+    for j in range(2, stages + 1):
+        step = 2 * b[j] * w1 / b[j - 1]
+        rows[j] = 2 * b[j] * w0 / b[j - 1] * rows[j - 1] - b[j] / b[j - 2] * rows[j - 2]
+        rows[j, j - 1] += step
+        rows[j, 0] -= (1 - b[j - 1] * polynomials[j - 1].value) * step
+    a, solution = rows[:-1], rows[-1]
+    # The conditions of third order, which the estimate fails by as much as the step does.
+    nodes = a.sum(axis=1)
+    conditions = np.stack([np.ones(stages), nodes, nodes**2, a @ nodes])
+    return a, solution, np.linalg.pinv(conditions) @ (conditions @ solution - [1, 1 / 2, 1 / 3, 1 / 6])
 
 
 def _flattened(terms: Any, y: Any, args: Any) -> tuple[Vector, Any]:

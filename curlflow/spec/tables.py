@@ -120,10 +120,10 @@ class FlowDynamics(Table):
     """Continuous time."""
 
     kind: Literal["flow"] = "flow"
-    solver: Literal["tsit5", "dopri5", "dopri8", "bosh3", "rkc2", "kvaerno3", "kvaerno5"] = Field(
-        "tsit5",
-        description="solver; rkc2 is stabilised, for slow learning; kvaerno3 and kvaerno5 are implicit, for small "
-        "stiff systems",
+    solver: Literal["auto", "tsit5", "dopri5", "dopri8", "bosh3", "rkc2", "kvaerno3", "kvaerno5"] = Field(
+        "auto",
+        description="solver; auto is tsit5, with stabilised steps for tangents of linear networks; rkc2 is stable "
+        "for longer steps, for slow learning; kvaerno3 and kvaerno5 are implicit, for small stiff systems",
     )
     rtol: PositiveFloat = Field(1e-6, lt=1, description="relative tolerance of a step")
     atol: PositiveFloat = Field(1e-9, lt=1, description="absolute tolerance of a step")

@@ -17,6 +17,7 @@ WITHHELD = {
     "progress": "a sweep has its own progress",
     "rule": "a rule object is no data that names a cell; give a function of your own that makes it",
     "graph": "a graph is no data that names a cell; give a function of your own that makes it",
+    "starts": "starts are no data that names a cell; give a function of your own that has them",
     "resume": "finished cells are never computed again; give the whole duration",
 }
 

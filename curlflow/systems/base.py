@@ -133,6 +133,11 @@ class AbstractSystem(eqx.Module):
         """By how much one adaptive step may err in `state`, its Euclidean norm; 0 for other systems."""
         return jnp.asarray(0.0)
 
+    @property
+    def looser(self) -> float:
+        """How many times the relative tolerance steps with tangents may err."""
+        return 1.0
+
     def with_tolerances(self, **tolerances: float) -> "AbstractSystem":
         """The system with other tolerances `rtol` or `atol`.
 

@@ -33,7 +33,8 @@ class Flow(AbstractSystem):
     - `constraint`: a set that the flow stays on; the vector field is projected onto its tangent space.
     - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
     - `integrate`: a faster way to take adaptive steps without tangents, a function of (state, span, clock, args,
-      integrator) that returns the state, the clock and a status.
+      integrator) that returns the state, the clock and a status. Its method `with_tangents`, if it has one, is used
+      with the solver `auto`.
     - `switching`: for vector fields that jump, a function of (t, x, args) to one number or several, of which one
       changes its sign wherever the field jumps. Crossings are then located, and tangents are carried across them.
 
@@ -85,7 +86,19 @@ class Flow(AbstractSystem):
 
     @property
     def label(self) -> str:
-        return "rk4" if isinstance(self.integrator, FixedSteps) else self.integrator.solver
+        if isinstance(self.integrator, FixedSteps):
+            return "rk4"
+        return f"{self.integrator.method}, rkc2 with tangents" if self.stabilised else self.integrator.method
+
+    @property
+    def stabilised(self) -> bool:
+        """Whether tangents are carried by steps of their own, which are stable for longer."""
+        automatic = isinstance(self.integrator, Adaptive) and self.integrator.solver == "auto"
+        return automatic and hasattr(self.integrate, "with_tangents")
+
+    @property
+    def looser(self) -> float:
+        return self.integrate.looser if self.stabilised else 1.0
 
     @property
     def described(self) -> tuple[tuple[Callable, ...], Any]:
@@ -151,6 +164,10 @@ class Flow(AbstractSystem):
             state, clock, status = self.integrate(state, span, clock, self.args, self.integrator)
             return self._retracted(state, None, clock, jnp.asarray(jnp.nan), status)
         full = tangents is not None and count(tangents) == self.dimension
+        if tangents is not None and self.stabilised and not full:
+            carried = self.integrate.with_tangents(state, tangents, span, clock, self.args, self.integrator)
+            state, tangents, clock, status = carried
+            return self._retracted(state, tangents, clock, jnp.asarray(jnp.nan), status)
 
         def field(t, y):
             x, v, _ = y

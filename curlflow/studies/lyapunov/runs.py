@@ -119,7 +119,8 @@ class TangentRun(Run):
     def resolution(self, exponents: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
         """What the solver may err in exponents of this size: its relative tolerance in every step, or rounding."""
         size = np.maximum(1.0, np.nan_to_num(np.abs(exponents), posinf=0.0))
-        rtol, step = self.system.tolerances.get("rtol", 0.0), self.system.next_step(self.clock)
+        rtol = self.system.tolerances.get("rtol", 0.0) * self.system.looser
+        step = self.system.next_step(self.clock)
         return ROUNDING * size + rtol * np.maximum(size, 1 / step if step > 0 else 1.0)
 
     def errors(self, series: Float[np.ndarray, "blocks k"]) -> Float[np.ndarray, " k"]:

@@ -11,11 +11,16 @@ so that stage i of an explicit Runge–Kutta step from W1 over h is W1⁽ⁱ⁾ 
 A stage then costs two products of W1 with a vector in place of sums of up to seven matrices. W1 itself is formed once
 a step, and put back onto the sphere; since it is, r² may stand for ‖W1⁽ⁱ⁾‖² within a step. Steps are chosen as in
 `curlflow.solvers.integrate.adaptive`, except that the scale of the error is the root mean square of a layer.
+
+Tangents are carried by the derivative of the step, in which they keep the form: two products of each with a vector a
+stage, and one update of rank 2s a step. Their steps are those of Runge, Kutta and Chebyshev of second order: near
+solutions the fastest direction limits the step and not the accuracy, and `STAGES` stages reach
+0.65 (STAGES² − 1)/3.3 times as far as the seven of Tsitouras.
 """
 
-from typing import Any, NamedTuple
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -25,6 +30,7 @@ from jaxtyping import Array, Float
 from ...networks import Feedforward
 from ...precision import Scalar
 from ...solvers.integrate import SOLVERS, Adaptive, Clock
+from ...solvers.stabilised import chebyshev_tableau
 from ...status import Status
 from ...tasks import SecondMoments
 from .rank_one import gains_of
@@ -32,6 +38,28 @@ from .rank_one import gains_of
 PROPORTIONAL, INTEGRAL = 0.4, 0.3
 """Coefficients of the PI controller; see `curlflow.solvers.integrate.adaptive`."""
 SAFETY, LEAST_FACTOR, MOST_FACTOR = 0.9, 0.2, 10.0
+STAGES = 4
+"""Of steps with tangents."""
+LOOSER = 10.0
+"""Steps with tangents may err by this times the tolerances, which is far below the standard errors of exponents."""
+
+
+class _Tableau(NamedTuple):
+    """Of an explicit Runge–Kutta method; the error estimate is of the size of h to the `order`."""
+
+    a: Float[np.ndarray, "stages stages"]
+    solution: Float[np.ndarray, " stages"]
+    error: Float[np.ndarray, " stages"]
+    order: int
+
+    @classmethod
+    def of(cls, name: str) -> "_Tableau":
+        """That of a solver of diffrax."""
+        tableau, number = SOLVERS[name].tableau, SOLVERS[name].tableau.num_stages
+        rows = [np.pad(row, (0, number - len(row))) for row in (np.zeros(0), *tableau.a_lower)]
+        return cls(
+            np.stack(rows), np.asarray(tableau.b_sol), np.asarray(tableau.b_error), SOLVERS[name]().order(None)
+        )
 
 
 class _Problem(NamedTuple):
@@ -44,7 +72,7 @@ class _Problem(NamedTuple):
     r1: Scalar
     r2: Scalar
     integrator: Adaptive
-    tableau: diffrax.ButcherTableau
+    tableau: _Tableau
 
     def scales(self, w1: Any, w: Any) -> tuple[Any, Any]:
         """The tolerance of one weight of each layer."""
@@ -52,10 +80,14 @@ class _Problem(NamedTuple):
         return tuple(given.atol + given.rtol * r / np.sqrt(v.size) for r, v in ((self.r1, w1), (self.r2, w)))
 
 
+Weights = tuple[Float[Array, "*tangents hidden inputs"], Float[Array, "*tangents hidden"]]
+
+
 class _Stages(NamedTuple):
-    """w, u, γ, α, β and ẇ of every stage of one step."""
+    """w, Σ(W1ᵀw − v), u, γ, α, β and ẇ of every stage of one step."""
 
     w: Float[Array, "stages hidden"]
+    x: Float[Array, "stages inputs"]
     u: Float[Array, "stages inputs"]
     gamma: Float[Array, " stages"]
     alpha: Float[Array, " stages"]
@@ -63,9 +95,39 @@ class _Stages(NamedTuple):
     velocity: Float[Array, "stages hidden"]
 
 
+class _Change(NamedTuple):
+    """α W1 + Σⱼ lⱼ rⱼᵀ, of which the sum is not formed, and a change of w."""
+
+    alpha: Array
+    left: Float[Array, "stages hidden"]
+    right: Float[Array, "stages inputs"]
+    second: Float[Array, " hidden"]
+
+    @classmethod
+    def of(cls, stages: _Stages, h: Any, coefficients: Any) -> "_Change":
+        """h Σⱼ cⱼ kⱼ of the velocities kⱼ of the stages."""
+        c = h * jnp.asarray(coefficients)
+        weights = c * stages.gamma
+        beta = -(weights @ stages.beta) - c
+        return cls(-(weights @ stages.alpha), beta[:, None] * stages.w, stages.u, c @ stages.velocity)
+
+    def weights(self, w1: Any) -> Weights:
+        """The changes of both layers."""
+        return self.alpha * w1 + self.left.T @ self.right, self.second
+
+    def factors(self, change: "_Change") -> tuple[Any, Any]:
+        """Those of the change of Σⱼ lⱼ rⱼᵀ along a tangent that has this `change` of lⱼ and rⱼ."""
+        return jnp.concatenate([change.left, self.left]), jnp.concatenate([self.right, change.right])
+
+    def norm_along(self, change: "_Change") -> Array:
+        """The norm of that, from products of the factors."""
+        left, right = self.factors(change)
+        return jnp.sqrt(jnp.maximum(jnp.sum((left @ left.T) * (right @ right.T)), 0.0))
+
+
 class _Carry(NamedTuple):
-    w1: Float[Array, "hidden inputs"]
-    w: Float[Array, " hidden"]
+    weights: Weights
+    tangents: Weights | None
     t: Array
     h: Array
     before: Array
@@ -80,21 +142,51 @@ class RankOneFlow(eqx.Module):
     """
 
     radii: tuple[Scalar, ...]
+    looser: ClassVar[float] = LOOSER
 
     def __call__(self, network: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive):
+        tableau = _Tableau.of(integrator.method)
+        network, _, clock, status = self._run(network, None, span, clock, args, integrator, tableau)
+        return network, clock, status
+
+    def with_tangents(
+        self, network: Feedforward, tangents: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive
+    ):
+        """The network, its tangents, the clock and a status at the end of the span."""
+        tableau = _Tableau(*chebyshev_tableau(STAGES), 3)
+        tolerances = {"rtol": LOOSER * integrator.rtol, "atol": LOOSER * integrator.atol}
+        integrator = dataclasses.replace(integrator, **tolerances)
+        return self._run(network, tangents, span, clock, args, integrator, tableau)
+
+    def _run(self, network, tangents, span, clock, args, integrator, tableau):
         rule, task = args
-        tableau = SOLVERS[integrator.solver].tableau
         problem = _Problem(*gains_of(rule), task, task.teacher[0], *self.radii, integrator, tableau)
-        w1, w2 = map(jnp.asarray, network.weights)
-        w = w2[0]
-        h = jnp.where(clock.step > 0, clock.step, _first_step(problem, w1, w))
-        start = _Carry(w1, w, jnp.asarray(0.0), h, jnp.asarray(1.0), jnp.asarray(0), jnp.asarray(0))
+        weights = _flat(network)
+        h = jnp.where(clock.step > 0, clock.step, _first_step(problem, *weights))
+        zero = jnp.asarray(0)
+        start = _Carry(weights, _flat(tangents), jnp.asarray(0.0), h, jnp.asarray(1.0), zero, zero)
 
         def unfinished(carry):
             return (carry.t < span) & (carry.status == Status.completed)
 
         end = jax.lax.while_loop(unfinished, lambda carry: _step(problem, span, carry), start)
-        return network.with_weights((end.w1, end.w[None])), Clock(clock.position + span, end.h), end.status
+        networks = (_network(like, weights) for like, weights in ((network, end.weights), (tangents, end.tangents)))
+        return *networks, Clock(clock.position + span, end.h), end.status
+
+
+def _flat(network: Feedforward | None) -> Weights | None:
+    """W1 and w = W2ᵀ."""
+    if network is None:
+        return None
+    w1, w2 = map(jnp.asarray, network.weights)
+    return w1, w2[..., 0, :]
+
+
+def _network(like: Feedforward | None, weights: Weights | None) -> Feedforward | None:
+    """The inverse of `_flat`, with whatever else the network has."""
+    if like is None or weights is None:
+        return None
+    return eqx.tree_at(lambda network: network.weights, like, (weights[0], weights[1][..., None, :]))
 
 
 def _step(problem: _Problem, span: Scalar, carry: _Carry) -> _Carry:
@@ -102,8 +194,8 @@ def _step(problem: _Problem, span: Scalar, carry: _Carry) -> _Carry:
     # A remainder that is hardly longer than a step is not divided into two unequal steps.
     last = carry.t + carry.h * (1 + 1e-9) >= span
     h = jnp.where(last, span - carry.t, carry.h)
-    new, error = _candidate(problem, carry.w1, carry.w, h)
-    order = SOLVERS[problem.integrator.solver]().order(None)
+    new, tangents, error = _candidate(problem, carry.weights, carry.tangents, h)
+    order = problem.tableau.order
     safe = jnp.maximum(error, 1e-10)
     factor = SAFETY * safe ** (-(PROPORTIONAL + INTEGRAL) / order) * carry.before ** (PROPORTIONAL / order)
     keep = error < 1.0
@@ -117,9 +209,9 @@ def _step(problem: _Problem, span: Scalar, carry: _Carry) -> _Carry:
     status = jnp.where(proposed < 1e-11 * span, int(Status.step_size_underflow), status)
     t = jnp.where(last, span, carry.t + h)
     done = keep & (t >= span)
+    kept = jax.tree.map(lambda a, b: jnp.where(keep, a, b), (new, tangents), (carry.weights, carry.tangents))
     return _Carry(
-        jnp.where(keep, new[0], carry.w1),
-        jnp.where(keep, new[1], carry.w),
+        *kept,
         jnp.where(keep, t, carry.t),
         proposed,
         jnp.where(keep, safe, carry.before),
@@ -128,55 +220,66 @@ def _step(problem: _Problem, span: Scalar, carry: _Carry) -> _Carry:
     )
 
 
-def _stages(problem: _Problem, w1: Any, w: Any, h: Any) -> _Stages:
-    number = problem.tableau.num_stages
-    ws, us, velocities, gammas, alphas, betas = [], [], [], [], [], []
-    for i in range(number):
-        alpha, beta, wi = jnp.asarray(1.0), jnp.zeros(number), w
-        if i:
-            a = h * jnp.asarray(problem.tableau.a_lower[i - 1])
-            weights = a * jnp.stack(gammas)
-            alpha = 1 - weights @ jnp.stack(alphas)
-            beta = -(weights @ jnp.stack(betas)) - jnp.concatenate([a, jnp.zeros(number - i)])
-            wi = w + a @ jnp.stack(velocities)
-        p = alpha * (wi @ w1)
-        if i:
-            w_before, u_before, b = jnp.stack(ws), jnp.stack(us), beta[:i]
-            p = p + (b * (w_before @ wi)) @ u_before
+def _stages(problem: _Problem, w1: Any, w: Any, h: Any, left: Any, right: Any) -> _Stages:
+    """The stages of a step; `left` and `right` are added to the products of every stage with W1 from either side."""
+    rows, number = h * jnp.asarray(problem.tableau.a), len(problem.tableau.solution)
+
+    def stage(i, found):
+        # Stages that are still to come have the coefficient zero.
+        weights = rows[i] * found.gamma
+        alpha, beta = 1 - weights @ found.alpha, -(weights @ found.beta) - rows[i]
+        wi = w + rows[i] @ found.velocity
+        p = alpha * (wi @ w1 + left[i]) + (beta * (found.w @ wi)) @ found.u
         x = problem.task.times_covariance(p - problem.target)
         u = problem.d1 * x
-        back = alpha * (w1 @ x)
-        if i:
-            back = back + (b * (u_before @ x)) @ w_before
-        free = -problem.d2 * back
-        ws.append(wi)
-        us.append(u)
-        gammas.append(-jnp.sum(p * u) / (problem.r1 * problem.r1))
-        velocities.append(free - wi * (jnp.sum(wi * free) / (problem.r2 * problem.r2)))
-        alphas.append(alpha)
-        betas.append(beta)
-    return _Stages(*(jnp.stack(part) for part in (ws, us, gammas, alphas, betas, velocities)))
+        free = -problem.d2 * (alpha * (w1 @ x + right[i]) + (beta * (found.u @ x)) @ found.w)
+        gamma = -jnp.sum(p * u) / (problem.r1 * problem.r1)
+        velocity = free - wi * (jnp.sum(wi * free) / (problem.r2 * problem.r2))
+        own = _Stages(wi, x, u, gamma, alpha, beta, velocity)
+        return jax.tree.map(lambda of_all, of_one: of_all.at[i].set(of_one), found, own)
+
+    shapes = w.shape, problem.target.shape, problem.target.shape, (), (), (number,), w.shape
+    return jax.lax.fori_loop(0, number, stage, _Stages(*(jnp.zeros((number, *shape)) for shape in shapes)))
 
 
-def _combined(stages: _Stages, h: Any, coefficients: Any) -> tuple[Any, Any, Any]:
-    """h Σⱼ cⱼ kⱼ as a multiple of W1, coefficients of wⱼ uⱼᵀ, and a vector for w."""
-    c = h * jnp.asarray(coefficients)
-    weights = c * stages.gamma
-    return -(weights @ stages.alpha), -(weights @ stages.beta) - c, c @ stages.velocity
+def _candidate(problem: _Problem, weights: Weights, tangents: Weights | None, h: Any) -> tuple[Weights, Any, Any]:
+    """Weights and tangents after the step, on their spheres and tangent to them, and the error over the tolerance."""
+    w1, w = weights
+    tableau, number = problem.tableau, len(problem.tableau.solution)
 
+    def changes(w, left, right):
+        stages = _stages(problem, w1, w, h, left, right)
+        return (_Change.of(stages, h, tableau.solution), _Change.of(stages, h, tableau.error)), stages
 
-def _candidate(problem: _Problem, w1: Any, w: Any, h: Any) -> tuple[tuple[Any, Any], Any]:
-    """The weights after the step, on their spheres, and the error over the tolerance."""
-    stages = _stages(problem, w1, w, h)
-    alpha, beta, change = _combined(stages, h, problem.tableau.b_sol)
-    new1, new = (1 + alpha) * w1 + (stages.w.T * beta) @ stages.u, w + change
-    new1 = new1 * (problem.r1 * jax.lax.rsqrt(jnp.sum(new1 * new1)))
-    new = new * (problem.r2 * jax.lax.rsqrt(jnp.sum(new * new)))
-    alpha, beta, off = _combined(stages, h, problem.tableau.b_error)
-    off1 = alpha * w1 + (stages.w.T * beta) @ stages.u
-    scale1, scale = problem.scales(w1, w)
-    squares = jnp.sum(off1 * off1) / scale1**2 + jnp.sum(off * off) / scale**2
-    return (new1, new), jnp.sqrt(squares / (w1.size + w.size))
+    start = w, jnp.zeros((number, w1.shape[1])), jnp.zeros((number, w1.shape[0]))
+    if tangents is None:
+        (step, off), _ = changes(*start)
+    else:
+        (step, off), derivative, stages = jax.linearize(changes, *start, has_aux=True)
+    pairs = zip(off.weights(w1), problem.scales(w1, w), strict=True)
+    error = jnp.sqrt(sum(jnp.sum(x * x) / scale**2 for x, scale in pairs) / (w1.size + w.size))
+    free1, free = w1 + step.weights(w1)[0], w + step.second
+    c1, c = problem.r1 * jax.lax.rsqrt(jnp.sum(free1 * free1)), problem.r2 * jax.lax.rsqrt(jnp.sum(free * free))
+    new1, new = c1 * free1, c * free
+    if tangents is None:
+        return (new1, new), None, error
+
+    def carried(tangent):
+        v1, v = tangent
+        # All that v1 meets in the stages are products with vectors that the weights alone have fixed.
+        moved, strayed = derivative(v, stages.w @ v1, stages.x @ v1.T)
+        left, right = step.factors(moved)
+        after1, after = v1 + step.alpha * v1 + moved.alpha * w1 + left.T @ right, v + moved.second
+        after1 = c1 * (after1 - new1 * (jnp.vdot(new1, after1) / problem.r1**2))
+        after = c * (after - new * (jnp.vdot(new, after) / problem.r2**2))
+        size = jnp.sum(v1 * v1)
+        most = jnp.abs(off.alpha) * jnp.sqrt(size) + jnp.abs(strayed.alpha) * problem.r1 + off.norm_along(strayed)
+        return (after1, after), size + jnp.sum(v * v), most**2 + jnp.sum(strayed.second**2)
+
+    new_tangents, sizes, squares = jax.lax.map(carried, tangents)
+    entries, given = sum(v.size for v in tangents), problem.integrator
+    scale = given.atol + given.rtol * jnp.sqrt(jnp.sum(sizes) / entries)
+    return (new1, new), new_tangents, jnp.maximum(error, jnp.sqrt(jnp.sum(squares) / entries) / scale)
 
 
 def _first_step(problem: _Problem, w1: Any, w: Any) -> Any:
