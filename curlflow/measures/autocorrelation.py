@@ -139,7 +139,7 @@ def deviations(series: Float[np.ndarray, "times series"], lags: int) -> Float[np
 
 def error_of(deviation: Float[np.ndarray, "batches *rest"]) -> Float[np.ndarray, "*rest"]:
     """The standard error of a sum to which batches add this."""
-    return np.sqrt(BATCHES / (BATCHES - 1) * np.sum(deviation**2, axis=0))
+    return np.asarray(np.sqrt(BATCHES / (BATCHES - 1) * np.sum(deviation**2, axis=0)))
 
 
 def integrated_time(correlation: Float[np.ndarray, " lags"]) -> float:
@@ -162,12 +162,12 @@ def correlation_times(
     sums = 0.5 + np.cumsum(r[1:])
     enough = np.flatnonzero(np.arange(1, r.size) >= WINDOW * sums)
     if enough.size:
-        found[[0, 2]] = sums[enough[0]], error_of(deviation[:, 1 : enough[0] + 2].sum(axis=1))
+        found[[0, 2]] = sums[enough[0]], float(error_of(deviation[:, 1 : enough[0] + 2].sum(axis=1)))
     below = np.flatnonzero(r <= np.exp(-1))
     if below.size and below[0] > 0:
         k, slope = int(below[0]), r[below[0]] - r[below[0] - 1]
         part = (np.exp(-1) - r[k - 1]) / slope
-        error = error_of((1 - part) * deviation[:, k - 1] + part * deviation[:, k]) / abs(slope)
+        error = float(error_of((1 - part) * deviation[:, k - 1] + part * deviation[:, k])) / abs(slope)
         found[[1, 3]] = k - 1 + part, error
     return tuple(map(float, found))
 

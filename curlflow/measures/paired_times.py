@@ -148,11 +148,11 @@ def of_rules(
             published = epochs[base][k].astype(float), epochs[i][k].astype(float)
             both = times[base][k], arrived[base][k], times[i][k], arrived[i][k]
             pairs.append(compared(*both, horizon, published, seed))
-            shares.append(share_with_interval(pairs[-1].won, k.sum()))
+            shares.append(share_with_interval(pairs[-1].won, int(k.sum())))
     return {
         **_columns("median_time", [median_time(*one) for one in complete]),
-        **_columns("restricted_mean_time", [_bootstrapped(np.mean, (_cut(*one),), seed) for one in complete]),
-        **_columns("arrived_share", [share_with_interval(a.sum(), a.size) for _, a, _ in complete]),
+        **_columns("restricted_mean_time", [restricted_mean(*one, seed) for one in complete]),
+        **_columns("arrived_share", [share_with_interval(int(a.sum()), a.size) for _, a, _ in complete]),
         **_columns("speed_up", [p.speed_up for p in pairs]),
         "pairs": [p.pairs for p in pairs],
         "excluded_pairs": [p.excluded for p in pairs],
@@ -344,7 +344,7 @@ def share_with_interval(number: int, of: int) -> Interval:
     """A share with its interval by the score of Wilson, J. Am. Stat. Assoc. 22 (1927) 209; NaN of nothing."""
     if of == 0:
         return NOTHING
-    ends = stats.binomtest(int(number), int(of)).proportion_ci(LEVEL, "wilson")
+    ends = stats.binomtest(number, of).proportion_ci(LEVEL, "wilson")
     return Interval(number / of, float(ends.low), float(ends.high))
 
 
@@ -354,9 +354,9 @@ def _half(times: np.ndarray, surviving: np.ndarray) -> float:
     return float(times[below[0]]) if below.size else NAN
 
 
-def restricted_mean(times: Times, arrived: Flags, horizon: float) -> float:
-    """The mean of min(t, T)."""
-    return float(np.mean(_cut(times, arrived, horizon))) if times.size else NAN
+def restricted_mean(times: Times, arrived: Flags, horizon: float, seed: int = 0) -> Interval:
+    """The mean of min(t, T), with its interval by a bootstrap over runs that is drawn with this `seed`."""
+    return _bootstrapped(np.mean, (_cut(times, arrived, horizon),), seed)
 
 
 def adjusted(p: np.ndarray) -> np.ndarray:
