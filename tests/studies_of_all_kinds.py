@@ -22,7 +22,10 @@ def _convergence() -> xr.Dataset:
 
 
 DATASETS: dict[str, list[Callable[[], xr.Dataset]]] = {
-    "lyapunov": [lambda: curlflow.lyapunov(UPDATES, **TANGENTS)],
+    "lyapunov": [
+        lambda: curlflow.lyapunov(UPDATES, **TANGENTS),
+        lambda: curlflow.lyapunov(systems.henon(), exponents=2, transient=100, alignment=100, duration=300),
+    ],
     "covariant_vectors": [
         lambda: curlflow.covariant_vectors(UPDATES, **TANGENTS),
         lambda: curlflow.covariant_vectors(systems.henon(), transient=100, alignment=100, duration=300),
@@ -53,6 +56,7 @@ DATASETS: dict[str, list[Callable[[], xr.Dataset]]] = {
     ],
     "stability": [
         lambda: curlflow.stability(SPEC),
+        lambda: curlflow.stability(SPEC.replace("constraint", {"kind": "none"}), at="origin"),
         lambda: curlflow.stability(systems.lorenz63(), at="origin"),
     ],
     "decomposition": [

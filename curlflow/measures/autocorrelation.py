@@ -12,6 +12,14 @@ The integrated time τ = ½ + Σₖ r(k) is summed up to the first lag k ≥ 5 �
 that divides by T is −½ by construction. An exponential e^(−k/θ) with θ ≫ 1 has τ = θ, independent values have τ = ½.
 With (9) the mean of T values has the variance 2 τ c(0)/T.
 
+Standard errors come from batches of times b: to first order, r(k) is its mean plus the sum over batches of
+
+    δ_b(k) = [S_b(k) − n_b(k) c(k)]/[(T − k) c(0)] − r(k) [S_b(0) − n_b(0) c(0)]/[T c(0)],
+
+where S_b(k) are the sums over the n_b(k) products whose first factor is in b. The δ of nearly independent batches
+have the mean 0, so that r(k) has the variance B/(B − 1) Σ_b δ_b(k)² for B batches; sums and interpolations of r have
+that of the same sums of δ_b. Windows of many integrated times have such batches.
+
 Source: Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3; Priestley, Spectral Analysis and Time
 Series (1981), section 5.3.
 """
@@ -22,6 +30,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import fft
+
+from .standard_error import BATCHES
 
 WINDOW = 5.0
 """Sokal's c: the integrated time is summed up to this many times itself."""
@@ -101,24 +111,65 @@ def averages(series: Float[np.ndarray, "times series"], lags: int) -> Averages:
     return Averages(ratios.mean(axis=1), means / means[0], ratios.std(axis=1), chosen)
 
 
+def deviations(series: Float[np.ndarray, "times series"], lags: int) -> Float[np.ndarray, "averages batches lags"]:
+    """What every batch of times adds to both averages over the columns that move; NaN for series of
+    fewer than two values for each batch, or that do not move. **Raises:** as `autocovariance`."""
+    covariance = autocovariance(series, lags)
+    chosen = moving(series) & (covariance[0] > 0)
+    times, starts = len(series), np.arange(BATCHES + 1) * len(series) // BATCHES
+    found = np.full((2, BATCHES, lags), np.nan)
+    if times < 2 * BATCHES or not chosen.any():
+        return found
+    covariance, origin = covariance[:, chosen], series[0, chosen]
+    mean = (series[:, chosen] - origin).mean(axis=0)
+    means, products = covariance.mean(axis=1), times - np.arange(lags)
+    for b, (first, last) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        length = fft.next_fast_len(int(last - first) + lags, real=True)
+        part = series[first : last + lags, chosen] - origin - mean
+        left, right = (fft.rfft(part[:end], length, axis=0) for end in (last - first, last - first + lags))
+        sums = fft.irfft(left.conj() * right, length, axis=0)[:lags]
+        number = np.clip(times - np.arange(lags) - first, 0, last - first)
+        change = (sums - number[:, None] * covariance) / products[:, None]
+        by_ratio = (change - covariance / covariance[0] * change[0]) / covariance[0]
+        found[0, b] = by_ratio.mean(axis=1)
+        change = change.mean(axis=1)
+        found[1, b] = (change - means / means[0] * change[0]) / means[0]
+    return found
+
+
+def error_of(deviation: Float[np.ndarray, "batches *rest"]) -> Float[np.ndarray, "*rest"]:
+    """The standard error of a sum to which batches add this."""
+    return np.asarray(np.sqrt(BATCHES / (BATCHES - 1) * np.sum(deviation**2, axis=0)))
+
+
 def integrated_time(correlation: Float[np.ndarray, " lags"]) -> float:
     """τ = ½ + Σ r(k) up to the first lag k ≥ 5 τ(k), in sampling intervals; NaN where that needs more lags."""
-    correlation = np.asarray(correlation, dtype=float)
-    sums = 0.5 + np.cumsum(correlation[1:])
-    lags = np.arange(1, correlation.size)
-    enough = np.flatnonzero(lags >= WINDOW * sums)
-    return float(sums[enough[0]]) if enough.size else float("nan")
+    return correlation_times(correlation)[0]
 
 
 def decay_time(correlation: Float[np.ndarray, " lags"]) -> float:
     """The first time at which r falls to 1/e, interpolated linearly, in sampling intervals; NaN for none."""
-    correlation = np.asarray(correlation, dtype=float)
-    below = np.flatnonzero(correlation <= np.exp(-1))
-    if below.size == 0 or below[0] == 0:
-        return float("nan")
-    k = int(below[0])
-    before, after = correlation[k - 1], correlation[k]
-    return float(k - 1 + (before - np.exp(-1)) / (before - after))
+    return correlation_times(correlation)[1]
+
+
+def correlation_times(
+    correlation: Float[np.ndarray, " lags"], deviation: Float[np.ndarray, "batches lags"] | None = None
+) -> tuple[float, float, float, float]:
+    """`integrated_time` and `decay_time`, and their standard errors, to which batches add `deviation`."""
+    r = np.asarray(correlation, dtype=float)
+    deviation = np.full((BATCHES, r.size), np.nan) if deviation is None else deviation
+    found = np.full(4, np.nan)
+    sums = 0.5 + np.cumsum(r[1:])
+    enough = np.flatnonzero(np.arange(1, r.size) >= WINDOW * sums)
+    if enough.size:
+        found[[0, 2]] = sums[enough[0]], float(error_of(deviation[:, 1 : enough[0] + 2].sum(axis=1)))
+    below = np.flatnonzero(r <= np.exp(-1))
+    if below.size and below[0] > 0:
+        k, slope = int(below[0]), r[below[0]] - r[below[0] - 1]
+        part = (np.exp(-1) - r[k - 1]) / slope
+        error = float(error_of((1 - part) * deviation[:, k - 1] + part * deviation[:, k])) / abs(slope)
+        found[[1, 3]] = k - 1 + part, error
+    return tuple(map(float, found))
 
 
 def window_status(found: Averages, tau: float, times: int) -> WindowStatus:
@@ -132,17 +183,22 @@ def window_status(found: Averages, tau: float, times: int) -> WindowStatus:
 
 def of_records(records: Float[np.ndarray, "times series"], lags: int, interval: float) -> dict[str, Any]:
     """What the records of a window say, by name, with times in the unit of `interval`; nothing of fewer than two."""
-    found, tau, status = Averages(*np.empty((3, 0)), np.empty(0, dtype=bool)), np.nan, WindowStatus.not_seen
+    found, status = Averages(*np.empty((3, 0)), np.empty(0, dtype=bool)), WindowStatus.not_seen
+    errors, times = np.empty((2, 0)), np.full(4, np.nan)
     if len(records) >= 2 and not np.isnan(records).any():
-        found = averages(records, min(lags, max(1, len(records) // 2)))
-        tau = integrated_time(found.mean_of_ratios)
-        status = window_status(found, tau, len(records))
+        lags = min(lags, max(1, len(records) // 2))
+        found, deviation = averages(records, lags), deviations(records, lags)
+        errors = error_of(deviation.swapaxes(0, 1))
+        times = np.array(correlation_times(found.mean_of_ratios, deviation[0]))
+        status = window_status(found, float(times[0]), len(records))
+    names = "integrated_time", "decay_time", "integrated_time_se", "decay_time_se"
     return {
         "autocorrelation": found.mean_of_ratios,
+        "autocorrelation_se": errors[0],
         "autocorrelation_weighted": found.ratio_of_means,
+        "autocorrelation_weighted_se": errors[1],
         "autocorrelation_spread": found.spread,
-        "integrated_time": tau * interval,
-        "decay_time": decay_time(found.mean_of_ratios) * interval,
+        **dict(zip(names, (times * interval).tolist(), strict=True)),
         "moving": int(found.moving.sum()),
         "window_status": np.int8(status),
     }

@@ -38,6 +38,7 @@ VARIABLES = (
     Variable("circulation", ("realization",), "circulation of the velocity around a circle"),
     Variable("circulation_error", ("realization",), "largest change of the circulation with fewer points"),
     Variable("plane_curl", ("realization",), "circulation over πr²: mean curl over the disc"),
+    Variable("plane_curl_error", ("realization",), "largest change of that mean with fewer points"),
 )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..variable import Variable
+from .standard_error import batch_means_error
 
 INITIAL = (1e-6, 1e-5, 1e-4)
 """Initial distances δ, relative to the extent of the attractor."""
@@ -36,10 +37,15 @@ MOST = 16
 R = ("realization",)
 VARIABLES = (
     Variable("cross_distance_exponent", R, "ν, by which the late distance of close runs depends on the initial one"),
+    Variable("cross_distance_exponent_se", R, "standard error of ν, from its scatter over pairs, to first order"),
     Variable("cross_correlation", R, "C, late cross-correlation of runs that begin close to each other"),
     Variable("cross_correlation_se", R, "standard error of C, from its scatter over pairs"),
     Variable("cross_distance", (*R, "initial_distance"), "mean late distance, in standard deviations of observables"),
+    Variable(
+        "cross_distance_se", (*R, "initial_distance"), "standard error of that mean, from its scatter over pairs"
+    ),
     Variable("prediction_time", R, "T_λ, after which chaos has parted runs that begin at the smallest distance"),
+    Variable("prediction_time_se", R, "standard error of T_λ, to first order in that of λ₁"),
     Variable("pairs", R, "pairs of runs at every initial distance; 0: none were needed"),
 )
 
@@ -48,13 +54,18 @@ UNKNOWN = np.full(len(INITIAL), np.nan)
 
 
 class CrossDistance(NamedTuple):
-    """ν, C with its standard error, and the late distances for each of `INITIAL` of so many `pairs`; NaN for none."""
+    """ν, C with its standard error, and the late distances for each of `INITIAL` of so many `pairs`; NaN for none.
+
+    The standard errors of ν and of the distances are from the scatter over pairs, NaN for fewer than two of them.
+    """
 
     exponent: float = np.nan
     correlation: float = np.nan
     error: float = np.nan
     distances: Float[np.ndarray, " initial"] = UNKNOWN
     pairs: int = 0
+    exponent_error: float = np.nan
+    distance_errors: Float[np.ndarray, " initial"] = UNKNOWN
 
     @property
     def parts(self) -> bool:
@@ -95,9 +106,15 @@ def cross_distance(
     - `spread`: standard deviations of the observables.
     """
     squares = np.mean(((second - first) / spread) ** 2, axis=-1)
-    distances = np.sqrt(squares).mean(axis=(1, 2))
+    of_pairs = np.sqrt(squares).mean(axis=2)
+    distances = of_pairs.mean(axis=1)
     # Runs from different distances are as independent, once they have parted, as those from different places.
     each = 1 - squares.mean(axis=2) / 2
     error = float(each.std(ddof=1) / np.sqrt(each.size))
-    slope = np.polyfit(np.log(initial), np.log(distances), 1)[0] if (distances > 0).all() else np.nan
-    return CrossDistance(float(slope), float(each.mean()), error, distances, first.shape[0])
+    if not (distances > 0).all():
+        return CrossDistance(np.nan, float(each.mean()), error, distances, first.shape[0])
+    slope = np.polyfit(np.log(initial), np.log(distances), 1)[0]
+    # What one pair adds to ν, to first order: the slope through its distances over their means.
+    added = np.polyfit(np.log(initial), of_pairs / distances[:, None], 1)[0]
+    errors = batch_means_error(np.vstack([added, of_pairs]).T, first.shape[0])
+    return CrossDistance(float(slope), float(each.mean()), error, distances, len(first), float(errors[0]), errors[1:])

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..variable import Variable
+from ..variable import EXACT, Variable
 from .finite_time import EXPONENT_VARIABLES
 from .frames import Covariant, angles, covariant, vectors_in
 from .standard_error import batch_means_error
@@ -17,19 +17,38 @@ GROWTH = (
     Variable("covariant_exponent", R, "mean rate at which the covariant vector grows, per unit of time"),
     Variable("covariant_exponent_se", R, "standard error of that rate"),
     Variable("angle", (*R, "other"), "mean angle between two covariant vectors", "rad"),
-    Variable("smallest_angle", (*R, "other"), "smallest angle between two covariant vectors", "rad"),
+    Variable("angle_se", (*R, "other"), "standard error of that mean", "rad"),
+    Variable(
+        "smallest_angle",
+        (*R, "other"),
+        "smallest angle between two covariant vectors",
+        "rad",
+        uncertainty="the smallest value that was met; it falls with the length of the window",
+    ),
     Variable("participation", R, "over how many entries the vector is spread, 1/Σ v⁴"),
-    Variable("covariant_vector", (*R, "state_variable"), "unit covariant vector at the end of the window"),
+    Variable("participation_se", R, "standard error of that number"),
+    Variable(
+        "covariant_vector",
+        (*R, "state_variable"),
+        "unit covariant vector at the end of the window",
+        uncertainty="of one instant; no error is known of how far the backward iteration has converged",
+    ),
 )
 SHARES = (
     Variable("layer_share", (*R, "layer"), "share of the squared length in a layer of weights"),
     Variable("layer_share_se", (*R, "layer"), "standard error of that share"),
     Variable("unit_share", (*R, "unit"), "share of the squared length on synapses from a unit"),
+    Variable("unit_share_se", (*R, "unit"), "standard error of that share"),
 )
 OF_FLIPPED = (
     Variable("flipped_share", (*R, "layer"), "share of the squared length on synapses of a layer with flipped sign"),
     Variable("flipped_share_se", (*R, "layer"), "standard error of that share"),
-    Variable("flipped_synapses", ("realization", "layer"), "share of all synapses that are such synapses"),
+    Variable(
+        "flipped_synapses",
+        ("realization", "layer"),
+        "share of all synapses that are such synapses",
+        uncertainty=EXACT,
+    ),
 )
 
 
@@ -74,12 +93,13 @@ class CovariantWindow(NamedTuple):
 
     def growth(self, block: float) -> dict[str, Any]:
         """Exponents, angles and participation of all vectors, for blocks of this length."""
+        spread = 1 / np.sum((self.vectors**2) ** 2, axis=2)
         forward, backward, apart = self.log_stretch / block, self.covariant.log_stretch / block, self.angles
         return {
             "lyapunov_exponent": forward.mean(axis=0), "lyapunov_exponent_se": batch_means_error(forward),
             "covariant_exponent": backward.mean(axis=0), "covariant_exponent_se": batch_means_error(backward),
-            "angle": apart.mean(axis=0), "smallest_angle": apart.min(axis=0),
-            "participation": (1 / np.sum((self.vectors**2) ** 2, axis=2)).mean(axis=0),
+            "angle": apart.mean(axis=0), "angle_se": batch_means_error(apart), "smallest_angle": apart.min(axis=0),
+            "participation": spread.mean(axis=0), "participation_se": batch_means_error(spread),
             "covariant_vector": self.vectors[-1],
         }  # fmt: skip
 
@@ -87,9 +107,10 @@ class CovariantWindow(NamedTuple):
         """How the squared length of every vector is spread over layers, units and flipped synapses."""
         squares, layers = self.vectors**2, len(places.shapes)
         by_layer = _summed(squares, places.layer, layers)
+        by_unit = _summed(squares, places.presynaptic, sum(pre for _, pre in places.shapes))
         found = {
             "layer_share": by_layer.mean(axis=0), "layer_share_se": batch_means_error(by_layer),
-            "unit_share": _summed(squares, places.presynaptic, sum(pre for _, pre in places.shapes)).mean(axis=0),
+            "unit_share": by_unit.mean(axis=0), "unit_share_se": batch_means_error(by_unit),
         }  # fmt: skip
         if places.flipped is None:
             return found

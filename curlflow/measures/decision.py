@@ -14,7 +14,7 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Complex
 
-from ..variable import Variable, flag_variable
+from ..variable import EXACT, Variable, flag_variable
 from .spectrum import NEUTRAL, in_order
 
 Eigenvalues = Complex[np.ndarray, " _"]
@@ -31,15 +31,46 @@ class Decision(IntEnum):
 _ONE, _EACH = ("realization",), ("realization", "eigenvalue")
 _STATUS = {"ancillary_variables": "status method"}
 _UNKNOWN = {"comment": "NaN: no step is small enough, or it is not known"}
+_SOLVED = "exact up to rounding, or to the tolerance of iterations; see method"
 VARIABLES = (
-    Variable("eigenvalue_real", _EACH, "real part of an eigenvalue, per unit of time", attributes=_STATUS),
-    Variable("eigenvalue_imag", _EACH, "imaginary part of an eigenvalue, per unit of time", attributes=_STATUS),
-    Variable("leading_real_part", _ONE, "largest real part of the eigenvalues that are not neutral"),
+    Variable(
+        "eigenvalue_real",
+        _EACH,
+        "real part of an eigenvalue, per unit of time",
+        attributes=_STATUS,
+        uncertainty=_SOLVED,
+    ),
+    Variable(
+        "eigenvalue_imag",
+        _EACH,
+        "imaginary part of an eigenvalue, per unit of time",
+        attributes=_STATUS,
+        uncertainty=_SOLVED,
+    ),
+    Variable(
+        "leading_real_part", _ONE, "largest real part of the eigenvalues that are not neutral", uncertainty=_SOLVED
+    ),
     Variable("stable", _ONE, "whether the point was found to be stable", attributes={"comment": "see verdict"}),
     flag_variable("verdict", _ONE, "whether all eigenvalues that are not neutral decay", Decision),
-    Variable("neutral_threshold", _ONE, "modulus up to which an eigenvalue counts as neutral, per unit of time"),
-    Variable("numerical_abscissa", _ONE, "largest initial growth rate of any perturbation within the constraint"),
-    Variable("critical_learning_rate", _ONE, "largest stable step of one update, of one batch", attributes=_UNKNOWN),
+    Variable(
+        "neutral_threshold",
+        _ONE,
+        "modulus up to which an eigenvalue counts as neutral, per unit of time",
+        uncertainty=EXACT,
+    ),
+    Variable(
+        "numerical_abscissa",
+        _ONE,
+        "largest initial growth rate of any perturbation within the constraint",
+        uncertainty=_SOLVED,
+    ),
+    Variable(
+        "critical_learning_rate",
+        _ONE,
+        "largest stable step of one update, of one batch",
+        attributes=_UNKNOWN,
+        uncertainty=_SOLVED,
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ..variable import Variable
+from ..variable import CHECK, Variable
 
 FEWEST = 2
 """Fewest step sizes that determine a line."""
@@ -15,8 +15,15 @@ R = ("realization", "exponent")
 VARIABLES = (
     Variable("exponent_limit", R, "exponent of the updates as the learning rate goes to zero, by a straight line"),
     Variable("exponent_limit_se", R, "standard error of that limit"),
-    Variable("exponent_limit_chi_square", R, "squared residuals over degrees of freedom; far above 1: no line"),
-    Variable("limit_difference", R, "that limit less the exponent of the flow, in standard errors"),
+    Variable(
+        "exponent_limit_chi_square",
+        R,
+        "squared residuals over degrees of freedom; far above 1: no line",
+        uncertainty=CHECK,
+    ),
+    Variable(
+        "limit_difference", R, "that limit less the exponent of the flow, in standard errors", uncertainty=CHECK
+    ),
 )
 
 

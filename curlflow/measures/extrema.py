@@ -3,11 +3,13 @@
 import numpy as np
 from jaxtyping import Float
 
-from ..variable import Variable
+from ..variable import SOLVER, Variable
 
 EXTREMA = 200
 """The most extrema that are kept; the last ones are."""
-VARIABLES = (Variable("late_extremum", ("realization", "extremum"), "late extrema of the observable"),)
+VARIABLES = (
+    Variable("late_extremum", ("realization", "extremum"), "late extrema of the observable", uncertainty=SOLVER),
+)
 
 
 def extrema(series: Float[np.ndarray, " samples"], moves: bool, continuous: bool) -> Float[np.ndarray, " extremum"]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..variable import Variable
+from ..variable import EXACT, SINGLE, Variable
 from .standard_error import batch_means_error, halves_agree
 
 PIECES = 100
@@ -17,10 +17,15 @@ EXPONENT_VARIABLES = (
 )
 VARIABLES = (
     *EXPONENT_VARIABLES,
-    Variable("averaged_time", R, "time that exponents were averaged over"),
+    Variable("averaged_time", R, "time that exponents were averaged over", uncertainty=EXACT),
     Variable("converged", R, "whether both halves of that time agree on the largest exponent"),
-    Variable("finite_time_exponent", ("realization", "piece"), "largest exponent over a piece of the window"),
-    Variable("finite_time", R, "duration of a piece"),
+    Variable(
+        "finite_time_exponent",
+        ("realization", "piece"),
+        "largest exponent over a piece of the window",
+        uncertainty=SINGLE,
+    ),
+    Variable("finite_time", R, "duration of a piece", uncertainty=EXACT),
 )
 
 

@@ -28,7 +28,7 @@ from scipy.linalg import solve_triangular
 from ..outside import compiled
 from ..status import Status
 from ..tangents import as_rows
-from ..variable import Variable
+from ..variable import EXACT, Variable
 from .lyapunov import TangentState, factored_block, while_completed
 
 CAPACITY = 16
@@ -36,8 +36,15 @@ CAPACITY = 16
 NOTHING = 1e-100
 """The number that replaces a factor of zero."""
 VARIABLES = (
-    Variable("log_gali", ("realization", "tangents"), "ln of the generalized alignment index after gali_time"),
-    Variable("gali_time", ("realization",), "how long tangents were followed for the alignment index"),
+    Variable(
+        "log_gali",
+        ("realization", "tangents"),
+        "ln of the generalized alignment index after gali_time",
+        uncertainty="of one set of random tangents; no error is known",
+    ),
+    Variable(
+        "gali_time", ("realization",), "how long tangents were followed for the alignment index", uncertainty=EXACT
+    ),
 )
 
 

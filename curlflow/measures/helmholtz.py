@@ -32,20 +32,27 @@ from ..variable import Variable
 GAUSS_POINTS = 5
 """Points of the Gauss–Legendre rule on an edge: exact for polynomials of degree 9."""
 
+GRID = "exact up to rounding for means over the cells of this grid; a finer one shows what they miss"
+"""The uncertainty of all parts."""
 CELLS, NODES = ("first", "second"), ("first_node", "second_node")
 _VECTOR = ("component", *CELLS)
 VARIABLES = (
-    Variable("field", _VECTOR, "velocity in the plane, mean over the edges of a cell"),
-    Variable("gradient_part", _VECTOR, "gradient part: ∇φ with φ = 0 on the boundary"),
-    Variable("curl_part", _VECTOR, "curl part: rot ψ with ψ = 0 on the boundary"),
-    Variable("harmonic_part", _VECTOR, "harmonic part: free of divergence and curl"),
-    Variable("stream_function", CELLS, "stream function ψ of the curl part, zero on the boundary"),
-    Variable("gradient_potential", NODES, "potential φ of the gradient part, zero on the boundary"),
-    Variable("harmonic_potential", NODES, "potential χ of the harmonic part, of mean zero"),
-    Variable("curl", CELLS, "curl in the plane, mean over a cell"),
-    Variable("gradient_share", (), "share of the gradient part in the energy ∫|F|² of the velocity in the plane"),
-    Variable("curl_share", (), "share of the curl part in the energy"),
-    Variable("harmonic_share", (), "share of the harmonic part in the energy"),
+    Variable("field", _VECTOR, "velocity in the plane, mean over the edges of a cell", uncertainty=GRID),
+    Variable("gradient_part", _VECTOR, "gradient part: ∇φ with φ = 0 on the boundary", uncertainty=GRID),
+    Variable("curl_part", _VECTOR, "curl part: rot ψ with ψ = 0 on the boundary", uncertainty=GRID),
+    Variable("harmonic_part", _VECTOR, "harmonic part: free of divergence and curl", uncertainty=GRID),
+    Variable("stream_function", CELLS, "stream function ψ of the curl part, zero on the boundary", uncertainty=GRID),
+    Variable("gradient_potential", NODES, "potential φ of the gradient part, zero on the boundary", uncertainty=GRID),
+    Variable("harmonic_potential", NODES, "potential χ of the harmonic part, of mean zero", uncertainty=GRID),
+    Variable("curl", CELLS, "curl in the plane, mean over a cell", uncertainty=GRID),
+    Variable(
+        "gradient_share",
+        (),
+        "share of the gradient part in the energy ∫|F|² of the velocity in the plane",
+        uncertainty=GRID,
+    ),
+    Variable("curl_share", (), "share of the curl part in the energy", uncertainty=GRID),
+    Variable("harmonic_share", (), "share of the harmonic part in the energy", uncertainty=GRID),
 )
 
 

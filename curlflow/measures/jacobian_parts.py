@@ -30,7 +30,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..outside import compiled
 from ..precision import random_key
-from ..variable import Variable
+from ..variable import EXACT, Variable
 
 Vector = Float[Array, " n"] | Float[np.ndarray, " n"]
 Plane = Float[np.ndarray, "2 n"]
@@ -58,8 +58,14 @@ VARIABLES = (
     Variable("antisymmetric_norm", ("realization",), "Frobenius norm of the antisymmetric part A of the Jacobian"),
     Variable("curl_ratio", ("realization",), "antisymmetric over symmetric part of the Jacobian, Frobenius norms"),
     Variable("divergence", ("realization",), "divergence of the velocity, trace of the Jacobian"),
-    Variable("speed", ("realization",), "norm of the velocity"),
-    Variable("gradient_angle", ("realization",), "angle between the velocity and minus the loss gradient", "rad"),
+    Variable("speed", ("realization",), "norm of the velocity", uncertainty=EXACT),
+    Variable(
+        "gradient_angle",
+        ("realization",),
+        "angle between the velocity and minus the loss gradient",
+        "rad",
+        uncertainty=EXACT,
+    ),
 )
 
 

@@ -27,7 +27,7 @@ from ..outside import compiled
 from ..precision import double_precision, random_key
 from ..status import Status
 from ..tangents import as_rows, count, from_rows, size
-from ..variable import Variable, flag_variable
+from ..variable import CHECK, SINGLE, Variable, flag_variable
 
 
 class KaplanYorke(IntEnum):
@@ -49,20 +49,24 @@ OUTSIDE = 1e-4
 """The share of a velocity that may lie, after a block, outside the space of the tangents."""
 
 R, E = ("realization",), ("realization", "exponent")
-TRUSTED = {"ancillary_variables": "lyapunov_exponent_se status converged"}
+TRUSTED = {"ancillary_variables": "status converged"}
 VARIABLES = (
     Variable("lyapunov_exponent", E, "Lyapunov exponent, per unit of time", attributes=TRUSTED),
-    Variable("local_exponent", ("realization", "block", "exponent"), "exponent of one block, per unit of time"),
+    Variable("local_exponent", ("realization", "block", "exponent"), "exponent of one block, per unit of time",
+             uncertainty=SINGLE),
     Variable("kaplan_yorke_dimension", R, "Kaplan–Yorke dimension",
-             attributes={"ancillary_variables": f"{KY_STATUS} kaplan_yorke_dimension_se"}),
+             attributes={"ancillary_variables": KY_STATUS}),
     Variable("kaplan_yorke_dimension_se", R, "standard error of the Kaplan–Yorke dimension"),
     flag_variable(KY_STATUS, R, "why the Kaplan–Yorke dimension is known or not", KaplanYorke),
-    Variable("largest_condition", R, "largest condition number of the tangents of one block"),
-    Variable("local_divergence", ("realization", "block"), "divergence averaged over one block"),
+    Variable("largest_condition", R, "largest condition number of the tangents of one block", uncertainty=CHECK),
+    Variable("local_divergence", ("realization", "block"), "divergence averaged over one block", uncertainty=SINGLE),
     Variable("mean_divergence", R, "mean of tr J (flow) or ln|det J| per unit of time (map)"),
+    Variable("mean_divergence_se", R, "standard error of the mean divergence"),
     Variable("divergence_residual", R, "sum of all exponents less the mean divergence"),
+    Variable("divergence_residual_se", R, "standard error of that difference, the errors of the solver included"),
     Variable("flow_residual", R,
-             "largest relative error of the velocity as the derivative of a flow carries it over a block"),
+             "largest relative error of the velocity as the derivative of a flow carries it over a block",
+             uncertainty=CHECK),
 )  # fmt: skip
 
 

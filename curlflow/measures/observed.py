@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import signal
 
-from ..variable import Variable
+from ..variable import EXACT, SOLVER, Variable
 from .autocorrelation import autocorrelation, moving
 from .motion import BACK
 from .power_spectrum import FEWEST as FEWEST_FOR_SPECTRUM
-from .power_spectrum import SEGMENTS, peaks, power_spectrum
+from .power_spectrum import SEGMENTS, peaks, power_spectrum, relative_error
 from .recurrence import REPEATS, Return, distances, first_return
 from .sampling import RESTS, Sampling
 from .stationarity import stationary
@@ -32,24 +32,39 @@ BANDS = 40
 LASTS = 0.05
 """Chaos on the way is reported only if it lasts for this share of the transient."""
 PEAKS = 3
+LOWEST = "the lowest point between samples, whose scatter is not known"
+"""The uncertainty of returns."""
+SCATTER = f"relative standard error {relative_error():.2f} for noise and chaos, by Welch's method"
+"""The uncertainty of the power spectrum."""
+PLACE = "resolved up to half the spacing of frequency; of a peak that is no line up to about peak_width"
+"""The uncertainty of its peaks."""
 ONE, BOTH = ("realization",), ("realization", "observable")
 VARIABLES = (
     Variable("zero_one", BOTH, "K of the 0-1 test, near 0 for regular and near 1 for chaotic motion"),
     Variable("zero_one_lower", BOTH, "lower quartile of K over frequencies"),
     Variable("zero_one_upper", BOTH, "upper quartile of K over frequencies"),
-    Variable("zero_one_interval", BOTH, "interval of the values in the 0-1 test, in units of time"),
+    Variable(
+        "zero_one_interval", BOTH, "interval of the values in the 0-1 test, in units of time", uncertainty=EXACT
+    ),
     Variable("zero_one_oversampled", BOTH, "whether that is too short for the test to see chaos"),
     Variable("moves", BOTH, "whether the observable still moves at the end"),
     Variable("not_finite", BOTH, "samples in which the observable is not finite"),
     Variable("stationary", BOTH, "whether mean and variance are the same in both halves of the window"),
-    Variable("return_time", ONE, "time after which the observables come back"),
-    Variable("return_distance", ONE, "mean square distance after that time, over twice the variance"),
+    Variable("return_time", ONE, "time after which the observables come back", uncertainty=LOWEST),
+    Variable(
+        "return_distance", ONE, "mean square distance after that time, over twice the variance", uncertainty=LOWEST
+    ),
     Variable("returns_steadily", ONE, "whether they are as near after all multiples of that time"),
-    Variable("power", (*BOTH, "frequency"), "one-sided power spectral density"),
-    Variable("peak_frequency", (*BOTH, "peak"), "frequency of a peak of the power spectrum"),
-    Variable("peak_width", (*BOTH, "peak"), "width of a peak at half height"),
+    Variable("power", (*BOTH, "frequency"), "one-sided power spectral density", uncertainty=SCATTER),
+    Variable("peak_frequency", (*BOTH, "peak"), "frequency of a peak of the power spectrum", uncertainty=PLACE),
+    Variable("peak_width", (*BOTH, "peak"), "width of a peak at half height", uncertainty=PLACE),
     Variable("peak_is_line", (*BOTH, "peak"), "whether the peak is no wider than a line"),
-    Variable("early_growth", ONE, "ln of the growth of a difference before the window, away from start and end"),
+    Variable(
+        "early_growth",
+        ONE,
+        "ln of the growth of a difference before the window, away from start and end",
+        uncertainty=SOLVER,
+    ),
     *GROWTH,
 )
 

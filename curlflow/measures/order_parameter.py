@@ -6,6 +6,10 @@ with the variances that divide by the number of values. q is zero for weights th
 move a little about different means, and large where the means of all weights are alike because each of them wanders
 everywhere. At a solution that is reached up to rounding it is 10⁻²⁵ or so, and not zero.
 
+To first order, with δwᵢ = wᵢ − ⟨wᵢ⟩ₜ, it is as uncertain as the mean over time of
+
+    [⟨δwᵢ²⟩ᵢ − 2 q ⟨(⟨wᵢ⟩ₜ − w̄) δwᵢ⟩ᵢ]/Varᵢ[⟨wᵢ⟩ₜ].
+
 Source: arXiv:2510.02765, figure 3b.
 """
 
@@ -13,6 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
+
+from .standard_error import long_run_error
 
 
 def order_parameter(mean: Float[np.ndarray, " weights"], variance: Float[np.ndarray, " weights"]) -> float:
@@ -37,3 +43,27 @@ def layer_order_parameters(
     bounds = np.cumsum(sizes)[:-1]
     pairs = zip(np.split(np.asarray(mean), bounds), np.split(np.asarray(variance), bounds), strict=True)
     return np.array([order_parameter(m, v) for m, v in pairs])
+
+
+def order_parameter_error(series: Float[np.ndarray, "times weights"]) -> float:
+    """The standard error of q, to first order, from weights at some times; NaN where it is not known.
+
+    For times that are a part of all, or weights that are, it is that of the q of these: no less than that of all.
+    """
+    series = np.asarray(series, dtype=float)
+    if len(series) < 2 or series.shape[1] == 0 or not np.isfinite(series).all():
+        return float("nan")
+    mean = series[0] + (series - series[0]).mean(axis=0)
+    moved, apart = series - mean, mean - mean.mean()
+    q, variance = order_parameter(mean, (moved**2).mean(axis=0)), float(np.mean(apart**2))
+    if not np.isfinite(q):
+        return float("nan")
+    first_order = (np.einsum("ti,ti->t", moved, moved) - 2 * q * (moved @ apart)) / (apart.size * variance)
+    return float(long_run_error(first_order))
+
+
+def layer_order_parameter_errors(
+    series: Float[np.ndarray, "times weights"], sizes: Sequence[int]
+) -> Float[np.ndarray, " layers"]:
+    """The standard error of q of every layer, as `order_parameter_error` has that of all weights."""
+    return np.array([order_parameter_error(part) for part in np.split(series, np.cumsum(sizes)[:-1], axis=1)])

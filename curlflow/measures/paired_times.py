@@ -58,12 +58,19 @@ TESTS = {
     "log_rank_p": "log-rank test, which takes censoring into account and ignores pairs",
 }
 ADJUSTED = "adjusted for all settings and rules (Benjamini and Hochberg)"
+TESTED = "a function of the sample, whose own distribution is that of the test"
+"""The uncertainty of a p-value."""
+WILSON = "95 % interval by Wilson's score"
 VARIABLES = (
     Variable("median_time", R, "median time to the threshold by Kaplan and Meier; NaN: fewer than half reach it"),
     Variable("median_time_lower", R, "lower end of its 95 % interval; NaN: not known"),
     Variable("median_time_upper", R, "upper end of its 95 % interval; NaN: not known"),
     Variable("restricted_mean_time", R, "mean of the convergence times, those cut off at the horizon included"),
+    Variable("restricted_mean_time_lower", R, "lower end of its 95 % interval, bootstrap over realizations"),
+    Variable("restricted_mean_time_upper", R, "upper end of its 95 % interval, bootstrap over realizations"),
     Variable("arrived_share", R, "share of the realizations that reach the threshold, if only in passing"),
+    Variable("arrived_share_lower", R, f"lower end of its {WILSON}"),
+    Variable("arrived_share_upper", R, f"upper end of its {WILSON}"),
     Variable("speed_up", C, "geometric mean of the baseline's time over the rule's, where both reach the threshold"),
     Variable("speed_up_lower", C, "lower end of its 95 % interval, bootstrap over pairs"),
     Variable("speed_up_upper", C, "upper end of its 95 % interval, bootstrap over pairs"),
@@ -76,12 +83,14 @@ VARIABLES = (
     Variable("lost", C, "pairs in which the baseline reaches the threshold first"),
     Variable("tied", C, "pairs in which both reach it at once, or neither does"),
     Variable("share_won", C, "share of the pairs that are won"),
+    Variable("share_won_lower", C, f"lower end of its {WILSON}"),
+    Variable("share_won_upper", C, f"upper end of its {WILSON}"),
     *(
-        Variable(p, C, f"two-sided p, {t}", attributes={"ancillary_variables": f"{p}_status"})
+        Variable(p, C, f"two-sided p, {t}", attributes={"ancillary_variables": f"{p}_status"}, uncertainty=TESTED)
         for p, t in TESTS.items()
     ),
     *(flag_variable(f"{name}_status", C, f"why {name} is known or not", Significance) for name in TESTS),
-    *(Variable(f"{name}_adjusted", C, f"{name} {ADJUSTED}") for name in TESTS),
+    *(Variable(f"{name}_adjusted", C, f"{name} {ADJUSTED}", uncertainty=TESTED) for name in TESTS),
 )
 
 
@@ -139,11 +148,11 @@ def of_rules(
             published = epochs[base][k].astype(float), epochs[i][k].astype(float)
             both = times[base][k], arrived[base][k], times[i][k], arrived[i][k]
             pairs.append(compared(*both, horizon, published, seed))
-            shares.append(pairs[-1].won / k.sum() if k.any() else np.nan)
+            shares.append(share_with_interval(pairs[-1].won, int(k.sum())))
     return {
         **_columns("median_time", [median_time(*one) for one in complete]),
-        "restricted_mean_time": [restricted_mean(*one) for one in complete],
-        "arrived_share": [a.mean() if a.size else np.nan for _, a, _ in complete],
+        **_columns("restricted_mean_time", [restricted_mean(*one, seed) for one in complete]),
+        **_columns("arrived_share", [share_with_interval(int(a.sum()), a.size) for _, a, _ in complete]),
         **_columns("speed_up", [p.speed_up for p in pairs]),
         "pairs": [p.pairs for p in pairs],
         "excluded_pairs": [p.excluded for p in pairs],
@@ -151,7 +160,7 @@ def of_rules(
         "won": [p.won for p in pairs],
         "lost": [p.lost for p in pairs],
         "tied": [p.tied for p in pairs],
-        "share_won": shares,
+        **_columns("share_won", shares),
         "sign_test_p": [p.sign_p for p in pairs],
         "wilcoxon_p": [p.wilcoxon_p for p in pairs],
         "t_test_p": [p.t_test_p for p in pairs],
@@ -331,15 +340,23 @@ def median_time(times: Times, arrived: Flags, horizon: float) -> Interval:
     return Interval(*(_half(curve.quantiles, c.probabilities) for c in (curve, limits.low, limits.high)))
 
 
+def share_with_interval(number: int, of: int) -> Interval:
+    """A share with its interval by the score of Wilson, J. Am. Stat. Assoc. 22 (1927) 209; NaN of nothing."""
+    if of == 0:
+        return NOTHING
+    ends = stats.binomtest(number, of).proportion_ci(LEVEL, "wilson")
+    return Interval(number / of, float(ends.low), float(ends.high))
+
+
 def _half(times: np.ndarray, surviving: np.ndarray) -> float:
     """The first time with at most half surviving."""
     below = np.flatnonzero(surviving <= 0.5 + 1e-12)
     return float(times[below[0]]) if below.size else NAN
 
 
-def restricted_mean(times: Times, arrived: Flags, horizon: float) -> float:
-    """The mean of min(t, T)."""
-    return float(np.mean(_cut(times, arrived, horizon))) if times.size else NAN
+def restricted_mean(times: Times, arrived: Flags, horizon: float, seed: int = 0) -> Interval:
+    """The mean of min(t, T), with its interval by a bootstrap over runs that is drawn with this `seed`."""
+    return _bootstrapped(np.mean, (_cut(times, arrived, horizon),), seed)
 
 
 def adjusted(p: np.ndarray) -> np.ndarray:

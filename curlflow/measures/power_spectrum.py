@@ -22,8 +22,16 @@ FEWEST = 64
 """Fewest values in a segment."""
 HANN_WIDTH = 1.44
 """The width of a line at half height, in units of one over the duration of a segment."""
+OVERLAP = 1 / 6
+"""The correlation of neighbouring segments of white noise, tapered by a Hann window, that overlap by half."""
 LINE = 1.5
 """A peak is a line if it is no wider than this many times the width of a line."""
+
+
+def relative_error(segments: int = SEGMENTS) -> float:
+    """The standard error of a density over the density itself, for noise; Welch's equation for half overlaps."""
+    number = 2 * segments - 1
+    return float(np.sqrt((1 + 2 * (number - 1) / number * OVERLAP**2) / number))
 
 
 class PowerSpectrum(NamedTuple):

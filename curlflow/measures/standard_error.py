@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from ..variable import Variable
+from ..variable import CHECK, Variable
 
 BATCHES = 24
 """Number of batches; even, so that pairs of them are the batches of twice the length."""
@@ -28,7 +28,7 @@ RISING = 1.1
 RATIO = "standard error from batches of twice the length over that used; near 1 if batches are long enough"
 VARIABLES = (
     Variable("lyapunov_exponent_se", ("realization", "exponent"), "standard error of the Lyapunov exponent"),
-    Variable("se_ratio", ("realization", "exponent"), RATIO),
+    Variable("se_ratio", ("realization", "exponent"), RATIO, uncertainty=CHECK),
 )
 
 

@@ -26,12 +26,22 @@ SLIGHT = 0.01
 """Growth by less than this, in ln r, is none."""
 BEYOND = 20.0
 """Growth by this, in ln r, is divergence."""
+MAXIMA = "from ten maxima that depend on each other; no error is known"
+"""The uncertainty of the growth."""
 R = ("realization",)
 NONE = {"comment": "NaN: it does not grow steadily"}
 VARIABLES = (
-    Variable("log_growth", R, "ln of the growth of the distance from the start over the window", attributes=NONE),
-    Variable("growth_rate", R, "rate of that growth, if exponential, per unit of time", attributes=NONE),
-    Variable("growth_power", R, "exponent of that growth, if a power of time", attributes=NONE),
+    Variable(
+        "log_growth",
+        R,
+        "ln of the growth of the distance from the start over the window",
+        attributes=NONE,
+        uncertainty=MAXIMA,
+    ),
+    Variable(
+        "growth_rate", R, "rate of that growth, if exponential, per unit of time", attributes=NONE, uncertainty=MAXIMA
+    ),
+    Variable("growth_power", R, "exponent of that growth, if a power of time", attributes=NONE, uncertainty=MAXIMA),
     Variable("unbounded", R, "whether that growth is over so many orders of magnitude that it is divergence"),
 )
 

@@ -29,18 +29,22 @@ from .checks import LAYERS, check_choice, check_fraction, check_ratio
 from .symbolic import boundary_curve
 from .symbolic import c as ratio
 
+LIMIT = "exact up to rounding, in the limit of large networks"
+"""The uncertainty of a critical fraction; `curlflow.random_matrix.critical_fraction_at` is about finite ones."""
 VARIABLES = (
     Variable(
         "critical_fraction",
         ("layer", "c"),
         "smallest unstable fraction of flips",
         attributes={"comment": "NaN: stable for every fraction; 0: unstable for every positive one"},
+        uncertainty=LIMIT,
     ),
     Variable(
         "critical_hidden_fraction",
         ("c", "inputs_fraction"),
         "smallest unstable fraction of flipped hidden units",
         attributes={"comment": "0: unstable for every positive fraction"},
+        uncertainty=LIMIT,
     ),
 )
 

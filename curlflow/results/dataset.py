@@ -41,7 +41,7 @@ def labelled(
     arrays = {}
     for name, values in data.items():
         one = declared[name]
-        arrays[name] = one.dims, values, {"long_name": one.long_name, "units": one.units, **one.attributes}
+        arrays[name] = one.dims, values, one.described(data)
     axes = {name: (dims, at, {"long_name": text, "units": "1"}) for name, (dims, at, text) in coordinates.items()}
     known = {name: value for name, value in attributes.items() if value is not None}
     nested = {name: json.dumps(v) for name, v in known.items() if isinstance(v, bool | Mapping | list | tuple)}

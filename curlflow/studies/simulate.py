@@ -19,7 +19,7 @@ from ..systems import AbstractSystem
 from ..systems.flat import flattened
 from ..tangents import size
 from ..tasks import AbstractTask
-from ..variable import Variable
+from ..variable import SOLVER, Variable
 from .arguments import Bar, Flag, Graph, Natural, Rule, check, study, whole
 from .assemble import along_coordinates, assembled, weight_coordinates
 from .runs import Progress, Run, finished, paced, side_by_side
@@ -182,10 +182,14 @@ def _variables(along: str) -> tuple[Variable, ...]:
     dims = ("realization", along)
     status = {"ancillary_variables": "status"}
     return (
-        Variable("train_error", dims, "training error, half the mean squared error", attributes=status),
-        Variable("test_error", dims, "test error, half the mean squared error", attributes=status),
-        Variable("layer_norm", (*dims, "layer"), "Frobenius norm of the weights of a layer"),
-        Variable("weights", (*dims, "weight"), "synaptic weights"),
-        Variable("state", (*dims, "state_variable"), "state", attributes=status),
+        Variable(
+            "train_error", dims, "training error, half the mean squared error", attributes=status, uncertainty=SOLVER
+        ),
+        Variable(
+            "test_error", dims, "test error, half the mean squared error", attributes=status, uncertainty=SOLVER
+        ),
+        Variable("layer_norm", (*dims, "layer"), "Frobenius norm of the weights of a layer", uncertainty=SOLVER),
+        Variable("weights", (*dims, "weight"), "synaptic weights", uncertainty=SOLVER),
+        Variable("state", (*dims, "state_variable"), "state", attributes=status, uncertainty=SOLVER),
         results.status_variable(),
     )

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 import typer
+import xarray as xr
 from rich.console import Console
 from studies_of_all_kinds import DATASETS
 from typer.testing import CliRunner
@@ -17,6 +18,8 @@ from curlflow.catalogue import STUDIES, Study
 from curlflow.cli import files
 from curlflow.cli.from_study import WITHHELD, command_of, help_of
 from curlflow.cli.tables import TABLES, table
+from curlflow.results import labelled
+from curlflow.variable import ERRORS, EXACT, Variable
 
 mpl.use("Agg")
 DOCS = Path(__file__).parents[2] / "docs"
@@ -59,6 +62,25 @@ def test_every_argument_is_an_option_with_help(row: Study):
     assert "--output" in shown.output
 
 
+def undecided(dataset: xr.Dataset) -> list[str]:
+    """The numbers that neither have an error, nor are one, nor say why there is none; and those that say both."""
+    held = {name: {name + end for end in ERRORS} & set(dataset.data_vars) for name in dataset.data_vars}
+    for name, variable in dataset.data_vars.items():
+        assert held[name] <= set(variable.attrs.get("ancillary_variables", "").split()), name
+    errors = set().union(*held.values())
+    numbers = {n for n, v in dataset.data_vars.items() if v.dtype.kind == "f" and n not in errors}
+    return sorted(n for n in numbers if bool(held[n]) == ("uncertainty" in dataset[n].attrs))
+
+
+def test_an_undecided_number_is_found():
+    reasons = {"a": "", "a_se": "", "b": EXACT, "c": ""}
+    declared = [Variable(name, (), name, uncertainty=reason) for name, reason in reasons.items()]
+    dataset = labelled(declared, dict.fromkeys("abc", 1.0) | {"a_se": 0.1}, {}, {})
+    assert dataset.a.attrs["ancillary_variables"] == "a_se"
+    assert undecided(dataset) == ["c"]
+    assert undecided(dataset.drop_vars("a_se")) == ["a", "c"]
+
+
 @pytest.mark.parametrize(
     ("name", "number"), [(name, i) for name, makers in DATASETS.items() for i in range(len(makers))]
 )
@@ -67,6 +89,7 @@ def test_datasets_of_a_study_have_a_table_and_a_picture_again(name, number, tmp_
     path = curlflow.save(dataset, tmp_path / "a.nc")
     loaded = curlflow.load(path)
     assert loaded.attrs["study"] in (name, "convergence")
+    assert undecided(loaded) == []
     console = Console(width=120)
     with console.capture() as shown:
         console.print(table(loaded))

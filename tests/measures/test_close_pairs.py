@@ -67,3 +67,17 @@ def test_how_long_and_how_many():
     assert followed(np.log(10), 30.0) == (30.0, 1)
     assert followed(np.log(10), 11.0)[1] == 0
     assert followed(1e3, 1e5)[1] == 16
+
+
+def test_errors_are_the_scatter_over_many_sets_of_pairs():
+    rng, found = np.random.default_rng(2), []
+    for _ in range(300):
+        # Distances that scatter from pair to pair, in part in common for all initial distances.
+        sizes = np.array(INITIAL)[:, None] ** 0.3 * np.exp(0.2 * rng.normal(size=6) + 0.2 * rng.normal(size=(3, 6)))
+        found.append(cross_distance(np.zeros((6, 4, 1)), np.tile(sizes[..., None, None], (1, 1, 4, 1)), ONE))
+    exponents, distances = np.array([f.exponent for f in found]), np.array([f.distances for f in found])
+    mean = np.sqrt(np.mean([f.exponent_error**2 for f in found]))
+    np.testing.assert_allclose(mean, exponents.std(), rtol=0.15)
+    means = np.sqrt(np.mean([f.distance_errors**2 for f in found], axis=0))
+    np.testing.assert_allclose(means, distances.std(axis=0), rtol=0.15)
+    np.testing.assert_allclose(exponents.mean(), 0.3, atol=3 * exponents.std() / np.sqrt(300))

@@ -12,11 +12,19 @@ from curlflow.measures.autocorrelation import (
     autocovariance,
     averages,
     decay_time,
+    deviations,
     integrated_time,
     moving,
+    of_records,
 )
-from curlflow.measures.order_parameter import layer_order_parameters, order_parameter
-from curlflow.measures.pca import principal_components
+from curlflow.measures.order_parameter import (
+    layer_order_parameter_errors,
+    layer_order_parameters,
+    order_parameter,
+    order_parameter_error,
+)
+from curlflow.measures.pca import of_snapshots, principal_components
+from curlflow.measures.standard_error import BATCHES
 from curlflow.measures.window import SLOTS, Schedule, places_ahead, snapshot_places
 from curlflow.precision import jax_settings
 from curlflow.systems.linearised import kernels
@@ -260,3 +268,68 @@ def test_components_of_motion_along_a_line_and_of_none():
     assert np.isnan(frozen.participation_ratio)
     with pytest.raises(ValueError, match="components: got 3, allowed are 1 to 2: 9 snapshots of 2 numbers"):
         principal_components(np.zeros((9, 2)), 3)
+
+
+# Standard errors
+
+
+RUNS = 200
+
+
+def autoregressive_runs(a, times, series):
+    """So many independent runs, each times × series."""
+    together = autoregressive(a, times, RUNS * series, np.random.default_rng(0))
+    return np.moveaxis(together.reshape(times, RUNS, series), 1, 0)
+
+
+def assert_errors_are_the_scatter(runs, names, rtol):
+    """Of each number the root mean square of its errors is its standard deviation over many runs."""
+    for name in names:
+        values, errors = (np.array([run[key] for run in runs]) for key in (name, f"{name}_se"))
+        varies = values.std(axis=0) > 1e-12
+        mean = np.sqrt(np.mean(errors**2, axis=0))
+        np.testing.assert_allclose(mean[varies], values.std(axis=0)[varies], rtol=rtol, err_msg=name)
+        np.testing.assert_allclose(mean[~varies], 0, atol=1e-12, err_msg=name)  # r(0) is 1
+
+
+@pytest.mark.parametrize(("a", "times", "series"), [(0.8, 2000, 4), (0.5, 600, 1)])
+def test_errors_of_autocorrelations_and_their_times(a, times, series):
+    sizes = np.linspace(1, 3, series)
+    runs = [of_records(sizes * one, 60, 0.5) for one in autoregressive_runs(a, times, series)]
+    assert_errors_are_the_scatter(runs, ("autocorrelation", "autocorrelation_weighted"), 0.3)
+    assert_errors_are_the_scatter(runs, ("integrated_time", "decay_time"), 0.2)
+    still = of_records(np.ones((100, 2)), 10, 1.0)
+    assert np.isnan([*still["autocorrelation_se"], still["decay_time_se"], still["integrated_time_se"]]).all()
+
+
+def test_what_batches_add_is_that_of_the_plain_sums():
+    series = np.random.default_rng(3).normal(size=(131, 3)) * [1.0, 2.0, 3.0] + 5.0
+    centred = series - series.mean(axis=0)
+    batch = np.searchsorted(np.arange(1, BATCHES + 1) * 131 // BATCHES, np.arange(131), side="right")
+    c = autocovariance(series, 40)
+    for k in (1, 7, 39):
+        products, squares = centred[: 131 - k] * centred[k:] - c[k], centred**2 - c[0]
+        by_batch = [
+            products[batch[: 131 - k] == b].sum(axis=0) / (131 - k) / c[0]
+            - c[k] / c[0] * squares[batch == b].sum(axis=0) / 131 / c[0]
+            for b in range(BATCHES)
+        ]
+        np.testing.assert_allclose(deviations(series, 40)[0, :, k], np.mean(by_batch, axis=1), atol=1e-13)
+
+
+def test_the_error_of_the_order_parameter():
+    means, runs = np.random.default_rng(1).normal(size=30), []
+    for w in means + np.linspace(0.3, 1, 30) * autoregressive_runs(0.7, 1000, 30):
+        q = layer_order_parameters(w.mean(axis=0), w.var(axis=0), [10, 20])
+        runs.append({"q": order_parameter(w.mean(axis=0), w.var(axis=0)), "q_se": order_parameter_error(w)})
+        runs[-1] |= {"layers": q, "layers_se": layer_order_parameter_errors(w, [10, 20])}
+    assert_errors_are_the_scatter(runs, ("q", "layers"), 0.2)
+    assert np.isnan(order_parameter_error(np.ones((10, 3))))
+
+
+@pytest.mark.parametrize(("times", "a", "size"), [(1000, 0.7, 5), (60, 0.0, 90)])  # both forms of the Gram matrix
+def test_errors_of_principal_components(times, a, size):
+    sizes = np.append([3.0, 2.0, 1.0], np.full(size - 3, 0.1))
+    runs = [of_snapshots(x, 3, np.arange(times), np.nan) for x in sizes * autoregressive_runs(a, times, size)]
+    names = "participation_ratio", "explained_variance", "explained_variance_ratio"
+    assert_errors_are_the_scatter(runs, names, 0.2)

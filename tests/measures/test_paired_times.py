@@ -171,3 +171,24 @@ def test_signed_ranks_of_many_pairs():
     values = np.random.default_rng(0).normal(0.2, 1, 199)
     assert pt.signed_rank_p(values) == pytest.approx(stats.wilcoxon(values, method="exact").pvalue)
     assert np.isnan(pt.signed_rank_p(np.zeros(3)))
+
+
+def test_shares_have_the_interval_of_wilson():
+    """The ends solve (p̂ − p)² = z² p(1 − p)/n."""
+    for won, of in ((3, 10), (0, 5), (7, 7)):
+        found = pt.share_with_interval(won, of)
+        assert found.estimate == won / of
+        for p in found[1:]:
+            assert (won / of - p) ** 2 == pytest.approx(1.959964**2 * p * (1 - p) / of, rel=1e-5, abs=1e-12)
+        assert 0 <= found.lower < found.upper <= 1
+    assert np.isnan(pt.share_with_interval(0, 0)).all()
+
+
+def test_restricted_means_are_covered():
+    # Exponential times of mean 1 that are cut off at 2 have the mean 1 − e⁻² and the mean square 2(1 − 3e⁻²).
+    rng, mean = np.random.default_rng(0), 1 - np.exp(-2)
+    times = rng.exponential(size=(100, 40))
+    found = np.array([pt.restricted_mean(t, t < 2, 2.0, i) for i, t in enumerate(times)])
+    assert 88 <= np.sum((found[:, 1] < mean) & (mean < found[:, 2])) < 100
+    normal = 2 * 1.96 * np.sqrt((2 * (1 - 3 * np.exp(-2)) - mean**2) / 40)
+    assert np.mean(found[:, 2] - found[:, 1]) == pytest.approx(normal, rel=0.05)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import autoregressive
 
-from curlflow.measures.power_spectrum import peaks, power_spectrum
+from curlflow.measures.power_spectrum import peaks, power_spectrum, relative_error
 
 pytestmark = pytest.mark.quick
 
@@ -48,3 +48,10 @@ def test_nothing_has_no_peaks():
 def test_too_short():
     with pytest.raises(ValueError, match="segments: got 8 for 500 values, required are 64"):
         power_spectrum(np.zeros(500))
+
+
+def test_the_relative_error_is_the_scatter_over_series():
+    noise = np.random.default_rng(0).normal(size=(300, 8 * 64))
+    densities = np.array([power_spectrum(one).density for one in noise])[:, 2:-2]
+    scatter = densities.std(axis=0) / densities.mean(axis=0)
+    np.testing.assert_allclose(scatter.mean(), relative_error(), rtol=0.03)

@@ -39,6 +39,9 @@ def test_the_lorenz_system_of_wernecke_and_others(ρ, expected, ν, C):
     assert ν[0] < run.cross_distance_exponent < ν[1]
     assert C[0] < run.cross_correlation < C[1]
     np.testing.assert_allclose(run.prediction_time, np.log(1e6) / run.lyapunov_exponent[0])
+    relative = run.lyapunov_exponent_se[0] / run.lyapunov_exponent[0]
+    np.testing.assert_allclose(run.prediction_time_se / run.prediction_time, relative)
+    assert abs(run.cross_distance_exponent) < 5 * run.cross_distance_exponent_se < 1
     assert "close runs part, but are still correlated" in run.reason.item()
 
 

@@ -6,6 +6,8 @@ import pytest
 
 import curlflow
 from curlflow import systems
+from curlflow.measures.covariant_window import CovariantWindow, Places
+from curlflow.measures.frames import Covariant
 
 A = np.array([[0.3, 1.0, 0.0], [0.0, -0.2, 0.5], [0.0, 0.0, -0.9]])
 
@@ -108,3 +110,20 @@ def test_bad_input():
         curlflow.covariant_vectors(systems.lorenz63(), duration=0)
     with pytest.raises(ValueError, match="spec_or_system"):
         curlflow.covariant_vectors(jnp.ones(3))
+
+
+@pytest.mark.quick
+def test_errors_are_the_scatter_over_many_windows():
+    """Windows of vectors that are drawn independently for every block."""
+    rng, blocks, places, found = np.random.default_rng(0), 96, Places([(2, 2), (1, 2)], None), []
+    for _ in range(200):
+        vectors = rng.normal(size=(blocks, 2, 6))
+        vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+        coefficients = np.array([[np.ones(blocks), (x := rng.uniform(-1, 1, blocks))], [0 * x, np.sqrt(1 - x**2)]])
+        covariant = Covariant(np.moveaxis(coefficients, 2, 0), np.zeros((blocks, 2)))
+        window = CovariantWindow(np.zeros((blocks, 2)), covariant, vectors)
+        found.append(window.growth(1.0) | window.shares(places))
+    for name in ("angle", "participation", "unit_share", "layer_share"):
+        values, errors = (np.array([one[key] for one in found]) for key in (name, f"{name}_se"))
+        mean, scatter = np.sqrt(np.mean(errors**2, axis=0)), values.std(axis=0)
+        np.testing.assert_allclose(mean, scatter, rtol=0.2, atol=1e-9, err_msg=name)

@@ -139,6 +139,19 @@ def test_the_kaplan_yorke_dimension_where_a_sum_is_zero():
     assert float(lorenz.kaplan_yorke_dimension_se[0]) < 0.002
 
 
+@pytest.mark.parametrize("rtol", [1e-3, 1e-5, 1e-7])
+def test_the_sum_of_all_exponents_is_the_mean_divergence_within_its_error(rtol):
+    ds = curlflow.lyapunov(systems.lorenz63(), rtol=rtol, duration=40).isel(realization=0)
+    assert abs(ds.divergence_residual) < 2 * ds.divergence_residual_se < 1000 * rtol
+    assert abs(ds.mean_divergence + 41 / 3) < 2 * ds.mean_divergence_se < 1000 * rtol
+
+
+def test_in_one_dimension_the_divergence_is_the_exponent():
+    ds = curlflow.lyapunov(systems.logistic(3.9), duration=2000).isel(realization=0)
+    np.testing.assert_allclose(ds.mean_divergence_se, ds.lyapunov_exponent_se[0], rtol=1e-9)
+    assert abs(ds.divergence_residual) < 2 * ds.divergence_residual_se < 1e-10
+
+
 def test_a_calibration_that_fails_is_a_status():
     def kicked(t, x, args):
         return -x + 40 * ((t % 20) < 0.05)

@@ -14,7 +14,7 @@ from ...measures import extrema, motion
 from ...measures.finite_time import EXPONENT_VARIABLES
 from ...spec import Spec
 from ...systems import AbstractSystem
-from ...variable import Variable
+from ...variable import EXACT, Variable
 from ..arguments import Count, Length, Positive, Seed, study
 from ..runs import silent
 from ..stability.study import stability
@@ -27,7 +27,12 @@ R = ("realization",)
 VARIABLES = (
     *extrema.VARIABLES,
     *EXPONENT_VARIABLES,
-    Variable("solution_rate", R, "largest real part of the rates at the teacher's weights; positive: unstable"),
+    Variable(
+        "solution_rate",
+        R,
+        "largest real part of the rates at the teacher's weights; positive: unstable",
+        uncertainty=EXACT,
+    ),
     motion.VERDICT,
     results.status_variable(),
 )

@@ -23,7 +23,7 @@ from ...solvers.integrate import Clock, rms
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.linearised.transverse import OffOrbits
-from ...variable import Variable
+from ...variable import SOLVER, Variable
 from ..assemble import assembled
 from ..lyapunov.dataset import ROUNDING
 from .options import ClassifyOptions
@@ -39,8 +39,15 @@ VARIABLES = (
     *frames.VARIABLES,
     *observed.VARIABLES,
     *close_pairs.VARIABLES,
-    Variable("rank_ratio", ("realization", "layer"), "second over first singular value of a layer at the end"),
-    Variable("weight_speed", R, "speed of all weights at the end over their norm, per unit of time"),
+    Variable(
+        "rank_ratio",
+        ("realization", "layer"),
+        "second over first singular value of a layer at the end",
+        uncertainty=SOLVER,
+    ),
+    Variable(
+        "weight_speed", R, "speed of all weights at the end over their norm, per unit of time", uncertainty=SOLVER
+    ),
     results.status_variable(),
 )
 
@@ -66,7 +73,8 @@ def motion_dataset(
 
 def judged(r: Classified, options: ClassifyOptions, names: list[str]) -> dict[str, Any]:
     """All numbers of one realization by name, and the verdict with its reason; `names` are those of observables."""
-    found = measured(r, options) | _of_pairs(r)
+    found = measured(r, options)
+    found = found | _of_pairs(r, found)
     kind, why = verdict(indicators(r, found, names))
     return {"verdict": np.int8(kind), "reason": why, "status": np.int8(_named_status(r, found))} | found
 
@@ -87,10 +95,16 @@ def _measured(r: Classified, options: ClassifyOptions) -> dict[str, Any]:
         return found | _of_weights(r)
 
 
-def _of_pairs(r: Classified) -> dict[str, Any]:
-    exponent = float(r.series.mean(axis=0).max()) if r.pairs.pairs else math.nan
-    values = *r.pairs[:4], prediction_time(exponent), r.pairs.pairs
-    return dict(zip((v.name for v in close_pairs.VARIABLES), values, strict=True))
+def _of_pairs(r: Classified, found: dict[str, Any]) -> dict[str, Any]:
+    exponent, error = (found[name][0] for name in ("lyapunov_exponent", "lyapunov_exponent_se"))
+    time = prediction_time(exponent) if r.pairs.pairs else math.nan
+    return {
+        "cross_distance_exponent": r.pairs.exponent, "cross_distance_exponent_se": r.pairs.exponent_error,
+        "cross_correlation": r.pairs.correlation, "cross_correlation_se": r.pairs.error,
+        "cross_distance": r.pairs.distances, "cross_distance_se": r.pairs.distance_errors,
+        "prediction_time": time, "prediction_time_se": time * error / exponent if r.pairs.pairs else math.nan,
+        "pairs": r.pairs.pairs,
+    }  # fmt: skip
 
 
 def _grows(found: dict[str, Any]) -> bool:

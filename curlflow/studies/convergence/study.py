@@ -8,7 +8,7 @@ import xarray as xr
 
 from ... import results
 from ...problem import EPOCH, Problem
-from ...variable import Variable, flag_variable
+from ...variable import EXACT, SOLVER, Variable, flag_variable
 from ..arguments import Bar, Flag, Graph, Natural, Positive, study
 from ..assemble import along_coordinates, assembled
 from ..runs import finished, side_by_side
@@ -24,23 +24,26 @@ from .runs import ConvergenceRun, Ending, advanced_to_crossing, arrive, compiled
 RR = ("rule", "realization")
 CURVE = (*RR, "epoch")
 QUALIFIED = {"ancillary_variables": "outcome status"}
+OF_A_RUN = {"attributes": QUALIFIED, "uncertainty": SOLVER}
 VARIABLES = (
-    Variable("convergence_time", RR, "time at which the error first is at the threshold", attributes=QUALIFIED),
+    Variable("convergence_time", RR, "time at which the error first is at the threshold", **OF_A_RUN),
     Variable("convergence_epoch", RR, "number, from 0, of the first recorded epoch with an error below the "
              "threshold; else of the last epoch", attributes=QUALIFIED),
     Variable("converged", RR, "whether a record has an error below the threshold"),
     flag_variable("outcome", RR, "how the run ended", Ending),
-    Variable("test_error", RR, "test error at the end of the run, half the mean squared error", attributes=QUALIFIED),
-    Variable("train_error", RR, "training error at the end of the run", attributes=QUALIFIED),
-    Variable("peak_error", RR, "largest training error at any record", attributes=QUALIFIED),
+    Variable("test_error", RR, "test error at the end of the run, half the mean squared error", **OF_A_RUN),
+    Variable("train_error", RR, "training error at the end of the run", **OF_A_RUN),
+    Variable("peak_error", RR, "largest training error at any record", **OF_A_RUN),
     Variable("stop_epoch", RR, "epochs that were computed"),
     flag_variable("stopped_by", RR, "what ended the run", Stop),
     results.status_variable(RR),
-    Variable("test_error_curve", CURVE, "test error at a record; NaN after the end of the run"),
-    Variable("train_error_curve", CURVE, "training error at a record; NaN after the end of the run"),
-    Variable("threshold", ("realization",), "error that has to be reached"),
-    Variable("output_variance", ("realization",), "variance of the teacher's outputs, summed over the outputs"),
-    Variable("horizon", (), "time at which runs end that have not reached the threshold"),
+    Variable("test_error_curve", CURVE, "test error at a record; NaN after the end of the run", uncertainty=SOLVER),
+    Variable("train_error_curve", CURVE, "training error at a record; NaN after the end of the run",
+             uncertainty=SOLVER),
+    Variable("threshold", ("realization",), "error that has to be reached", uncertainty=EXACT),
+    Variable("output_variance", ("realization",), "variance of the teacher's outputs, summed over the outputs",
+             uncertainty=EXACT),
+    Variable("horizon", (), "time at which runs end that have not reached the threshold", uncertainty=EXACT),
 )  # fmt: skip
 
 

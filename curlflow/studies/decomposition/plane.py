@@ -13,7 +13,7 @@ from ...measures.surfaces import FlatPlane, components, evaluated, norm, value
 from ...spec import Spec
 from ...systems import AbstractSystem, Flow
 from ...systems.flat import OnConstraint
-from ...variable import Variable
+from ...variable import EXACT, Variable
 from ..arguments import Function, Graph, Rule, check, study, whole
 from ..assemble import assembled
 from ..points import point_at
@@ -23,9 +23,11 @@ from .flat_fields import WITHOUT_VELOCITY, FlatField
 
 VARIABLES = (
     *helmholtz.VARIABLES,
-    Variable("loss", CELLS, "training error, half the mean squared error; or the loss that was given"),
-    Variable("direction", ("component", "weight"), "orthonormal directions of the plane"),
-    Variable("centre", ("weight",), "centre of the plane"),
+    Variable(
+        "loss", CELLS, "training error, half the mean squared error; or the loss that was given", uncertainty=EXACT
+    ),
+    Variable("direction", ("component", "weight"), "orthonormal directions of the plane", uncertainty=EXACT),
+    Variable("centre", ("weight",), "centre of the plane", uncertainty=EXACT),
 )
 
 

@@ -12,7 +12,7 @@ from ...measures import jacobian_parts as jp
 from ...precision import random_key
 from ...status import Status
 from ...systems.flat import OnConstraint
-from ...variable import Variable
+from ...variable import EXACT, Variable
 from ..runs import Progress, Run
 from .directions import RESOLVED, plane
 from .flat_fields import FlatField
@@ -22,11 +22,17 @@ STORED = 2_000
 MEASURED = (
     *jp.VARIABLES,
     *circulation.VARIABLES,
-    Variable("error", ("realization",), "training error, half the mean squared error; or the loss that was given"),
+    Variable(
+        "error",
+        ("realization",),
+        "training error, half the mean squared error; or the loss that was given",
+        uncertainty=EXACT,
+    ),
 )
 """The numbers at a point, besides the standard errors of `Parts`."""
 WITHOUT_FREEDOM = (
     "symmetric_norm", "antisymmetric_norm", "divergence", "speed", "circulation", "circulation_error", "plane_curl",
+    "plane_curl_error",
 )  # fmt: skip
 """What is 0 where the constraint leaves no direction."""
 
@@ -104,7 +110,8 @@ def _at(
             loop = OnConstraint(circulation.Circle(x, found["direction"], np.float64(options.radius)), field.flow)
             value, difference = circulation.converged_circulation(velocity, loop)
             found |= {"circulation": value, "circulation_error": difference}
-            found["plane_curl"] = value / (np.pi * options.radius**2)
+            area = np.pi * options.radius**2
+            found |= {"plane_curl": value / area, "plane_curl_error": difference / area}
     if field.flow.dimension == 0:
         found |= {name: 0.0 for name in WITHOUT_FREEDOM if name in found}
     return found

@@ -11,7 +11,7 @@ from ... import results
 from ...measures.jacobian_parts import Parts
 from ...spec import Spec
 from ...systems import AbstractSystem, Flow
-from ...variable import Variable
+from ...variable import EXACT, Variable
 from ..arguments import Bar, Function, Graph, Positive, Rule, Seed, study, whole
 from ..assemble import assembled
 from ..runs import finished, side_by_side
@@ -129,14 +129,18 @@ def _dataset(
 def _variables(dims: tuple[str, ...]) -> list[Variable]:
     """Declarations, with the dimension of the trajectory where there is one."""
     declared = [
-        Variable("direction", (*dims, "component", "weight"), "orthonormal directions of the circle's plane"),
+        Variable(
+            "direction",
+            (*dims, "component", "weight"),
+            "orthonormal directions of the circle's plane",
+            uncertainty=EXACT,
+        ),
         results.status_variable(),
     ]
     for v in MEASURED:
         error = f"{v.name}_se"
         estimated = v.name in Parts._fields
-        judged_by = {"ancillary_variables": f"{error} status" if estimated else "status"}
-        declared.append(replace(v, dims=dims, attributes=judged_by))
+        declared.append(replace(v, dims=dims, attributes={"ancillary_variables": "status"}))
         if estimated:
             declared.append(Variable(error, dims, f"standard error: {v.long_name}"))
     return declared

@@ -14,11 +14,11 @@ from ...measures import convergence, lyapunov, standard_error
 from ...measures.convergence import Doubt, OverStarts, convergence_of, over_starts, unresolved_groups
 from ...measures.lyapunov import ILL_CONDITIONED, KaplanYorke, kaplan_yorke_dimension
 from ...measures.orbit_checks import CROSSING
-from ...measures.standard_error import error_ratio
+from ...measures.standard_error import error_ratio, long_run_error
 from ...status import Status
 from ...systems import AbstractSystem
 from ...tangents import as_rows
-from ...variable import Variable
+from ...variable import EXACT, SINGLE, SOLVER, Variable
 from ..assemble import assembled
 from .runs import TangentRun
 
@@ -31,14 +31,19 @@ VARIABLES = (
     *convergence.VARIABLES,
     results.status_variable(),
     Variable("local_exponent_of_tangent", ("realization", "block", "tangent"),
-             "exponent of one block of every tangent vector of a compressed network, to resume from"),
+             "exponent of one block of every tangent vector of a compressed network, to resume from",
+             uncertainty=SINGLE),
     Variable("blocks", R, "number of blocks that were averaged"),
     Variable("factorisations", R, "into how many parts with a factorisation of their own a block was divided"),
-    Variable("step", R, "step of the solver in units of time: the fixed one, or the next adaptive one; 0 for a map"),
+    Variable("step", R, "step of the solver in units of time: the fixed one, or the next adaptive one; 0 for a map",
+             uncertainty=EXACT),
     Variable("tangent_of_exponent", ("realization", "exponent"), "which tangent vector measured this exponent"),
-    Variable("final_state", ("realization", "state_variable"), "state at the end, to resume from"),
-    Variable("final_tangent", ("realization", "tangent", "state_variable"), "tangents at the end, to resume from"),
-    Variable("final_position", R, "time of a flow, or iteration of a map, at the end, to resume from"),
+    Variable("final_state", ("realization", "state_variable"), "state at the end, to resume from",
+             uncertainty=SOLVER),
+    Variable("final_tangent", ("realization", "tangent", "state_variable"), "tangents at the end, to resume from",
+             uncertainty=SOLVER),
+    Variable("final_position", R, "time of a flow, or iteration of a map, at the end, to resume from",
+             uncertainty=EXACT),
 )  # fmt: skip
 
 
@@ -115,10 +120,13 @@ def _row(r: TangentRun, agree: Any) -> dict[str, Any]:
         columns["local_exponent_of_tangent"] = r.series
     if complete and r.space.has_volume:
         divergence = r.divergences.mean() if r.done else np.nan
+        errors = r.errors(r.divergences[:, None])[0]
         columns |= {
             "local_divergence": r.divergences,
             "mean_divergence": divergence,
+            "mean_divergence_se": errors,
             "divergence_residual": mean.sum() - divergence if np.isfinite(divergence) else np.nan,
+            "divergence_residual_se": _residual_error(local, mean, r),
         }
     return columns
 
@@ -148,6 +156,16 @@ def _judged(
         "group_mean": mean,
         "group_mean_se": error,
     }
+
+
+def _residual_error(local: Float[np.ndarray, "blocks exponents"], mean: np.ndarray, r: TangentRun) -> float:
+    """The standard error of the sum of all exponents less the mean divergence, from their difference in every block.
+
+    The solver may err in every exponent, and in the same direction, so that these errors are added."""
+    if not r.done or not np.isfinite(r.divergences).all():
+        return np.nan
+    statistical = long_run_error((local.sum(axis=1) - r.divergences)[:, None])[0]
+    return float(np.hypot(statistical, r.resolution(np.append(mean, r.divergences.mean())).sum()))
 
 
 def _dimension_error(local: Float[np.ndarray, "blocks exponents"], dimension: float, r: TangentRun) -> float:

@@ -14,7 +14,7 @@ from ...spec import Spec
 from ...systems import AbstractSystem, Flow, Map
 from ...systems.linearised import origin
 from ...systems.linearised.origin import OriginType, origin_rates, origin_types
-from ...variable import Variable, flag_variable
+from ...variable import EXACT, Variable, flag_variable
 from ..arguments import Bar, Count, Graph, Rule, Tolerance, study
 from ..assemble import assembled
 from ..points import points_of
@@ -36,8 +36,8 @@ VARIABLES = (
         "neutral directions: symmetry orbits, the rest of the manifold, taken away by the constraint",
         attributes=_UNKNOWN,
     ),
-    Variable("training_error", _ONE, "training error at the point"),
-    Variable("speed", _ONE, "norm of the velocity at the point"),
+    Variable("training_error", _ONE, "training error at the point", uncertainty=EXACT),
+    Variable("speed", _ONE, "norm of the velocity at the point", uncertainty=EXACT),
     *origin.VARIABLES,
     flag_variable("method", _ONE, "what the eigenvalues were computed from", Method),
     results.status_variable(),

@@ -8,7 +8,7 @@ import xarray as xr
 
 from ... import results
 from ...spec import Spec
-from ...variable import Variable, flag_variable
+from ...variable import SOLVER, Variable, flag_variable
 from ..arguments import Bar, Flag, Graph, Positive, Rule, study, whole
 from ..assemble import assembled
 from ..runs import Progress, attended, finished, in_turns, silent
@@ -22,9 +22,17 @@ Epochs, Records = whole(1, 10**15), whole(1, 10**6)
 R = ("realization",)
 STATUS = {"ancillary_variables": "status"}
 VARIABLES = (
-    Variable("test_error", R, "test error at the end, half the mean squared error", attributes=STATUS),
-    Variable("train_error", R, "training error at the end, half the mean squared error", attributes=STATUS),
-    Variable("peak_error", R, "largest training error at any record", attributes=STATUS),
+    Variable(
+        "test_error", R, "test error at the end, half the mean squared error", attributes=STATUS, uncertainty=SOLVER
+    ),
+    Variable(
+        "train_error",
+        R,
+        "training error at the end, half the mean squared error",
+        attributes=STATUS,
+        uncertainty=SOLVER,
+    ),
+    Variable("peak_error", R, "largest training error at any record", attributes=STATUS, uncertainty=SOLVER),
     Variable("stop_epoch", R, "epochs that were computed"),
     flag_variable("stopped_by", R, "what ended the run", Stop),
     results.status_variable(),

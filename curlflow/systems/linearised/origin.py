@@ -20,7 +20,7 @@ from ...networks import Feedforward
 from ...precision import double_precision
 from ...rules.signals import ErrorSignal
 from ...tasks import AbstractTask
-from ...variable import Variable, flag_variable
+from ...variable import EXACT, Variable, flag_variable
 
 ROUNDING = 1e-12
 """Squares below this fraction of their size for gains of one sign count as zero."""
@@ -39,8 +39,13 @@ class OriginType(IntEnum):
 
 _UNITS = ("realization", "hidden_unit")
 VARIABLES = (
-    Variable("growth_rate", _UNITS, "largest growth rate of a hidden unit at the origin"),
-    Variable("frequency", _UNITS, "largest angular frequency of a hidden unit at the origin, per unit of time"),
+    Variable("growth_rate", _UNITS, "largest growth rate of a hidden unit at the origin", uncertainty=EXACT),
+    Variable(
+        "frequency",
+        _UNITS,
+        "largest angular frequency of a hidden unit at the origin, per unit of time",
+        uncertainty=EXACT,
+    ),
     flag_variable("origin_type", _UNITS, "what the origin is to a hidden unit", OriginType),
 )
 
