@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
+from numpy.polynomial.chebyshev import Chebyshev
 
 Vector = Float[Array, " numbers"]
 
@@ -111,19 +112,17 @@ def chebyshev_tableau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     The stages that the recursion makes are those of any explicit method, so that they can be combined where the form
     of a vector field allows it. The estimate is the leading term of the error, of third order in the step.
     """
-    w0 = np.asarray(1 + DAMPING / stages**2)
-    polynomials = [Polynomials(*map(np.asarray, (1.0, 0.0, 0.0))), Polynomials(w0, *map(np.asarray, (1.0, 0.0)))]
-    while len(polynomials) <= stages:
-        polynomials.append(_next(w0, *polynomials[-2:]))
-    w1 = polynomials[-1].slope / polynomials[-1].bend
-    b = [polynomials[max(j, 2)].weight for j in range(stages + 1)]
+    w0 = 1 + DAMPING / stages**2
+    t = [Chebyshev.basis(j) for j in range(stages + 1)]
+    b = [t[max(j, 2)].deriv(2)(w0) / t[max(j, 2)].deriv()(w0) ** 2 for j in range(stages + 1)]
+    w1 = t[-1].deriv()(w0) / t[-1].deriv(2)(w0)
     rows = np.zeros((stages + 1, stages))
     rows[1, 0] = b[1] * w1
     for j in range(2, stages + 1):
         step = 2 * b[j] * w1 / b[j - 1]
         rows[j] = 2 * b[j] * w0 / b[j - 1] * rows[j - 1] - b[j] / b[j - 2] * rows[j - 2]
         rows[j, j - 1] += step
-        rows[j, 0] -= (1 - b[j - 1] * polynomials[j - 1].value) * step
+        rows[j, 0] -= (1 - b[j - 1] * t[j - 1](w0)) * step
     a, solution = rows[:-1], rows[-1]
     # The conditions of third order, which the estimate fails by as much as the step does.
     nodes = a.sum(axis=1)

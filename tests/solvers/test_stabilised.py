@@ -49,6 +49,24 @@ def test_order_two(number, x64):
     assert 3.8 < ratio < 4.3
 
 
+@pytest.mark.parametrize("number", [4, 5, 9])
+def test_the_tableau_is_that_of_the_recursion(number, x64):
+    a, b, error = stabilised.chebyshev_tableau(number)
+
+    def field(t, y):
+        return jnp.stack([-y[0] * y[1] + jnp.cos(t), y[0] - y[1] ** 2])
+
+    y, h, k = np.array([1.0, 0.5]), 0.1, np.zeros((number, 2))
+    for i in range(number):
+        k[i] = field(0.2 + h * a[i].sum(), y + h * a[i] @ k)
+    expected = stabilised._chebyshev_step(field, 0.2, jnp.asarray(y), field(0.2, y), h, number)[0]
+    np.testing.assert_allclose(y + h * b @ k, expected, atol=1e-13)
+    # The estimate is the error that is left of a solution with y′′′ alone: t³.
+    nodes = a.sum(axis=1)
+    np.testing.assert_allclose([error.sum(), error @ nodes], 0, atol=1e-12)
+    np.testing.assert_allclose(error @ (3 * nodes**2), b @ (3 * nodes**2) - 1, atol=1e-12)
+
+
 def solved(field, y, until, solver, rtol=1e-5):
     controller = diffrax.PIDController(rtol, rtol * 1e-3, pcoeff=0.4, icoeff=0.3)
     return diffrax.diffeqsolve(

@@ -80,7 +80,8 @@ class _Problem(NamedTuple):
         return tuple(given.atol + given.rtol * r / np.sqrt(v.size) for r, v in ((self.r1, w1), (self.r2, w)))
 
 
-Weights = tuple[Float[Array, "*tangents hidden inputs"], Float[Array, "*tangents hidden"]]
+Weights = tuple[Float[Array, "hidden inputs"], Float[Array, " hidden"]]
+Tangents = tuple[Float[Array, "vectors hidden inputs"], Float[Array, "vectors hidden"]]
 
 
 class _Stages(NamedTuple):
@@ -127,7 +128,7 @@ class _Change(NamedTuple):
 
 class _Carry(NamedTuple):
     weights: Weights
-    tangents: Weights | None
+    tangents: Tangents | None
     t: Array
     h: Array
     before: Array
@@ -174,7 +175,7 @@ class RankOneFlow(eqx.Module):
         return *networks, Clock(clock.position + span, end.h), end.status
 
 
-def _flat(network: Feedforward | None) -> Weights | None:
+def _flat(network: Feedforward | None) -> Weights | Tangents | None:
     """W1 and w = W2ᵀ."""
     if network is None:
         return None
@@ -182,7 +183,7 @@ def _flat(network: Feedforward | None) -> Weights | None:
     return w1, w2[..., 0, :]
 
 
-def _network(like: Feedforward | None, weights: Weights | None) -> Feedforward | None:
+def _network(like: Feedforward | None, weights: Weights | Tangents | None) -> Feedforward | None:
     """The inverse of `_flat`, with whatever else the network has."""
     if like is None or weights is None:
         return None
@@ -242,7 +243,7 @@ def _stages(problem: _Problem, w1: Any, w: Any, h: Any, left: Any, right: Any) -
     return jax.lax.fori_loop(0, number, stage, _Stages(*(jnp.zeros((number, *shape)) for shape in shapes)))
 
 
-def _candidate(problem: _Problem, weights: Weights, tangents: Weights | None, h: Any) -> tuple[Weights, Any, Any]:
+def _candidate(problem: _Problem, weights: Weights, tangents: Tangents | None, h: Any) -> tuple[Weights, Any, Any]:
     """Weights and tangents after the step, on their spheres and tangent to them, and the error over the tolerance."""
     w1, w = weights
     tableau, number = problem.tableau, len(problem.tableau.solution)
