@@ -51,7 +51,8 @@ class Layout:
             self._shapes[name][shape] += 1
             self._types[name].add(described["type"])
             own = described["attributes"]
-            self.attributes[name] = shared(_with_all_flags(self.attributes.get(name, own), own))
+            both = self.attributes.get(name, own), own
+            self.attributes[name] = shared(_with_all_links(_with_all_flags(*both)))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a variable in the largest cell."""
@@ -88,6 +89,15 @@ def _with_all_flags(*attributes: dict[str, Any]) -> list[dict[str, Any]]:
     added = {name: longest[name] for name in ("flag_values", "flag_meanings") if name in longest}
     fits = all(f"{longest.get('flag_meanings')} ".startswith(f"{one.get('flag_meanings')} ") for one in attributes)
     return [one | added for one in attributes] if fits else list(attributes)
+
+
+def _with_all_links(attributes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The attributes with the links to other variables that any of them has, and why there is no error, if one says
+    so: cells of earlier versions say neither."""
+    links = dict.fromkeys(n for one in attributes for n in str(one.get("ancillary_variables", "")).split())
+    reasons = {one["uncertainty"] for one in attributes if "uncertainty" in one}
+    added = {"ancillary_variables": " ".join(links)} if links else {}
+    return [one | added | ({"uncertainty": min(reasons)} if len(reasons) == 1 else {}) for one in attributes]
 
 
 class Constant:

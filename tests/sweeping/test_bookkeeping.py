@@ -214,6 +214,18 @@ def test_attributes_of_variables_stay_where_all_cells_have_them():
     assert layout.attributes["x"] == {"units": "1", "n": 1}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_errors_that_cells_of_a_later_version_have_are_linked(order):
+    earlier, later = {"ancillary_variables": "status"}, {"ancillary_variables": "status a_se", "uncertainty": "exact"}
+    both = [header(x=([], [], "<f8", attributes)) for attributes in (earlier, later)][::order]
+    found = layout_of(*both).attributes["x"]
+    assert set(found.pop("ancillary_variables").split()) == {"status", "a_se"}
+    assert found == {"uncertainty": "exact"}
+    other = header(x=([], [], "<f8", {"uncertainty": "of one run"}))
+    assert "uncertainty" not in layout_of(*[header(x=([], [], "<f8", later)), other][::order]).attributes["x"]
+    assert layout_of(header(x=([], [], "<f8", {})), header()).attributes["x"] == {}
+
+
 def test_variables_that_some_cells_lack_are_padded():
     long, short = header(x=(["n"], [3], "<f8", {})), header(x=(["n"], [2], "<f8", {}))
     assert not layout_of(long, long).padded("x")

@@ -108,7 +108,8 @@ def test_it_is_collected_as_far_as_it_goes(left):
     assert list(ds.variables) == list(fresh.variables)
     for name in set(ds.variables) - {"cell_status", "cell_message"}:
         assert ds[name].dims == fresh[name].dims
-        assert ds[name].attrs.keys() >= fresh[name].attrs.keys()
+        # Cells that were computed before there was such a reason give none.
+        assert ds[name].attrs.keys() >= fresh[name].attrs.keys() - {"uncertainty"}
         found, expected = (d[name].where(done).to_numpy() for d in (ds, fresh))
         np.testing.assert_allclose(found, expected, rtol=1e-12, err_msg=name)
     assert contents(folder) == before

@@ -23,11 +23,11 @@ def compare_rules(dataset: xr.Dataset, *, baseline: str | None = None, seed: Nat
     ```
 
     **Returns:** the dataset with these in place of other comparisons, along `rule`: `median_time` (Kaplan–Meier) with
-    its interval, `restricted_mean_time`, `arrived_share`; along `compared`, the rules but the baseline: `speed_up`
-    with its interval, `pairs`, `excluded_pairs`, `mean_time_ratio` with its interval, `won`, `lost`, `tied`,
-    `share_won`, and p-values: `sign_test_p`, `wilcoxon_p`, `t_test_p`, `log_rank_p`, each with a status, such as
-    `t_test_p_status`, that says why it is NaN. With further dimensions (a sweep) also p-values adjusted for the
-    number of settings, `…_p_adjusted`.
+    its interval, `restricted_mean_time` and `arrived_share` with theirs; along `compared`, the rules but the
+    baseline: `speed_up` with its interval, `pairs`, `excluded_pairs`, `mean_time_ratio` with its interval, `won`,
+    `lost`, `tied`, `share_won` with its interval, and p-values: `sign_test_p`, `wilcoxon_p`, `t_test_p`,
+    `log_rank_p`, each with a status, such as `t_test_p_status`, that says why it is NaN. With further dimensions (a
+    sweep) also p-values adjusted for the number of settings, `…_p_adjusted`.
 
     **Arguments:**
 

@@ -48,7 +48,8 @@ def fluctuations(
     `autocorrelation_weighted`, in which weights count by their variance; `integrated_time` and `decay_time`, in units
     of time; `principal_component(component, weight)`, `explained_variance`, `explained_variance_ratio`,
     `participation_ratio` and `projection`; `time_mean` and `time_variance` of every weight, `records` of some;
-    `window_status`, which says whether the window is long enough, and `status`.
+    standard errors, such as `order_parameter_se`; `window_status`, which says whether the window is long enough, and
+    `status`.
 
     **Arguments** (times are in the unit of the run: time for a flow, epochs for updates, iterations for other maps):
 

@@ -49,7 +49,7 @@ def lyapunov(
     decreasing order with `lyapunov_exponent_se`, `local_exponent` of every block, `kaplan_yorke_dimension`,
     `converged` with the reason in `doubt`, `status` and the state to resume from; where all exponents of the system
     were asked for also `mean_divergence` and `divergence_residual`, the sum of the exponents less that mean, which
-    should vanish.
+    should vanish within twice its `divergence_residual_se`.
 
     **Arguments** (all lengths are in units of time; a map's iteration lasts `time_per_step`):
 
