@@ -52,7 +52,7 @@ SWEEPS = {
     ),
     "function": Left(
         {
-            "spec": SPEC,
+            "spec": SPEC.replace("dynamics.solver", "tsit5"),  # the default of that time
             "over": {
                 "seed": [0, 1, 2, 4],
                 "c": Axis.compression_ratio([0.5, 1.0], total=10),
