@@ -1,8 +1,8 @@
 """Is learning with flipped inputs chaotic in continuous time? Exponents of the preset `hidden_chaos`, run long.
 
 Variables: `lyapunov_exponent` with `lyapunov_exponent_se` over realizations, as `curlflow.lyapunov` returns them.
-Setting: c = 0.5 and 30 % of the inputs flipped, started at a solution; averaged over 4,000 units of time after 1,000 of
-transient, and 500 in which tangents align.
+Setting: c = 0.5 and 30 % of the inputs flipped, started at a solution; averaged over 4,000 units of time after
+1,000 of transient, and 500 in which tangents align.
 
 Writes `data/lyapunov_hidden_chaos.nc` and `docs/figures/lyapunov_hidden_chaos.png`. It saves after every piece: a run
 that was stopped goes on from its file. To make it again, remove the file and run

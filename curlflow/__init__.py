@@ -28,6 +28,7 @@ _HOMES = {
     "Problem": "curlflow.problem",
     "Spec": "curlflow.spec",
     "Status": "curlflow.status",
+    "cache": "curlflow.caching",
     "load": "curlflow.results",
     "preset": "curlflow.spec",
     "presets": "curlflow.spec",
@@ -44,6 +45,7 @@ __all__ = [  # modules, names with a home, and every study of the catalogue
     "Problem",
     "Spec",
     "Status",
+    "cache",
     "constraints",
     "load",
     "measures",
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
         systems,
         tasks,
     )
+    from .caching import cache
     from .diagrams import bifurcation
     from .interrupts import Interrupted
     from .problem import Problem

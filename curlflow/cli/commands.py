@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
+from ..caching import cache
 from ..catalogue import STUDIES, named
 from . import files, sweeps
 from .common import BAD_INPUT, OK
@@ -22,6 +23,8 @@ class _Commands(TyperGroup):
     def resolve_command(self, context: Any, words: list[str]) -> Any:
         name, command, rest = super().resolve_command(context, [words[0].replace("_", "-"), *words[1:]])
         study = named(name.replace("-", "_"))
+        if study is not None or name == "sweep":
+            cache()
         if study is None:
             return name, command, rest
         from .from_study import command_of

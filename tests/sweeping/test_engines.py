@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 from waiting import PATIENCE, collect, until
 
+from curlflow.caching import cache_folder, discard_torn
 from curlflow.sweeping.engines import Engine, Outcome, Serial, WorkerLost
 from curlflow.sweeping.engines.environment import (
     CompiledCode,
-    cache_folder,
     cores,
-    discard_torn,
     variables_set,
     worker_variables,
 )
