@@ -7,13 +7,15 @@ Sources: Müller, Chaos, Solitons & Fractals 5 (1995) 1671, for fields that jump
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from ..outside import compiled
+from ..status import Status
 from ..tangents import as_rows, from_rows
-from .lyapunov import TangentState, factored, lyapunov_blocks, transient_blocks
+from .lyapunov import TangentState, factored, lyapunov_blocks
 
 CROSSING = 1e-3
 """From this residual on the derivative is taken to have missed something; 100 times rtol is allowed as well."""
@@ -56,9 +58,22 @@ def is_autonomous(system: Any, state: PyTree, clock: Any) -> bool:
 
 def has_collapsed(system: Any, run: TangentState) -> bool:
     """Whether a map comes back to exactly this state within a few iterations, as on a grid of numbers."""
-    state, there = run._replace(tangents=None), np.concatenate([np.ravel(x) for x in jax.tree.leaves(run.state)])
-    for _ in range(RETURNS):
-        state = transient_blocks(system, state, np.int64(1), np.asarray(1))
-        if np.array_equal(np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.state)]), there):
-            return True
-    return False
+    return bool(_comes_back(system, run._replace(tangents=None)))
+
+
+@compiled
+def _comes_back(system: Any, run: TangentState) -> Bool[Array, ""]:
+    start = ravel_pytree(run.state)[0]
+
+    def iterate(carry):
+        run, _, number = carry
+        after = system.advance(run.state, None, 1, run.clock)
+        back = jnp.all(ravel_pytree(after.state)[0] == start)
+        return run._replace(state=after.state, clock=after.clock, status=after.status), back, number + 1
+
+    def unfinished(carry):
+        run, back, number = carry
+        return ~back & (number < RETURNS) & (run.status == Status.completed)
+
+    begin = jax.tree.map(jnp.asarray, run), jnp.asarray(False), jnp.asarray(0)
+    return jax.lax.while_loop(unfinished, iterate, begin)[1]
