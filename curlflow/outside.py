@@ -109,6 +109,10 @@ def compiled(function: F) -> F:
             if not parts:
                 return jitted((), args, kwargs)
             digests, unknown = known.relevant(parts)
+            if unknown:  # a call that is no part of a study: the laws of its systems, which are soon looked at
+                for value in args:
+                    getattr(getattr(value, "system", value), "look_at_law", lambda: None)()
+                digests, unknown = known.relevant(parts)
             if unknown and _traced((args, kwargs)):  # inside another one, which is looked at as a whole
                 return function(*args, **kwargs)
             if unknown:

@@ -316,3 +316,13 @@ def test_one_look_for_each_call():
     assert len(looks) == 2  # itself and its derivative
     rely_on(mine, np.ones(2))
     assert len(looks) == 2
+
+
+def test_measures_that_are_called_by_themselves():
+    """Outside a study the law of a system is looked at in every call, and not the whole program of the measure."""
+    rate = [1.0]
+    flow = Flow(lambda t, x, args: -rate[0] * x, [1.0])
+    found = [
+        curlflow.measures.lyapunov_spectrum(flow, block=0.5, number=4).exponents[0] for rate[0] in (1.0, 2.0, 1.0)
+    ]
+    np.testing.assert_allclose(found, [-1, -2, -1], rtol=1e-5)
