@@ -29,14 +29,14 @@ def indicators(draw) -> Indicators:
             "steady", "zeros_are_tori", "grows_throughout",
         )
     }  # fmt: skip
-    unknown = st.just(np.nan), st.just(np.full(3, np.nan))
+    of_pairs = st.just(np.ones(3)), st.integers(0, 3), st.just(np.nan), st.just(np.full(3, np.nan))
     return Indicators(
         status=draw(st.sampled_from(Status)), exponents=np.sort(exponents)[::-1], errors=np.array(errors),
         resolution=draw(st.floats(0, 1)), duration=draw(POSITIVE), zero_one=draw(st.floats(-1, 1) | st.just(np.nan)),
         distance=draw(st.floats(0, 2) | st.just(np.nan)), period=draw(st.floats(1, 100) | st.just(np.nan)),
         early_growth=draw(st.floats(0, 1e3)), log_alignment=draw(EXTREME),
         growth=draw(st.sampled_from([SteadyGrowth(), SteadyGrowth(1.0, 0.1), SteadyGrowth(25.0, 0.1, np.nan, True)])),
-        pairs=draw(st.builds(CrossDistance, EXTREME, EXTREME, EXTREME, st.just(np.ones(3)), st.integers(0, 3), *unknown)),
+        pairs=draw(st.builds(CrossDistance, EXTREME, EXTREME, EXTREME, *of_pairs)),
         not_finite=draw(st.sampled_from(["", "y"])), weights_go=draw(st.floats(0, 10)), **flags,
     )  # fmt: skip
 
