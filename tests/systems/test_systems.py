@@ -131,7 +131,7 @@ def test_bad_input_is_named():
         Map(lambda i, x, args: x, 1.0, 0)
     with pytest.raises(ValueError, match="state: got no numbers"):
         Flow(lambda t, x, args: x, [])
-    with pytest.raises(ValueError, match="solver: got 'rk45', allowed are tsit5"):
+    with pytest.raises(ValueError, match="solver: got 'rk45', allowed are auto, tsit5"):
         Adaptive(solver="rk45")
     for step in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="step: got .*, allowed are finite numbers above 0"):
