@@ -103,31 +103,52 @@ def test_lorenz(ρ, expected):
         np.testing.assert_allclose(float(run.log_gali[1]) / float(run.gali_time), -gaps, rtol=0.1)
 
 
+# The functions of systems are those of this module, so that systems of one kind are one program.
+
+
+def circles(t, x, ω):
+    x = x.reshape(-1, 2)
+    grows = 1 - jnp.sum(x**2, axis=1)
+    return jnp.stack([ω * x[:, 1] + x[:, 0] * grows, -ω * x[:, 0] + x[:, 1] * grows], axis=1).ravel()
+
+
 def torus(frequencies):
     """Circles of radius one that attract, each with its own frequency."""
-    ω = jnp.asarray(frequencies)
+    return curlflow.Flow(circles, [1.0, 0.0] * len(frequencies), args=np.array(frequencies))
 
-    def field(t, x, args):
-        x = x.reshape(-1, 2)
-        grows = 1 - jnp.sum(x**2, axis=1)
-        return jnp.stack([ω * x[:, 1] + x[:, 0] * grows, -ω * x[:, 0] + x[:, 1] * grows], axis=1).ravel()
 
-    return curlflow.Flow(field, [1.0, 0.0] * len(frequencies))
+def hamilton(t, x, args):
+    return jnp.stack([x[2], x[3], -x[0] - 2 * x[0] * x[1], -x[1] - x[0] ** 2 + x[1] ** 2])
 
 
 def henon_heiles(energy, y, py=0.0):
-    def field(t, x, args):
-        return jnp.stack([x[2], x[3], -x[0] - 2 * x[0] * x[1], -x[1] - x[0] ** 2 + x[1] ** 2])
-
     px = np.sqrt(2 * energy - py**2 - y**2 + 2 / 3 * y**3)
-    return curlflow.Flow(field, [0.0, y, float(px), py], integrator=SHARP)
+    return curlflow.Flow(hamilton, [0.0, y, float(px), py], integrator=SHARP)
+
+
+def driven(t, x, args):
+    return jnp.stack([x[1], -0.3 * x[1] + x[0] - x[0] ** 3 + args * jnp.cos(1.2 * t)])
 
 
 def duffing(drive):
-    def field(t, x, args):
-        return jnp.stack([x[1], -0.3 * x[1] + x[0] - x[0] ** 3 + args * jnp.cos(1.2 * t)])
+    return curlflow.Flow(driven, [1.0, 0.0], args=drive)
 
-    return curlflow.Flow(field, [1.0, 0.0], args=drive)
+
+def weak(t, x, args):
+    """The oscillator of van der Pol, close to a harmonic one."""
+    return jnp.stack([x[1], 0.05 * (1 - x[0] ** 2) * x[1] - x[0]])
+
+
+def laws(t, x, a):
+    """The sum of a constant, √x, 1/x, x, x² and e^(0.03 t) with the coefficients a."""
+    return a[0] + a[1] * jnp.sqrt(x) + a[2] / x + a[3] * x + a[4] * x**2 + a[5] * jnp.exp(0.03 * t)
+
+
+def line(start, **coefficients):
+    """A flow in one dimension by some of these laws."""
+    names = ("one", "root", "inverse", "linear", "square", "forced")
+    assert set(coefficients) <= set(names)
+    return curlflow.Flow(laws, [start], args=np.array([coefficients.get(name, 0.0) for name in names]))
 
 
 def rotation(i, x, args):
@@ -172,7 +193,7 @@ def descent_ascent(i, x, step):
             lambda: curlflow.Flow(lambda t, x, a: a @ x, [1.0, 0.0], args=np.array([[0.02, -0.003], [0.003, 0.02]])),
             0.02,
         ),
-        (lambda: curlflow.Flow(lambda t, x, a: jnp.exp(0.03 * t) - x, [1.0]), 0.03),  # though differences shrink
+        (lambda: line(1.0, forced=1.0, linear=-1.0), 0.03),  # though differences shrink
     ],
 )
 def test_divergence_does_not_need_to_overflow(system, rate):
@@ -194,31 +215,31 @@ def test_observables_that_overflow_before_the_state_does():
 
 
 @pytest.mark.parametrize(
-    ("field", "start", "law"),
+    ("coefficients", "law"),
     [
-        (lambda t, x, a: jnp.ones_like(x), 1.0, r"t\^1;"),  # an angle does this too
-        (lambda t, x, a: jnp.sqrt(x), 1.0, r"t\^2;"),
-        (lambda t, x, a: 1 / x, 1.0, r"t\^0.51;"),
-        (lambda t, x, a: 0.003 * x, 1.0, r"e\^\(0.003 t\);"),
+        ({"one": 1.0}, r"t\^1;"),  # an angle does this too
+        ({"root": 1.0}, r"t\^2;"),
+        ({"inverse": 1.0}, r"t\^0.51;"),
+        ({"linear": 0.003}, r"e\^\(0.003 t\);"),
     ],
 )
-def test_slower_growth_is_undecided_by_name(field, start, law):
-    found, run = judged(curlflow.Flow(field, [start]))
+def test_slower_growth_is_undecided_by_name(coefficients, law):
+    found, run = judged(line(1.0, **coefficients))
     assert found == "undecided"
     assert re.match(f"observables still grow at the end, like {law}", run.reason.item()), run.reason.item()
     assert not run.unbounded
 
 
 @pytest.mark.parametrize(
-    ("field", "start", "expected"),
+    ("system", "expected"),
     [
-        (lambda t, x, a: 0.02 * x * (1 - x / 1e4), [1e-12], "fixed_point"),
-        (lambda t, x, a: jnp.stack([x[1], 0.05 * (1 - x[0] ** 2) * x[1] - x[0]]), [1e-9, 0.0], "periodic"),
-        (lambda t, x, a: 0.012 * x, [1e-15], "undecided"),  # by e^24 through the window, to nowhere yet
+        (lambda: line(1e-12, linear=0.02, square=-2e-6), "fixed_point"),
+        (lambda: curlflow.Flow(weak, [1e-9, 0.0]), "periodic"),
+        (lambda: line(1e-15, linear=0.012), "undecided"),  # by e^24 through the window, to nowhere yet
     ],
 )
-def test_growth_up_to_the_attractor_is_no_divergence(field, start, expected):
-    found, run = judged(curlflow.Flow(field, start))
+def test_growth_up_to_the_attractor_is_no_divergence(system, expected):
+    found, run = judged(system())
     assert found == expected, run.reason.item()
     assert not run.unbounded
 

@@ -62,11 +62,12 @@ def test_observables_that_are_not_numbers_all_along():
     assert float(dataset.zero_one[0, 1]) > 0.9
 
 
-def tori(ratio):
-    def field(t, x, ω):
-        return jnp.concatenate([circle(t, x[:2], ω[0]), circle(t, x[2:], ω[1])])
+def two_circles(t, x, ω):
+    return jnp.concatenate([circle(t, x[:2], ω[0]), circle(t, x[2:], ω[1])])
 
-    return curlflow.Flow(field, [1.0, 0.0, 1.0, 0.0], args=np.array([1.0, ratio]))
+
+def tori(ratio):
+    return curlflow.Flow(two_circles, [1.0, 0.0, 1.0, 0.0], args=np.array([1.0, ratio]))
 
 
 def rotation(i, x, turn):
