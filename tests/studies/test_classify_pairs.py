@@ -21,8 +21,6 @@ def judged(system, **options):
 @pytest.mark.parametrize(
     ("ρ", "expected", "ν", "C"),
     [
-        (28.0, "chaotic", None, None),
-        (160.0, "periodic", None, None),
         (180.7, "chaotic", None, None),
         (180.78, "partially_predictable", (-0.2, 0.2), (0.9, 1.0)),
         (180.95, "partially_predictable", (-0.2, 0.2), (0.9, 1.0)),

@@ -44,8 +44,9 @@ def test_many_periods_within_a_window(transient):
     assert verdict(dataset) == "periodic"
     np.testing.assert_allclose(float(dataset.return_time[0]), 1 / 13.3, rtol=1e-4)
     np.testing.assert_allclose(dataset.peak_frequency[0, :, 0], 13.3, rtol=0.01)
+    over = {"omega": [2 * np.pi * 13.3]}
     diagram = curlflow.bifurcation(
-        lambda ω: curlflow.Flow(circle, [1.0, 0.0], args=ω), {"omega": [2 * np.pi * 13.3]}, transient=transient
+        lambda ω: curlflow.Flow(circle, [1.0, 0.0], args=ω), over, transient=transient, duration=1000
     )
     late = diagram.late_extremum.values.ravel()
     np.testing.assert_allclose(np.abs(late[np.isfinite(late)]), 1, atol=1e-3)
