@@ -97,7 +97,7 @@ def test_calibration_of_exponents_on_a_correlated_series():
     a, length = 0.8, 4800
     exact_error = 1 / ((1 - a) * np.sqrt(length))
     values, errors = [], []
-    for seed in range(32):
+    for seed in range(50):
         s = autoregressive(a, length + 200, 1, np.random.default_rng(seed))[:, 0]
         ds = curlflow.lyapunov(Map(growth, 0.0, args=s), duration=length, transient=100, alignment=100)
         values.append(float(ds.lyapunov_exponent[0, 0]))
@@ -105,21 +105,20 @@ def test_calibration_of_exponents_on_a_correlated_series():
     values, errors = np.array(values), np.array(errors)
     assert 0.8 < np.mean(errors) / np.std(values, ddof=1) < 1.3
     assert 0.8 < np.mean(errors) / exact_error < 1.3
-    # Of 32 values 30.5 ± 1.2 are expected within two errors.
-    assert 27 <= np.sum(np.abs(values) < 2 * errors) <= 31
+    assert 0.86 <= np.mean(np.abs(values) < 2 * errors) <= 0.995
 
 
 @pytest.mark.optimised
 @pytest.mark.slow
 def test_errors_on_lorenz_are_not_far_too_large():
     # Its local exponents are anti-correlated; short batches would overstate the error tenfold.
-    starts = np.stack([np.linspace(0.5, 5, 24), np.full(24, 1.0), np.full(24, 20.0)], axis=1)
-    length = {"duration": 300, "transient": 30, "alignment": 20}
+    starts = np.stack([np.linspace(0.5, 5, 40), np.full(40, 1.0), np.full(40, 20.0)], axis=1)
+    length = {"duration": 400, "transient": 50, "alignment": 20}
     ds = curlflow.lyapunov(systems.lorenz63(), starts=starts, stepping="fixed", exponents=1, **length)
     values, errors = (ds[name][:, 0].to_numpy() for name in ("lyapunov_exponent", "lyapunov_exponent_se"))
     ratio = np.mean(errors) / np.std(values, ddof=1)
     assert 0.7 < ratio < 4
-    assert np.mean(np.abs(values - 0.9056) < 2 * errors) > 0.87
+    assert np.mean(np.abs(values - 0.9056) < 2 * errors) > 0.9
     assert BATCHES in range(20, 31)
 
 

@@ -329,7 +329,7 @@ def test_sampled_eigenvalues_follow_the_distribution(c, inputs, hidden, law):
 def test_smallest_eigenvalues_approach_the_edge_from_the_stable_side(c, inputs, hidden, law):
     sizes = [80, 160, 320]
     edge = rm.smallest_eigenvalue(c, **keywords(inputs, hidden))
-    values = rm.smallest_eigenvalues(c, sizes, **keywords(inputs, hidden), samples=40, law=law, seed=2)
+    values = rm.smallest_eigenvalues(c, sizes, **keywords(inputs, hidden), samples=80, law=law, seed=2)
     assert (values.mean(axis=1) > edge).all()
     fit = rm.extrapolate(sizes, values)
     slope = rm.finite_size_slope(c, **keywords(inputs, hidden))

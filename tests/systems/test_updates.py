@@ -55,7 +55,7 @@ def test_minibatches_equal_a_numpy_loop(activation, drawing):
     changes = {"network.activation": activation, "network.output_activation": activation, "dynamics.batch": 5}
     changes["dynamics.drawing"] = drawing
     problem = spec(**changes).build()
-    epochs = 50  # 300 updates
+    epochs = 167  # 1,002 updates
     slices = np.concatenate([problem.batches(epoch) for epoch in range(epochs)])
     assert slices.shape == (6 * epochs, 5)
     expected = two_layer_updates(
