@@ -69,9 +69,15 @@ def test_the_user_chooses_where(environment, monkeypatch):
 
 
 def test_the_command_line_keeps_what_it_compiles(environment):
-    command = [sys.executable, "-m", "curlflow.cli", "lyapunov", "fig5a", "--duration", "1", "--help"]
-    subprocess.run(command, check=True, capture_output=True)
-    assert (environment / "caches" / "curlflow" / "xla").exists()
-    subprocess.run(
-        [*command[:3], "presets"], check=True, capture_output=True, env={**os.environ, "CURLFLOW_CACHE": "off"}
-    )
+    (environment / "small.toml").write_text('network = {inputs = 2, hidden = 2}\nrule = {kind = "curl"}\n')
+    command = [sys.executable, "-m", "curlflow.cli", "stability", "small.toml", "--quiet", "--no-picture"]
+
+    def entries(**variables):
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=environment, env={**os.environ, **variables}
+        )
+        assert done.returncode == 0, done.stderr
+        return len(list(environment.glob("caches/curlflow/xla/*/*-cache")))
+
+    assert entries(CURLFLOW_CACHE="off") == 0
+    assert entries() > 0

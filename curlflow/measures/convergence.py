@@ -68,8 +68,7 @@ VARIABLES = (
     Variable("exponent_group", E_DIMS, "number of the group of exponents whose differences are not resolved"),
     Variable("group_mean", E_DIMS, "mean exponent of the group"),
     Variable("group_mean_se", E_DIMS, "standard error of the mean exponent of the group"),
-    Variable("ensemble_exponent", ("exponent",), "mean over all starts whose runs completed",
-             attributes={"ancillary_variables": "ensemble_exponent_se"}),
+    Variable("ensemble_exponent", ("exponent",), "mean over all starts whose runs completed"),
     Variable("ensemble_exponent_se", ("exponent",), "standard error of that mean, no less than their scatter says"),
 )  # fmt: skip
 

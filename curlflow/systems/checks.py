@@ -31,21 +31,28 @@ def started_at(system: Any, starts: Any) -> list[Any]:
     **Raises:** `ValueError` for other shapes, and for numbers that are not finite.
     """
     leaves, structure = jax.tree.flatten(system.state)
-    required = [("starts", *leaf.shape) for leaf in leaves]
+    required = _shapes([f"number of starts{''.join(f', {n}' for n in leaf.shape)}" for leaf in leaves])
     try:
         given = (
             [np.asarray(starts)] if len(leaves) == 1 else jax.tree.map(np.asarray, structure.flatten_up_to(starts))
         )
         arrays = [np.asarray(array, dtype=leaf.dtype) for array, leaf in zip(given, leaves, strict=True)]
     except (TypeError, ValueError):
-        raise ValueError(f"starts: got {type(starts).__name__}, required are arrays of shape {required}.") from None
+        raise ValueError(f"starts: got {starts!r:.60}, required are numbers of shape {required}.") from None
     shapes = [array.shape for array in arrays]
     if [shape[1:] for shape in shapes] != [leaf.shape for leaf in leaves] or len({s[:1] for s in shapes}) != 1:
-        raise ValueError(f"starts: got arrays of shape {shapes}, required are {required}.")
-    if len(arrays[0]) == 0 or not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("starts: at least one is required, and all numbers must be finite.")
+        got = _shapes([", ".join(map(str, shape)) for shape in shapes])
+        raise ValueError(f"starts: got numbers of shape {got}, required is {required}, one state for each start.")
+    if len(arrays[0]) == 0:
+        raise ValueError("starts: got none, at least one state is required.")
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError("starts: got numbers that are not finite; a run cannot start there.")
     states = (jax.tree.unflatten(structure, list(state)) for state in zip(*arrays, strict=True))
     return [eqx.tree_at(lambda s: s.state, system, state) for state in states]
+
+
+def _shapes(shapes: list[str]) -> str:
+    return ", ".join(f"({shape})" for shape in shapes)
 
 
 def checked_constraint(constraint: Any) -> AbstractConstraint:

@@ -131,8 +131,9 @@ def _check_definition(before: dict[str, Any], now: dict[str, Any]) -> None:
         )
     elif different:
         name = different[0]
-        what = "its function computes something else" if name == "law" else f"{before.get(name)}, not {now[name]}"
-        raise ValueError(f"resume: the dataset is about another system, by its {name}: {what}.")
+        other = f"its {name.replace('_', ' ')}: {before.get(name)} there, {now[name]} here"
+        what = "its function computes something else" if name == "law" else other
+        raise ValueError(f"resume: the dataset is about another system: {what}.")
 
 
 def _difference(before: str, now: str) -> str:

@@ -118,7 +118,7 @@ def lyapunov(
         average(runs, report)
 
     interrupted = attended(work, runs, progress)
-    dataset = lyapunov_dataset(runs, systems[0], subject.attributes, subject.starts is not None)
+    dataset = lyapunov_dataset(runs, systems[0], subject.attributes, not subject.learning and len(runs) > 1)
     if resume is not None:
         dataset.attrs["stretches"] = stretches(resume, dataset)
     return finished(dataset, interrupted)
