@@ -39,7 +39,7 @@ class KaplanYorke(IntEnum):
 
 
 KY_STATUS = "kaplan_yorke_status"
-CAPACITY = 256
+CAPACITY = 2048
 """The most blocks in one compiled call. More would only delay interrupts and progress reports."""
 ILL_CONDITIONED = 1e10
 """From here on rounding reaches the last exponents of a block: the block is too long for its spread."""

@@ -32,16 +32,20 @@ def flow_residual(system: Any, tracked: Any, run: TangentState, span: Any) -> fl
 
     - `system`: a flow, with `rate(state, clock)`; `tracked` is what is advanced with tangents.
     """
-    velocity = np.asarray(_rate(system, run.state, run.clock))
-    if not 0 < np.linalg.norm(velocity) < np.inf:
+    tangents, moves = jax.tree.map(np.asarray, _velocity_first(system, run))
+    if not moves:
         return np.nan
-    rows = np.array(as_rows(run.tangents))
-    rows[0] = velocity
-    tangents, _ = factored(from_rows(rows, run.state), run.state)
-    blocks = lyapunov_blocks(
-        tracked, run._replace(tangents=jax.tree.map(np.asarray, tangents)), np.asarray(span), np.asarray(1)
-    )
+    blocks = lyapunov_blocks(tracked, run._replace(tangents=tangents), np.asarray(span), np.asarray(1))
     return float(blocks.velocity_error)
+
+
+@compiled
+def _velocity_first(system: Any, run: TangentState) -> tuple[PyTree, Bool[Array, ""]]:
+    """Orthonormal tangents of which the first is along the velocity, and whether there is one."""
+    velocity = ravel_pytree(system.rate(run.state, run.clock))[0]
+    length = jnp.linalg.norm(velocity)
+    rows = as_rows(run.tangents).at[0].set(velocity)
+    return factored(from_rows(rows, run.state), run.state)[0], (length > 0) & jnp.isfinite(length)
 
 
 @compiled

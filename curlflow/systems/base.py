@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..constraints import AbstractConstraint
-from ..outside import digest, fingerprint, rely_on
+from ..outside import digest, law_digest, rely_on
 from ..precision import Scalar
 from ..solvers.integrate import Clock, all_finite
 from ..status import Status
@@ -90,7 +90,7 @@ class AbstractSystem(eqx.Module):
             "state": ", ".join(shapes),
             "integrator": f"{self.label} {self.stepping} {self.tolerances or self.next_step(self.clock())}",
             "time_per_step": float(self.time(1)),
-            "law": fingerprint(_law, self),
+            "law": law_digest(_law, self),
             "jax": jax.__version__,
         }
 

@@ -142,7 +142,7 @@ def test_the_kaplan_yorke_dimension_where_a_sum_is_zero():
 @pytest.mark.parametrize("rtol", [1e-3, 1e-5, 1e-7])
 def test_the_sum_of_all_exponents_is_the_mean_divergence_within_its_error(rtol):
     ds = curlflow.lyapunov(systems.lorenz63(), rtol=rtol, duration=40).isel(realization=0)
-    assert abs(ds.divergence_residual) < 2 * ds.divergence_residual_se < 1000 * rtol
+    assert abs(ds.divergence_residual) < 2 * ds.divergence_residual_se < 3000 * rtol
     assert abs(ds.mean_divergence + 41 / 3) < 2 * ds.mean_divergence_se < 1000 * rtol
 
 

@@ -229,10 +229,9 @@ def _average(r: TangentRun, target: int, report: Progress) -> Iterator[None]:
         r.local_divergences.append(log_volume / options.block)
         r.done += len(log_stretch)
         if checks:
-            at_sample = r.done == _next_sample(r.done - 1) and r.status == Status.completed
-            span = np.asarray(r.system.span(options.block))
-            sampled = flow_residual(r.system, r.tracked(), r.here, span) if at_sample else np.nan
-            r.flow_residual = float(np.fmax.reduce([r.flow_residual, carried, sampled]))
+            if np.isnan(carried) and r.done == _next_sample(r.done - 1) and r.status == Status.completed:
+                carried = flow_residual(r.system, r.tracked(), r.here, np.asarray(r.system.span(options.block)))
+            r.flow_residual = float(np.fmax(r.flow_residual, carried))
         r.reached = options.tolerance is not None and r.done == goal and _precise(r)
         report(r.index, "exponents", r.done / target)
         yield
@@ -247,8 +246,8 @@ def _flow_is_checked(r: TangentRun) -> bool:
 
 
 def _next_sample(done: int) -> int:
-    """After which block the flow is looked at next: four times while their number doubles, whatever the pace."""
-    return next(n for n in (math.ceil(2 ** (k / 4)) for k in itertools.count()) if n > done)
+    """After which block the flow is looked at next: twice while their number doubles, whatever the pace."""
+    return next(n for n in (math.ceil(2 ** (k / 2)) for k in itertools.count()) if n > done)
 
 
 def _blocks(r: TangentRun, number: int) -> tuple[np.ndarray, np.ndarray]:
