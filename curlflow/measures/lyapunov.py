@@ -5,11 +5,12 @@ A block of length Δ carries orthonormal tangent vectors Q to new ones, whose QR
     Φ(t + Δ, t) Q = Q′ R,        local exponents  ln Rᵢᵢ / Δ,                                          (8)
 
 and the exponents are the means of the local ones over many blocks. Householder reflections do the
-factorisation: they are never wrong, whereas modified Gram–Schmidt loses ε·cond and Cholesky QR ε·cond².
+factorisation: they are never wrong, whereas modified Gram–Schmidt loses ε·cond and Cholesky QR ε·cond². In systems
+of up to four variables Gram–Schmidt is done twice, which loses nothing.
 
 Sources: Benettin, Galgani, Giorgilli & Strelcyn, Meccanica 15 (1980) 9; Shimada & Nagashima, Prog. Theor.
 Phys. 61 (1979) 1605; von Bremen, Udwadia & Proskurowski, Physica D 101 (1997) 1; Geist, Parlitz &
-Lauterborn, Prog. Theor. Phys. 83 (1990) 875.
+Lauterborn, Prog. Theor. Phys. 83 (1990) 875; Giraud, Langou, Rozložník & van den Eshof, Numer. Math. 101 (2005) 87.
 """
 
 from collections.abc import Callable
@@ -41,8 +42,14 @@ class KaplanYorke(IntEnum):
 KY_STATUS = "kaplan_yorke_status"
 CAPACITY = 2048
 """The most blocks in one compiled call. More would only delay interrupts and progress reports."""
+VANISHING = 16 * np.finfo(float).eps
+"""Multipliers of an iteration below this are zero but for the rounding of the state."""
 ILL_CONDITIONED = 1e10
 """From here on rounding reaches the last exponents of a block: the block is too long for its spread."""
+SMALL = 4
+"""Tangents of so few entries are made orthonormal without LAPACK, whose calls take longer than all else there."""
+SOUND = 1e-11
+"""Where less than this share of a vector is left, rounding decides its direction."""
 STILL = 1e3
 """Velocities below this times the solver's tolerance are not compared."""
 OUTSIDE = 1e-4
@@ -167,9 +174,56 @@ def random_tangents(system: Any, state: PyTree, vectors: int, *, key: Array) -> 
 
 def factored(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, "vectors vectors"]]:
     """Orthonormal vectors with the same span, flag by flag, and the factor R, whose diagonal is not negative."""
-    q, r = jnp.linalg.qr(as_rows(tangents).T)
-    signs = jnp.where(jnp.diagonal(r) < 0, -1.0, 1.0)
-    return from_rows((q * signs).T, state), signs[:, None] * r
+    rows = as_rows(tangents)
+    if rows.shape[1] <= SMALL:
+        q, r = _gram_schmidt(rows)
+    else:
+        columns, r = jnp.linalg.qr(rows.T)
+        signs = jnp.where(jnp.diagonal(r) < 0, -1.0, 1.0)
+        q, r = (columns * signs).T, signs[:, None] * r
+    return from_rows(q, state), r
+
+
+def _gram_schmidt(
+    rows: Float[Array, "vectors n"],
+) -> tuple[Float[Array, "vectors n"], Float[Array, "vectors vectors"]]:
+    """Every vector less its parts along those before it, twice; where rounding is all that is left, a unit vector."""
+    q, columns = [], []
+    for number, vector in enumerate(rows):
+        rest, along = _twice_less(vector, q)
+        length, whole = _length(rest), _length(vector)
+        other, _ = _twice_less(_least_covered(q, vector.size), q)
+        sound = length > SOUND * whole
+        q.append(jnp.where(sound, rest / jnp.where(sound, length, 1.0), other / _length(other)))
+        columns.append(jnp.stack([*along, length, *[jnp.asarray(0.0)] * (len(rows) - number - 1)]))
+    return jnp.stack(q), jnp.stack(columns, axis=1)
+
+
+def _least_covered(directions: list[Array], n: int) -> Float[Array, " n"]:
+    """The unit vector that is farthest from the span of orthonormal `directions`."""
+    covered = sum((direction**2 for direction in directions), jnp.zeros(n))
+    units = jnp.eye(n)
+    unit, least = units[0], covered[0]
+    for i in range(1, n):  # argmin would keep XLA from compiling the loop over blocks as one function
+        unit, least = jnp.where(covered[i] < least, units[i], unit), jnp.minimum(covered[i], least)
+    return unit
+
+
+def _twice_less(vector: Float[Array, " n"], directions: list[Array]) -> tuple[Float[Array, " n"], list[Array]]:
+    """`vector` less its parts along orthonormal `directions`, and these parts."""
+    along = [jnp.asarray(0.0)] * len(directions)
+    for _ in range(2):
+        for i, direction in enumerate(directions):
+            part = jnp.sum(direction * vector)
+            vector, along[i] = vector - part * direction, along[i] + part
+    return vector, along
+
+
+def _length(vector: Float[Array, " n"]) -> Array:
+    """The norm, also where squares would overflow or vanish."""
+    largest = jnp.max(jnp.abs(vector))
+    scale = jnp.where(largest > 0, largest, 1.0)
+    return scale * jnp.sqrt(jnp.sum((vector / scale) ** 2))
 
 
 def factored_block(

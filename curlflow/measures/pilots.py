@@ -5,15 +5,18 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from ..status import Status
-from .lyapunov import Blocks, TangentState, conditions, lyapunov_blocks
+from .lyapunov import VANISHING, Blocks, TangentState, conditions, lyapunov_blocks
 
 BLOCK = 1.0
 """The longest block, in units of time, and the length of the blocks of a transient."""
 CONDITION = 1e6
 """The condition number that the tangents of one block may reach."""
 PILOT_BLOCKS = 10
+LARGEST_LOG = 200.0
+"""The growth ln Rᵢᵢ that one block may have, far from where squares overflow."""
 ACCURACY = 100.0
 """A fixed step may differ from the adaptive solver by this times rtol, relative, over one block."""
 SAFETY = 0.7
@@ -23,19 +26,31 @@ SAFETY = 0.7
 def block_length(system: Any, tracked: Any, start: TangentState) -> Any:
     """The longest span of 1, 0.5, 0.2, 0.1, … units of time over which a pilot's condition number stays below 1e6.
 
+    Blocks of a map may have ten iterations even if these are longer than one unit of time; unless an iteration of the
+    pilot squeezes a tangent to nothing, which must be seen where it happens.
+
     It does not depend on how long the exponents are averaged, so that a run can be continued exactly. `tracked` is
     what is advanced with tangents, and `start` is behind the transient, with random ones.
     """
-    span = system.nonempty_span(BLOCK)
+    unit = max(BLOCK, system.unit)
+    if unit > BLOCK and np.any(_pilot(tracked, start, np.int64(1), 10 * PILOT_BLOCKS) < np.log(VANISHING)):
+        unit = BLOCK
+    span = system.nonempty_span(unit)
     for k in range(1, 40):
-        blocks = lyapunov_blocks(tracked, start, np.asarray(span), np.asarray(PILOT_BLOCKS))
-        stretch = np.asarray(blocks.log_stretch)[: int(blocks.number)]
-        condition = np.fmax.reduce(conditions(stretch)) if len(stretch) == PILOT_BLOCKS else np.inf
-        shorter = system.span(BLOCK * (1, 0.5, 0.2)[k % 3] * 10.0 ** -(k // 3))
-        if not condition > CONDITION or (not system.continuous and (span == 1 or shorter < 1)):
+        stretch = _pilot(tracked, start, span, PILOT_BLOCKS)
+        short = len(stretch) == PILOT_BLOCKS and not np.fmax.reduce(conditions(stretch)) > CONDITION
+        short &= not np.any(np.abs(stretch[np.isfinite(stretch)]) > LARGEST_LOG)
+        shorter = system.span(unit * (1, 0.5, 0.2)[k % 3] * 10.0 ** -(k // 3))
+        if short or (not system.continuous and (span == 1 or shorter < 1)):
             break
         span = shorter
     return span
+
+
+def _pilot(tracked: Any, start: TangentState, span: Any, number: int) -> Float[np.ndarray, "blocks vectors"]:
+    """ln Rᵢᵢ of the first blocks."""
+    blocks = lyapunov_blocks(tracked, start, np.asarray(span), np.asarray(number))
+    return np.asarray(blocks.log_stretch)[: int(blocks.number)]
 
 
 def fixed_step(flow: Any, inside: Callable[[Any], Any], start: TangentState, span: Any) -> tuple[float, Status]:

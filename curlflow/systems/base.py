@@ -212,12 +212,23 @@ def iterated(
         basis = tangent_basis(system, x)
         image, derivative = push_forward(function, x, from_rows(basis, x))
         derivative = as_rows(derivative)
-        determinant = jnp.linalg.slogdet(derivative @ tangent_basis(system, image).T)[1]
+        determinant = log_abs_det(derivative @ tangent_basis(system, image).T)
         v = from_rows((as_rows(v) @ basis.T) @ derivative, x)
         return image, v, volume + determinant
 
     volume = jnp.asarray(0.0 if full else jnp.nan)
     return jax.lax.fori_loop(0, number, body, (state, tangents, volume))
+
+
+def log_abs_det(matrix: Float[Array, "n n"]) -> Array:
+    """ln |det|; of matrices up to 3 × 3 from the definition, since a call of LAPACK takes longer than all else."""
+    if matrix.shape[0] > 3:
+        return jnp.linalg.slogdet(matrix)[1]
+    if matrix.shape[0] == 3:
+        return jnp.log(jnp.abs(jnp.dot(matrix[0], jnp.cross(matrix[1], matrix[2]))))
+    if matrix.shape[0] == 2:
+        return jnp.log(jnp.abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
+    return jnp.log(jnp.abs(matrix[0, 0]))
 
 
 def tangent_basis(system: AbstractSystem, state: PyTree) -> Float[Array, "dimension n"]:

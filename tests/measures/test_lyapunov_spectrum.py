@@ -1,12 +1,15 @@
 """The algorithm by itself: linear systems, an identity, and going on."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import curlflow
 from curlflow.measures import lyapunov_spectrum
+from curlflow.measures.lyapunov import factored
 from curlflow.status import Status
+from curlflow.systems.base import log_abs_det
 
 pytestmark = pytest.mark.quick
 
@@ -42,3 +45,33 @@ def test_a_run_that_diverges_says_so_and_has_no_numbers_of_blocks_that_failed():
     assert np.isfinite(found.log_stretch).all()
     nowhere = lyapunov_spectrum(flow, block=0.25, number=0)
     assert np.isnan(nowhere.exponents).all()
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_vectors_of_small_systems_become_orthonormal_whatever_they_are(n):
+    rng = np.random.default_rng(n)
+    cases = [rng.normal(size=(k, n)) for k in range(1, n + 1)]
+    cases += [np.logspace(-1, -9, n)[:, None] * rng.normal(size=(n, n)), 1e200 * cases[-1], 1e-200 * cases[-1]]
+    nearly = np.outer(np.ones(n), rng.normal(size=n)) + 1e-9 * rng.normal(size=(n, n))
+    for rows in [*cases, nearly, np.ones((n, n)), np.eye(n)[::-1] * [0.0, *np.ones(n - 1)], np.zeros((n, n))]:
+        q, r = map(np.asarray, factored(rows, np.zeros(n)))
+        np.testing.assert_allclose(q @ q.T, np.eye(len(rows)), atol=1e-13)
+        np.testing.assert_allclose(r.T @ q, rows, atol=1e-11 * np.abs(rows).max())
+        np.testing.assert_array_equal(np.tril(r, -1), 0.0)
+        assert (np.diagonal(r) >= 0).all()
+    reference = np.linalg.qr(cases[n - 1].T, mode="r")
+    np.testing.assert_allclose(
+        np.asarray(factored(cases[n - 1], np.zeros(n))[1]),
+        reference * np.sign(np.diagonal(reference))[:, None],
+        rtol=1e-9,
+    )
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_determinants_of_small_matrices(n):
+    matrix = np.random.default_rng(n).normal(size=(n, n))
+    np.testing.assert_allclose(log_abs_det(jnp.asarray(matrix)), np.linalg.slogdet(matrix)[1], rtol=1e-10)
+    matrix[0] = 0.0
+    assert np.asarray(log_abs_det(jnp.asarray(matrix))) == -np.inf

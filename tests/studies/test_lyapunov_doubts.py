@@ -272,7 +272,7 @@ def test_runs_from_several_starts_go_on():
     for name in ("lyapunov_exponent", "ensemble_exponent", "ensemble_exponent_se"):
         np.testing.assert_array_equal(longer[name], at_once[name])
     first, second = json.loads(longer.attrs["stretches"])
-    assert (first["duration"], second["duration"], second["blocks"]) == (300, 600, [600] * 3)
+    assert (first["duration"], second["duration"], second["blocks"]) == (300, 600, [120] * 3)
     with pytest.raises(ValueError, match="starts: with resume"):
         curlflow.lyapunov(henon, resume=short, starts=starts)
 

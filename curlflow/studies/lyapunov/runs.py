@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from ...measures.lyapunov import (
     CAPACITY,
     ILL_CONDITIONED,
+    VANISHING,
     TangentState,
     conditions,
     lyapunov_blocks,
@@ -34,8 +35,6 @@ from .options import LyapunovOptions
 
 MOST_BLOCKS = 10**8
 """More local exponents than this would not fit into memory."""
-VANISHING = 16 * np.finfo(float).eps
-"""Multipliers below this are zero but for the rounding of the state."""
 ROUNDING = 1e-13
 """What sums of many numbers may err, relative."""
 LONG_ENOUGH = 1.5
