@@ -3,10 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help run test quick lint docs bench clean
+.PHONY: help run test quick lint docs bench bench-peers clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 run: $(VENV)/installed ## install, and compute the Lyapunov exponents of the preset hidden_chaos
 	@mkdir -p results
@@ -34,8 +34,11 @@ docs: $(VENV)/installed-docs ## build the site into site/, strictly
 bench: $(VENV)/installed-test ## measure speed (see benchmarks/README.md)
 	$(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only -q -s
 
+bench-peers: $(VENV)-peers/installed ## measure speed beside other packages, which get an environment of their own
+	$(VENV)-peers/bin/python benchmarks/peers/run.py
+
 clean: ## remove the environment and everything that was built
-	rm -rf $(VENV) site dist results
+	rm -rf $(VENV) $(VENV)-peers site dist results
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -51,3 +54,9 @@ $(VENV)/installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[docs]'
 	@touch $@ $(VENV)/installed
+
+$(VENV)-peers/installed: pyproject.toml constraints.txt benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+		--editable . --requirement benchmarks/peers/requirements.txt
+	@touch $@

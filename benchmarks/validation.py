@@ -173,10 +173,10 @@ def tricky() -> Iterator[Row]:
     starts = np.array([0.0, -0.25, 0.42, 0.0]) + 1e-6 * np.random.default_rng(0).uniform(-1, 1, (8, 4))
     yield exponents("Hénon–Heiles, eight starts together", "", "", Flow(henon_heiles, starts[0]), duration=1000,
                     transient=600, exponents=1, starts=starts)  # fmt: skip
-    by_hand = "saltation by hand, SciPy"
-    yield exponents("jerk with sign x", "0.081, 0.001, −0.882", by_hand, Flow(jerk, [0.1, 0.2, 0.3]), duration=2000)
+    by_hand = "saltation by hand, ± 0.0005"
+    yield exponents("jerk with sign x", "0.0756, 0, −0.8757", by_hand, Flow(jerk, [0.1, 0.2, 0.3]), duration=2000)
     located = Flow(jerk, [0.1, 0.2, 0.3], switching=lambda t, x, args: x[0])
-    yield exponents("the same with its switching function", "0.081, 0.001, −0.882", by_hand, located, duration=2000)
+    yield exponents("the same with its switching function", "0.0756, 0, −0.8757", by_hand, located, duration=2000)
     held = Flow(friction, [1.0, 0.5], switching=lambda t, x, args: x[1])
     yield exponents("dry friction", "comes to rest, sliding", "", held, duration=20, transient=0)
     yield exponents(

@@ -187,36 +187,35 @@ def factored(tangents: PyTree, state: PyTree) -> tuple[PyTree, Float[Array, "vec
 def _gram_schmidt(
     rows: Float[Array, "vectors n"],
 ) -> tuple[Float[Array, "vectors n"], Float[Array, "vectors vectors"]]:
-    """Every vector less its parts along those before it, twice; where rounding is all that is left, a unit vector."""
-    q, columns = [], []
-    for number, vector in enumerate(rows):
-        rest, along = _twice_less(vector, q)
-        length, whole = _length(rest), _length(vector)
-        other, _ = _twice_less(_least_covered(q, vector.size), q)
-        sound = length > SOUND * whole
-        q.append(jnp.where(sound, rest / jnp.where(sound, length, 1.0), other / _length(other)))
-        columns.append(jnp.stack([*along, length, *[jnp.asarray(0.0)] * (len(rows) - number - 1)]))
-    return jnp.stack(q), jnp.stack(columns, axis=1)
+    """Every vector less its parts along those before it, twice; where rounding is all that is left, a unit vector.
+
+    A loop, which compiles in a quarter of the time that it takes written out, and which has no branch and no argmin:
+    these would keep XLA from compiling the loop over blocks as one function.
+    """
+    vectors, n = rows.shape
+
+    def add(i, carry):
+        q, r = carry
+        rest, along = _twice_less(rows[i], q)
+        length = _length(rest)
+        covered = jnp.sum(q**2, axis=0) + 1e-9 * jnp.arange(n)  # the first of those that are covered least
+        other, _ = _twice_less(jnp.where(covered == jnp.min(covered), 1.0, 0.0), q)
+        sound = length > SOUND * _length(rows[i])
+        q = q.at[i].set(jnp.where(sound, rest / jnp.where(sound, length, 1.0), other / _length(other)))
+        return q, r.at[i].set(along.at[i].set(length))
+
+    q, r = jax.lax.fori_loop(0, vectors, add, (jnp.zeros((vectors, n)), jnp.zeros((vectors, vectors))))
+    return q, r.T
 
 
-def _least_covered(directions: list[Array], n: int) -> Float[Array, " n"]:
-    """The unit vector that is farthest from the span of orthonormal `directions`."""
-    covered = sum((direction**2 for direction in directions), jnp.zeros(n))
-    units = jnp.eye(n)
-    unit, least = units[0], covered[0]
-    for i in range(1, n):  # argmin would keep XLA from compiling the loop over blocks as one function
-        unit, least = jnp.where(covered[i] < least, units[i], unit), jnp.minimum(covered[i], least)
-    return unit
-
-
-def _twice_less(vector: Float[Array, " n"], directions: list[Array]) -> tuple[Float[Array, " n"], list[Array]]:
-    """`vector` less its parts along orthonormal `directions`, and these parts."""
-    along = [jnp.asarray(0.0)] * len(directions)
-    for _ in range(2):
-        for i, direction in enumerate(directions):
-            part = jnp.sum(direction * vector)
-            vector, along[i] = vector - part * direction, along[i] + part
-    return vector, along
+def _twice_less(
+    vector: Float[Array, " n"], directions: Float[Array, "vectors n"]
+) -> tuple[Float[Array, " n"], Float[Array, " vectors"]]:
+    """`vector` less its parts along orthonormal `directions`, of which some may be zero, and these parts."""
+    first = directions @ vector
+    vector = vector - first @ directions
+    second = directions @ vector
+    return vector - second @ directions, first + second
 
 
 def _length(vector: Float[Array, " n"]) -> Array:

@@ -61,8 +61,8 @@ def lyapunov(
       Published starts, which are 1e-10 away from the solution, take a few hundred units of time to leave it.
     - `alignment`: how long the tangents run after that before averaging begins. Default: 100 (1,000 iterations).
     - `block`: time between two QR factorisations. By default a pilot run chooses it such that the condition number of
-      a block stays below about 1e6, and at most 1. Durations are rounded up to whole blocks, blocks of a map to whole
-      iterations. Systems with widely spread exponents need short blocks: ask for fewer exponents.
+      a block stays below about 1e6, and at most 1, or ten iterations of a map. Durations are rounded up to whole
+      blocks, blocks of a map to whole iterations. Widely spread exponents need short blocks: ask for fewer of them.
     - `tolerance`: stop when every standard error is at most this.
     - `rtol`, `atol`: tolerances of the solver, in place of those of the spec or the flow.
     - `stepping`: `"adaptive"` (default) or `"fixed"`: classical Runge–Kutta with a step calibrated against the

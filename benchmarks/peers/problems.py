@@ -1,0 +1,53 @@
+"""The problems that all contenders solve, and what is known of the answers. NumPy alone is imported here."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Case(NamedTuple):
+    """A problem: how it is called in tables, the exponents that are known, how far answers may be from them.
+
+    Where none are known, the answers are compared with those of curlflow with its reference solver.
+    """
+
+    title: str
+    known: tuple[float, ...] = ()
+    within: float = 0.0
+
+
+LORENZ = np.array([1.0, 1.0, 1.0])
+LORENZ_TIME, LORENZ_STEP, EVERY = 1000.0, 0.01, 10
+HENON = np.array([0.1, 0.1])
+ITERATIONS = 200_000
+TRANSIENT = 1000
+LOGISTIC = 0.3
+
+
+def lorenz96(n: int) -> np.ndarray:
+    """Where the Lorenz-96 system of n variables starts."""
+    return 8.0 + 0.01 * np.sin(np.arange(n))
+
+
+LORENZ96 = {40: (100.0, 0.02, 10), 400: (20.0, 0.02, 10)}
+"""By the number of variables: time, fixed step, and after how many steps tangents are made orthonormal."""
+WEIGHTS = {100: 20.0, 1_000: 20.0, 10_800: 10.0, 100_000: 2.0}
+"""By the number of weights: how long tangents of a network are followed, in units of time."""
+TANGENTS = (1, 5, 20)
+NETWORK_STEP = 0.05
+"""RK4 is stable up to 0.08 at the largest eigenvalue, 33."""
+
+CASES = {
+    "lorenz63": Case("Lorenz-63, T = 1,000", (0.9056, 0.0, -14.5723), 0.03),
+    "henon": Case("Hénon map, 200,000 iterations", (0.4192, -1.6232), 0.006),
+    "logistic": Case("logistic map, 200,000 iterations", (0.693147,), 0.002),
+    **{f"lorenz96-{n}": Case(f"Lorenz-96, n = {n}, 10 exponents") for n in LORENZ96},
+    **{
+        f"network-{weights}-{k}": Case(f"network of {weights:,} weights, {k} exponents", within=0.02)
+        for weights in WEIGHTS
+        for k in TANGENTS
+        if k <= weights / 5
+    },
+}
+CASES["lorenz96-40"] = CASES["lorenz96-40"]._replace(known=(1.69, 1.48), within=0.15)
+CASES["lorenz96-400"] = CASES["lorenz96-400"]._replace(known=(1.78, 1.74), within=0.15)
