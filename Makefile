@@ -15,13 +15,14 @@ run: $(VENV)/installed ## install, and compute the Lyapunov exponents of the pre
 # The tests compile thousands of small programs: XLA's older emitters do it in half the time, and without optimisations it
 # takes a third of that (what they compile runs slower). A flag that XLA does not know ends the program: leave it out with
 # another jaxlib than that of constraints.txt, where need be. `make quick` and `make run` compile as users do.
-# A process that has run out of tests takes over some of another's: a few files take a tenth of the time each.
+# A process that has run out of tests takes over some of another's: a few files take a tenth of the time each. Idle
+# threads of OpenBLAS would keep the cores busy that the other processes compute on.
 test: $(VENV)/installed-test ## install, and run all tests
-	JAX_DISABLE_MOST_OPTIMIZATIONS=1 XLA_FLAGS="--xla_cpu_use_fusion_emitters=false $$XLA_FLAGS" \
+	OPENBLAS_NUM_THREADS=1 JAX_DISABLE_MOST_OPTIMIZATIONS=1 XLA_FLAGS="--xla_cpu_use_fusion_emitters=false $$XLA_FLAGS" \
 		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 quick: $(VENV)/installed-test ## install, and run the closed forms and contracts alone, in a minute
-	$(BIN)/python -m pytest -m quick --numprocesses auto --maxprocesses 4
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m quick --numprocesses auto --maxprocesses 4
 
 lint: $(VENV)/installed-test ## style, imports, and who may import whom
 	$(BIN)/ruff check .

@@ -19,15 +19,15 @@ def call(system, **options):
     return curlflow.lyapunov(system, **options).lyapunov_exponent.to_numpy()[0]
 
 
-LORENZ = {"duration": p.LORENZ_TIME, "transient": 50.0}
-MAP = {"duration": p.ITERATIONS, "transient": p.TRANSIENT}
+LORENZ = {"duration": p.LORENZ_TIME, "transient": 25.0, "alignment": 25.0}
+MAP = {"duration": p.ITERATIONS, "transient": p.TRANSIENT // 2, "alignment": p.TRANSIENT // 2}
 FLOWS = {n: curlflow.Flow(lorenz96, p.lorenz96(n)) for n in p.LORENZ96}
 CALLS = {
     "lorenz63": (curlflow.systems.lorenz63(), LORENZ),
     "henon": (curlflow.systems.henon(), MAP),
     "logistic": (curlflow.systems.logistic(4.0), MAP),
     **{
-        f"lorenz96-{n}": (FLOWS[n], {"duration": time, "transient": 20.0, "exponents": 10})
+        f"lorenz96-{n}": (FLOWS[n], {"duration": time, "transient": 10.0, "alignment": 10.0, "exponents": 10})
         for n, (time, _, _) in p.LORENZ96.items()
     },
 }

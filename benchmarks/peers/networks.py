@@ -5,7 +5,6 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import problems as p
 from jax.flatten_util import ravel_pytree
 
 import curlflow
@@ -16,7 +15,8 @@ from curlflow.tangents import as_rows
 
 RATIO = 0.5
 """Hidden units per input, as in the preset."""
-ALONG = 20.0
+TRANSIENT, ALONG = 400.0, 5
+"""How long the state runs alone, to leave the solution, and then with tangents."""
 
 
 @functools.cache
@@ -27,9 +27,10 @@ def start(weights: int, k: int, solver: str = "auto"):
     changes = {"realizations": 1, "network.inputs": inputs, "network.hidden": hidden, "teacher.width": hidden}
     with jax_settings():
         flow = curlflow.preset("hidden_chaos").replace({**changes, "dynamics.solver": solver}).build().flow()
-        tangents = random_tangents(flow, flow.state, k, key=jax.random.key(0))
-        run = TangentState(flow.state, tangents, flow.clock(), np.asarray(Status.completed.value))
-        return flow, lyapunov_spectrum(flow, block=1.0, number=round(min(ALONG, p.WEIGHTS[weights])), start=run).end
+        there = flow.advance(flow.state, None, np.float64(TRANSIENT), flow.clock())
+        tangents = random_tangents(flow, there.state, k, key=jax.random.key(0))
+        run = TangentState(there.state, tangents, there.clock, np.asarray(Status.completed.value))
+        return flow, lyapunov_spectrum(flow, block=1.0, number=ALONG, start=run).end
 
 
 def flat(weights: int, k: int):

@@ -5,6 +5,8 @@ JAX releases Python's lock while it computes, so threads use all cores, and one 
 
 import contextlib
 import contextvars
+import functools
+import importlib
 import os
 import queue
 import threading
@@ -18,6 +20,7 @@ import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, PyTree
+from threadpoolctl import ThreadpoolController
 
 from ..interrupts import Interrupted
 from ..measures.recording import next_spans, record
@@ -228,7 +231,7 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
                     turns.put(turn)
 
     number = threads(len(items))
-    with ThreadPoolExecutor(number) as pool:
+    with _linear_algebra().limit(limits=1, user_api="blas"), ThreadPoolExecutor(number) as pool:
         # A thread sees what the public call has looked at.
         futures = [pool.submit(contextvars.copy_context().run, thread) for _ in range(number)]
         try:
@@ -240,6 +243,16 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
                     future.result()
         finally:
             stop.set()
+
+
+@functools.cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries behind factorisations, whose idle threads would keep the cores busy that others compute on.
+
+    JAX calls the LAPACK of SciPy, which must have been loaded.
+    """
+    importlib.import_module("scipy.linalg")
+    return ThreadpoolController()
 
 
 def threads(items: int) -> int:

@@ -34,6 +34,7 @@ from ...precision import Scalar
 from ...solvers.integrate import SOLVERS, Adaptive, Clock
 from ...solvers.stabilised import chebyshev_tableau
 from ...status import Status
+from ...tangents import size
 from ...tasks import SecondMoments
 from .rank_one import gains_of
 
@@ -44,6 +45,10 @@ STAGES = 4
 """Of steps with tangents."""
 LOOSER = 10.0
 """Steps with tangents may err by this times the tolerances, which is far below the standard errors of exponents."""
+
+
+LEAST = 5000
+"""Steps with tangents are taken from so many weights on; below, those of `tsit5` on whole matrices are faster."""
 
 
 class _Tableau(NamedTuple):
@@ -146,6 +151,10 @@ class RankOneFlow(eqx.Module):
 
     radii: tuple[Scalar, ...]
     looser: ClassVar[float] = LOOSER
+
+    def carries_tangents(self, network: Feedforward) -> bool:
+        """Whether `with_tangents` is the faster way."""
+        return size(network) >= LEAST
 
     def __call__(self, network: Feedforward, span: Scalar, clock: Clock, args: Any, integrator: Adaptive):
         tableau = _Tableau.of(integrator.method)
