@@ -61,6 +61,8 @@ class _Call:
 _call: ContextVar[_Call | None] = ContextVar("curlflow_call", default=None)
 _plain: ContextVar[bool] = ContextVar("curlflow_plain", default=False)
 _own_laws: dict[Any, str] = {}
+MOST_LAWS = 256
+"""So many laws of curlflow's own are remembered between calls."""
 
 
 @contextlib.contextmanager
@@ -93,6 +95,8 @@ def law_digest(function: Callable, *args: Any) -> str:
     known = _own_laws if lasting else {} if call is None else call.laws
     key = parts, function, shapes
     if key not in known:
+        if known is _own_laws and len(known) >= MOST_LAWS:
+            known.clear()
         known[key] = fingerprint(function, *args)
     return known[key]
 
