@@ -29,7 +29,7 @@ def lorenz96(n: int) -> np.ndarray:
     return 8.0 + 0.01 * np.sin(np.arange(n))
 
 
-LORENZ96 = {40: (100.0, 0.02, 10), 400: (20.0, 0.02, 10)}
+LORENZ96 = {40: (100.0, 0.02, 10), 400: (40.0, 0.02, 10)}
 """By the number of variables: time, fixed step, and after how many steps tangents are made orthonormal."""
 WEIGHTS = {100: 20.0, 1_000: 20.0, 10_800: 10.0, 100_000: 2.0}
 """By the number of weights: how long tangents of a network are followed, in units of time."""
@@ -43,7 +43,7 @@ CASES = {
     "logistic": Case("logistic map, 200,000 iterations", (0.693147,), 0.002),
     **{f"lorenz96-{n}": Case(f"Lorenz-96, n = {n}, 10 exponents") for n in LORENZ96},
     **{
-        f"network-{weights}-{k}": Case(f"network of {weights:,} weights, {k} exponents", within=0.02)
+        f"network-{weights}-{k}": Case(f"network of {weights:,} weights, {k} exponent" + "s" * (k > 1), within=0.02)
         for weights in WEIGHTS
         for k in TANGENTS
         if k <= weights / 5

@@ -190,7 +190,7 @@ def picture(dataset: xr.Dataset, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7.5, 0.32 * dataset.sizes["case"] + 1.2), layout="constrained")
     height = np.arange(dataset.sizes["case"])[::-1]
     for number, name in enumerate(n for n in dataset.contender.values if n != "curlflow"):
-        axes.plot(ratios.sel(contender=name), height, "osv^D<>p"[number % 8], label=name, markersize=5)
+        axes.plot(ratios.sel(contender=name), height, "osv^D<>p"[number % 8], label=name, markersize=5, clip_on=False)
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.set_yticks(height, [problems.CASES[case].title for case in dataset.case.values])
