@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy import stats
+from scipy.special import fdtri, stdtrit
 
 from ..variable import Variable, flag_variable
 from .standard_error import BATCHES, batch_means, batch_means_error, halves_agree, long_correlations, long_run_error
@@ -136,7 +136,7 @@ def over_starts(means: Float[np.ndarray, "starts k"], errors: Float[np.ndarray, 
         return OverStarts(nothing, nothing, np.ones(k, dtype=bool))
     with np.errstate(invalid="ignore"):
         between, within = means.var(axis=0, ddof=1), (errors**2).mean(axis=0)
-        most = stats.f.ppf(CONFIDENCE ** (1 / max(1, k)), number - 1, number * (BATCHES - 1))
+        most = fdtri(number - 1, number * (BATCHES - 1), CONFIDENCE ** (1 / max(1, k)))
         agree = ~(between > most * within)
     return OverStarts(means.mean(axis=0), np.sqrt(np.fmax(between, within) / number), agree)
 
@@ -191,5 +191,5 @@ def _drifts(local: np.ndarray, resolution: np.ndarray, confidence: float) -> np.
     slope = place @ means / (place @ place)
     rest = means - means.mean(axis=0) - place[:, None] * slope
     error = np.sqrt((rest**2).sum(axis=0) / max(1, len(means) - 2) / (place @ place))
-    t = stats.t.ppf((1 + confidence) / 2, max(1, len(means) - 2))
+    t = stdtrit(max(1, len(means) - 2), (1 + confidence) / 2)
     return np.abs(slope) * np.ptp(place) > t * error * np.ptp(place) + 4 * resolution

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
+from scipy.special import fdtri, stdtrit
 
 from ..variable import CHECK, Variable
 
@@ -99,7 +99,7 @@ def long_correlations(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.nan_to_num(scaled[0] / scaled[-1])
         growing = scaled[0] > RISING * scaled[1]
-    return growing & (ratio > stats.f.ppf(confidence, counts[0] - 1, counts[-1] - 1))
+    return growing & (ratio > fdtri(counts[0] - 1, counts[-1] - 1, confidence))
 
 
 def _scaled_variances(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +139,7 @@ def halves_agree(
         return np.zeros(series.shape[1:], dtype=bool)
     half = len(series) // 2
     first, second = series[:half].mean(axis=0), series[len(series) - half :].mean(axis=0)
-    t = stats.t.ppf((1 + confidence) / 2, min(BATCHES, len(series)) - 1)
+    t = stdtrit(min(BATCHES, len(series)) - 1, (1 + confidence) / 2)
     with np.errstate(invalid="ignore"):
         rounding = 1e-9 * np.maximum(1.0, np.abs(series).max(axis=0))
         error = np.where(np.isinf(series).any(axis=0), 0.0, batch_means_error(series))

@@ -13,7 +13,7 @@ Sources: Šidák, J. Am. Stat. Assoc. 62 (1967) 626; windows: Harris, Proc. IEEE
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
+from scipy.special import stdtrit
 
 from .standard_error import BATCHES, batch_means_error
 
@@ -43,6 +43,6 @@ def _halves_agree(
     weights = 2 * np.sin(np.pi * (np.arange(half) + 0.5) / half) ** 2 / half
     apart = np.abs(weights @ (series[:half] - series[len(series) - half :]))
     error = WEIGHTED * np.maximum(batch_means_error(series), batch_means_error(series, BATCHES - 1))
-    t = stats.t.ppf((1 + confidence) / 2, min(BATCHES, len(series)) - 1)
+    t = stdtrit(min(BATCHES, len(series)) - 1, (1 + confidence) / 2)
     # The difference of two halves has twice the error of the mean of all values.
     return apart <= 2 * t * error + ROUNDING * np.maximum(1.0, np.abs(series).max(axis=0))
