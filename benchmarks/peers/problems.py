@@ -49,7 +49,7 @@ CASES = {
         if k <= weights / 5
     },
 }
-# Over 3,000 and 300 units of time curlflow gave 1.673 ± 0.012, 1.491 and 1.79 ± 0.03, 1.78; numba by hand, over 4,000 and
-# 400, 1.680, 1.479 and 1.817, 1.785. In the time that is measured here exponents scatter by 0.06 and 0.09.
+# Over 3,000 and 300 units of time curlflow gave 1.673 ± 0.012, 1.491 and 1.79 ± 0.03, 1.78; numba by hand, over 4,000
+# and 400, 1.680, 1.479 and 1.817, 1.785. In the time that is measured here exponents scatter by 0.06 and 0.09.
 CASES["lorenz96-40"] = CASES["lorenz96-40"]._replace(known=(1.68, 1.48), within=0.18)
 CASES["lorenz96-400"] = CASES["lorenz96-400"]._replace(known=(1.81, 1.78), within=0.25)
