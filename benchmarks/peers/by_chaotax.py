@@ -6,24 +6,9 @@ import chaotax
 import jax
 import jax.numpy as jnp
 import problems as p
+from fields import henon, logistic, lorenz63, lorenz96
 
 jax.config.update("jax_enable_x64", True)
-
-
-def henon(x):
-    return jnp.array([1 - 1.4 * x[0] ** 2 + x[1], 0.3 * x[0]])
-
-
-def logistic(x):
-    return 4 * x * (1 - x)
-
-
-def lorenz63(x):
-    return jnp.array([10.0 * (x[1] - x[0]), x[0] * (28.0 - x[2]) - x[1], x[0] * x[1] - 8.0 / 3.0 * x[2]])
-
-
-def lorenz96(x):
-    return (jnp.roll(x, -1) - jnp.roll(x, 2)) * jnp.roll(x, 1) - x + 8.0
 
 
 def rk4(field, h):

@@ -50,7 +50,7 @@ class Contender:
         )
 
     def work(self, case: str) -> dict | None:
-        """What it found, or None where it ended instead."""
+        """What it found, or None where it cannot, or ended instead."""
         try:
             print(case, file=self.process.stdin, flush=True)
         except BrokenPipeError:
@@ -72,23 +72,6 @@ def pinned(command: list) -> list:
     return ["taskset", "-c", core, *command]
 
 
-def able(case: str) -> list[str]:
-    """Who can do a case, by the keys of `WORK` in the modules."""
-    command = "import sys, json, importlib; sys.path.insert(0, sys.argv[1]); " \
-              "print(json.dumps(list(importlib.import_module(sys.argv[2]).WORK[sys.argv[3]])))"  # fmt: skip
-    found = []
-    for name, module in CONTENDERS.items():
-        if name not in ABLE:
-            given = [sys.executable, "-c", command, str(HERE), module, name]
-            answer = subprocess.run(given, capture_output=True, text=True, check=False).stdout.strip()
-            ABLE[name] = json.loads(answer.splitlines()[-1]) if answer else []
-        found += [name] if case in ABLE[name] else []
-    return found
-
-
-ABLE: dict[str, list[str]] = {}
-
-
 def agrees(case: str, exponents: list[float], reference: list[float]) -> bool:
     """Whether an answer is that of the case, or where none is known that of the reference."""
     known, within = problems.CASES[case].known, problems.CASES[case].within
@@ -104,9 +87,9 @@ def measured(cases: list[str], rounds: int) -> xr.Dataset:
     shape = len(cases), len(names)
     seconds, first = np.full((*shape, rounds), np.nan), np.full(shape, np.nan)
     same, exponents = np.zeros(shape, dtype=bool), np.full((*shape, 20), np.nan)
+    contenders = {name: Contender(name) for name in names}
     for i, case in enumerate(cases):
-        running = {name: Contender(name) for name in able(case)}
-        reference: list[float] = []
+        running = dict(contenders)
         for turn in range(rounds + 1):
             for name, contender in list(running.items()):
                 found = contender.work(case)
@@ -119,14 +102,14 @@ def measured(cases: list[str], rounds: int) -> xr.Dataset:
                     continue
                 first[i, j] = found["processor"]
                 exponents[i, j, : len(found["exponents"])] = found["exponents"][:20]
-        for contender in running.values():
-            contender.end()
         reference = exponents[i, names.index("curlflow, tsit5")]
         for name in running:
             j = names.index(name)
             number = int(np.isfinite(exponents[i, j]).sum())
             same[i, j] = agrees(case, exponents[i, j].tolist(), reference[:number].tolist())
         report(case, names, seconds[i], first[i], same[i])
+    for contender in contenders.values():
+        contender.end()
     dataset = xr.Dataset(
         {
             "seconds": (

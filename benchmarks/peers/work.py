@@ -9,10 +9,13 @@ import numpy as np
 
 
 def main(contender: str, module: str) -> None:
-    """Answer every line of the standard input; what is printed meanwhile goes to the standard error."""
+    """Answer every line of the standard input, null where it cannot; what is printed goes to the standard error."""
     answers, sys.stdout = sys.stdout, sys.stderr
     work = importlib.import_module(module).WORK[contender]
     for line in sys.stdin:
+        if line.strip() not in work:
+            print("null", file=answers, flush=True)
+            continue
         start, wall = time.process_time(), time.perf_counter()
         exponents = np.asarray(work[line.strip()](), dtype=float)
         seconds = time.process_time() - start, time.perf_counter() - wall

@@ -33,8 +33,8 @@ class Flow(AbstractSystem):
     - `constraint`: a set that the flow stays on; the vector field is projected onto its tangent space.
     - `integrator`: `Adaptive(...)`, or `FixedSteps(step)`.
     - `integrate`: a faster way to take adaptive steps without tangents, a function of (state, span, clock, args,
-      integrator) that returns the state, the clock and a status. With the solver `auto` its method `with_tangents`,
-      if it has one, is used for states of which its method `carries_tangents` says so.
+      integrator) that returns the state, the clock and a status. If it has a method `carries_tangents` that is
+      true of the state, its method `with_tangents` is used with the solver `auto`.
     - `switching`: for vector fields that jump, a function of (t, x, args) to one number or several, of which one
       changes its sign wherever the field jumps. Crossings are then located, and tangents are carried across them.
 
@@ -94,7 +94,9 @@ class Flow(AbstractSystem):
     def stabilised(self) -> bool:
         """Whether tangents are carried by steps of their own, which are stable for longer."""
         automatic = isinstance(self.integrator, Adaptive) and self.integrator.solver == "auto"
-        return automatic and hasattr(self.integrate, "with_tangents") and self.integrate.carries_tangents(self.state)
+        return (
+            automatic and hasattr(self.integrate, "carries_tangents") and self.integrate.carries_tangents(self.state)
+        )
 
     @property
     def looser(self) -> float:
