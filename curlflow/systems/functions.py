@@ -6,8 +6,9 @@ random direction v at the start with differences,
 
     q(h) = (f(x + h v) − f(x))/h,        h = ±1e-4, ±5e-5 and ±0.2, ±0.1,        |xᵢ|/2 < |vᵢ| < |xᵢ|.
 
-Where the four quotients of one size agree, f is smooth on that scale, and D v must be what they say. At kinks and
-jumps, and where rounding or chaos drown the differences, they do not agree, and nothing follows.
+Where the four quotients of one size agree, f is smooth on that scale, and D v must be what they say, or what smaller
+steps say: a fine ripple of f shows on its own scale alone. At kinks and jumps, and where rounding or chaos drown the
+differences, the quotients do not agree, and nothing follows.
 """
 
 import inspect
@@ -27,6 +28,8 @@ from ..precision import jax_settings
 
 STEPS = 0.2, 1e-4
 """A large and a small step of the differences, relative to the state."""
+FINER = tuple(10.0**-k for k in range(5, 16))
+"""Steps that are looked at where those do not bear out a derivative."""
 AGREE, DIFFER, NOISE = 0.05, 0.2, 1e3
 """Differences agree to the first of these, derivatives are wrong by the second (both relative), and changes of less
 than so many units of rounding are not looked at."""
@@ -221,6 +224,9 @@ def _looked_at(
         (_, far, apart), (near, rate, close) = map(differences, STEPS)
         wrong = (close <= AGREE) & off(rate) & ~((apart <= AGREE) & ~off(far))
         stepped = (apart <= 1) & (near == 0).all(axis=0) & (derivative == 0)
+        for step in FINER if wrong.any() else ():
+            _, mean, spread = differences(step)
+            wrong &= (spread > DIFFER) | off(mean)
     return wrong, stepped, np.stack([rate, derivative])
 
 
