@@ -179,7 +179,7 @@ LEGITIMATE = [
     "state", [[0.3, 0.7], [0.0, 0.0], [0.5, 1.0], [0.0, 2.5], [3e-8, -1e-8], [2e8, -1e8], [1e8, 1e-8]]
 )
 def test_kinks_jumps_chaos_and_all_scales_pass_in_silence(monkeypatch, function, state):
-    monkeypatch.setattr("curlflow.systems.functions._compared", {})  # at another state the same function may have passed
+    monkeypatch.setattr("curlflow.systems.functions._compared", {})  # it may have passed at another state
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Flow(function, state)
