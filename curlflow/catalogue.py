@@ -57,7 +57,7 @@ STUDIES = (
         ),
         columns="exponents",
         picture="lyapunov",
-        version=2,
+        version=3,
     ),
     Study(
         "covariant_vectors",
@@ -67,7 +67,7 @@ STUDIES = (
         ("hidden_chaos --exponents 3 --realizations 2",),
         columns=("exponent", "covariant_exponent", "covariant_exponent_se", "participation", "status"),
         picture="covariant_vectors",
-        version=2,
+        version=3,
     ),
     Study(
         "simulate",
@@ -127,7 +127,7 @@ STUDIES = (
             "status",
         ),
         picture="fluctuations",
-        version=2,
+        version=3,
     ),
     Study(
         "classify",

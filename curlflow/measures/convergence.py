@@ -56,7 +56,7 @@ MEANINGS = {
     Doubt.alignment: "tangents had not reached their directions; lengthen alignment",
     Doubt.drift: "the exponents still drift; lengthen transient or duration",
     Doubt.halves: "both halves of the run disagree; run longer",
-    Doubt.correlations: "correlations last longer than the batches, so that the error is too small; run longer",
+    Doubt.correlations: "correlations last longer than the batches, so that the error may be too small; run longer",
     Doubt.tolerance: "some standard error is larger than the tolerance; run longer",
     Doubt.starts: "runs from different starts disagree: orbits stick, or go to different attractors; run longer",
 }

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from ..variable import EXACT, Variable
 from .finite_time import EXPONENT_VARIABLES
 from .frames import Covariant, angles, covariant, vectors_in
-from .standard_error import batch_means_error
+from .standard_error import long_run_error
 
 R = ("realization", "exponent")
 GROWTH = (
@@ -96,10 +96,10 @@ class CovariantWindow(NamedTuple):
         spread = 1 / np.sum((self.vectors**2) ** 2, axis=2)
         forward, backward, apart = self.log_stretch / block, self.covariant.log_stretch / block, self.angles
         return {
-            "lyapunov_exponent": forward.mean(axis=0), "lyapunov_exponent_se": batch_means_error(forward),
-            "covariant_exponent": backward.mean(axis=0), "covariant_exponent_se": batch_means_error(backward),
-            "angle": apart.mean(axis=0), "angle_se": batch_means_error(apart), "smallest_angle": apart.min(axis=0),
-            "participation": spread.mean(axis=0), "participation_se": batch_means_error(spread),
+            "lyapunov_exponent": forward.mean(axis=0), "lyapunov_exponent_se": long_run_error(forward),
+            "covariant_exponent": backward.mean(axis=0), "covariant_exponent_se": long_run_error(backward),
+            "angle": apart.mean(axis=0), "angle_se": long_run_error(apart), "smallest_angle": apart.min(axis=0),
+            "participation": spread.mean(axis=0), "participation_se": long_run_error(spread),
             "covariant_vector": self.vectors[-1],
         }  # fmt: skip
 
@@ -109,13 +109,13 @@ class CovariantWindow(NamedTuple):
         by_layer = _summed(squares, places.layer, layers)
         by_unit = _summed(squares, places.presynaptic, sum(pre for _, pre in places.shapes))
         found = {
-            "layer_share": by_layer.mean(axis=0), "layer_share_se": batch_means_error(by_layer),
-            "unit_share": by_unit.mean(axis=0), "unit_share_se": batch_means_error(by_unit),
+            "layer_share": by_layer.mean(axis=0), "layer_share_se": long_run_error(by_layer),
+            "unit_share": by_unit.mean(axis=0), "unit_share_se": long_run_error(by_unit),
         }  # fmt: skip
         if places.flipped is None:
             return found
         flipped = _summed(squares * places.flipped, places.layer, layers)
-        return found | {"flipped_share": flipped.mean(axis=0), "flipped_share_se": batch_means_error(flipped)}
+        return found | {"flipped_share": flipped.mean(axis=0), "flipped_share_se": long_run_error(flipped)}
 
 
 def covariant_window(

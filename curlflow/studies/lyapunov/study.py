@@ -81,8 +81,8 @@ def lyapunov(
       is `ensemble_exponent`, whose error is no less than their scatter says. Starts that disagree by more than their
       errors are never called converged; this finds orbits that stick to a part of the phase space.
 
-    **Description:** discrete QR (Householder) over blocks; the standard error is extrapolated from batches of the
-    local exponents of four lengths. `converged` means that nothing speaks against any exponent: no drift, halves that
+    **Description:** discrete QR (Householder) over blocks; the standard error is read off the spectrum of the local
+    exponents near zero. `converged` means that nothing speaks against any exponent: no drift, halves that
     agree, tangents that were aligned, correlations that are shorter than batches, a derivative that carries the
     velocity of the flow along; `doubt` names what does. A sign that is smaller than its error is not resolved, and is
     a correct answer. Under a constraint, exponents are those of its tangent space. With batches or noise they are
