@@ -7,7 +7,7 @@ Setting: c = 0.5 and 30 % of the inputs flipped, started at a solution; averaged
 Writes `data/lyapunov_hidden_chaos.nc` and `docs/figures/lyapunov_hidden_chaos.png`. It saves after every piece: a run
 that was stopped goes on from its file. To make it again, remove the file and run
 
-    python analyses/hidden_chaos.py            (about 5 minutes on two cores; --quick: 1 minute)
+    python analyses/hidden_chaos.py            (about a minute on two cores; --quick: 20 seconds)
 """
 
 from scripts import Figure, main
