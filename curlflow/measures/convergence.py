@@ -43,6 +43,7 @@ class Doubt(IntEnum):
     correlations = 10
     tolerance = 11
     starts = 12
+    islands = 13
 
 
 MEANINGS = {
@@ -59,6 +60,7 @@ MEANINGS = {
     Doubt.correlations: "correlations last longer than the batches, so that the error may be too small; run longer",
     Doubt.tolerance: "some standard error is larger than the tolerance; run longer",
     Doubt.starts: "runs from different starts disagree: orbits stick, or go to different attractors; run longer",
+    Doubt.islands: "volumes are kept, and chaotic orbits may stick to islands longer than a run; give several starts",
 }
 E_DIMS = ("realization", "exponent")
 VARIABLES = (

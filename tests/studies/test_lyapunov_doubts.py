@@ -297,3 +297,37 @@ def test_starts_of_another_shape(starts, sentence):
 def test_specs_have_starts_of_their_own():
     with pytest.raises(ValueError, match="starts: they go with a system"):
         curlflow.lyapunov(curlflow.preset("hidden_chaos"), starts=[[1.0]])
+
+
+def henon_heiles(t, x, args):
+    """H = (p² + q²)/2 + q₁² q₂ − q₂³/3."""
+    return jnp.stack([x[2], x[3], -x[0] - 2 * x[0] * x[1], -x[1] - x[0] ** 2 + x[1] ** 2])
+
+
+def cat(i, x, args):
+    """Arnold's map, whose exponents are ± ln((3 + √5)/2) everywhere."""
+    return jnp.stack([2 * x[0] + x[1], x[0] + x[1]]) % 1
+
+
+def standard(i, x, kick):
+    """Chirikov's map."""
+    p = x[1] + kick * jnp.sin(x[0])
+    return jnp.stack([x[0] + p, p]) % (2 * np.pi)
+
+
+def test_one_chaotic_run_that_keeps_volumes_is_not_believed():
+    short = {"duration": 800, "transient": 100, "alignment": 50}
+    flow = curlflow.lyapunov(Flow(henon_heiles, [0.0, -0.25, 0.42, 0.0]), **short)
+    assert not flow.exponent_converged[0, 0]
+    twist = Map(standard, [1.0, 0.3], args=6.0)
+    assert doubt(curlflow.lyapunov(twist, duration=3000)) == "islands"
+    starts = np.random.default_rng(0).uniform(0, 2 * np.pi, (4, 2))
+    together = curlflow.lyapunov(twist, starts=starts, duration=3000)
+    assert together.converged.all()
+    # ln(k/2) is the leading term of large k.
+    assert abs(float(together.ensemble_exponent[0]) - np.log(6 / 2)) < 0.1
+    exact = curlflow.lyapunov(Map(cat, [0.1234567, 0.32]), duration=1000)
+    assert doubt(exact) == "none"
+    np.testing.assert_allclose(exact.lyapunov_exponent[0, 0], np.log((3 + 5**0.5) / 2), rtol=1e-9)
+    rest = curlflow.lyapunov(Flow(lambda t, x, a: jnp.stack([x[1], -x[0]]), [1.0, 0.0]), duration=200)
+    assert doubt(rest) == "none"

@@ -75,7 +75,7 @@ def lyapunov_dataset(
         "resolution": max(ROUNDING, tolerances.get("rtol", 0.0)),
     }
     together = _over_starts(runs) if ensemble else None
-    rows = [_row(r, True if together is None else together.agree) for r in runs]
+    rows = [_row(r, None if together is None else together.agree) for r in runs]
     whole = {} if together is None else {"ensemble_exponent": together.mean, "ensemble_exponent_se": together.error}
     return assembled("lyapunov", VARIABLES, rows, coordinates, settings, dict(attributes) | described, whole=whole)
 
@@ -88,7 +88,8 @@ def _over_starts(runs: list[TangentRun]) -> OverStarts:
 
 
 def _row(r: TangentRun, agree: Any) -> dict[str, Any]:
-    """What one realization contributes to every variable; `agree` says which exponents are those of other starts."""
+    """What one realization contributes to every variable; `agree` says which exponents are those of other starts,
+    None if there are none."""
     options, order, state = r.options, r.leading, np.asarray(ravel_pytree(r.state)[0])
     local = r.series[:, order]
     mean = (r.series.mean(axis=0) if r.done else np.full(r.vectors, np.nan))[order]
@@ -97,7 +98,7 @@ def _row(r: TangentRun, agree: Any) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         sums_error = 2 * r.errors(np.cumsum(local, axis=1))
     dimension, reason = kaplan_yorke_dimension(mean, complete, sums_error)
-    columns = _judged(r, local, r.resolution(mean), agree) | {
+    columns = _judged(r, local, mean, agree) | {
         "lyapunov_exponent": mean,
         "lyapunov_exponent_se": r.errors(local),
         "flow_residual": r.flow_residual,
@@ -132,10 +133,12 @@ def _row(r: TangentRun, agree: Any) -> dict[str, Any]:
 
 
 def _judged(
-    r: TangentRun, local: Float[np.ndarray, "blocks exponents"], resolution: Any, agree: Any
+    r: TangentRun, local: Float[np.ndarray, "blocks exponents"], mean: np.ndarray, agree: Any
 ) -> dict[str, Any]:
     """Which exponents have converged, why others have not, and which cannot be told apart."""
-    options = r.options
+    options, resolution, scatter = r.options, r.resolution(mean), long_run_error(local)
+    irregular = (scatter > resolution) & (np.abs(mean) > 2 * scatter)
+    keeps_volumes = bool((np.abs(r.divergences) <= resolution.max()).all())
     known = {
         Doubt.status: r.status != Status.completed,
         Doubt.zero_multiplier: r.vanished[r.leading],
@@ -143,17 +146,18 @@ def _judged(
         Doubt.condition: r.condition > ILL_CONDITIONED,
         Doubt.flow_residual: r.flow_residual > max(CROSSING, 100 * r.system.tolerances.get("rtol", 0.0)),
         Doubt.tolerance: options.tolerance is not None and not r.reached,
-        Doubt.starts: ~np.asarray(agree),
+        Doubt.starts: agree is not None and ~agree,
+        Doubt.islands: agree is None and keeps_volumes & irregular,
     }
     duration = np.nan if options.block is None else r.done * options.block
     each, doubt = convergence_of(local, resolution, options.alignment, duration, known)
-    group, mean, error = unresolved_groups(local, resolution)
+    group, group_mean, error = unresolved_groups(local, resolution)
     return {
         "converged": bool(each.all()),
         "exponent_converged": each,
         "doubt": np.int8(doubt),
         "exponent_group": group,
-        "group_mean": mean,
+        "group_mean": group_mean,
         "group_mean_se": error,
     }
 
