@@ -26,6 +26,8 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from .together import over_lanes, seat
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 OWN = {"curlflow", "diffrax", "equinox", "jax", "jaxlib", "jaxtyping", "lineax", "numpy", "optax", "optimistix"}
@@ -111,7 +113,13 @@ def compiled(function: F) -> F:
         return function(*args, **kwargs)
 
     with_digests.__name__ = with_digests.__qualname__ = function.__name__
-    jitted = eqx.filter_jit(with_digests)
+    jitted, of_lanes = eqx.filter_jit(with_digests), over_lanes(function)
+
+    def run(*args: Any) -> Any:
+        if (place := seat()) is None or _traced(args) or not any(map(eqx.is_array, jax.tree.leaves(args))):
+            return jitted(*args)
+        meeting, lane = place
+        return meeting.call(lane, of_lanes, *args)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -121,7 +129,7 @@ def compiled(function: F) -> F:
             known = _call.get()
             parts = known.parts((*args, *kwargs.values()))
             if not parts:
-                return jitted((), args, kwargs)
+                return run((), args, kwargs)
             digests, unknown = known.relevant(parts)
             if unknown:  # a call that is no part of a study: the laws of its systems, which are soon looked at
                 for value in args:
@@ -134,7 +142,7 @@ def compiled(function: F) -> F:
                 if key not in known.whole:
                     known.whole[key] = fingerprint(whole, args, kwargs)
                 digests.add(known.whole[key])
-            return jitted(tuple(sorted(digests)), args, kwargs)
+            return run(tuple(sorted(digests)), args, kwargs)
 
     call.lower = lambda *args, **kwargs: jitted.lower((), args, kwargs)
     return call  # type: ignore[return-value]

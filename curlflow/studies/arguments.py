@@ -25,11 +25,12 @@ from ..spec.arguments import (
     plain,
     whole,
 )
+from ..together import Batching, batching
 from .runs import Progress
 
 __all__ = [
-    "Bar", "Count", "Flag", "Function", "Graph", "Length", "Natural", "Positive", "Rule", "Seed", "Tolerance",
-    "allowed", "check", "checked", "plain", "study", "whole",
+    "Bar", "Batching", "Count", "Flag", "Function", "Graph", "Length", "Natural", "Positive", "Rule", "Seed",
+    "Tolerance", "allowed", "check", "checked", "plain", "study", "whole",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,12 +43,13 @@ Bar = bool | Progress | None
 def study(function: F) -> F:
     """Decorate a study: its keyword arguments are checked by their annotations, and it computes in float64.
 
-    Functions from outside are looked at once in every call.
+    Functions from outside are looked at once in every call. An argument `batching` holds inside.
     """
 
     @functools.wraps(function)
     def wrapped(*subject: Any, **given: Any) -> Any:
-        with jax_settings(), public_call():
-            return function(*subject, **checked(function, given))
+        given = checked(function, given)
+        with jax_settings(), public_call(), batching(given.get("batching", "auto")):
+            return function(*subject, **given)
 
     return wrapped  # type: ignore[return-value]

@@ -28,6 +28,7 @@ from ..precision import jax_settings
 from ..solvers.integrate import Clock
 from ..status import Status
 from ..systems import AbstractSystem
+from ..together import Meeting, as_one
 
 Item, Kind = TypeVar("Item"), TypeVar("Kind", bound="Run")
 SECONDS = 0.4
@@ -191,9 +192,7 @@ def side_by_side(
     """
 
     def all_of_them(report: Progress) -> None:
-        if compiled is not None:
-            compiled()
-        in_turns(lambda run: work(run, report), runs)
+        in_turns(lambda run: work(run, report), runs, compiled=compiled)
 
     return attended(all_of_them, runs, progress, names)
 
@@ -208,10 +207,18 @@ def finished(dataset: xr.Dataset, interrupted: bool) -> xr.Dataset:
     return dataset
 
 
-def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> None:
+def in_turns(
+    work: Callable[[Item], Iterator[None]],
+    items: Sequence[Item],
+    *,
+    compiled: Callable[[], object] | None = None,
+) -> None:
     """Run the generator `work` on every item, on as many threads as there are cores, or as `NPROC` says.
 
     The items take turns, from one `yield` to the next, so that all cores stay busy. Ctrl-C takes effect at a `yield`.
+    Where they run as one program, every item has a thread, and threads meet wherever they call compiled functions.
+
+    **Arguments:** as for `side_by_side`.
 
     **Raises:** `KeyboardInterrupt` once the threads have stopped; likewise whatever `work` raised.
     """
@@ -219,21 +226,34 @@ def in_turns(work: Callable[[Item], Iterator[None]], items: Sequence[Item]) -> N
     for item in items:
         turns.put(work(item))
     stop, device = threading.Event(), jax.config.jax_default_device
+    number, meeting = threads(len(items)), None
+    if as_one() and len(items) > 1:
+        number, meeting = len(items), Meeting(len(items))
+    elif compiled is not None:
+        compiled()
 
-    def thread() -> None:
+    def take_turns() -> None:
+        while not stop.is_set():
+            try:
+                turn = turns.get_nowait()
+            except queue.Empty:
+                return
+            if next(turn, DONE) is not DONE:
+                turns.put(turn)
+
+    def thread(lane: int) -> None:
         with jax_settings(), jax.default_device(device):
-            while not stop.is_set():
-                try:
-                    turn = turns.get_nowait()
-                except queue.Empty:
-                    return
-                if next(turn, DONE) is not DONE:
-                    turns.put(turn)
+            if meeting is None:
+                take_turns()
+                return
+            with meeting.member(lane):
+                for _ in work(items[lane]):
+                    if stop.is_set():
+                        return
 
-    number = threads(len(items))
     with _linear_algebra().limit(limits=1, user_api="blas"), ThreadPoolExecutor(number) as pool:
         # A thread sees what the public call has looked at.
-        futures = [pool.submit(contextvars.copy_context().run, thread) for _ in range(number)]
+        futures = [pool.submit(contextvars.copy_context().run, thread, lane) for lane in range(number)]
         try:
             # Wait in short stretches: a signal is only noticed between them.
             pending = set(futures)

@@ -20,7 +20,7 @@ from ..systems.flat import flattened
 from ..tangents import size
 from ..tasks import AbstractTask
 from ..variable import SOLVER, Variable
-from .arguments import Bar, Flag, Graph, Natural, Rule, check, study, whole
+from .arguments import Bar, Batching, Flag, Graph, Natural, Rule, check, study, whole
 from .assemble import along_coordinates, assembled, weight_coordinates
 from .runs import Progress, Run, finished, paced, side_by_side
 from .subject import Subject
@@ -54,6 +54,7 @@ def simulate(
     times: Sequence[float] | np.ndarray | None = None,
     weights: Literal["none", "all"] | Natural = "none",
     progress: Bar = None,
+    batching: Batching = "auto",
     rule: Rule = None,
     graph: Graph = None,
     compress: Flag = True,
@@ -77,6 +78,8 @@ def simulate(
       other maps. Default: 0 and 100 logarithmically spaced times from 0.1 to 1,000, or numbers from 1 to 10,000.
     - `weights`: of a spec: `"none"`, `"all"`, or how many, drawn at random and the same for all realizations.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
+      together where there is an accelerator. Both agree up to rounding.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
     - `compress`: whether wide networks with linear hidden units run as narrow ones where that is exact; weights and

@@ -4,7 +4,7 @@ from typing import Any
 
 import xarray as xr
 
-from ..arguments import Bar, Count, Function, Graph, Length, Positive, Rule, Seed, study
+from ..arguments import Bar, Batching, Count, Function, Graph, Length, Positive, Rule, Seed, study
 from ..runs import Progress, attended, finished
 from .indicators import motion_dataset
 from .pairs import compare_pairs
@@ -22,6 +22,7 @@ def classify(
     observables: Function | None = None,
     seed: Seed | None = None,
     progress: Bar = None,
+    batching: Batching = "auto",
     rule: Rule = None,
     graph: Graph = None,
 ) -> xr.Dataset:
@@ -49,6 +50,8 @@ def classify(
       trace. Default: numbers that do not see symmetry, below; of other systems up to eight state variables.
     - `seed`: of tangents, observables and frequencies of the 0-1 test.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
+      together where there is an accelerator. Both agree up to rounding.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
 

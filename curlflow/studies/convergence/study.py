@@ -9,7 +9,7 @@ import xarray as xr
 from ... import results
 from ...problem import EPOCH, Problem
 from ...variable import EXACT, SOLVER, Variable, flag_variable
-from ..arguments import Bar, Flag, Graph, Natural, Positive, study
+from ..arguments import Bar, Batching, Flag, Graph, Natural, Positive, study
 from ..assemble import along_coordinates, assembled
 from ..runs import finished, side_by_side
 from ..subject import Subject
@@ -61,6 +61,7 @@ def convergence(
     seed: Natural = 0,
     compress: Flag = True,
     progress: Bar = None,
+    batching: Batching = "auto",
     graph: Graph = None,
 ) -> xr.Dataset:
     """When learning reaches an error, under several rules on the same problems.
@@ -93,6 +94,8 @@ def convergence(
     - `seed`: of the bootstrap.
     - `compress`: whether networks that are linear and wide run at the exact smaller width; docs/compression.md.
     - `progress`: True for a bar, or a function of (run, phase, fraction).
+    - `batching`: whether runs are one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`, together
+      where there is an accelerator. Both agree up to rounding.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
 
     **Description:** it is the *first* crossing: the error need not stay below, since test errors are not monotone. A

@@ -12,7 +12,7 @@ from ...measures.jacobian_parts import Parts
 from ...spec import Spec
 from ...systems import AbstractSystem, Flow
 from ...variable import EXACT, Variable
-from ..arguments import Bar, Function, Graph, Positive, Rule, Seed, study, whole
+from ..arguments import Bar, Batching, Function, Graph, Positive, Rule, Seed, study, whole
 from ..assemble import assembled
 from ..runs import finished, side_by_side
 from ..subject import Subject
@@ -40,6 +40,7 @@ def decomposition(
     directions: Directions | None = None,
     radius: Positive = 0.1,
     progress: Bar = None,
+    batching: Batching = "auto",
 ) -> xr.Dataset:
     """How much of a learning rule is gradient and how much is curl, at a point or along learning.
 
@@ -78,6 +79,8 @@ def decomposition(
       straight line, the first two weights.
     - `radius`: of the circle, in units of weight. Below 10⁻¹² of the largest weight there is no circulation (NaN).
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
+      together where there is an accelerator. Both agree up to rounding.
 
     **Description:** under a constraint with tangent projection P the velocity is the projected one and J means
     P J P, the derivative within the constraint's tangent space; circles are retracted onto the constraint. The

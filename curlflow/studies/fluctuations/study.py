@@ -7,7 +7,7 @@ import xarray as xr
 
 from ...spec import Spec
 from ...systems import AbstractSystem
-from ..arguments import Bar, Count, Flag, Graph, Natural, Positive, Rule, study, whole
+from ..arguments import Bar, Batching, Count, Flag, Graph, Natural, Positive, Rule, study, whole
 from ..runs import finished
 from ..subject import Subject
 from .dataset import Axes, fluctuation_dataset
@@ -30,6 +30,7 @@ def fluctuations(
     snapshots: whole(2, 10_000) = 1000,
     seed: Natural = 0,
     progress: Bar = None,
+    batching: Batching = "auto",
     rule: Rule = None,
     graph: Graph = None,
     compress: Flag = True,
@@ -69,6 +70,8 @@ def fluctuations(
       drawn at random and the same in every run; `projection` says which.
     - `seed`: of the choice of weights, and of nothing else.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
+      together where there is an accelerator. Both agree up to rounding.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
     - `compress`: whether wide networks with linear hidden units run up to the window as narrow ones, where that is

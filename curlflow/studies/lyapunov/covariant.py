@@ -19,7 +19,7 @@ from ...measures.lyapunov import lyapunov_blocks
 from ...problem import Problem
 from ...status import Status
 from ...tangents import size
-from ..arguments import Bar, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
+from ..arguments import Bar, Batching, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
 from ..assemble import assembled
 from ..runs import Progress, as_numpy, attended, finished, in_turns, paced
 from ..subject import Subject
@@ -59,6 +59,7 @@ def covariant_vectors(
     atol: Tolerance | None = None,
     seed: Seed | None = None,
     progress: Bar = None,
+    batching: Batching = "auto",
     rule: Rule = None,
     graph: Graph = None,
     transverse: Flag = False,
@@ -84,6 +85,8 @@ def covariant_vectors(
     - `transient`, `alignment`, `block`, `rtol`, `atol`, `seed`: as for `curlflow.lyapunov`. Behind the window the run
       goes on for `alignment` again: there vectors align backwards in time, as tangents do before the window.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
+      together where there is an accelerator. Both agree up to rounding.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
     - `transverse`: as for `curlflow.lyapunov`: vectors perpendicular to the orbits of rotations of hidden units.

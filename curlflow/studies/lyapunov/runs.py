@@ -154,9 +154,12 @@ def prepare(runs: list[TangentRun], report: Progress) -> None:
     fresh, options = [r for r in runs if not r.started], runs[0].options
     for r in fresh:
         r.status = Status.completed
-    if fresh and options.transient > 0:
-        _compile(transient_blocks, fresh[0].system, fresh[0], fresh[0].system.span(0.0))
-    in_turns(lambda r: _transient(r, report), fresh)
+
+    def compiled() -> None:
+        if fresh and options.transient > 0:
+            _compile(transient_blocks, fresh[0].system, fresh[0], fresh[0].system.span(0.0))
+
+    in_turns(lambda r: _transient(r, report), fresh, compiled=compiled)
     ready = [r for r in fresh if r.status == Status.completed]
     if options.block is None and ready:
         first = ready[0]
@@ -191,8 +194,11 @@ def average(runs: list[TangentRun], report: Progress) -> None:
                 step, r.status = fixed_step(r.system, r.tracked, r.here, r.system.span(options.block))
                 if r.status == Status.completed:
                     r.system = r.system.with_fixed_steps(step)
-    _compile(lyapunov_blocks, able[0].tracked(), able[0], able[0].system.span(options.block))
-    in_turns(lambda r: _average(r, target, report), able)
+
+    def compiled() -> None:
+        _compile(lyapunov_blocks, able[0].tracked(), able[0], able[0].system.span(options.block))
+
+    in_turns(lambda r: _average(r, target, report), able, compiled=compiled)
 
 
 def _compile(function: Callable, system: Any, run: TangentRun, span: Any) -> None:

@@ -6,7 +6,7 @@ import xarray as xr
 
 from ...spec import Spec
 from ...systems import AbstractSystem
-from ..arguments import Bar, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
+from ..arguments import Bar, Batching, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
 from ..runs import Progress, attended, finished
 from ..subject import Subject
 from .dataset import lyapunov_dataset
@@ -31,6 +31,7 @@ def lyapunov(
     seed: Seed | None = None,
     resume: Resumable | None = None,
     progress: Bar = None,
+    batching: Batching = "auto",
     rule: Rule = None,
     graph: Graph = None,
     compress: Flag = True,
@@ -71,6 +72,8 @@ def lyapunov(
     - `resume`: the dataset of an earlier call with the same spec or system: its runs go on for `duration` more,
       exactly as if they had not stopped. `duration` and `tolerance` are those of this call, all else is as before.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
+      together where there is an accelerator. Both agree up to rounding.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
     - `compress`: whether wide networks with linear hidden units run as narrow ones where that is exact; the exponents
