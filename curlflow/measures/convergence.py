@@ -156,13 +156,10 @@ def unresolved_groups(
         return np.full(local.shape[1], -1), nothing, nothing
     gap, error = _gaps(local, resolution)
     number = np.concatenate([[0], np.cumsum(gap > 2 * error)]).astype(int)[: local.shape[1]]
-    mean, se = np.full((2, local.shape[1]), np.nan)
-    for group in np.unique(number):
-        members = number == group
-        series = local[:, members].mean(axis=1)
-        mean[members] = series.mean()
-        se[members] = np.hypot(long_run_error(series), resolution[members].max())
-    return number + 1, mean, se
+    groups = [number == n for n in number]
+    series = np.stack([local[:, members].mean(axis=1) for members in groups], axis=1)
+    se = np.hypot(long_run_error(series), [resolution[members].max() for members in groups])
+    return number + 1, series.mean(axis=0), se
 
 
 def _infinite(local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -26,8 +26,10 @@ DECAYS = 4.0, 16.0, 64.0, 256.0
 """Squares of the highest of these frequencies over the half-widths of the peaks that correlations may have."""
 FEWEST = 48
 """Shorter series have too few frequencies."""
-ROUNDS = 300
+ROUNDS = 200
 """Steps of the fit: its errors are within a few per cent of those of many more."""
+LEAST = 1e-75
+"""What of the mean of the spectrum counts as nothing."""
 SCALES = 4
 """How many lengths of batches are compared, each half the one before."""
 SHORTEST = 4
@@ -111,8 +113,8 @@ def _spectrum_at_zero(values: Float[np.ndarray, "length series"]) -> Float[np.nd
     shapes = np.stack([*at_zero, square, square**2], axis=1)
     shares = np.full((shapes.shape[1], len(size)), 1 / shapes.shape[1])
     for _ in range(ROUNDS):
-        spectrum = np.maximum(shapes @ shares, np.finfo(float).tiny ** 0.25)
-        shares = shares * (shapes.T @ (ordinates / spectrum**2)) / (shapes.T @ (1 / spectrum))
+        inverse = 1 / np.maximum(shapes @ shares, LEAST)
+        shares *= (shapes.T @ (ordinates * inverse**2)) / (shapes.T @ inverse)
     return size * shares[: len(at_zero)].sum(axis=0)
 
 

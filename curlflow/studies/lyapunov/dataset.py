@@ -96,11 +96,11 @@ def _row(r: TangentRun, agree: Any) -> dict[str, Any]:
     tangents = np.asarray(as_rows(r.tangents))
     complete = options.exponents == r.space.dimension
     with np.errstate(invalid="ignore"):
-        sums_error = 2 * r.errors(np.cumsum(local, axis=1))
-    dimension, reason = kaplan_yorke_dimension(mean, complete, sums_error)
-    columns = _judged(r, local, mean, agree) | {
+        error, error_of_sum = np.split(r.errors(np.hstack([local, np.cumsum(local, axis=1)])), 2)
+    dimension, reason = kaplan_yorke_dimension(mean, complete, 2 * error_of_sum)
+    columns = _judged(r, local, mean, error, agree) | {
         "lyapunov_exponent": mean,
-        "lyapunov_exponent_se": r.errors(local),
+        "lyapunov_exponent_se": error,
         "flow_residual": r.flow_residual,
         "se_ratio": error_ratio(local),
         "local_exponent": local,
@@ -133,11 +133,11 @@ def _row(r: TangentRun, agree: Any) -> dict[str, Any]:
 
 
 def _judged(
-    r: TangentRun, local: Float[np.ndarray, "blocks exponents"], mean: np.ndarray, agree: Any
+    r: TangentRun, local: Float[np.ndarray, "blocks exponents"], mean: np.ndarray, error: np.ndarray, agree: Any
 ) -> dict[str, Any]:
     """Which exponents have converged, why others have not, and which cannot be told apart."""
-    options, resolution, scatter = r.options, r.resolution(mean), long_run_error(local)
-    irregular = (scatter > resolution) & (np.abs(mean) > 2 * scatter)
+    options, resolution = r.options, r.resolution(mean)
+    irregular = (error > 2 * resolution) & (np.abs(mean) > 2 * error)
     keeps_volumes = bool((np.abs(r.divergences) <= resolution.max()).all())
     known = {
         Doubt.status: r.status != Status.completed,
@@ -151,14 +151,14 @@ def _judged(
     }
     duration = np.nan if options.block is None else r.done * options.block
     each, doubt = convergence_of(local, resolution, options.alignment, duration, known)
-    group, group_mean, error = unresolved_groups(local, resolution)
+    group, group_mean, group_error = unresolved_groups(local, resolution)
     return {
         "converged": bool(each.all()),
         "exponent_converged": each,
         "doubt": np.int8(doubt),
         "exponent_group": group,
         "group_mean": group_mean,
-        "group_mean_se": error,
+        "group_mean_se": group_error,
     }
 
 
