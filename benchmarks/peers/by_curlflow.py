@@ -5,6 +5,7 @@ import functools
 import jax.numpy as jnp
 import networks
 import problems as p
+import training as t
 
 import curlflow
 from curlflow.measures import lyapunov_spectrum
@@ -40,11 +41,37 @@ def network(case, solver):
     return lyapunov_spectrum(flow, block=1.0, number=round(p.WEIGHTS[weights]), start=run).exponents
 
 
+def trained(spec, epochs):
+    """Errors and weights at the start and after so many epochs."""
+    spec = spec.replace("dynamics.kind", "updates")
+    return curlflow.simulate(spec, times=[0, epochs], weights="all")
+
+
+def updates():
+    return trained(t.linear(), t.EPOCHS).weights.to_numpy()[0, -1, -109:-104]
+
+
+def minibatches():
+    return trained(t.tanh(), t.MINIBATCH_EPOCHS).test_error.to_numpy()[0, -1:]
+
+
+def convergence():
+    return curlflow.convergence(t.tanh(dynamics=t.FLOW), rules=["curl"]).convergence_time.to_numpy()[0]
+
+
+def ensemble():
+    return curlflow.simulate(t.ensemble(), times=[0, t.UNTIL]).train_error.to_numpy()[:, -1]
+
+
 NETWORKS = [case for case in p.CASES if case.startswith("network")]
 WORK = {
     "curlflow": {
         **{case: functools.partial(call, system, **options) for case, (system, options) in CALLS.items()},
         **{case: functools.partial(network, case, "auto") for case in NETWORKS},
+        "updates": updates,
+        "minibatches": minibatches,
+        "tanh": convergence,
+        "ensemble": ensemble,
     },
     "curlflow, fixed steps": {
         case: functools.partial(call, system, stepping="fixed", **options)

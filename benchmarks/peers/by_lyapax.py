@@ -57,7 +57,8 @@ def jitted(case):
     return functools.partial(jax.jit(function), start)
 
 
+NETWORKS = [case for case in p.CASES if case.startswith("network")]
 WORK = {
-    "lyapax, one jit": {case: lambda case=case: jitted(case)() for case in p.CASES},
+    "lyapax, one jit": {case: lambda case=case: jitted(case)() for case in [*CALLS, *NETWORKS]},
     "lyapax": {case: lambda case=case: CALLS[case][0](CALLS[case][1]) for case in CALLS},
 }

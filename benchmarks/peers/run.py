@@ -3,11 +3,12 @@
     make bench-peers
 
 Seconds are those of the processor, the median of the rounds behind a first one, which is told apart as `first`: it
-traces and compiles. Writes `data/benchmarks.nc`, the table of `docs/performance.md` and its picture. A contender that
-cannot do a case is no row; why is in `docs/performance.md`.
+traces and compiles. Writes `data/benchmarks.nc`, the tables of `docs/performance.md` and its picture. A contender
+that cannot do a case is no row; why is in `docs/performance.md`.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -34,6 +35,8 @@ CONTENDERS = {
     "chaotax": "by_chaotax",
     "JiTCODE": "by_jitcode",
     "numba by hand": "by_numba",
+    "NumPy, SciPy by hand": "by_hand",
+    "diffrax by hand": "by_hand",
 }
 MARK = "<!-- made by benchmarks/peers/run.py -->"
 
@@ -60,7 +63,8 @@ class Contender:
 
     def end(self) -> None:
         """No further cases."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
 
 
@@ -72,54 +76,62 @@ def pinned(command: list) -> list:
     return ["taskset", "-c", core, *command]
 
 
-def agrees(case: str, exponents: list[float], reference: list[float]) -> bool:
+def agrees(case: str, answers: list[float], reference: list[float]) -> bool:
     """Whether an answer is that of the case, or where none is known that of the reference."""
     known, within = problems.CASES[case].known, problems.CASES[case].within
     expected = np.array(known or reference)
-    given = np.array(exponents[: len(expected)])
+    given = np.array(answers[: len(expected)])
     scale = 1.0 if known else np.abs(expected).max()
     return bool(np.all(np.abs(given - expected) <= within * scale))
 
 
+def one_call(contenders: dict[str, Contender], name: str, case: str) -> dict | None:
+    """What a contender found in a case; of a fresh process all seconds since its start."""
+    if not problems.CASES[case].fresh:
+        return contenders[name].work(case)
+    contender = Contender(name)
+    found = contender.work("lorenz63")
+    contender.end()
+    return found and found | {"processor": found["since_start"]}
+
+
 def measured(cases: list[str], rounds: int) -> xr.Dataset:
-    """Seconds and exponents of every contender in every case."""
+    """Seconds, memory and answers of every contender in every case."""
     names = list(CONTENDERS)
     shape = len(cases), len(names)
-    seconds, first = np.full((*shape, rounds), np.nan), np.full(shape, np.nan)
-    same, exponents = np.zeros(shape, dtype=bool), np.full((*shape, 20), np.nan)
+    seconds, first, peak = (np.full((*shape, n), np.nan) for n in (rounds, 1, rounds + 1))
+    same, answers = np.zeros(shape, dtype=bool), np.full((*shape, 20), np.nan)
     contenders = {name: Contender(name) for name in names}
     for i, case in enumerate(cases):
-        running = dict(contenders)
+        running = list(names)
         for turn in range(rounds + 1):
-            for name, contender in list(running.items()):
-                found = contender.work(case)
+            for name in list(running):
+                found = one_call(contenders, name, case)
                 if found is None:
-                    del running[name]
+                    running.remove(name)
                     continue
                 j = names.index(name)
-                if turn:
-                    seconds[i, j, turn - 1] = found["processor"]
-                    continue
-                first[i, j] = found["processor"]
-                exponents[i, j, : len(found["exponents"])] = found["exponents"][:20]
-        reference = exponents[i, names.index("curlflow, tsit5")]
+                peak[i, j, turn] = found["peak"]
+                (seconds[i, j] if turn else first[i, j])[turn - 1] = found["processor"]
+                answers[i, j, : len(found["answers"])] = found["answers"][:20]
+        sharp = "curlflow, tsit5" if "curlflow, tsit5" in running else "curlflow"
         for name in running:
             j = names.index(name)
-            number = int(np.isfinite(exponents[i, j]).sum())
-            same[i, j] = agrees(case, exponents[i, j].tolist(), reference[:number].tolist())
-        report(case, names, seconds[i], first[i], same[i])
+            number = int(np.isfinite(answers[i, j]).sum())
+            same[i, j] = agrees(case, answers[i, j].tolist(), answers[i, names.index(sharp), :number].tolist())
+        report(case, names, seconds[i], first[i, :, 0], same[i])
     for contender in contenders.values():
         contender.end()
+    two, mb = ("case", "contender"), {"long_name": "most memory in a call above that before it", "units": "MB"}
+    processor = "processor time of"
     dataset = xr.Dataset(
         {
-            "seconds": (
-                ("case", "contender", "round"),
-                seconds,
-                {"long_name": "processor time of a call", "units": "s"},
-            ),
-            "first": (("case", "contender"), first, {"long_name": "processor time of the first call", "units": "s"}),
-            "agrees": (("case", "contender"), same.astype("int8"), {"long_name": "whether the answer is right"}),
-            "exponents": (("case", "contender", "exponent"), exponents, {"long_name": "Lyapunov exponents"}),
+            "seconds": ((*two, "round"), seconds, {"long_name": f"{processor} a call", "units": "s"}),
+            "first": (two, first[..., 0], {"long_name": f"{processor} the first call", "units": "s"}),
+            "peak": (two, peak[..., 1:].max(axis=-1), mb),
+            "peak_first": (two, peak[..., 0], mb | {"long_name": mb["long_name"] + ", the first call"}),
+            "agrees": (two, same.astype("int8"), {"long_name": "whether the answer is right"}),
+            "answers": ((*two, "answer"), answers, {"long_name": "Lyapunov exponents, or what else was asked for"}),
         },
         coords={"case": cases, "contender": names},
         attrs={"title": "curlflow benchmarks", "machine": machine(), "curlflow_version": curlflow.__version__},
@@ -166,6 +178,20 @@ def table(dataset: xr.Dataset) -> str:
     return "\n".join(lines)
 
 
+def memory_table(dataset: xr.Dataset) -> str:
+    """Markdown: megabytes that calls need for networks, and those of their tangents."""
+    names = ["curlflow", "curlflow, tsit5", "lyapax, one jit"]
+    lines = ["| case | tangents, MB | " + " | ".join(names) + " |", "| --- " * (len(names) + 2) + "|"]
+    for weights in sorted(problems.WEIGHTS)[-2:]:
+        for k in problems.TANGENTS:
+            case = f"network-{weights}-{k}"
+            needed = [float(dataset.peak.sel(case=case, contender=name)) for name in names]
+            size = 8e-6 * weights * k
+            cells = " | ".join(f"{mb:.3g}" for mb in needed)
+            lines.append(f"| {problems.CASES[case].title} | {size:.3g} | {cells} |")
+    return "\n".join(lines)
+
+
 def picture(dataset: xr.Dataset, path: Path) -> None:
     """How many times as long as curlflow every contender takes."""
     middle = dataset.seconds.median("round")
@@ -173,7 +199,9 @@ def picture(dataset: xr.Dataset, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7.5, 0.32 * dataset.sizes["case"] + 1.2), layout="constrained")
     height = np.arange(dataset.sizes["case"])[::-1]
     for number, name in enumerate(n for n in dataset.contender.values if n != "curlflow"):
-        axes.plot(ratios.sel(contender=name), height, "osv^D<>p"[number % 8], label=name, markersize=5, clip_on=False)
+        axes.plot(
+            ratios.sel(contender=name), height, "osv^D<>pPX"[number % 10], label=name, markersize=5, clip_on=False
+        )
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.set_yticks(height, [problems.CASES[case].title for case in dataset.case.values])
@@ -188,8 +216,9 @@ def write(dataset: xr.Dataset) -> None:
     curlflow.save(dataset, ROOT / "data/benchmarks.nc")
     picture(dataset, ROOT / "docs/figures/benchmarks.png")
     page = ROOT / "docs/performance.md"
-    before, _, after = page.read_text().split(MARK)
-    page.write_text(f"{before}{MARK}\n\n{table(dataset)}\n\n{MARK}{after}")
+    before, _, between, _, after = page.read_text().split(MARK)
+    made = f"{MARK}\n\n{table(dataset)}\n\n{MARK}", f"{MARK}\n\n{memory_table(dataset)}\n\n{MARK}"
+    page.write_text(f"{before}{made[0]}{between}{made[1]}{after}")
 
 
 if __name__ == "__main__":

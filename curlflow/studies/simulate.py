@@ -157,7 +157,10 @@ def _dataset(
 ) -> xr.Dataset:
     """All realizations, as far as they got."""
     problems = subject.problems or [None]
-    rows = [_row(run, problem, indices) for run, problem in zip(runs, problems, strict=True)]
+    recorded = [some for run in runs for some in run.records]
+    if not recorded:
+        recorded = [np.empty((0, *eqx.filter_eval_shape(runs[0].observer, runs[0].state).shape))]
+    rows = [_row(run, problem, indices, recorded[0][:0]) for run, problem in zip(runs, problems, strict=True)]
     coordinates = along_coordinates(subject.along, times, float(subject.systems[0].time(1)))
     if subject.learning:
         coordinates["layer"] = (("layer",), np.arange(1, len(subject.shapes) + 1), "layer of weights")
@@ -167,10 +170,11 @@ def _dataset(
     return assembled("simulate", _variables(subject.along), rows, coordinates, settings, subject.attributes)
 
 
-def _row(run: Trajectory, problem: Problem | None, indices: Int[np.ndarray, " weights"]) -> dict[str, Any]:
+def _row(
+    run: Trajectory, problem: Problem | None, indices: Int[np.ndarray, " weights"], none: np.ndarray
+) -> dict[str, Any]:
     """Errors, norms and weights along learning, those of the wide network where it is compressed; or states."""
-    width = eqx.filter_eval_shape(run.observer, run.state).shape[0]
-    values, status = np.concatenate([np.empty((0, width)), *run.records]), np.int8(run.status)
+    values, status = np.concatenate([none, *run.records]), np.int8(run.status)
     if problem is None:
         return {"state": values, "status": status}
     first = 2 + len(problem.student.weights)
