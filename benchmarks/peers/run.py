@@ -38,6 +38,8 @@ CONTENDERS = {
     "NumPy, SciPy by hand": "by_hand",
     "diffrax by hand": "by_hand",
 }
+MEASURED = "curlflow", "curlflow, tsit5", "lyapax, one jit"
+"""Whose memory is measured."""
 MARK = "<!-- made by benchmarks/peers/run.py -->"
 
 
@@ -99,7 +101,7 @@ def measured(cases: list[str], rounds: int) -> xr.Dataset:
     """Seconds, memory and answers of every contender in every case."""
     names = list(CONTENDERS)
     shape = len(cases), len(names)
-    seconds, first, peak = (np.full((*shape, n), np.nan) for n in (rounds, 1, rounds + 1))
+    seconds, first, peak = np.full((*shape, rounds), np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
     same, answers = np.zeros(shape, dtype=bool), np.full((*shape, 20), np.nan)
     contenders = {name: Contender(name) for name in names}
     for i, case in enumerate(cases):
@@ -111,25 +113,31 @@ def measured(cases: list[str], rounds: int) -> xr.Dataset:
                     running.remove(name)
                     continue
                 j = names.index(name)
-                peak[i, j, turn] = found["peak"]
-                (seconds[i, j] if turn else first[i, j])[turn - 1] = found["processor"]
+                if turn:
+                    seconds[i, j, turn - 1] = found["processor"]
+                    continue
+                first[i, j] = found["processor"]
                 answers[i, j, : len(found["answers"])] = found["answers"][:20]
         sharp = "curlflow, tsit5" if "curlflow, tsit5" in running else "curlflow"
         for name in running:
             j = names.index(name)
             number = int(np.isfinite(answers[i, j]).sum())
             same[i, j] = agrees(case, answers[i, j].tolist(), answers[i, names.index(sharp), :number].tolist())
-        report(case, names, seconds[i], first[i, :, 0], same[i])
+        report(case, names, seconds[i], first[i], same[i])
     for contender in contenders.values():
         contender.end()
-    two, mb = ("case", "contender"), {"long_name": "most memory in a call above that before it", "units": "MB"}
+    for i, case in enumerate(cases):
+        for name in MEASURED if case in problems.LARGE else ():
+            contender = Contender(name)
+            peak[i, names.index(name)] = contender.work(case)["peak"]
+            contender.end()
+    two, mb = ("case", "contender"), {"long_name": "most memory in the first call above that before", "units": "MB"}
     processor = "processor time of"
     dataset = xr.Dataset(
         {
             "seconds": ((*two, "round"), seconds, {"long_name": f"{processor} a call", "units": "s"}),
-            "first": (two, first[..., 0], {"long_name": f"{processor} the first call", "units": "s"}),
-            "peak": (two, peak[..., 1:].max(axis=-1), mb),
-            "peak_first": (two, peak[..., 0], mb | {"long_name": mb["long_name"] + ", the first call"}),
+            "first": (two, first, {"long_name": f"{processor} the first call", "units": "s"}),
+            "peak": (two, peak, mb),
             "agrees": (two, same.astype("int8"), {"long_name": "whether the answer is right"}),
             "answers": ((*two, "answer"), answers, {"long_name": "Lyapunov exponents, or what else was asked for"}),
         },
@@ -179,16 +187,11 @@ def table(dataset: xr.Dataset) -> str:
 
 
 def memory_table(dataset: xr.Dataset) -> str:
-    """Markdown: megabytes that calls need for networks, and those of their tangents."""
-    names = ["curlflow", "curlflow, tsit5", "lyapax, one jit"]
-    lines = ["| case | tangents, MB | " + " | ".join(names) + " |", "| --- " * (len(names) + 2) + "|"]
-    for weights in sorted(problems.WEIGHTS)[-2:]:
-        for k in problems.TANGENTS:
-            case = f"network-{weights}-{k}"
-            needed = [float(dataset.peak.sel(case=case, contender=name)) for name in names]
-            size = 8e-6 * weights * k
-            cells = " | ".join(f"{mb:.3g}" for mb in needed)
-            lines.append(f"| {problems.CASES[case].title} | {size:.3g} | {cells} |")
+    """Markdown: megabytes that first calls need for networks in fresh processes, and those of their tangents."""
+    lines = ["| case | tangents | " + " | ".join(MEASURED) + " |", "| --- " * (len(MEASURED) + 2) + "|"]
+    for case, (weights, k) in problems.LARGE.items():
+        needed = " | ".join(f"{float(dataset.peak.sel(case=case, contender=name)):.0f}" for name in MEASURED)
+        lines.append(f"| {problems.CASES[case].title} | {8e-6 * weights * k:.2g} | {needed} |")
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import curlflow
 
-EPOCHS, MINIBATCH_EPOCHS, UNTIL, NETWORKS = 2000, 20, 100.0, 16
+EPOCHS, MINIBATCH_EPOCHS, UNTIL, NETWORKS = 5000, 100, 100.0, 16
 RATIOS = np.geomspace(0.1, 10, 8)
 FLOW = {"kind": "flow", "solver": "tsit5", "rtol": 1e-6, "atol": 1e-9}
 
