@@ -119,7 +119,7 @@ def compiled(function: F) -> F:
         if (place := seat()) is None or _traced(args) or not any(map(eqx.is_array, jax.tree.leaves(args))):
             return jitted(*args)
         meeting, lane = place
-        return meeting.call(lane, of_lanes, *args)
+        return meeting.call(lane, jitted, of_lanes, *args)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

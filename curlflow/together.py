@@ -50,8 +50,9 @@ def seat() -> "tuple[Meeting, int] | None":
 
 @dataclass
 class _Call:
-    """What one thread asks for, and what came of it."""
+    """What one thread asks for, by itself if need be, and what came of it."""
 
+    alone: Callable
     lane: int
     arrays: PyTree
     static: PyTree
@@ -61,10 +62,14 @@ class _Call:
 
 
 class Meeting:
-    """So many threads, each a lane."""
+    """So many threads, each a lane.
+
+    Functions that have no `vmap`, as those that call Python back, are called for one lane after the other.
+    """
 
     def __init__(self, width: int) -> None:
         self._width = self._members = width
+        self._refused: set[Callable] = set()
         self._calls: dict[Any, list[_Call]] = {}
         self._changed = threading.Condition()
 
@@ -80,12 +85,12 @@ class Meeting:
                 self._members -= 1
                 self._carry_out()
 
-    def call(self, lane: int, function: Callable, *args: Any) -> Any:
-        """`function` of the arguments of this lane; `function` takes the arrays of all lanes at once."""
+    def call(self, lane: int, alone: Callable, function: Callable, *args: Any) -> Any:
+        """`alone` of the arguments of this lane; `function` takes the arrays of all lanes at once."""
         arrays, static = eqx.partition(args, eqx.is_array)
         leaves, structure = jax.tree.flatten(arrays)
         key = function, structure, tuple((x.shape, x.dtype) for x in leaves), _hashable(static)
-        call = _Call(lane, arrays, static)
+        call = _Call(alone, lane, arrays, static)
         with self._changed:
             self._calls.setdefault(key, []).append(call)
             self._carry_out()
@@ -112,15 +117,27 @@ class Meeting:
         for call in calls:
             lanes[call.lane] = call.arrays
         try:
+            if function in self._refused:
+                raise NotImplementedError
             arrays, static = eqx.partition(function(*eqx.combine(_stacked(lanes), calls[0].static)), eqx.is_array)
             arrays = jax.tree.map(_on_host, arrays)
             for call in calls:
                 call.result = eqx.combine(jax.tree.map(lambda x: x[call.lane], arrays), static)  # noqa: B023
+        except Exception:
+            self._refused.add(function)
+            for call in calls:
+                self._carry_out_alone(call)
         except BaseException as error:
             for call in calls:
                 call.error = error
         for call in calls:
             call.done = True
+
+    def _carry_out_alone(self, call: _Call) -> None:
+        try:
+            call.result = call.alone(*eqx.combine(call.arrays, call.static))
+        except BaseException as error:
+            call.error = error
 
 
 def over_lanes(function: Callable) -> Callable:

@@ -107,6 +107,25 @@ def test_what_a_function_of_the_users_raises_is_raised():
 
 
 @pytest.mark.quick
+def test_what_has_no_batches_is_called_one_by_one():
+    @compiled
+    def one_more(x):
+        return jax.pure_callback(lambda x: np.asarray(x) + 1, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+    found = {}
+
+    def work(i):
+        for _ in range(2):
+            found[i] = one_more(np.full(3, i, dtype=np.int32))
+            yield
+
+    with batching("together"):
+        in_turns(work, range(3))
+    for i, value in found.items():
+        np.testing.assert_array_equal(value, i + 1)
+
+
+@pytest.mark.quick
 def test_calls_meet():
     widths = []
 
