@@ -58,6 +58,7 @@ STUDIES = (
         columns="exponents",
         picture="lyapunov",
         version=3,
+        batch=f"{_HOME}.cells:lyapunov",
     ),
     Study(
         "covariant_vectors",
@@ -68,6 +69,7 @@ STUDIES = (
         columns=("exponent", "covariant_exponent", "covariant_exponent_se", "participation", "status"),
         picture="covariant_vectors",
         version=3,
+        batch=f"{_HOME}.cells:covariant_vectors",
     ),
     Study(
         "simulate",
@@ -77,6 +79,7 @@ STUDIES = (
         ("fig5c --until 1000 --realizations 2", "hidden_chaos --spacing linear --until 500 --weights 10"),
         columns=("train_error", "test_error", "state_variable", "state", "status"),
         picture="learning_curves",
+        batch=f"{_HOME}.cells:simulate",
     ),
     Study(
         "train",
@@ -101,6 +104,7 @@ STUDIES = (
         columns="convergence",
         picture="convergence",
         version=2,
+        batch=f"{_HOME}.cells:convergence",
     ),
     Study(
         "compare_rules",
@@ -128,6 +132,7 @@ STUDIES = (
         ),
         picture="fluctuations",
         version=3,
+        batch=f"{_HOME}.cells:fluctuations",
     ),
     Study(
         "classify",
@@ -138,6 +143,7 @@ STUDIES = (
         columns=("lyapunov_exponent", "lyapunov_exponent_se", "zero_one", "verdict", "reason"),
         picture="classification",
         version=2,
+        batch=f"{_HOME}.cells:classify",
     ),
     Study(
         "step_sizes",
@@ -183,6 +189,7 @@ STUDIES = (
         ("hidden_chaos --realizations 2", "hidden_chaos --times 0,100,1000"),
         columns=("symmetric_norm", "antisymmetric_norm", "curl_ratio", "divergence", "speed", "status"),
         picture="parts_of_jacobian",
+        batch=f"{_HOME}.cells:decomposition",
     ),
     Study(
         "plane_decomposition",

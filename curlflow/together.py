@@ -62,13 +62,15 @@ class _Call:
 
 
 class Meeting:
-    """So many threads, each a lane.
+    """So many `members`, threads on lanes of their own; a program has as many lanes as it is wide.
 
-    Functions that have no `vmap`, as those that call Python back, are called for one lane after the other.
+    Functions that have no `vmap`, as those that call Python back, are called for one lane after the other. Where a
+    member has several `lanes`, it may have others work on them in its place.
     """
 
-    def __init__(self, width: int) -> None:
-        self._width = self._members = width
+    def __init__(self, members: int, lanes: int = 1, width: int = 0) -> None:
+        self.lanes = lanes
+        self._members, self._width, self._ended = members, max(width, members * lanes), False
         self._refused: set[Callable] = set()
         self._calls: dict[Any, list[_Call]] = {}
         self._changed = threading.Condition()
@@ -85,6 +87,23 @@ class Meeting:
                 self._members -= 1
                 self._carry_out()
 
+    @contextlib.contextmanager
+    def replaced(self, number: int) -> Iterator[None]:
+        """What a member has `number` others do, all of whom leave."""
+        with self._changed:
+            self._members += number - 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._members += 1
+
+    def end(self) -> None:
+        """Every member is interrupted at its next call, as by Ctrl-C."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
     def call(self, lane: int, alone: Callable, function: Callable, *args: Any) -> Any:
         """`alone` of the arguments of this lane; `function` takes the arrays of all lanes at once."""
         arrays, static = eqx.partition(args, eqx.is_array)
@@ -94,7 +113,9 @@ class Meeting:
         with self._changed:
             self._calls.setdefault(key, []).append(call)
             self._carry_out()
-            self._changed.wait_for(lambda: call.done)
+            self._changed.wait_for(lambda: call.done or self._ended)
+        if self._ended:
+            raise KeyboardInterrupt
         if call.error is not None:
             raise call.error
         return call.result

@@ -176,3 +176,31 @@ def test_shapes_that_differ_are_calls_of_their_own():
 def test_bad_input():
     with pytest.raises(ValueError, match="batching: got 'side', allowed are auto, together, apart"):
         curlflow.lyapunov(Map(lambda i, x, a: x / 2, [1.0]), batching="side")
+
+
+PAIR = TANH.replace({"realizations": 2})
+CELLS = {"lyapunov": {**SHORT, "duration": 5}, "convergence": {"epochs": 100}}
+
+
+@pytest.mark.parametrize("study", CELLS)
+def test_cells_of_a_sweep_are_one_program_and_have_the_same_bits_in_any_company(study, tmp_path):
+    def swept(seeds, how, folder=None):
+        options = CELLS[study] | {"batching": how}
+        return curlflow.sweep(
+            PAIR, {"seed": seeds}, study, options=options, engine="serial", directory=folder, extend=True
+        )
+
+    apart, together = (swept([0, 1, 2], how) for how in ("apart", "together"))
+    assert_same(apart, together)
+    swept([1], "together", tmp_path)
+    again = swept([0, 1, 2], "together", tmp_path)
+    for name, values in together.data_vars.items():
+        np.testing.assert_array_equal(again[name], values, err_msg=name)
+
+
+def test_a_cell_that_is_refused_fails_alone():
+    options = {**SHORT, "exponents": 8, "batching": "together"}
+    with pytest.warns(UserWarning, match="1 of 2 cells failed"):
+        ds = curlflow.sweep(TANH, {"network.inputs": [1, 4]}, "lyapunov", options=options, engine="serial")
+    assert "exponents: got 8" in ds.cell_message.to_numpy()[0]
+    assert np.isfinite(ds.lyapunov_exponent[1]).all()

@@ -28,7 +28,7 @@ from ..precision import jax_settings
 from ..solvers.integrate import Clock
 from ..status import Status
 from ..systems import AbstractSystem
-from ..together import Meeting, as_one
+from ..together import Meeting, as_one, seat
 
 Item, Kind = TypeVar("Item"), TypeVar("Kind", bound="Run")
 SECONDS = 0.4
@@ -222,15 +222,24 @@ def in_turns(
 
     **Raises:** `KeyboardInterrupt` once the threads have stopped; likewise whatever `work` raised.
     """
+    number, meeting, first, member = len(items), None, 0, contextlib.nullcontext()
+    if (place := seat()) is not None:
+        meeting, first = place
+        if number > meeting.lanes:
+            for start in range(0, number, meeting.lanes):
+                in_turns(work, items[start : start + meeting.lanes])
+            return
+        member = meeting.replaced(number)
+    elif as_one() and number > 1:
+        meeting = Meeting(number)
+    else:
+        number = threads(number)
+        if compiled is not None:
+            compiled()
+    stop, device = threading.Event(), jax.config.jax_default_device
     turns: queue.SimpleQueue[Iterator[None]] = queue.SimpleQueue()
     for item in items:
         turns.put(work(item))
-    stop, device = threading.Event(), jax.config.jax_default_device
-    number, meeting = threads(len(items)), None
-    if as_one() and len(items) > 1:
-        number, meeting = len(items), Meeting(len(items))
-    elif compiled is not None:
-        compiled()
 
     def take_turns() -> None:
         while not stop.is_set():
@@ -246,12 +255,12 @@ def in_turns(
             if meeting is None:
                 take_turns()
                 return
-            with meeting.member(lane):
+            with meeting.member(first + lane):
                 for _ in work(items[lane]):
                     if stop.is_set():
                         return
 
-    with _linear_algebra().limit(limits=1, user_api="blas"), ThreadPoolExecutor(number) as pool:
+    with _linear_algebra().limit(limits=1, user_api="blas"), member, ThreadPoolExecutor(max(1, number)) as pool:
         # A thread sees what the public call has looked at.
         futures = [pool.submit(contextvars.copy_context().run, thread, lane) for lane in range(number)]
         try:

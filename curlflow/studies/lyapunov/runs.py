@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from ...precision import random_key
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.linearised.tangent_spaces import TangentSpace, Whole
-from ...tangents import count
+from ...tangents import count, size
 from ..runs import Pace, Progress, Run, as_numpy, in_turns, paced
 from .options import LyapunovOptions
 
@@ -157,7 +157,7 @@ def prepare(runs: list[TangentRun], report: Progress) -> None:
 
     def compiled() -> None:
         if fresh and options.transient > 0:
-            _compile(transient_blocks, fresh[0].system, fresh[0], fresh[0].system.span(0.0))
+            in_turns(lambda program: program(fresh[0]), (_compiled_transient, _compiled_blocks))
 
     in_turns(lambda r: _transient(r, report), fresh, compiled=compiled)
     ready = [r for r in fresh if r.status == Status.completed]
@@ -196,14 +196,21 @@ def average(runs: list[TangentRun], report: Progress) -> None:
                     r.system = r.system.with_fixed_steps(step)
 
     def compiled() -> None:
-        _compile(lyapunov_blocks, able[0].tracked(), able[0], able[0].system.span(options.block))
+        for _ in _compiled_blocks(able[0]):
+            pass
 
     in_turns(lambda r: _average(r, target, report), able, compiled=compiled)
 
 
-def _compile(function: Callable, system: Any, run: TangentRun, span: Any) -> None:
+def _compiled_transient(r: TangentRun) -> Iterator[None]:
     """Compile once, before threads that would all compile the same."""
-    jax.block_until_ready(function(system, run.here, np.asarray(span), np.asarray(0)))
+    yield jax.block_until_ready(transient_blocks(r.system, r.here, np.asarray(r.system.span(0.0)), np.asarray(0)))
+
+
+def _compiled_blocks(r: TangentRun) -> Iterator[None]:
+    """The same of blocks with tangents."""
+    start = r.here if size(r.tangents) else r.here._replace(tangents=r.random_tangents())
+    yield jax.block_until_ready(lyapunov_blocks(r.tracked(), start, np.asarray(r.system.span(0.0)), np.asarray(0)))
 
 
 def _transient(r: TangentRun, report: Progress) -> Iterator[None]:

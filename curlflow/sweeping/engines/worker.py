@@ -54,7 +54,7 @@ class Batch(NamedTuple):
     """Some cells of equal shapes, and what to do with each: a function as `package.module:name`, with its options.
 
     After so many `seconds` no further cell is begun; those that were not are missing in the value. `together` names a
-    function that takes many specs at once, for accelerators.
+    function that takes many specs at once, for accelerators, and where the option `batching` asks for it.
     """
 
     function: str
@@ -87,9 +87,10 @@ class Failed(NamedTuple):
 def run_batch(batch: Batch) -> list[Finished | Failed]:
     """What every cell of a batch came to, in order; at least one of them."""
     start = time.perf_counter()
-    shared = batch.together is not None and accelerated()
+    asked = batch.options.get("batching", "auto")
+    shared = batch.together is not None and asked != "apart" and (accelerated() or asked == "together")
     results: list[Finished | Failed] = []
-    if shared and len(batch.cells) > 1 and (results := _run_together(batch)):
+    if shared and (results := _run_together(batch)):
         return results
     for cell in batch.cells:
         results.append(_run(batch, cell, shared))
@@ -119,14 +120,16 @@ def _run_together(batch: Batch) -> list[Finished | Failed]:
     """All cells as one batch; nothing if that fails, since then it has to be found out which cell is to blame."""
     start = time.perf_counter()
     try:
-        with warnings.catch_warnings(record=True):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
             specs = [Spec.from_json(cell.spec) for cell in batch.cells]
             outputs = [output_of(found) for found in find_function(str(batch.together))(specs, **batch.options)]
     except Exception:
         return []
     seconds = (time.perf_counter() - start) / len(batch.cells)
+    said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)))
     return [
-        Finished(cell.identity, output, seconds, (), _source(), True)
+        Finished(cell.identity, output, seconds, said, _source(), True)
         for cell, output in zip(batch.cells, outputs, strict=True)
     ]
 
