@@ -73,10 +73,16 @@ WORK = {
         "tanh": convergence,
         "ensemble": ensemble,
     },
-    "curlflow, fixed steps": {
-        case: functools.partial(call, system, stepping="fixed", **options)
-        for case, (system, options) in CALLS.items()
-        if system.continuous
+    **{
+        name: {
+            case: functools.partial(call, system, **options, **how)
+            for case, (system, options) in CALLS.items()
+            if system.continuous
+        }
+        for name, how in {
+            "curlflow, rtol 1e-4": {"rtol": 1e-4, "atol": 1e-6},
+            "curlflow, fixed steps": {"stepping": "fixed"},
+        }.items()
     },
     "curlflow, tsit5": {case: functools.partial(network, case, "tsit5") for case in NETWORKS},
 }

@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 CONTENDERS = {
     "curlflow": "by_curlflow",
+    "curlflow, rtol 1e-4": "by_curlflow",
     "curlflow, fixed steps": "by_curlflow",
     "curlflow, tsit5": "by_curlflow",
     "lyapax, one jit": "by_lyapax",
