@@ -200,11 +200,11 @@ def picture(dataset: xr.Dataset, path: Path) -> None:
     """How many times as long as curlflow every contender takes."""
     middle = dataset.seconds.median("round")
     ratios = middle / middle.sel(contender="curlflow")
-    figure, axes = plt.subplots(figsize=(7.5, 0.32 * dataset.sizes["case"] + 1.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(10, 0.32 * dataset.sizes["case"] + 1.2), layout="constrained")
     height = np.arange(dataset.sizes["case"])[::-1]
     for number, name in enumerate(n for n in dataset.contender.values if n != "curlflow"):
         axes.plot(
-            ratios.sel(contender=name), height, "osv^D<>pPX"[number % 10], label=name, markersize=5, clip_on=False
+            ratios.sel(contender=name), height, "osv^D<>pPX*"[number % 11], label=name, markersize=5, clip_on=False
         )
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_xscale("log")
