@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import numpy as np
 from interleaved import interleaved, report
+from loops import numpy_epochs
 
 import curlflow
 
@@ -19,25 +20,6 @@ FLOW = {"kind": "flow", "rtol": 1e-4, "atol": 1e-7}
 
 def spec(samples, **changes):
     return curlflow.preset("fig5c").replace({"data.samples": samples, "realizations": 1, **changes})
-
-
-def numpy_epochs(problem, number):
-    """The published protocol, minibatch by minibatch, with the test error after every epoch."""
-    w1, w2 = (np.array(w) for w in problem.student.weights)
-    r1, r2 = np.linalg.norm(w1), np.linalg.norm(w2)
-    x, y, d2 = problem.x_train, problem.y_train, np.asarray(problem.rule.gains[1])
-    rng = np.random.default_rng(0)
-    rate, samples = 0.1 * 10 / x.shape[1], x.shape[1]
-    for _ in range(number):
-        for batch in rng.permutation(samples).reshape(-1, 10):
-            xb, yb = x[:, batch], y[:, batch]
-            h = np.tanh(w1 @ xb)
-            e = np.tanh(w2 @ h) - yb
-            f2, f1 = e @ h.T / 10 * d2, (w2.T @ e * (1 - h * h)) @ xb.T / 10
-            w1, w2 = w1 - rate * f1, w2 - rate * f2
-            w1, w2 = w1 * (r1 / np.linalg.norm(w1)), w2 * (r2 / np.linalg.norm(w2))
-        error = 0.5 * np.mean((np.tanh(w2 @ np.tanh(w1 @ problem.x_test)) - problem.y_test) ** 2)
-    return error
 
 
 def test_one_gradient(benchmark):

@@ -8,7 +8,7 @@ sample of the grid, on one core, as a worker of a sweep runs them.
 import time
 
 import numpy as np
-from test_updates import numpy_on_samples
+from loops import numpy_on_samples
 
 import curlflow
 

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from interleaved import interleaved, report
+from loops import numpy_on_samples
 
 import curlflow
 
@@ -15,20 +16,6 @@ def problem():
     widths = {"network.inputs": 109, "network.hidden": 109, "teacher.width": 109}
     changes = {**widths, "rule.flipped.hidden": 0.3, "start": {"kind": "random"}}
     return curlflow.preset("fig4").replace(changes).build()
-
-
-def numpy_on_samples(p, epochs):
-    """A loop as a script would have it: forward and backward over all samples."""
-    w1, w2 = (w.copy() for w in p.student.weights)
-    d1, d2 = p.rule.gains
-    r1, r2, n = np.linalg.norm(w1), np.linalg.norm(w2), p.x_train.shape[1]
-    for _ in range(epochs):
-        h = w1 @ p.x_train
-        e = w2 @ h - p.y_train
-        step1, step2 = (w2.T @ e) @ p.x_train.T / n * d1, e @ h.T / n * d2
-        w1, w2 = w1 - 0.1 * step1, w2 - 0.1 * step2
-        w1, w2 = w1 * (r1 / np.linalg.norm(w1)), w2 * (r2 / np.linalg.norm(w2))
-    return w1, w2
 
 
 def numpy_on_the_covariance(p, epochs):

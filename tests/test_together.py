@@ -2,6 +2,7 @@
 
 import threading
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,12 +100,21 @@ def test_ctrl_c_ends_all():
     assert threading.active_count() < 20
 
 
-def test_what_a_function_of_the_users_raises_is_raised():
-    def wrong(t, x, args):
-        return jnp.stack([x[1], x[0] if t is None else undefined])
+@pytest.mark.quick
+def test_an_error_of_one_is_raised_and_the_others_have_their_results():
+    @compiled
+    def root(x):
+        return jnp.sqrt(eqx.error_if(x, x < 0, "a negative number"))
 
-    with pytest.raises((NameError, ValueError)):
-        curlflow.lyapunov(Flow(wrong, [1.0, 2.0]), starts=np.ones((2, 2)), batching="together")
+    found = {}
+
+    def work(i):
+        found[i] = float(root(np.asarray(4.0 - i)))
+        yield
+
+    with pytest.raises(Exception, match="a negative number"), batching("together"):
+        in_turns(work, [0, 3, 8])
+    assert found == {0: 2.0, 3: 1.0}
 
 
 @pytest.mark.quick

@@ -1,5 +1,8 @@
 """What a user would write for one problem, with NumPy, SciPy or diffrax."""
 
+import sys
+from pathlib import Path
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -7,41 +10,20 @@ import numpy as np
 import training as t
 from scipy.integrate import solve_ivp
 
+sys.path.append(str(Path(__file__).parent.parent))
+from loops import numpy_epochs, numpy_on_samples
+
 jax.config.update("jax_enable_x64", True)
 
 
 def updates():
     """Forward and backward over all samples, and back to the spheres."""
-    (p,) = t.drawn("updates")
-    w1, w2 = (w.copy() for w in p.student.weights)
-    d1, d2 = p.rule.gains
-    r1, r2, n = np.linalg.norm(w1), np.linalg.norm(w2), p.x_train.shape[1]
-    for _ in range(t.EPOCHS):
-        h = w1 @ p.x_train
-        e = w2 @ h - p.y_train
-        step1, step2 = (w2.T @ e) @ p.x_train.T / n * d1, e @ h.T / n * d2
-        w1, w2 = w1 - 0.1 * step1, w2 - 0.1 * step2
-        w1, w2 = w1 * (r1 / np.linalg.norm(w1)), w2 * (r2 / np.linalg.norm(w2))
-    return w2.ravel()[:5]
+    return numpy_on_samples(*t.drawn("updates"), t.EPOCHS)[1].ravel()[:5]
 
 
 def minibatches():
     """The published protocol, minibatch by minibatch."""
-    (p,) = t.drawn("minibatches")
-    w1, w2 = (np.array(w) for w in p.student.weights)
-    r1, r2 = np.linalg.norm(w1), np.linalg.norm(w2)
-    x, y, d2 = p.x_train, p.y_train, np.asarray(p.rule.gains[1])
-    rng = np.random.default_rng(0)
-    rate, samples = 0.1 * 10 / x.shape[1], x.shape[1]
-    for _ in range(t.MINIBATCH_EPOCHS):
-        for batch in rng.permutation(samples).reshape(-1, 10):
-            xb, yb = x[:, batch], y[:, batch]
-            h = np.tanh(w1 @ xb)
-            e = np.tanh(w2 @ h) - yb
-            f2, f1 = e @ h.T / 10 * d2, (w2.T @ e * (1 - h * h)) @ xb.T / 10
-            w1, w2 = w1 - rate * f1, w2 - rate * f2
-            w1, w2 = w1 * (r1 / np.linalg.norm(w1)), w2 * (r2 / np.linalg.norm(w2))
-    return [0.5 * np.mean((np.tanh(w2 @ np.tanh(w1 @ p.x_test)) - p.y_test) ** 2)]
+    return [numpy_epochs(*t.drawn("minibatches"), t.MINIBATCH_EPOCHS)]
 
 
 def velocity(np, w1, w2, x, y, d1, d2):
