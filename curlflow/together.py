@@ -62,10 +62,10 @@ class _Call:
 
 
 class Meeting:
-    """So many `members`, threads on lanes of their own; a program has as many lanes as it is wide.
+    """A group of threads, its `members`, whose calls are carried out together, as one program of `width` lanes or more.
 
-    Functions that have no `vmap`, as those that call Python back, are called for one lane after the other. Where a
-    member has several `lanes`, it may have others work on them in its place.
+    Every member has a lane of its own, or several `lanes` on which other threads may work in its place. Functions
+    that cannot be batched, such as those that call Python back, are called for one lane after the other.
     """
 
     def __init__(self, members: int, lanes: int = 1, width: int = 0) -> None:
@@ -77,7 +77,7 @@ class Meeting:
 
     @contextlib.contextmanager
     def member(self, lane: int) -> Iterator[None]:
-        """What one of the threads does; afterwards the others no longer wait for it."""
+        """Make this thread a member while it works; afterwards the others no longer wait for it."""
         token = _seat.set((self, lane))
         try:
             yield
@@ -89,7 +89,7 @@ class Meeting:
 
     @contextlib.contextmanager
     def replaced(self, number: int) -> Iterator[None]:
-        """What a member has `number` others do, all of whom leave."""
+        """Let `number` other threads work in place of a member, until all of them have left."""
         with self._changed:
             self._members += number - 1
         try:
@@ -99,7 +99,7 @@ class Meeting:
                 self._members += 1
 
     def end(self) -> None:
-        """Every member is interrupted at its next call, as by Ctrl-C."""
+        """Interrupt every member at its next call, as Ctrl-C does."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -121,7 +121,7 @@ class Meeting:
         return call.result
 
     def _carry_out(self) -> None:
-        """All that is asked for, once every member asks."""
+        """Carry out all calls once every member has made one."""
         if not self._calls or sum(map(len, self._calls.values())) < self._members:
             return
         token = _seat.set(None)
