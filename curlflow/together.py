@@ -62,7 +62,7 @@ class _Call:
 
 
 class Meeting:
-    """A group of threads, its `members`, whose calls are carried out together, as one program of `width` lanes or more.
+    """A group of threads, its `members`, whose calls are carried out together, as one program of `width` lanes.
 
     Every member has a lane of its own, or several `lanes` on which other threads may work in its place. Functions
     that cannot be batched, such as those that call Python back, are called for one lane after the other.
