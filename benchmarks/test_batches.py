@@ -54,15 +54,13 @@ def test_updates(benchmark, inputs, hidden):
 
 
 @pytest.mark.parametrize("inputs", [2, 6, 14])
-def test_whole_cells(benchmark, inputs, monkeypatch):
+def test_whole_cells(benchmark, inputs):
     cell = spec(inputs, 220 - inputs)
 
-    def run(backend):
-        monkeypatch.setattr("jax.default_backend", lambda: backend)
-        return curlflow.train(cell, epochs=20_000, records=200)
+    def run(how):
+        return curlflow.train(cell, epochs=20_000, records=200, batching=how)
 
-    # "gpu" stands for the code that an accelerator would run, here on the CPU.
-    cases = {"one batch": lambda: run("gpu"), "one after the other": lambda: run("cpu")}
+    cases = {"one batch": lambda: run("together"), "one after the other": lambda: run("apart")}
     report(f"cell of {LANES} runs, M = {inputs}", interleaved(cases, rounds=3), 1.0, "s")
     benchmark.pedantic(cases["one after the other"], rounds=1)
 

@@ -90,7 +90,7 @@ STUDIES = (
         columns=("test_error", "train_error", "peak_error", "stop_epoch", "stopped_by", "status"),
         picture=None,
         version=2,
-        batch=f"{_HOME}.train.study:train_together",
+        batch=f"{_HOME}.cells:train",
     ),
     Study(
         "convergence",

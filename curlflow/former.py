@@ -1,6 +1,6 @@
 """Former names of what is public: they work for one version, with a warning."""
 
-import importlib
+import pkgutil
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,7 +13,8 @@ def former_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     **Arguments:**
 
     - `module`: its `__name__`.
-    - `names`: what each is called now: another name of the same module, or a module of the package.
+    - `names`: what each is called now: another name of the same module, or the full name of something in the
+      package.
     """
 
     def find(name: str) -> Any:
@@ -21,6 +22,6 @@ def former_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         now = names[name]
         warnings.warn(f"{module}.{name} is now {now}.", DeprecationWarning, stacklevel=2)
-        return importlib.import_module(now) if now.startswith("curlflow.") else getattr(sys.modules[module], now)
+        return pkgutil.resolve_name(now) if now.startswith("curlflow.") else getattr(sys.modules[module], now)
 
     return find

@@ -18,7 +18,7 @@ import xarray as xr
 
 import curlflow
 from curlflow import Axis, Spec, sweeping
-from curlflow.studies.train import study as training
+from curlflow.studies import cells
 from curlflow.sweeping import running
 from curlflow.sweeping import study as studied
 from curlflow.sweeping.axes import dimensions_of
@@ -865,7 +865,7 @@ def test_on_accelerators_cells_of_one_shape_are_one_batch(monkeypatch):
     spec = SPEC.replace({"realizations": 2, "dynamics.kind": "updates"})
     over = {"network.inputs": [2, 3], "rule.flipped.inputs": [0.0, 0.5, 1.0], "seed": [0, 1]}
     alone = quietly(spec, over, "train", {"epochs": 30})
-    numbers, together = [], training.train_together
+    numbers, together = [], cells.train
 
     def counted(specs, **options):
         numbers.append(len(specs))
@@ -873,7 +873,7 @@ def test_on_accelerators_cells_of_one_shape_are_one_batch(monkeypatch):
         return together(specs, **options)
 
     monkeypatch.setattr(worker, "accelerated", lambda: True)
-    monkeypatch.setattr(training, "train_together", counted)
+    monkeypatch.setattr(cells, "train", counted, raising=False)
     xr.testing.assert_allclose(quietly(spec, over, "train", {"epochs": 30}), alone)
     assert max(numbers) > 1
     assert sum(numbers) <= 12

@@ -1,9 +1,9 @@
-"""Many runs of one shape as a batch: the same records and the same early stops, run by run.
+"""Runs that share a covariance as a batch: the same records and the same early stops, run by run.
 
-On an accelerator all runs are computed in this way: one alone leaves a GPU idle. On a CPU one run at a time is
-faster, since its weights stay in the cache and runs that have stopped cost nothing. There is one exception: full
-batches of a linear network with flipped inputs multiply a dense covariance Σ at every update, the same for all
-realizations. With `WIDTH` vectors at once Σ is read once (1.1 to 1.5 times as fast, benchmarks/).
+On a CPU one run at a time is faster, since its weights stay in the cache and runs that have stopped cost nothing.
+There is one exception: full batches of a linear network with flipped inputs multiply a dense covariance Σ at every
+update, the same for all realizations. With `WIDTH` vectors at once Σ is read once (1.1 to 1.5 times as fast,
+benchmarks/).
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,10 +36,8 @@ def shares_covariance(runs: Sequence[TrainingRun]) -> bool:
     return first.ndim == 2 and all(np.array_equal(first, run.system.args[1].covariance) for run in runs)
 
 
-def learn_in_batches(
-    runs: Sequence[TrainingRun], plan: Plan, report: Progress, width: int | None = None
-) -> Iterator[None]:
-    """Run all to their ends, those of equal shapes in batches of `width`; by default in one batch."""
+def learn_in_batches(runs: Sequence[TrainingRun], plan: Plan, report: Progress) -> Iterator[None]:
+    """Run all to their ends, those of equal shapes in batches of at most `WIDTH`."""
     going, known = list(runs), {}
     while going:
         used = {}
@@ -49,10 +47,10 @@ def learn_in_batches(
         for run in going:
             if run.done == behind:
                 kinds.setdefault(_shapes(run), []).append(run)
-        for some in (part for kind in kinds.values() for part in parts_of(kind, width or len(kind))):
+        for some in (part for kind in kinds.values() for part in parts_of(kind, WIDTH)):
             # The systems of updates stay the same from record to record, and so do their batches, which hold them.
             key = tuple(id(part) for run in some for part in _fixed(run))
-            batch = used[key] = known.get(key) or RunBatch(some, width)
+            batch = used[key] = known.get(key) or RunBatch(some)
             for place, (run, recorded) in enumerate(zip(some, batch.advanced(plan), strict=True)):
                 if recorded.status == Status.max_steps_reached:
                     recorded = advanced(run, plan, 1)
@@ -80,12 +78,11 @@ def _shapes(run: TrainingRun) -> Any:
 class RunBatch:
     """Runs of equal shapes whose systems and observers are stacked, but for arrays that are the same in all of them.
 
-    The batch has `width` places; by default the next power of two, so that it is not compiled anew for every run that
-    stops.
+    The batch always has `WIDTH` places, so that it is not compiled anew for every run that stops.
     """
 
-    def __init__(self, runs: Sequence[TrainingRun], width: int | None):
-        self.runs, self.padding = list(runs), (width or 1 << (len(runs) - 1).bit_length()) - len(runs)
+    def __init__(self, runs: Sequence[TrainingRun]):
+        self.runs, self.padding = list(runs), WIDTH - len(runs)
         self.fixed = [_fixed(run) for run in runs]
         arrays, rest = zip(*(eqx.partition(fixed, eqx.is_array) for fixed in self.fixed), strict=True)
         leaves, structures = zip(*(jax.tree.flatten(a) for a in arrays), strict=True)

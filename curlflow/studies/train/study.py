@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import xarray as xr
 
 from ... import results
+from ...former import former_names
 from ...spec import Spec
+from ...together import as_one
 from ...variable import SOLVER, Variable, flag_variable
-from ..arguments import Bar, Flag, Graph, Positive, Rule, study, whole
+from ..arguments import Bar, Batching, Flag, Graph, Positive, Rule, study, whole
 from ..assemble import assembled
-from ..runs import Progress, attended, finished, in_turns, silent
+from ..runs import Progress, attended, finished, in_turns
 from ..subject import Subject, compression_attribute
 from .batches import WIDTH, learn_in_batches, parts_of, shares_covariance
 from .records import Plan, Stop, TrainingRun
@@ -49,6 +50,7 @@ def train(
     stop: Flag = True,
     compress: Flag = True,
     progress: Bar = None,
+    batching: Batching = "auto",
     rule: Rule = None,
     graph: Graph = None,
 ) -> xr.Dataset:
@@ -72,6 +74,8 @@ def train(
     - `stop`: whether a run stops where the rest of it changes nothing.
     - `compress`: whether networks that are linear and wide run at the exact smaller width; docs/compression.md.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
+    - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
+      together where there is an accelerator. Both agree up to rounding.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
 
@@ -90,53 +94,18 @@ def train(
     """
     subject = Subject.of(spec, rule=rule, graph=graph, systems=(), argument="spec")
     settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
-    runs = _starts(subject, compress)
+    runs = [TrainingRun.of(i, *prepared(subject.build(i), compress)) for i in range(subject.realizations)]
     plan = Plan.of(runs[0].system, **settings)
     interrupted = attended(lambda report: _run_all(runs, plan, report), runs, progress)
     return finished(_dataset(subject, runs, plan, settings), interrupted)
 
 
-@study
-def train_together(
-    specs: Sequence[Spec],
-    *,
-    epochs: Epochs = 100_000,
-    records: Records = 100,
-    threshold: Positive | None = None,
-    stop: Flag = True,
-    compress: Flag = True,
-) -> list[xr.Dataset]:
-    """`train` for every spec; on an accelerator all their runs of equal shapes are one batch.
-
-    **Returns:** the dataset of every spec, equal to that of `train` to rounding.
-
-    **Arguments:** as for `train`, the same for all specs. **Raises:** `ValueError` as `train`.
-    """
-    subjects = [Subject.of(spec, systems=(), argument="specs") for spec in specs]
-    settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
-    runs = [_starts(subject, compress) for subject in subjects]
-    kinds = [some[0].system.label for some in runs]
-    plans = {kind: Plan.of(some[0].system, **settings) for kind, some in zip(kinds, runs, strict=True)}
-    for kind, plan in plans.items():
-        _run_all([run for of, some in zip(kinds, runs, strict=True) if of == kind for run in some], plan, silent)
-    each = zip(subjects, runs, kinds, strict=True)
-    return [_dataset(subject, some, plans[kind], settings) for subject, some, kind in each]
-
-
-def _starts(subject: Subject, compress: bool) -> list[TrainingRun]:
-    return [TrainingRun.of(i, *prepared(subject.build(i), compress)) for i in range(subject.realizations)]
-
-
 def _run_all(runs: list[TrainingRun], plan: Plan, report: Progress) -> None:
-    """On a CPU one run per core at a time, or a few that share a covariance; on an accelerator those of one shape."""
-    if jax.default_backend() != "cpu":
-        in_turns(lambda some: learn_in_batches(some, plan, report), [runs])
-    elif shares_covariance(runs):
-        in_turns(lambda some: learn_in_batches(some, plan, report, WIDTH), parts_of(runs, WIDTH))
+    """Every run by itself, or as one program with the others; on a CPU a few that share a covariance as a batch."""
+    if shares_covariance(runs) and not as_one():
+        in_turns(lambda some: learn_in_batches(some, plan, report), parts_of(runs, WIDTH))
     else:
-        # Compile once, before threads that would all compile the same.
-        advanced(runs[0], plan, 0)
-        in_turns(lambda run: learn(run, plan, report), runs)
+        in_turns(lambda run: learn(run, plan, report), runs, compiled=lambda: advanced(runs[0], plan, 0))
 
 
 def _dataset(subject: Subject, runs: Sequence[TrainingRun], plan: Plan, settings: Mapping[str, Any]) -> xr.Dataset:
@@ -145,3 +114,6 @@ def _dataset(subject: Subject, runs: Sequence[TrainingRun], plan: Plan, settings
     settings = {**settings, "recorded_epochs": f"0 and {plan.epochs.size - 1} from 1 to {plan.epochs[-1]}"}
     attributes = subject.identity | subject.fingerprint | compression_attribute(runs[0].problem.compression)
     return assembled("train", VARIABLES, rows, {}, settings, attributes)
+
+
+__getattr__ = former_names(__name__, {"train_together": "curlflow.studies.cells.train"})
