@@ -25,7 +25,9 @@ compile_small_loops_whole()
 _HOMES = {
     **{study.name: study.function.partition(":")[0] for study in STUDIES},
     "Axis": "curlflow.sweeping",
+    "Data": "curlflow.problem",
     "Diffusion": "curlflow.systems",
+    "Experiment": "curlflow.experiment",
     "Flow": "curlflow.systems",
     "Interrupted": "curlflow.interrupts",
     "Map": "curlflow.systems",
@@ -42,7 +44,9 @@ _HOMES = {
 
 __all__ = [  # modules, names with a home, and every study of the catalogue
     "Axis",
+    "Data",
     "Diffusion",
+    "Experiment",
     "Flow",
     "Interrupted",
     "Map",
@@ -52,6 +56,7 @@ __all__ = [  # modules, names with a home, and every study of the catalogue
     "cache",
     "constraints",
     "load",
+    "losses",
     "measures",
     "networks",
     "plot",
@@ -72,6 +77,7 @@ __all__ += [study.name for study in STUDIES]
 if TYPE_CHECKING:
     from . import (
         constraints,
+        losses,
         measures,
         networks,
         plot,
@@ -85,8 +91,9 @@ if TYPE_CHECKING:
     )
     from .caching import cache
     from .diagrams import bifurcation
+    from .experiment import Experiment
     from .interrupts import Interrupted
-    from .problem import Problem
+    from .problem import Data, Problem
     from .results import load, save
     from .spec import Spec, preset, presets
     from .status import Status

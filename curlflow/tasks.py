@@ -7,18 +7,21 @@ gives the same means at a cost that does not depend on n: X = Σ (W_L…W_1 − 
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
+from .losses import accuracy
 from .networks import Feedforward
 from .precision import double_precision
 
-Inputs = Float[Array | np.ndarray, "inputs samples"]
-Outputs = Float[Array | np.ndarray, "outputs samples"]
+Inputs = Num[Array | np.ndarray, "*inputs samples"]
+Outputs = Float[Array | np.ndarray, "*outputs samples"]
 Rows = Float[Array | np.ndarray, "samples inputs"]
 Teacher = Float[Array | np.ndarray, "outputs inputs"]
 Covariance = Float[Array | np.ndarray, "inputs inputs"] | Float[Array | np.ndarray, " inputs"]
@@ -40,7 +43,7 @@ class AbstractTask(eqx.Module):
 
     @abstractmethod
     def error(self, network: Feedforward) -> Float[Array, ""]:
-        """½ · mean over samples of |ŷ − y|², summed over the outputs."""
+        """½ · mean over samples of |ŷ − y|², summed over the outputs; or another loss."""
 
     def transposed(self, inputs: Inputs) -> Rows:
         """The transpose of `inputs`, which must be those of `residuals`: a task may hold it already."""
@@ -69,14 +72,14 @@ class AbstractSampleTask(AbstractDataTask):
         """ŷ − y of every sample."""
 
     def residuals(self, network: Feedforward) -> Residuals:
-        return Residuals(self.x, self.differences(network) / self.x.shape[1])
+        return Residuals(self.x, self.differences(network) / self.x.shape[-1])
 
     @double_precision
     def error(self, network: Feedforward) -> Float[Array, ""]:
-        return 0.5 * jnp.sum(self.differences(network) ** 2) / self.x.shape[1]
+        return 0.5 * jnp.sum(self.differences(network) ** 2) / self.x.shape[-1]
 
     def times_covariance(self, vectors: Any) -> Any:
-        return jnp.asarray(self.x) @ (self.x.T @ vectors) / self.x.shape[1]
+        return jnp.asarray(self.x) @ (self.x.T @ vectors) / self.x.shape[-1]
 
     @double_precision
     def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
@@ -99,21 +102,54 @@ class Samples(AbstractSampleTask):
         return inputs.T if self.rows is None else self.rows
 
     def differences(self, network: Feedforward) -> Outputs:
-        return network.forward(self.x).activities[-1] - self.y
+        return network(self.x) - self.y
 
     def batch(self, indices) -> "Samples":
         """The samples with these indices."""
-        return Samples(jnp.take(self.x, indices, axis=1), jnp.take(self.y, indices, axis=1))
+        return Samples(*(jnp.take(array, indices, axis=-1) for array in (self.x, self.y)))
+
+
+class LossSamples(AbstractSampleTask):
+    """Inputs `x` (… × samples) with targets `y` (… × samples) of any kind, and a loss.
+
+    In place of the error ŷ − y of a sample stands ∂ℓ/∂ŷ, with ℓ the loss of that sample, so that all rules driven by
+    errors learn. `loss` is a function of outputs and targets (both samples × …) that returns a mean over the samples.
+    """
+
+    x: Inputs
+    y: Num[Array | np.ndarray, "*outputs samples"]
+    loss: Callable = eqx.field(static=True)
+
+    @double_precision
+    def error(self, network: Feedforward) -> Float[Array, ""]:
+        return self._loss(network(self.x))
+
+    def accuracy(self, network: Feedforward) -> Float[Array, ""] | None:
+        """The share of samples that are put into the right class; None for a loss that knows no classes."""
+        return accuracy(jnp.moveaxis(network(self.x), -1, 0), jnp.moveaxis(self.y, -1, 0), self.loss)
+
+    def differences(self, network: Feedforward) -> Outputs:
+        return jax.grad(self._loss)(network(self.x)) * self.x.shape[-1]
+
+    def batch(self, indices) -> "LossSamples":
+        """The samples with these indices."""
+        return LossSamples(*(jnp.take(array, indices, axis=-1) for array in (self.x, self.y)), self.loss)
+
+    def _loss(self, outputs: Outputs) -> Float[Array, ""]:
+        return self.loss(jnp.moveaxis(outputs, -1, 0), jnp.moveaxis(jnp.asarray(self.y), -1, 0))
 
 
 class SecondMoments(AbstractDataTask):
     """The covariance Σ = ⟨x xᵀ⟩ (inputs × inputs) and a linear teacher V (outputs × inputs).
 
     Where the inputs are uncorrelated, `covariance` may be their variances alone: products with it then cost nothing.
+    Of targets that are no linear function of the inputs V is the best one, and `unexplained` the covariance
+    (outputs × outputs) of what it leaves.
     """
 
     covariance: Covariance
     teacher: Teacher
+    unexplained: Float[Array | np.ndarray, "outputs outputs"] | None = None
 
     def residuals(self, network: Feedforward) -> Residuals:
         discrepancy = network.product() - self.teacher
@@ -122,12 +158,14 @@ class SecondMoments(AbstractDataTask):
     @double_precision
     def error(self, network: Feedforward) -> Float[Array, ""]:
         discrepancy = network.product() - self.teacher
-        return 0.5 * jnp.sum(self.times_covariance(discrepancy.T) * discrepancy.T)
+        error = 0.5 * jnp.sum(self.times_covariance(discrepancy.T) * discrepancy.T)
+        return error if self.unexplained is None else error + 0.5 * jnp.trace(self.unexplained)
 
     @double_precision
     def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
         discrepancy = network.product() - self.teacher
-        return jnp.asarray(discrepancy @ self.times_covariance(discrepancy.T))
+        explained = jnp.asarray(discrepancy @ self.times_covariance(discrepancy.T))
+        return explained if self.unexplained is None else explained + self.unexplained
 
     def times_covariance(self, vectors: Any) -> Any:
         if self.covariance.ndim == 2:

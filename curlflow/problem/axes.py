@@ -22,7 +22,7 @@ def principal_axes(problem: Problem) -> Axes | None:
     """The eigenvectors of Σ in columns, or None where a rotation of the inputs would change the problem."""
     if not isinstance(problem.constraint, Free | FrobeniusSpheres) or problem.architecture is not None:
         return None
-    signal = problem.rule.signal(problem.student)
+    signal = problem.signal(problem.student)
     alike = signal is not None and np.all(signal.gains[0] == signal.gains[0][:, :1])
     if not alike or not isinstance(problem.task, SecondMoments) or problem.covariance.ndim == 1:
         return None
@@ -34,7 +34,7 @@ def along_axes(problem: Problem, axes: Axes) -> Problem:
     return dataclasses.replace(
         problem,
         student=turned(problem.student, axes),
-        teacher=turned(problem.teacher, axes),
+        teacher=None if problem.teacher is None else turned(problem.teacher, axes),
         x_train=None if problem.x_train is None else axes.T @ problem.x_train,
         x_test=axes.T @ problem.x_test,
         covariance=np.sum(axes * (problem.covariance @ axes), axis=0),

@@ -140,7 +140,9 @@ def targets(teacher: Feedforward, x: Float[np.ndarray, "inputs samples"]) -> Flo
     return np.asarray(teacher(x))
 
 
-def drawn_student(spec: "Spec", teacher: Feedforward, key: Array, architecture: Architecture | None) -> Feedforward:
+def drawn_student(
+    spec: "Spec", teacher: Feedforward | None, key: Array, architecture: Architecture | None
+) -> Feedforward:
     """The network that learns, at its start."""
     if spec.start.kind == "random":
         weights = drawn_weights(spec.widths, spec.start.law, spec.start.scale, key)
@@ -149,7 +151,8 @@ def drawn_student(spec: "Spec", teacher: Feedforward, key: Array, architecture: 
         weights = [w.copy() for w in teacher.weights]
         if spec.start.offset is not None:
             weights[spec.start.offset.layer - 1] += spec.start.offset.value
-    return teacher.with_weights(weights if architecture is None else architecture.masked(weights))
+    weights = weights if architecture is None else architecture.masked(weights)
+    return Feedforward(weights, spec.network.activation, spec.network.output_activation)
 
 
 def drawn_constraint(spec: "Spec", student: Feedforward, architecture: Architecture | None) -> AbstractConstraint:

@@ -1,28 +1,33 @@
 """From a spec to arrays: the student, its teacher, the data, and the systems they make."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
 from ..compression import Compression, compress
 from ..constraints import AbstractConstraint
+from ..losses import LOSSES, squared_error
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import to_graph
+from ..networks.model import Model
 from ..precision import double_precision
 from ..rules import AbstractLearningRule
 from ..rules.graph_signs import with_graph_signs
+from ..rules.signals import ErrorSignal
 from ..solvers.integrate import Adaptive
 from ..systems import Diffusion, Flow, Map
 from ..systems.learning import DRAWINGS, full_batch_updates, learning_flow, minibatch_updates
 from ..systems.sampling_noise import learning_diffusion
-from ..tasks import AbstractTask, LinearSamples, Samples, SecondMoments
-from . import draw
+from ..tasks import AbstractTask, LinearSamples, LossSamples, Samples, SecondMoments
+from . import draw, given
 
 if TYPE_CHECKING:
     from ..spec import Spec
@@ -37,10 +42,11 @@ class Problem:
 
     **Attributes:**
 
-    - `student`, `teacher`: networks; `.weights` is a tuple of arrays of shape (post, pre).
+    - `student`, `teacher`: networks; `.weights` is a tuple of arrays of shape (post, pre). Of a model of your own the
+      student is a `curlflow.networks.Model`. The teacher is None where the targets are not its outputs.
     - `x_train`, `y_train`: inputs (inputs × samples) and targets (outputs × samples); None for the population.
     - `x_test`, `y_test`: likewise for the test set.
-    - `covariance`: ⟨x xᵀ⟩ (inputs × inputs) over the training set or the population.
+    - `covariance`: ⟨x xᵀ⟩ (inputs × inputs) over the training set or the population; None for a model of your own.
     - `rule`: a `curlflow.rules.AbstractLearningRule`.
     - `constraint`: `Free()` or `FrobeniusSpheres(radii)`; within `Masked(masks, …)` where synapses are missing.
     - `batch_key`: the key from which `batches` shuffles or draws.
@@ -49,15 +55,19 @@ class Problem:
     - `fingerprint`: a short hash of the streams and arrays that were drawn, by seeds and realization.
     - `architecture`: the `curlflow.networks.Architecture` of the graph that was given to `build`, or None.
     - `compression`: the `curlflow.compression.Compression` of a problem that `compressed` made; None for others.
+    - `loss`: of outputs and targets (both samples × …), a function of `curlflow.losses` or of your own.
+
+    What `dataclasses.replace` changes is used, or refused with a sentence: other samples without other targets keep
+    the targets, and targets that are not the teacher's outputs are learned without it.
     """
 
-    student: Feedforward
-    teacher: Feedforward
-    x_train: Float[np.ndarray, "inputs samples"] | None
-    y_train: Float[np.ndarray, "outputs samples"] | None
-    x_test: Float[np.ndarray, "inputs test_samples"]
-    y_test: Float[np.ndarray, "outputs test_samples"]
-    covariance: Float[np.ndarray, "inputs inputs"] | Float[np.ndarray, " inputs"]
+    student: Feedforward | Model
+    teacher: Feedforward | None
+    x_train: Num[np.ndarray, "*inputs samples"] | None
+    y_train: Num[np.ndarray, "*outputs samples"] | None
+    x_test: Num[np.ndarray, "*inputs test_samples"]
+    y_test: Num[np.ndarray, "*outputs test_samples"]
+    covariance: Float[np.ndarray, "inputs inputs"] | Float[np.ndarray, " inputs"] | None
     rule: AbstractLearningRule
     constraint: AbstractConstraint
     batch_key: Array
@@ -66,33 +76,65 @@ class Problem:
     fingerprint: Mapping[str, str]
     architecture: Architecture | None = None
     compression: Compression | None = None
+    loss: Callable = squared_error
+    made_of: tuple[Any, ...] = dataclasses.field(default=(), repr=False, compare=False)
+
+    def __post_init__(self):
+        given.check_replaced(self)
+
+    @property
+    def regression(self) -> bool:
+        """Whether a layered network learns by its squared error: what closed forms of stability are about."""
+        return isinstance(self.student, Feedforward) and self.loss is squared_error
+
+    def signal(self, network: Any) -> ErrorSignal | None:
+        """That of the rule at these weights, where errors are those of a `regression`; else None."""
+        return self.rule.signal(network) if self.regression else None
 
     @property
     def task(self) -> AbstractTask:
         """What a full batch learns from: second moments where the network and the rule allow, else samples."""
-        if self.student.is_linear and self.rule.second_moments_suffice:
-            return SecondMoments(self.covariance, np.asarray(self.teacher.product()))
+        if self.regression and self.student.is_linear and self.rule.second_moments_suffice:
+            return SecondMoments(self.covariance, *self.linear_map)
         return self.samples
 
+    @functools.cached_property
+    def linear_map(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """V (outputs × inputs), the teacher or the best linear map, and the covariance of what it leaves."""
+        if self.teacher is not None:
+            return np.asarray(self.teacher.product()), None
+        best = np.linalg.lstsq(self.x_train.T, self.y_train.T)[0].T
+        left = self.y_train - best @ self.x_train
+        return best, left @ left.T / left.shape[1]
+
+    def _samples(self, x: Any, y: Any) -> Samples | LossSamples:
+        return Samples(x, y) if self.loss is squared_error else LossSamples(x, y, self.loss)
+
     @property
-    def samples(self) -> Samples:
+    def samples(self) -> Samples | LossSamples:
         """The training samples as a task."""
         if self.x_train is None:
             raise ValueError(
                 f'data.samples: got "population", but {type(self.rule).__qualname__} needs samples '
                 "(it does not set second_moments_suffice); give a number."
             )
-        return Samples(self.x_train, self.y_train)
+        return self._samples(self.x_train, self.y_train)
 
     @property
     def training_error(self) -> AbstractTask:
         """A task whose `error` is the training error."""
-        if not self.student.is_linear:
-            return self.samples
-        teacher = np.asarray(self.teacher.product())
         if self.x_train is None:
-            return SecondMoments(self.covariance, teacher)
-        return LinearSamples(self.x_train, teacher)
+            return SecondMoments(self.covariance, *self.linear_map)
+        return self._with_linear_teacher(self.x_train) or self.samples
+
+    @property
+    def test_error(self) -> AbstractTask:
+        """A task whose `error` is the test error; NaN where there are no test samples."""
+        return self._with_linear_teacher(self.x_test) or self.test
+
+    def _with_linear_teacher(self, x: Any) -> LinearSamples | None:
+        linear = self.regression and self.student.is_linear and self.teacher is not None
+        return LinearSamples(x, self.linear_map[0]) if linear else None
 
     @property
     def step(self) -> float | None:
@@ -101,12 +143,17 @@ class Problem:
         if dynamics.kind != "updates":
             return None
         rate, batch = dynamics.learning_rate, dynamics.batch
-        return rate if batch == "full" else rate * batch / self.spec.data.samples
+        return rate if batch == "full" else rate * batch / self.x_train.shape[-1]
 
     @property
-    def test(self) -> Samples:
+    def test(self) -> Samples | LossSamples:
         """The test samples as a task."""
-        return Samples(self.x_test, self.y_test)
+        return self._samples(self.x_test, self.y_test)
+
+    def check_tested(self, argument: str) -> None:
+        """Refuse an argument that is about the test error where there are no test samples."""
+        if not self.x_test.shape[-1]:
+            raise ValueError(f"{argument}: it is about the test error, but the data have no test samples; give some.")
 
     def graph(self) -> nx.DiGraph:
         """The student as a graph: neurons with rule signs, synapses with weights; docs/graphs.md.
@@ -135,7 +182,7 @@ class Problem:
 
         **Arguments:** `pad`, `extra` and `kinds` as for `curlflow.compression.compress`.
         """
-        if self.compression is not None:
+        if self.compression is not None or not isinstance(self.student, Feedforward):
             return self
         found = compress(self.student, self.rule, self.constraint, extra=extra, pad=pad, kinds=kinds)
         if found is None:
@@ -206,8 +253,15 @@ class Problem:
 
 
 @double_precision
-def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = None) -> Problem:
-    """Draw the arrays of one realization of `spec`; see `Spec.build`."""
+def build(
+    spec: "Spec",
+    *,
+    realization: int = 0,
+    rule: Any = None,
+    graph: Any = None,
+    parts: Mapping[str, Any] = MappingProxyType({}),
+) -> Problem:
+    """Draw the arrays of one realization of `spec`; see `Spec.build`. `parts` are the objects of an `Experiment`."""
     if isinstance(realization, bool) or not isinstance(realization, int | np.integer) or realization < 0:
         raise ValueError(f"realization: got {realization!r}, allowed are whole numbers from 0.")
     if rule is not None and not isinstance(rule, AbstractLearningRule):
@@ -218,32 +272,53 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
     def key(role: int, seed: int | None = None) -> Array:
         return draw.stream(spec.seed if seed is None else seed, role, int(realization))
 
+    given.check_complete(spec, parts)
     noise_seed = getattr(spec.dynamics, "noise_seed", None)
-    teacher = draw.drawn_teacher(spec, key(draw.TEACHER), architecture)
-    student = draw.drawn_student(spec, teacher, key(draw.START), architecture)
+    own = given.samples_of(spec, parts)
+    teacher = parts.get("teacher")
+    if teacher is None and own is None and spec.network is not None:
+        teacher = draw.drawn_teacher(spec, key(draw.TEACHER), architecture)
+    student = given.student_of(spec, parts, int(realization), key(draw.START), teacher, architecture)
     drawn = spec.rule.build(spec.widths, key) if rule is None else rule
-    m, n = spec.network.inputs, spec.data.samples
-    x_train = None if n == "population" else draw.drawn_inputs(spec, draw.TRAIN, n)
-    x_test = draw.drawn_inputs(spec, draw.TEST, spec.data.test_samples)
+    n = spec.data.samples
+    if own is not None:
+        x_train, y_train, x_test, y_test = own
+    else:
+        x_train = None if n == "population" else draw.drawn_inputs(spec, draw.TRAIN, n)
+        x_test = draw.drawn_inputs(spec, draw.TEST, spec.data.test_samples)
+        y_train = None if x_train is None else draw.targets(teacher, x_train)
+        y_test = draw.targets(teacher, x_test)
     keys = key(draw.BATCHES, noise_seed), key(draw.NOISE, noise_seed)
-    arrays = *teacher.weights, *student.weights, *(x for x in (x_train, x_test) if x is not None)
-    covariance = spec.data.input_std**2 * np.eye(m) if x_train is None else x_train @ x_train.T / n
-    return Problem(
+    weights = () if teacher is None else teacher.weights
+    arrays = *weights, *student.weights, *(x for x in (x_train, x_test) if x is not None), *(own or ())[1::2]
+    problem = Problem(
         student=student,
         teacher=teacher,
         x_train=x_train,
-        y_train=None if x_train is None else draw.targets(teacher, x_train),
+        y_train=y_train,
         x_test=x_test,
-        y_test=draw.targets(teacher, x_test),
-        covariance=covariance,
+        y_test=y_test,
+        covariance=_covariance(spec, student, x_train),
         rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
-        constraint=draw.drawn_constraint(spec, student, architecture),
+        constraint=parts.get("constraint") or draw.drawn_constraint(spec, student, architecture),
         batch_key=keys[0],
         noise_key=keys[1],
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
         fingerprint=draw.problem_fingerprint(spec, int(realization), map(np.asarray, arrays), keys),
         architecture=architecture,
+        loss=parts.get("loss") or LOSSES[spec.loss],
     )
+    if own is not None or parts:
+        given.check_learning(problem)
+    return problem
+
+
+def _covariance(spec: "Spec", student: Feedforward | Model, x_train: Any) -> Any:
+    if not isinstance(student, Feedforward):
+        return None
+    if x_train is None:
+        return spec.data.input_std**2 * np.eye(spec.network.inputs)
+    return x_train @ x_train.T / x_train.shape[1]
 
 
 def qualified_name(rule: Any) -> str:

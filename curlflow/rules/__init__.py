@@ -6,6 +6,8 @@
 - predictive coding is `PredictiveCoding()`: activities settle between inputs and targets before weights follow;
 - Oja's and Sanger's rules are `Oja()` and `Sanger()`: every layer finds principal components of its own inputs.
 
+- `FunctionRule(function)`: whatever a function makes of a model and a batch of samples.
+
 The parts combine freely (`SignFlipped(FeedbackAlignment(matrices), gains)`), and a rule of your own is a
 class with one method:
 
@@ -20,6 +22,7 @@ class Hebbian(curlflow.rules.AbstractLearningRule):
 
 from .base import AbstractErrorDrivenRule, AbstractLearningRule
 from .feedback_alignment import FeedbackAlignment
+from .function import FunctionRule
 from .gradient import Gradient
 from .oja import Oja, Sanger
 from .predictive_coding import PredictiveCoding
@@ -29,6 +32,7 @@ __all__ = [
     "AbstractErrorDrivenRule",
     "AbstractLearningRule",
     "FeedbackAlignment",
+    "FunctionRule",
     "Gradient",
     "Oja",
     "PredictiveCoding",

@@ -43,10 +43,12 @@ class AbstractLearningRule(eqx.Module):
       and its velocity turns if these arrays are turned as well.
     - `backpropagates = True`, if its velocity is (2) with B = W: gradient descent, computed in another way. Its
       updates may then be replaced by faster ones, and the eigenvalues at zero weights are known in closed form.
+    - `needs_layers = True`, if it learns in a `Feedforward` alone, and in no other model.
     - `unflipped`, for a rule that multiplies the velocity of another by gains. `SignFlipped` does so for all.
     """
 
     second_moments_suffice: ClassVar[bool] = False
+    needs_layers: ClassVar[bool] = False
     rotates_with_hidden_units: ClassVar[bool] = False
     backpropagates: ClassVar[bool] = False
 
@@ -81,12 +83,15 @@ class AbstractErrorDrivenRule(AbstractLearningRule):
     """A rule of the form (2). *For developers:* a new member supplies `feedback`."""
 
     second_moments_suffice = True
+    needs_layers = True
 
     @abstractmethod
     def feedback(self, network: Feedforward) -> tuple[Matrix, ...]:
         """The matrices B₂, …, B_L, each of the shape of W₂, …, W_L."""
 
-    def signal(self, network: Feedforward) -> ErrorSignal:
+    def signal(self, network: Any) -> ErrorSignal | None:
+        if not isinstance(network, Feedforward):
+            return None
         feedback = tuple(np.asarray(b) for b in self.feedback(network))
         return ErrorSignal(feedback, tuple(np.ones((1, 1)) for _ in network.weights))
 

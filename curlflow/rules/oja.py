@@ -22,6 +22,7 @@ class AbstractHebbianRule(AbstractLearningRule):
     """A rule of the form (18). *For developers:* a new member supplies `competition`."""
 
     second_moments_suffice = True
+    needs_layers = True
 
     @abstractmethod
     def competition(self, covariance: Any) -> Any:

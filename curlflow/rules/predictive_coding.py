@@ -46,6 +46,7 @@ class PredictiveCoding(AbstractLearningRule):
     """
 
     second_moments_suffice = True
+    needs_layers = True
     rotates_with_hidden_units = True
 
     output_precision: Scalar

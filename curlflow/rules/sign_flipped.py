@@ -47,6 +47,11 @@ class SignFlipped(AbstractLearningRule):
         """As for the rule that is flipped: gains are fixed numbers."""
         return self.rule.second_moments_suffice
 
+    @property
+    def needs_layers(self) -> bool:
+        """As for the rule that is flipped."""
+        return self.rule.needs_layers
+
     def signal(self, network: Feedforward) -> ErrorSignal | None:
         inner = self.rule.signal(network)
         if inner is None:

@@ -13,15 +13,23 @@ from .tables import DiffusionDynamics, FlowDynamics, TeacherStart
 
 def inconsistencies(spec: Any) -> Iterator[str]:
     """Sentences about fields that are right by themselves but do not fit together."""
+    if spec.network is None and spec.model is None:
+        yield "network: required, but not given."
+        return
     layers, samples, dynamics = len(spec.widths) - 1, spec.data.samples, spec.dynamics
-    linear = spec.network.output_activation == "linear" and (layers == 1 or spec.network.activation == "linear")
+    yield from _about_samples_of_ones_own(spec)
+    linear = (
+        spec.model is None
+        and spec.network.output_activation == "linear"
+        and (layers == 1 or spec.network.activation == "linear")
+    )
     full = isinstance(dynamics, FlowDynamics) or dynamics.batch == "full"
     if samples == "population" and not (linear and full):
         yield (
             'data.samples: got "population", which needs linear activations and full batches; '
             "give a number of samples."
         )
-    if not full and samples != "population" and samples % dynamics.batch:
+    if not full and samples not in ("population", "all") and samples % dynamics.batch:
         whole = "" if isinstance(dynamics, DiffusionDynamics) else ', or "full"'
         yield (
             f"dynamics.batch: got {dynamics.batch}, allowed is a divisor of data.samples = {samples}{whole}; "
@@ -34,6 +42,8 @@ def inconsistencies(spec: Any) -> Iterator[str]:
                 f"dynamics.step: got {dynamics.step}, allowed are whole fractions of an epoch, "
                 f"dynamics.learning_rate = {rate}: {rate:g}, {rate / 2:g}, {rate / 3:g}, …"
             )
+    if spec.model is not None:
+        return
     if isinstance(spec.start, TeacherStart):
         if spec.teacher_widths != spec.widths:
             yield (
@@ -60,10 +70,31 @@ def inconsistencies(spec: Any) -> Iterator[str]:
             )
 
 
+def _about_samples_of_ones_own(spec: Any) -> Iterator[str]:
+    own = spec.data.file is not None or spec.data.digest is not None
+    if spec.data.file is None and spec.data.samples == "all":
+        yield 'data.samples: got "all", which goes with data.file; give a number of samples.'
+    if own and spec.data.samples == "population":
+        yield 'data.samples: got "population", but samples of your own are finite; give their number.'
+    if not own and spec.loss in ("logistic", "softmax"):
+        yield (
+            f'loss: got "{spec.loss}", which needs targets of your own, by data.file or curlflow.Data; the outputs '
+            "of a teacher are no labels."
+        )
+    if spec.loss in ("logistic", "softmax") and spec.network and spec.network.output_activation != "linear":
+        yield (
+            f'network.output_activation: got "{spec.network.output_activation}", but the loss "{spec.loss}" is a '
+            'function of logits; leave it "linear".'
+        )
+    if isinstance(spec.start, TeacherStart) and (own or spec.model) and spec.teacher.digest is None:
+        yield 'start.kind: got "teacher", but samples of your own have none; give one to an Experiment by teacher=.'
+
+
 def kinds(spec: type[BaseModel], table: str) -> dict[str, type[BaseModel]]:
     """The models of a table of `spec` with a `kind`, by kind."""
     union = spec.model_fields[table].annotation if table in spec.model_fields else None
-    return {m.model_fields["kind"].default: m for m in typing.get_args(union)}
+    tables = (m for m in typing.get_args(union) if "kind" in getattr(m, "model_fields", {}))
+    return {m.model_fields["kind"].default: m for m in tables}
 
 
 def field_names(spec: type[BaseModel]) -> list[str]:

@@ -50,16 +50,24 @@ class Spec(tables.Table):
     **Raises:** `ValueError` with a sentence for every field that is unknown or out of range.
     """
 
+    YOUNGER = ("model", "loss")
+
     seed: int = Field(0, ge=0, lt=2**63, description="seed of teachers, starts, feedback and batches")
     realizations: tables.Positive = Field(1, description="number of teachers and starts")
-    network: tables.Network = Field(description="the student")
+    network: tables.Network | None = Field(None, description="the student")
+    model: tables.CustomModel | None = Field(None, description="what an Experiment was given in place of a network")
     teacher: tables.Teacher = Field(default_factory=tables.Teacher, description="the network that gives the targets")
-    data: tables.Data = Field(default_factory=tables.Data, description="training and test sets")
+    data: tables.DataSets = Field(default_factory=tables.DataSets, description="training and test sets")
+    loss: tables.LossName = Field(
+        "squared",
+        description="what is learned to be small: half the squared error, or for targets of your own "
+        "the cross-entropy of logits: logistic with targets from 0 to 1, softmax with labels",
+    )
     rule: _tagged(*RULES) = Field(default_factory=GradientRule, description="the learning rule")
-    constraint: _tagged(tables.NoConstraint, tables.FrobeniusConstraint) = Field(
+    constraint: _tagged(tables.NoConstraint, tables.FrobeniusConstraint, tables.CustomConstraint) = Field(
         default_factory=tables.NoConstraint, description="the constraint on the weights"
     )
-    start: _tagged(tables.RandomStart, tables.TeacherStart) = Field(
+    start: _tagged(tables.RandomStart, tables.TeacherStart, tables.CustomStart) = Field(
         default_factory=tables.RandomStart, description="the weights to start from"
     )
     dynamics: _tagged(tables.FlowDynamics, tables.UpdateDynamics, tables.DiffusionDynamics) = Field(
@@ -81,12 +89,16 @@ class Spec(tables.Table):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The student's numbers of units from the inputs to the outputs."""
+        """The student's numbers of units from the inputs to the outputs; none of a model of your own."""
+        if self.network is None:
+            return ()
         return (self.network.inputs, *self.network.hidden_widths, self.network.outputs)
 
     @property
     def teacher_widths(self) -> tuple[int, ...]:
-        """The teacher's numbers of units from the inputs to the outputs."""
+        """The teacher's numbers of units from the inputs to the outputs; none of a model of your own."""
+        if self.network is None:
+            return ()
         width = self.network.hidden_widths if self.teacher.width is None else self.teacher.width
         hidden = width if isinstance(width, tuple) else (width,)
         return (self.network.inputs, *hidden, self.network.outputs)
@@ -105,6 +117,9 @@ class Spec(tables.Table):
             raise ValueError(f"field: got {field!r}, required is a dotted name, or a mapping of such names.")
         for name in sorted(changes, key=lambda name: not name.endswith("kind")):
             _set(fields, name, copy.deepcopy(changes[name]))
+        return self._with_tables(fields)
+
+    def _with_tables(self, fields: dict[str, Any]) -> "Spec":
         return Spec(**fields)
 
     @classmethod
@@ -152,10 +167,14 @@ class Spec(tables.Table):
         """
         from ..problem.problem import build
 
-        problem = build(self, realization=realization, rule=rule, graph=graph)
-        if (known := _drawn.get()) is not None:
-            known |= problem.fingerprint
-        return problem
+        return noted(build(self, realization=realization, rule=rule, graph=graph))
+
+
+def noted(problem: "Problem") -> "Problem":
+    """A problem whose fingerprint is taken down, where that is asked for."""
+    if (known := _drawn.get()) is not None:
+        known |= problem.fingerprint
+    return problem
 
 
 def _set(fields: dict, name: str, value: Any) -> None:

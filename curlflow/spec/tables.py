@@ -1,14 +1,25 @@
 """The tables of a spec, except those of rules: every field with its unit and meaning."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Nonnegative = Annotated[float, Field(ge=0)]
 Law = Literal["uniform", "normal"]
 ActivationName = Literal["linear", "tanh", "relu", "sigmoid"]
+LossName = Literal["squared", "logistic", "softmax", "custom"]
 
 
 def _widths(value: Any) -> int | tuple[int, ...]:
@@ -28,9 +39,20 @@ Widths = Annotated[
 
 
 class Table(BaseModel):
-    """A table of the spec: frozen, with no fields other than those it declares."""
+    """A table of the spec: frozen, with no fields other than those it declares.
+
+    Fields in `YOUNGER` are written only where they differ from their defaults: the text names the cells of sweeps and
+    decides whether a run may be resumed, and both are older than these fields.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    YOUNGER: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialize: Any) -> dict[str, Any]:
+        fields = type(self).model_fields
+        left_out = {name for name in self.YOUNGER if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in serialize(self).items() if name not in left_out}
 
 
 class Network(Table):
@@ -51,22 +73,40 @@ class Network(Table):
 class Teacher(Table):
     """The network that gives the targets; same depth of description and activations as the student."""
 
+    YOUNGER = ("digest",)
+
     width: Widths | None = Field(None, description="its hidden width or widths; by default those of the student")
     law: Law = Field("uniform", description="law of its weights: U(±s/√fan-in), or normal with std s/√fan-in")
     scale: PositiveFloat = Field(1.0, description="s of that law")
     rescaled: bool = Field(False, description="rescale each layer to ‖W‖² = its number of rows")
+    digest: str | None = Field(None, description="a checksum of weights of your own, which is written, not given")
 
 
-class Data(Table):
+class DataSets(Table):
     """Training and test sets, shared by all realizations."""
 
-    samples: Positive | Literal["population"] = Field(
+    YOUNGER = ("file", "x", "y", "x_test", "y_test", "digest")
+
+    samples: Positive | Literal["population", "all"] = Field(
         250,
-        description='n, number of training samples; or "population", for linear networks with full batches',
+        description='n, number of training samples; or "population", for linear networks with full batches; of a '
+        'file the first n, or "all", the default there',
     )
-    test_samples: Positive = Field(100, description="number of test samples")
+    test_samples: Natural = Field(100, description="number of test samples; of a file all")
     input_std: PositiveFloat = Field(0.5**0.5, description="standard deviation of every component of the inputs")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of the training and test inputs alone")
+    file: str | None = Field(None, description="a .npz or NetCDF file with samples (rows) of your own")
+    x: str = Field("x", description="the name of the inputs in the file")
+    y: str = Field("y", description="the name of the targets, or labels")
+    x_test: str | None = Field(None, description="the name of the test inputs")
+    y_test: str | None = Field(None, description="the name of the test targets")
+    digest: str | None = Field(None, description="a checksum of samples of your own, which is written, not given")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_of_a_file(cls, given: Any) -> Any:
+        whole = isinstance(given, dict) and given.get("file") is not None and "samples" not in given
+        return {**given, "samples": "all"} if whole else given
 
 
 class NoConstraint(Table):
@@ -79,6 +119,13 @@ class FrobeniusConstraint(Table):
     """Every layer keeps the Frobenius norm that it starts with."""
 
     kind: Literal["frobenius"] = "frobenius"
+
+
+class CustomConstraint(Table):
+    """A constraint object that was given to an `Experiment`."""
+
+    kind: Literal["custom"] = "custom"
+    name: str = Field(description="the qualified name of its class")
 
 
 class RandomStart(Table):
@@ -103,17 +150,22 @@ class TeacherStart(Table):
     offset: Offset | None = Field(None, description="a number added to every weight of one layer")
 
 
+class CustomStart(Table):
+    """Weights that were given to an `Experiment`."""
+
+    kind: Literal["custom"] = "custom"
+    digest: str = Field(description="a checksum of the weights")
+
+
+class CustomModel(Table):
+    """A model that was given to an `Experiment` in place of a network."""
+
+    name: str = Field(description="the qualified name of its class or function")
+    parameters: Natural = Field(description="how many numbers it has")
+
+
 SEED = "seed of the batches or the Brownian path alone, for other noise in the same problem; default: the spec's"
 NoiseSeed = Annotated[int | None, Field(ge=0, lt=2**63, description=SEED)]
-
-
-class _Noisy(Table):
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, serialize: Any) -> dict[str, Any]:
-        # These fields are written only where they differ from their defaults: the text names the cells of sweeps and
-        # decides whether a run may be resumed, and both are older than these fields.
-        younger = {"drawing": "reshuffled", "noise_seed": None}.items()
-        return {name: value for name, value in serialize(self).items() if (name, value) not in younger}
 
 
 class FlowDynamics(Table):
@@ -129,8 +181,10 @@ class FlowDynamics(Table):
     atol: PositiveFloat = Field(1e-9, lt=1, description="absolute tolerance of a step")
 
 
-class UpdateDynamics(_Noisy):
+class UpdateDynamics(Table):
     """Discrete updates."""
+
+    YOUNGER = ("drawing", "noise_seed")
 
     kind: Literal["updates"] = "updates"
     learning_rate: PositiveFloat = Field(
@@ -144,8 +198,10 @@ class UpdateDynamics(_Noisy):
     noise_seed: NoiseSeed = None
 
 
-class DiffusionDynamics(_Noisy):
+class DiffusionDynamics(Table):
     """A stochastic differential equation: the limit of updates by independently drawn batches."""
+
+    YOUNGER = ("noise_seed",)
 
     kind: Literal["sde"] = "sde"
     learning_rate: PositiveFloat = Field(

@@ -1,5 +1,6 @@
 """From what every realization has shown to one labelled dataset: `assembled`."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -65,13 +66,21 @@ def along_coordinates(along: str, times: np.ndarray, time_per_unit: float) -> di
     return {"time": time, along: ((along,), times.astype(np.int64), ALONG[along])}
 
 
-def weight_coordinates(shapes: list[tuple[int, int]], indices: np.ndarray) -> dict[str, Any]:
-    """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit."""
-    layers = np.repeat(np.arange(1, len(shapes) + 1), [post * pre for post, pre in shapes])
-    units = np.concatenate([np.indices(shape).reshape(2, -1) for shape in shapes], axis=1)
-    return {
+def weight_coordinates(shapes: list[tuple[int, ...]], indices: np.ndarray) -> dict[str, Any]:
+    """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit.
+
+    Of a model of one's own layers are the arrays of its parameters, which have no units.
+    """
+    layers = np.repeat(np.arange(1, len(shapes) + 1), [math.prod(shape) for shape in shapes])
+    places = {
         "weight": (("weight",), indices, "place among all weights, row by row"),
         "weight_layer": (("weight",), layers[indices], "layer of the weight"),
+    }
+    if any(len(shape) != 2 for shape in shapes):
+        return places
+    units = np.concatenate([np.indices(shape).reshape(2, -1) for shape in shapes], axis=1)
+    return {
+        **places,
         "post": (("weight",), units[0, indices], "postsynaptic unit"),
         "pre": (("weight",), units[1, indices], "presynaptic unit"),
     }

@@ -4,14 +4,17 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ..compression import Compression
 from ..compression.sectors import Sectors
+from ..experiment import Experiment
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
 from ..outside import digest
@@ -92,6 +95,8 @@ class Subject:
             given.look_at_law()
         elif starts is not None:
             raise ValueError("starts: they go with a system; the realizations of a spec have starts of their own.")
+        elif rule is None and isinstance(given, Experiment):
+            rule = given.parts.get("rule")
         if graph is not None and not isinstance(graph, Architecture):
             graph = from_graph(graph)
         return cls(given, rule, graph, compress, transverse, tangents, starts)
@@ -119,11 +124,13 @@ class Subject:
     @property
     def size(self) -> int:
         """How many numbers are in a state: weights, or state variables."""
-        return sum(post * pre for post, pre in self.shapes) if self.learning else size(self.given.state)
+        return sum(map(math.prod, self.shapes)) if self.learning else size(self.given.state)
 
     @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """The shapes of the weights, (post, pre), layer by layer; nothing of a system."""
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the weights, (post, pre), layer by layer, or of a model's arrays; nothing of a system."""
+        if self.learning and self.given.network is None:
+            return [np.shape(w) for w in self.problems[0].student.weights]
         widths = self.given.widths if self.learning else ()
         return [(post, pre) for pre, post in zip(widths, widths[1:], strict=False)]
 
@@ -179,7 +186,7 @@ class Subject:
         problem = self.problems[realization]
         if not self.transverse:
             return Whole(system) if problem.compression is None else Sectors.of(problem.compression, system)
-        signal, shape = problem.rule.signal(problem.student), geometry(problem.constraint)
+        signal, shape = problem.signal(problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(
                 "transverse: symmetries are known for rules of equation (2), not for constraints of your own; "
@@ -206,10 +213,14 @@ class Subject:
             text = self.architecture.to_json()
             short = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
             attributes = {"graph": text if len(text) <= LONGEST_GRAPH else short}
-        if self.rule is None:
+        parts = self.given.parts if isinstance(self.given, Experiment) else {}
+        if self.rule is None and not parts:
             return {"spec": self.given.to_json(), **attributes}
-        spec = self.given.replace("rule", {"kind": "custom", "name": qualified_name(self.rule)})
-        own = {"rule_parameters": digest(self.rule), "definition": json.dumps(self.systems[0].definition)}
+        spec, own = self.given, {"definition": json.dumps(self.systems[0].definition)}
+        if self.rule is not None:
+            own["rule_parameters"] = digest(self.rule)
+            if parts.get("rule") is not self.rule:
+                spec = spec.replace("rule", {"kind": "custom", "name": qualified_name(self.rule)})
         return {"spec": spec.to_json(), **own, **attributes}
 
     @property

@@ -12,7 +12,7 @@ from ..networks import Feedforward
 from ..precision import Scalar
 from ..rules import AbstractLearningRule
 from ..solvers.integrate import IMPLICIT, Adaptive, FixedSteps
-from ..tasks import AbstractTask, Samples, SecondMoments
+from ..tasks import AbstractTask, LossSamples, Samples, SecondMoments
 from .fast.rank_one import RankOneMinibatches, RankOneUpdates, is_of_rank_one
 from .fast.rank_one_flow import RankOneFlow
 from .flow import Flow
@@ -43,11 +43,11 @@ def learning_flow(
 
 def _has_few_kinks(student: Feedforward, task: AbstractTask) -> bool:
     """Whether the velocity jumps where one of not too many pre-activations changes its sign."""
-    if not isinstance(task, Samples):
+    if not isinstance(task, Samples | LossSamples) or not isinstance(student, Feedforward):
         return False
     names = [student.activation] * (len(student.weights) - 1) + [student.output_activation]
     units = sum(w.shape[0] for w, name in zip(student.weights, names, strict=True) if name == "relu")
-    return 0 < units * task.x.shape[1] <= MOST_KINKS
+    return 0 < units * task.x.shape[-1] <= MOST_KINKS
 
 
 def _pre_activations(t, network, args):
@@ -84,7 +84,7 @@ def _full_batch(epoch, network, args):
 def minibatch_updates(
     student: Feedforward,
     rule: AbstractLearningRule,
-    task: Samples,
+    task: Samples | LossSamples,
     constraint: AbstractConstraint,
     learning_rate: Scalar,
     batch: int,
@@ -100,7 +100,7 @@ def minibatch_updates(
     """
     drawn = DRAWINGS[drawing]
     epoch, args = _MinibatchEpoch(batch, drawn, constraint), (rule, task, learning_rate, key)
-    fast = is_of_rank_one(student, rule, constraint)
+    fast = isinstance(task, Samples) and is_of_rank_one(student, rule, constraint)
     iterate = RankOneMinibatches(constraint.radii, drawn, batch) if fast else None
     return Map(epoch, student, learning_rate, args, constraint=constraint, iterate=iterate)
 
@@ -112,7 +112,7 @@ class _MinibatchEpoch(eqx.Module):
 
     def __call__(self, epoch, network, args):
         rule, task, rate, key = args
-        indices = self.batches(key, epoch, task.x.shape[1], self.batch)
+        indices = self.batches(key, epoch, task.x.shape[-1], self.batch)
 
         def update(network, batch):
             return self.constraint.retract(_stepped(network, rule, task.batch(batch), rate / indices.shape[0])), None

@@ -112,7 +112,7 @@ def test_schema_describes_every_field():
         ({"start.kind": "teacher", "teacher.width": 5}, "teacher.width: got hidden widths [5]; a start at the teacher's"),
         ({"start": {"kind": "teacher", "offset": {"layer": 3, "value": 1.0}}}, "start.offset.layer: got 3, allowed is 1"),
         ({"data.samples": 0}, "data.samples: got 0"),
-        ({"data.samples": "all"}, "data.samples: got 'all'"),
+        ({"data.samples": "all"}, "data.samples: got \"all\""),
         ({"data.samples": "population", "network.activation": "tanh"}, 'data.samples: got "population", which needs'),
         ({"data.samples": "population", "dynamics": {"kind": "updates", "batch": 2}}, 'data.samples: got "population"'),
         ({"dynamics": {"kind": "updates", "batch": 7}}, "dynamics.batch: got 7, allowed is a divisor of data.samples"),

@@ -12,10 +12,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int, Num, PyTree
 
 from ...measures.observed import Observed
 from ...networks import Feedforward
+from ...networks.model import Model
 from ...outside import rely_on
 from ...problem import Problem
 from ...spec import Spec
@@ -37,18 +38,20 @@ INSTEAD = 'curlflow.lyapunov gives its exponents; or set dynamics.batch to "full
 
 
 class Invariants(eqx.Module):
-    """The training error, some outputs, and some entries of W1ᵀW1, as one vector."""
+    """The training error, some outputs, and some entries of W1ᵀW1, as one vector; of models without the entries."""
 
     training: AbstractTask
-    inputs: Float[np.ndarray, "inputs samples"] | Float[Array, "inputs samples"]
+    inputs: Num[np.ndarray, "*inputs samples"] | Num[Array, "*inputs samples"]
     first: Int[np.ndarray, " products"] | Int[Array, " products"]
     second: Int[np.ndarray, " products"] | Int[Array, " products"]
 
-    def __call__(self, network: Feedforward) -> Float[Array, " observables"]:
-        w1 = network.weights[0]
-        products = jnp.sum(w1[:, self.first] * w1[:, self.second], axis=0)
-        outputs = network(self.inputs)[0]
-        return jnp.concatenate([self.training.error(network)[None], outputs, products])
+    def __call__(self, network: Feedforward | Model) -> Float[Array, " observables"]:
+        first = jnp.reshape(network(self.inputs), (-1, self.inputs.shape[-1]))[0]
+        seen = [self.training.error(network)[None], first]
+        if self.first.size:
+            w1 = network.weights[0]
+            seen.append(jnp.sum(w1[:, self.first] * w1[:, self.second], axis=0))
+        return jnp.concatenate(seen)
 
 
 class Started(NamedTuple):
@@ -83,7 +86,7 @@ def started(
         scale = np.zeros(len(names))
         if names[0] == "train_error":
             # An error that is tiny against that of no output at all does not move.
-            scale[0] = 0.5 * float(np.mean(np.sum(subject.problems[i].y_test ** 2, axis=0)))
+            scale[0] = _silent_error(subject.problems[i])
         seen = Observed(scale, system.continuous, system.tolerances.get("rtol", 0.0))
         runs.append(Classified.fresh(i, system, options.averaging, space, observe=observe, seen=seen))
     return Started(subject, options, runs, names)
@@ -92,9 +95,9 @@ def started(
 def _observers(subject: Subject, observables: Any, seed: int) -> tuple[list[Callable], list[str]]:
     """What is looked at in every realization, and its names."""
     if subject.learning and observables is None:
-        entries = _entries(subject.given.network.inputs, seed)
-        seen = [Invariants(p.training_error, np.asarray(p.x_test)[:, :OUTPUTS], *entries) for p in subject.problems]
-        return seen, names_of(subject.given, seed=seed)
+        entries = _entries(subject.given, seed)
+        seen = [Invariants(p.training_error, _looked_at(p), *entries) for p in subject.problems]
+        return seen, names_of(subject.given, seed=seed, outputs=seen[0].inputs.shape[-1])
     state = subject.systems[0].state
     if observables is not None:
         observe, names = own_observables(observables, state)
@@ -106,9 +109,15 @@ def _observers(subject: Subject, observables: Any, seed: int) -> tuple[list[Call
     return [observe] * subject.realizations, names
 
 
+def _silent_error(problem: Problem) -> float:
+    """The error of the output zero over the samples that are looked at."""
+    y = problem.y_test if problem.y_test.shape[-1] else problem.y_train
+    return 0.5 * float(np.mean(np.sum(y.reshape(-1, y.shape[-1]) ** 2, axis=0)))
+
+
 def _rotates(problem: Problem) -> bool:
     """Whether the rotations of hidden units are known that leave the dynamics alone."""
-    network, signal = problem.student, problem.rule.signal(problem.student)
+    network, signal = problem.student, problem.signal(problem.student)
     if signal is None or geometry(problem.constraint) is None:
         return False
     linear = network.activation == "linear" and len(network.weights) == 2
@@ -140,15 +149,24 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables")
     return lambda state: jnp.reshape(jnp.asarray(function(state), dtype=float), (-1,)), names
 
 
-def names_of(spec: Spec, *, seed: int = 0) -> list[str]:
-    """The names of the observables of learning."""
-    outputs = [f"output_{i + 1}" for i in range(min(OUTPUTS, spec.data.test_samples))]
-    return ["train_error", *outputs, *(f"gram_{i}_{j}" for i, j in _entries(spec.network.inputs, seed).T)]
+def names_of(spec: Spec, *, seed: int = 0, outputs: int | None = None) -> list[str]:
+    """The names of the observables of learning; `outputs` is how many samples are looked at."""
+    number = min(OUTPUTS, spec.data.test_samples) if outputs is None else outputs
+    names = [f"output_{i + 1}" for i in range(number)]
+    return ["train_error", *names, *(f"gram_{i}_{j}" for i, j in _entries(spec, seed).T)]
 
 
-def _entries(inputs: int, seed: int) -> Int[np.ndarray, "2 products"]:
-    """Rows and columns of different entries of a symmetric matrix, drawn at random; of a small one all of them."""
-    rng, chosen = np.random.default_rng(seed), []
+def _looked_at(problem: Problem) -> Num[np.ndarray, "*inputs samples"]:
+    """The inputs whose outputs are looked at: the first of the test set, or of the training set where it is empty."""
+    x = np.asarray(problem.x_test if problem.x_test.shape[-1] else problem.x_train)
+    return x[..., :OUTPUTS]
+
+
+def _entries(spec: Spec, seed: int) -> Int[np.ndarray, "2 products"]:
+    """Rows and columns of different entries of W1ᵀW1, drawn at random; of a small matrix all, of a model none."""
+    if spec.network is None:
+        return np.zeros((2, 0), dtype=int)
+    inputs, rng, chosen = spec.network.inputs, np.random.default_rng(seed), []
     while len(chosen) < min(PRODUCTS, inputs * (inputs + 1) // 2):
         pair = sorted(rng.integers(0, inputs, 2).tolist())
         if pair not in chosen:

@@ -74,7 +74,7 @@ def on_device(runs: list[ConvergenceRun]) -> None:
     arrays = {id(a): a for a in jax.tree.leaves(before) if isinstance(a, np.ndarray)}
     there = {name: jnp.asarray(a) for name, a in arrays.items()}
     tasks = [t for t in jax.tree.leaves([run.system for run in runs], is_leaf=_are_samples) if _are_samples(t)]
-    rows = {id(a): jnp.asarray(a.T.copy()) for a in {id(t.x): t.x for t in tasks}.values()}
+    rows = {id(a): jnp.asarray(a.T.copy()) for a in {id(t.x): t.x for t in tasks}.values() if a.ndim == 2}
 
     def placed(part: Any) -> Any:
         if not _are_samples(part):
@@ -140,7 +140,7 @@ def _next(run: ConvergenceRun, plan: Plan) -> Recorded:
     span, pieces = plan.spans[run.done], int(plan.pieces[run.done])
     reached = as_numpy(in_shorter_pieces(run.system, span, lambda parts: _sought(run, span, pieces, parts)))
     good = reached.status == Status.completed
-    if good and np.isfinite(reached.observed).all() and reached.crossed:
+    if good and np.isfinite(run.judged(reached.observed)).all() and reached.crossed:
         run.crossed = float(reached.clock.position)
         left = run.clock.position + span * pieces - reached.clock.position
         if left > 1e-9 * span * pieces:

@@ -116,6 +116,8 @@ def convergence(
     subjects = named_rules(subject, rules)
     starts = {name: _starts(name, of_rule, of_rule is subject, compress) for name, of_rule in subjects.items()}
     first = next(iter(subjects.values()))
+    if error == "test":
+        first.problems[0].check_tested("error")
     variances = [_variance(p, error) for p in first.problems]
     about = subject.identity | first.fingerprint
     if relative and not all(variances):
@@ -155,10 +157,10 @@ def _starts(name: str, subject: Subject, own: bool, compress: bool) -> list[tupl
 def _variance(problem: Problem, error: str) -> float:
     """The variance of the teacher's outputs, summed over the outputs."""
     if error == "train" and problem.y_train is None:
-        product = np.asarray(problem.teacher.product())
+        product = problem.linear_map[0]
         return float(np.trace(product @ problem.covariance @ product.T))
     targets = problem.y_test if error == "test" else problem.y_train
-    return float(np.var(targets, axis=1).sum())
+    return float(np.var(targets, axis=-1).sum())
 
 
 def _dataset(

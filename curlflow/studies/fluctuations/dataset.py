@@ -1,5 +1,6 @@
 """The dataset of `curlflow.fluctuations`."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +54,7 @@ class Axes(NamedTuple):
     along: str
     time_per_unit: float
     recorded: Int[np.ndarray, " recorded"]
-    shapes: list[tuple[int, int]]
+    shapes: list[tuple[int, ...]]
 
 
 def fluctuation_dataset(
@@ -68,7 +69,7 @@ def fluctuation_dataset(
 def _row(s: Sampled, options: FluctuationOptions, axes: Axes) -> dict[str, Any]:
     """All variables of one realization, NaN for what was not seen."""
     found = {"samples": len(s.records), "time_mean": s.mean, "time_variance": s.variance, "records": s.records}
-    known, sizes = not np.isnan(s.mean).any(), [post * pre for post, pre in axes.shapes]
+    known, sizes = not np.isnan(s.mean).any(), [math.prod(shape) for shape in axes.shapes]
     # All weights at all samples if they were recorded, else at those of the snapshots.
     series = s.records if s.records.shape[1] == s.mean.size else s.snapshots
     found["order_parameter_se"] = order_parameter_error(series) if known else np.nan
@@ -96,7 +97,7 @@ def _coordinates(options: FluctuationOptions, axes: Axes) -> dict[str, Any]:
     }
     if axes.shapes:
         found["layer"] = (("layer",), np.arange(1, len(axes.shapes) + 1), "layer of weights")
-        found |= weight_coordinates(axes.shapes, np.arange(sum(post * pre for post, pre in axes.shapes)))
+        found |= weight_coordinates(axes.shapes, np.arange(sum(map(math.prod, axes.shapes))))
     return found
 
 

@@ -151,7 +151,8 @@ def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
 
 def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) -> xr.Dataset:
     """All realizations, finished or not."""
-    places = _places(subject.build()) if subject.learning else None
+    layered = subject.learning and subject.given.network is not None
+    places = _places(subject.build()) if layered else None
     rows = [_row(r, places) for r in runs]
     number = np.arange(1, runs[0].options.exponents + 1)
     coordinates = {
@@ -165,7 +166,7 @@ def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) 
 
 def _places(problem: Problem) -> Places:
     """What the entries of the weights of the student are."""
-    weights, signal = problem.student.weights, problem.rule.signal(problem.student)
+    weights, signal = problem.student.weights, problem.signal(problem.student)
     flipped = None
     if signal is not None:
         gains = [np.broadcast_to(g, w.shape).ravel() for g, w in zip(signal.gains, weights, strict=True)]

@@ -77,7 +77,9 @@ NOTHING = Linearised(np.zeros(0, complex), np.nan, np.nan, None, Method.none)
 
 def is_moved_by_errors_alone(problem: Problem, network: Feedforward, flow: Flow) -> bool:
     """Whether, at a solution, the rule moves the weights by their errors alone, to first order."""
-    if problem.rule.signal(network) is not None and geometry(flow.constraint) is not None:
+    if not problem.regression:
+        return False
+    if problem.signal(network) is not None and geometry(flow.constraint) is not None:
         return True
     samples = virtual_samples(network, problem.task)
     return linearisation.is_driven_by_errors(network, problem.rule, flow.constraint, flow, *samples)
@@ -87,7 +89,7 @@ def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int)
     """The linearisation where the errors vanish, of a rule that is driven by them."""
     samples = virtual_samples(network, problem.task)
     rows, n = samples.inputs.shape[1] * network.widths[-1], size(network)
-    signal, shape = problem.rule.signal(network), geometry(flow.constraint)
+    signal, shape = problem.signal(network), geometry(flow.constraint)
     if rows > n:
         return of_jacobian(flow, network, number)
     if signal is not None and shape is not None and rows <= FORMED:
@@ -155,13 +157,15 @@ def in_rates(found: Linearised, n: int, time: float) -> Linearised:
 
 def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
     """The linearisation at zero weights; `network` is that zero."""
+    if not problem.regression:
+        return of_jacobian(flow, network, number)
     one_hidden_layer, shape = len(network.weights) == 2, geometry(flow.constraint)
     if network.activation == "relu" and one_hidden_layer:
         return replace(NOTHING, status=Status.not_differentiable)
     # Equation (5) holds for φ(0) = 0, φ′(0) = 1 and errors that travel back through the weights.
     closed = one_hidden_layer and network.activation in ("linear", "tanh") and shape is not None
     closed = closed and problem.rule.unflipped()[0].backpropagates
-    signal = problem.rule.signal(network) if closed else None
+    signal = problem.signal(network) if closed else None
     if signal is None:
         return of_jacobian(flow, network, number)
     squares = origin_squares(network, signal, shape.masks, problem.task)

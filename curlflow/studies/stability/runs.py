@@ -98,7 +98,7 @@ def linearise(run: PointRun, at: Any, number: int, tolerance: float) -> None:
 
 def _neutral_parts(problem: Problem, network: Feedforward, neutral: int | None) -> tuple[int, int, int]:
     """How many neutral directions are symmetry orbits, others, and taken away by the constraint."""
-    signal, shape = problem.rule.signal(network), geometry(problem.constraint)
+    signal, shape = problem.signal(network), geometry(problem.constraint)
     constraint = problem.constraint.codimension(network)
     orbit = orbit_dimension(network, signal, shape.masks) if signal is not None and shape is not None else None
     if orbit is None or neutral is None:

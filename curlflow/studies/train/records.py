@@ -17,7 +17,7 @@ from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.base import LONGEST_SEGMENT
 from ...systems.fast.deviations import DeviationObserver, deviation_flow, deviation_updates
-from ...tasks import AbstractTask, LinearSamples
+from ...tasks import AbstractTask
 from ..runs import Run, as_numpy
 
 STABILISED_PIECE = 1000.0
@@ -95,6 +95,10 @@ class TrainingRun(Run):
         """The last one."""
         return float(self.errors[-1][0]) if self.errors else float("nan")
 
+    def judged(self, errors: Float[np.ndarray, "*records errors"]) -> Float[np.ndarray, "*records errors"]:
+        """Those errors that are numbers as long as the weights are: without test samples the first alone."""
+        return errors if self.problem.x_test.shape[-1] else errors[..., :1]
+
     @property
     def draws_batches(self) -> bool:
         """Whether updates are by batches of the samples, not by all of them."""
@@ -126,9 +130,7 @@ class TrainingRun(Run):
 
 def _observer(problem: Problem, reference: Feedforward | None) -> Callable:
     """The errors of weights, or of a deviation from `reference`."""
-    linear = problem.student.is_linear
-    test = LinearSamples(problem.x_test, np.asarray(problem.teacher.product())) if linear else problem.test
-    tasks = problem.training_error, test
+    tasks = problem.training_error, problem.test_error
     return Errors(*tasks) if reference is None else DeviationObserver(*tasks, reference)
 
 

@@ -77,8 +77,8 @@ def stepped(run: TrainingRun) -> AbstractSystem:
 def _power(problem: Problem) -> float:
     """½⟨|y|²⟩: the training error of a network whose outputs are zero."""
     if problem.y_train is not None:
-        return 0.5 * float(np.sum(problem.y_train**2)) / problem.y_train.shape[1]
-    target = np.asarray(problem.teacher.product())
+        return 0.5 * float(np.sum(problem.y_train**2)) / problem.y_train.shape[-1]
+    target = problem.linear_map[0]
     return 0.5 * float(np.sum(target.T * SecondMoments(problem.covariance, target).times_covariance(target.T)))
 
 
@@ -128,7 +128,7 @@ def _take(run: TrainingRun, plan: Plan, recorded: Recorded) -> None:
     """Note what was recorded, up to a first crossing of the threshold."""
     run.state, run.clock, count = recorded.state, recorded.clock, int(recorded.number)
     errors = recorded.records[:count]
-    finite = np.isfinite(errors).all(axis=1)
+    finite = np.isfinite(run.judged(errors)).all(axis=1)
     if not finite.all():
         # The weights are still numbers where the squares of the errors are none.
         count = int(np.argmin(finite))

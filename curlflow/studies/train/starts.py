@@ -18,7 +18,8 @@ def prepared(
 
     Without `deviate` the weights are stepped wherever a run starts.
     """
-    if problem.spec.rule.kind != "custom" and problem.architecture is None:
+    plain = problem.spec.rule.kind != "custom" and problem.architecture is None
+    if plain and isinstance(problem.student, Feedforward):
         # Gains of one where nothing happens to be flipped: a sweep compiles once for all fractions.
         problem = dataclasses.replace(problem, rule=with_gains(problem.rule, problem.student))
     deviation = _deviation_from_teacher(problem) if deviate else None

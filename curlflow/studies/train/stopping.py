@@ -49,7 +49,7 @@ LARGEST = 3000
 
 def rates_at(problem: Problem, network: Feedforward) -> Rates | None:
     """The linearised dynamics of `problem` at the solution `network`; None where no kernel tells."""
-    signal, shape = problem.rule.signal(network), geometry(problem.constraint)
+    signal, shape = problem.signal(network), geometry(problem.constraint)
     samples = virtual_samples(network, problem.task)
     if signal is None or shape is None or samples.inputs.shape[1] * network.widths[-1] > LARGEST:
         return None

@@ -95,6 +95,8 @@ def train(
     subject = Subject.of(spec, rule=rule, graph=graph, systems=(), argument="spec")
     settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
     runs = [TrainingRun.of(i, *prepared(subject.build(i), compress)) for i in range(subject.realizations)]
+    if threshold is not None:
+        runs[0].problem.check_tested("threshold")
     plan = Plan.of(runs[0].system, **settings)
     interrupted = attended(lambda report: _run_all(runs, plan, report), runs, progress)
     return finished(_dataset(subject, runs, plan, settings), interrupted)
