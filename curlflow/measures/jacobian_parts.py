@@ -108,16 +108,19 @@ def products(field: Any, project: Any, x: Vector, vectors: Any, first: Any) -> F
     - `first`: the index of the first vector.
     """
     n = x.shape[0]
-    apply = _derivatives(field, project, x)
+    apply = derivatives(field, project, x)
 
     def product(i):
         z = vectors(i, n)
         jz, jtz = apply(z)
         return jnp.stack([jnp.sum((jz + jtz) ** 2) / 4, jnp.sum((jz - jtz) ** 2) / 4, jnp.sum(z * jz)])
 
-    # Whole batches, so that the product is compiled once; beyond the last basis vector there are zeros.
-    count = min(COLUMNS, -(-n // TOGETHER) * TOGETHER)
-    return jax.lax.map(product, first + jnp.arange(count), batch_size=TOGETHER)
+    return jax.lax.map(product, first + jnp.arange(at_once(n)), batch_size=TOGETHER)
+
+
+def at_once(n: int) -> int:
+    """Products in one compiled call: whole batches, beyond the last basis vector of zeros."""
+    return min(COLUMNS, -(-n // TOGETHER) * TOGETHER)
 
 
 def all_products(
@@ -130,7 +133,7 @@ def all_products(
         yield rows[:number]
 
 
-def _derivatives(field: Any, project: Any, x: Vector) -> Callable[[Vector], tuple[Vector, Vector]]:
+def derivatives(field: Any, project: Any, x: Vector) -> Callable[[Vector], tuple[Vector, Vector]]:
     """A function of z that gives P J P z and P Jᵀ P z."""
     _, forward = jax.linearize(field, x)
     _, backward = jax.vjp(field, x)
@@ -220,7 +223,7 @@ def _unit(field: Field, x: Vector, least: Any) -> Vector:
 @compiled
 def both_products(field: Any, project: Any, x: Vector, z: Vector) -> tuple[Vector, Vector]:
     """P J P z and P Jᵀ P z."""
-    return _derivatives(field, project, x)(z)
+    return derivatives(field, project, x)(z)
 
 
 def rotation_plane(field: Any, project: Any, x: Vector, scale: float = 0.0) -> Plane | None:

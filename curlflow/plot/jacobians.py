@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from .style import ALONG, COLORS, draw_runs, ending, needs, panel_for_each_run, styled, words_of
 
 NORMS = {"symmetric_norm": "‖S‖, symmetric", "antisymmetric_norm": "‖A‖, antisymmetric"}
+RATIOS = {"curl_ratio": "in the metric", "euclidean_curl_ratio": "Euclidean"}
+ANGLES = {"gradient_angle": "in the metric", "euclidean_gradient_angle": "Euclidean"}
 
 
 @styled()
@@ -66,20 +68,21 @@ def parts_of_jacobian(dataset: xr.Dataset) -> Figure:
     angle between the velocity and −∇error where there is an error.
 
     Along a trajectory against time, realizations thin and their median thick; otherwise realization by realization,
-    with standard errors where the parts were estimated.
+    with standard errors where the parts were estimated. In another metric ratio and angle of the Euclidean one are
+    beside those in it.
 
     **Raises:** `ValueError` for another dataset.
     """
     needs(dataset, *NORMS, "curl_ratio")
     along = next((str(d) for d in dataset.curl_ratio.dims if d != "realization"), "realization")
     runs = dataset if "realization" in dataset.dims else dataset.expand_dims("realization")
-    panels = {"Frobenius norm": list(NORMS), "‖A‖/‖S‖": ["curl_ratio"]}
-    if "gradient_angle" in dataset:
-        panels["angle of velocity and −∇error, rad"] = ["gradient_angle"]
+    titles = {"Frobenius norm": NORMS, "‖A‖/‖S‖": RATIOS, "angle of velocity and −∇error, rad": ANGLES}
+    panels = {title: [name for name in names if name in dataset] for title, names in titles.items()}
+    panels = {title: names for title, names in panels.items() if names}
     figure, grid = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.1))
     for axes, (title, names) in zip(grid, panels.items(), strict=True):
         for name, color in zip(names, COLORS, strict=False):
-            style = {"color": color, "label": NORMS.get(name)}
+            style = {"color": color, "label": titles[title][name]}
             if along == "realization":
                 number = np.arange(runs.sizes["realization"])
                 axes.errorbar(number, runs[name], runs.get(f"{name}_se"), fmt="o", markersize=4, capsize=3, **style)

@@ -46,13 +46,13 @@ def plane(directions: Any, field: FlatField, x: Float[np.ndarray, " n"], time: f
     acceleration J F, and where those span none (at a fixed point, on a straight line) that of the first two weights.
     """
     if directions is not None and not isinstance(directions, str):
-        return given_plane(directions, field)
+        return field.plane(given_plane(directions, field))
     if directions is None and field.size == 2:
-        return np.eye(2)
+        return field.plane(np.eye(2))
     where, scale = (field.velocity(time), field.projection, x), field.scales(x, time)
     found = None if directions == "trajectory" else rotation_plane(*where, float(scale.derivative))
     found = trajectory_plane(*where, scale) if found is None else found
-    return np.eye(2, field.size) if found is None else found
+    return field.plane(np.eye(2, field.size)) if found is None else found
 
 
 def given_plane(directions: Any, field: FlatField) -> Plane:

@@ -1,5 +1,6 @@
 """The velocity, the tangent projection and the loss of a spec or a flow, on flat vectors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,11 +10,19 @@ import numpy as np
 from jaxtyping import Float, PyTree
 
 from ...constraints import Free, FrobeniusSpheres, Masked
-from ...measures.jacobian_parts import Scales, scales
+from ...measures.jacobian_parts import Plane, Scales, orthonormal, scales
+from ...measures.metrics import Composed, Metric, Projected
 from ...outside import rely_on
 from ...problem import Problem
 from ...systems import Flow
-from ...systems.flat import FlatProjection, FlatVectorField, FlatVelocity, StateFunction, unflattened
+from ...systems.flat import (
+    FlatProjection,
+    FlatVectorField,
+    FlatVelocity,
+    OnConstraint,
+    StateFunction,
+    unflattened,
+)
 from ...tangents import size
 from ..subject import Subject
 
@@ -27,7 +36,7 @@ class FlatField:
     """The velocity of `flow` and the `loss` that it may be compared with, for a spec with its `problem`."""
 
     flow: Flow
-    loss: StateFunction | None
+    loss: Callable | None
     problem: Problem | None = None
 
     @classmethod
@@ -48,6 +57,11 @@ class FlatField:
     def size(self) -> int:
         """The number of weights, or of state variables."""
         return size(self.flow.state)
+
+    @property
+    def sizes(self) -> list[int]:
+        """The numbers of weights layer by layer: those in the leaves of the state."""
+        return [np.size(leaf) for leaf in jax.tree.leaves(self.flow.state)]
 
     @property
     def is_projected(self) -> bool:
@@ -85,6 +99,14 @@ class FlatField:
         """What the field at `time` is a projection of."""
         return FlatVectorField(self.flow, np.float64(time))
 
+    def on_constraint(self, loop: Callable) -> Callable:
+        """A loop or a surface, retracted onto the constraint."""
+        return OnConstraint(loop, self.flow)
+
+    def plane(self, plane: Plane) -> Plane:
+        """The same plane by two directions that are orthonormal."""
+        return plane
+
     def flat(self, state: PyTree) -> Float[np.ndarray, " n"]:
         """A state as a flat vector.
 
@@ -98,6 +120,34 @@ class FlatField:
                     'constraint; choose another point, or set constraint.kind to "none".'
                 )
         return np.concatenate([np.ravel(leaf) for leaf in leaves])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricField(FlatField):
+    """A field and its loss in orthonormal coordinates u = G^½ w of a metric, with which its projection commutes."""
+
+    metric: Metric
+
+    @classmethod
+    def in_metric(cls, field: FlatField, metric: Metric) -> "MetricField":
+        loss = None if field.loss is None else Composed((metric.back, field.loss))
+        return cls(flow=field.flow, loss=loss, problem=field.problem, metric=metric)
+
+    @property
+    def projection(self) -> Projected:
+        return Projected(super().projection, self.metric)
+
+    def velocity(self, time: float = 0.0) -> Composed:
+        return Composed((self.metric.back, super().velocity(time), self.metric.into))
+
+    def vector_field(self, time: float = 0.0) -> Composed:
+        return Composed((self.metric.back, super().vector_field(time), self.metric.into))
+
+    def on_constraint(self, loop: Callable) -> Composed:
+        return Composed((super().on_constraint(Composed((loop, self.metric.back))), self.metric.into))
+
+    def plane(self, plane: Plane) -> Plane:
+        return orthonormal(*(np.asarray(self.metric.into(direction)) for direction in plane))
 
 
 def _without_masks(flow: Flow) -> Any:
