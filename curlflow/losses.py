@@ -38,11 +38,14 @@ LOSSES = {"squared": squared_error, "logistic": logistic_loss, "softmax": softma
 """The losses of a spec, by name."""
 
 
-def accuracy(outputs: Outputs, targets: Any, loss: Any) -> Float[Array, ""] | None:
-    """The share of samples that are put into the right class; None for a loss that knows no classes."""
-    if loss is logistic_loss:
-        return jnp.mean((outputs > 0) == (targets > 0.5))
-    if loss is softmax_loss:
-        labels = targets if jnp.issubdtype(targets.dtype, jnp.integer) else jnp.argmax(targets, axis=-1)
-        return jnp.mean(jnp.argmax(outputs, axis=-1) == labels)
-    return None
+def _right_answers(outputs: Outputs, targets: Any) -> Float[Array, ""]:
+    return jnp.mean((outputs > 0) == (targets > 0.5))
+
+
+def _right_classes(outputs: Outputs, targets: Any) -> Float[Array, ""]:
+    labels = targets if jnp.issubdtype(targets.dtype, jnp.integer) else jnp.argmax(targets, axis=-1)
+    return jnp.mean(jnp.argmax(outputs, axis=-1) == labels)
+
+
+ACCURACIES = {logistic_loss: _right_answers, softmax_loss: _right_classes}
+"""From a loss that knows classes to the share of samples that are put into the right one."""

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from .losses import accuracy
+from .losses import ACCURACIES
 from .networks import Feedforward
 from .precision import double_precision
 
@@ -44,6 +44,11 @@ class AbstractTask(eqx.Module):
     @abstractmethod
     def error(self, network: Feedforward) -> Float[Array, ""]:
         """½ · mean over samples of |ŷ − y|², summed over the outputs; or another loss."""
+
+    @property
+    def classifies(self) -> bool:
+        """Whether samples have classes, so that there is an `accuracy`."""
+        return False
 
     def transposed(self, inputs: Inputs) -> Rows:
         """The transpose of `inputs`, which must be those of `residuals`: a task may hold it already."""
@@ -124,9 +129,15 @@ class LossSamples(AbstractSampleTask):
     def error(self, network: Feedforward) -> Float[Array, ""]:
         return self._loss(network(self.x))
 
-    def accuracy(self, network: Feedforward) -> Float[Array, ""] | None:
-        """The share of samples that are put into the right class; None for a loss that knows no classes."""
-        return accuracy(jnp.moveaxis(network(self.x), -1, 0), jnp.moveaxis(self.y, -1, 0), self.loss)
+    @property
+    def classifies(self) -> bool:
+        return self.loss in ACCURACIES
+
+    @double_precision
+    def accuracy(self, network: Any) -> Float[Array, ""]:
+        """The share of samples that are put into the right class, of a task that `classifies`."""
+        outputs, targets = (jnp.moveaxis(jnp.asarray(values), -1, 0) for values in (network(self.x), self.y))
+        return ACCURACIES[self.loss](outputs, targets)
 
     def differences(self, network: Feedforward) -> Outputs:
         return jax.grad(self._loss)(network(self.x)) * self.x.shape[-1]

@@ -19,6 +19,9 @@ SINGLE = "one of many values, whose scatter is the error of their mean"
 CHECK = "a check of other numbers, which has no error of its own"
 """The uncertainty of what says how far to trust other numbers."""
 
+GIVEN = "a function of the user's of one run, exact up to the errors of its solver"
+"""The uncertainty of observables."""
+
 
 @dataclass(frozen=True)
 class Variable:

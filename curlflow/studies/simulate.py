@@ -1,6 +1,6 @@
 """Learning curves of specs, trajectories of systems: `simulate`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from .. import results
 from ..measures.recording import CAPACITY
 from ..networks import Feedforward
+from ..networks.model import Model
 from ..problem import Problem
 from ..spec import Spec
 from ..systems import AbstractSystem
@@ -22,21 +23,35 @@ from ..tasks import AbstractTask
 from ..variable import SOLVER, Variable
 from .arguments import Bar, Batching, Flag, Graph, Natural, Rule, check, study, whole
 from .assemble import along_coordinates, assembled, weight_coordinates
+from .observables import Beside, Observables, named_observables
 from .runs import Progress, Run, finished, paced, side_by_side
 from .subject import Subject
 
+SCORES = "train_error", "test_error", "train_accuracy", "test_accuracy"
+ACCURACIES = {
+    "train_accuracy": "share of training samples that are classified right",
+    "test_accuracy": "share of test samples that are classified right",
+}
+TAKEN = *SCORES, "layer_norm", "weights", "state", "status", "time", "epoch", "iteration", "realization"
+
 
 class Observer(eqx.Module):
-    """Errors, layer norms and some weights of a network, as one vector."""
+    """Errors, accuracies, layer norms and some weights of a network, and further observables, as one vector."""
 
     training: AbstractTask
     test: AbstractTask
     indices: Int[np.ndarray, " weights"] | Int[Array, " weights"]
+    further: Callable
 
-    def __call__(self, network: Feedforward) -> Float[Array, " observables"]:
+    def __call__(self, network: Feedforward | Model) -> Float[Array, " observables"]:
         norms = [jnp.linalg.norm(w) for w in network.weights]
-        errors = [self.training.error(network), self.test.error(network)]
-        return jnp.concatenate([jnp.stack([*errors, *norms]), flattened(network)[self.indices]])
+        tasks = self.training, self.test
+        scores = [task.error(network) for task in tasks]
+        if self.training.classifies:
+            scores += [task.accuracy(network) for task in tasks]
+        return jnp.concatenate(
+            [jnp.stack([*scores, *norms]), flattened(network)[self.indices], self.further(network)]
+        )
 
 
 @dataclass(kw_only=True)
@@ -54,6 +69,7 @@ def simulate(
     times: Sequence[float] | np.ndarray | None = None,
     weights: Literal["none", "all"] | Natural = "none",
     progress: Bar = None,
+    observables: Mapping[str, Callable] | None = None,
     batching: Batching = "auto",
     rule: Rule = None,
     graph: Graph = None,
@@ -67,7 +83,8 @@ def simulate(
     ```
 
     **Returns:** a dataset over `realization` and `time`, with `status`. For a spec: `train_error`, `test_error`
-    (½ · mean over samples of |ŷ − y|²), `layer_norm` and, if asked for, `weights`. For a system: `state`. For
+    (½ · mean over samples of |ŷ − y|², or another loss, with which go `train_accuracy` and `test_accuracy` where it
+    knows classes), `layer_norm` and, if asked for, `weights`. For a system: `state`. For
     updates the second dimension is `epoch`, with `time` along it; an epoch counts the passes through the data that
     are complete, so that 0 is the start. For other maps it is `iteration`.
 
@@ -77,6 +94,8 @@ def simulate(
     - `times`: when to record, increasing, from 0: times for a flow, whole epochs for updates, whole iterations for
       other maps. Default: 0 and 100 logarithmically spaced times from 0.1 to 1,000, or numbers from 1 to 10,000.
     - `weights`: of a spec: `"none"`, `"all"`, or how many, drawn at random and the same for all realizations.
+    - `observables`: a mapping from names to functions of the state (of a spec: the network, or the model as you gave
+      it), written with jax.numpy, whose values are recorded under these names; wide networks then run as they are.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
       together where there is an accelerator. Both agree up to rounding.
@@ -88,12 +107,13 @@ def simulate(
     **Raises:** `ValueError` for arguments out of range; `curlflow.Interrupted` on Ctrl-C, with what was finished in
     its attribute `dataset`. A run that diverges has a `status` and NaN from there on.
     """
-    subject = Subject.of(spec_or_system, rule=rule, graph=graph, compress=compress)
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, compress=compress and not observables)
     if not subject.learning and weights != "none":
         raise ValueError(f"weights: got {weights!r}; a system's whole state is recorded, leave it out.")
     times = _times(times, subject)
     indices = _chosen(weights, subject.size)
-    observers = [_observer(p, indices) for p in subject.problems] or [flattened]
+    further = named_observables(observables, subject.systems[0].state, TAKEN)
+    observers = [_observer(p, indices, further) for p in subject.problems] or [Beside(flattened, further.observe)]
     pairs = enumerate(zip(subject.systems, observers, strict=True))
     runs = [Trajectory.at_start(i, system, observer=observer) for i, (system, observer) in pairs]
     segments = subject.systems[0].cut(np.diff(times, prepend=0.0))
@@ -103,7 +123,7 @@ def simulate(
         progress,
         compiled=lambda: runs[0].record(observers[0], segments, 0, 0),
     )
-    return finished(_dataset(subject, runs, times, indices), interrupted)
+    return finished(_dataset(subject, runs, times, indices, further), interrupted)
 
 
 def _times(times: Any, subject: Subject) -> Float[np.ndarray, " times"]:
@@ -136,11 +156,11 @@ def _chosen(weights: str | int, total: int) -> Int[np.ndarray, " weights"]:
     return np.sort(np.random.default_rng(0).choice(total, number, replace=False))
 
 
-def _observer(problem: Problem, indices: Int[np.ndarray, " weights"]) -> Observer:
+def _observer(problem: Problem, indices: Int[np.ndarray, " weights"], further: Observables) -> Observer:
     """What to record; of a compressed network all weights where any are asked for, to make the wide ones of."""
     if problem.compression is not None and indices.size:
         indices = np.arange(size(problem.student))
-    return Observer(problem.training_error, problem.test, indices)
+    return Observer(problem.training_error, problem.test, indices, further.observe)
 
 
 def _run(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], report: Progress) -> Iterator[None]:
@@ -153,36 +173,49 @@ def _run(run: Trajectory, segments: tuple[np.ndarray, np.ndarray], report: Progr
 
 
 def _dataset(
-    subject: Subject, runs: list[Trajectory], times: Float[np.ndarray, " times"], indices: Int[np.ndarray, " weights"]
+    subject: Subject,
+    runs: list[Trajectory],
+    times: Float[np.ndarray, " times"],
+    indices: Int[np.ndarray, " weights"],
+    further: Observables,
 ) -> xr.Dataset:
     """All realizations, as far as they got."""
     problems = subject.problems or [None]
     recorded = [some for run in runs for some in run.records]
     if not recorded:
         recorded = [np.empty((0, *eqx.filter_eval_shape(runs[0].observer, runs[0].state).shape))]
-    rows = [_row(run, problem, indices, recorded[0][:0]) for run, problem in zip(runs, problems, strict=True)]
+    pairs = zip(runs, problems, strict=True)
+    rows = [_row(run, problem, indices, recorded[0][:0], further) for run, problem in pairs]
     coordinates = along_coordinates(subject.along, times, float(subject.systems[0].time(1)))
     if subject.learning:
         coordinates["layer"] = (("layer",), np.arange(1, len(subject.shapes) + 1), "layer of weights")
     if indices.size:
         coordinates |= weight_coordinates(subject.shapes, indices)
     settings = {"weights": int(indices.size), "times": f"{times.size} from {times[0]:g} to {times[-1]:g}"}
-    return assembled("simulate", _variables(subject.along), rows, coordinates, settings, subject.attributes)
+    declared = [*_variables(subject.along), *further.variables(("realization", subject.along))]
+    return assembled("simulate", declared, rows, coordinates, settings, subject.attributes)
 
 
 def _row(
-    run: Trajectory, problem: Problem | None, indices: Int[np.ndarray, " weights"], none: np.ndarray
+    run: Trajectory,
+    problem: Problem | None,
+    indices: Int[np.ndarray, " weights"],
+    none: np.ndarray,
+    further: Observables,
 ) -> dict[str, Any]:
     """Errors, norms and weights along learning, those of the wide network where it is compressed; or states."""
     values, status = np.concatenate([none, *run.records]), np.int8(run.status)
+    values, own = np.split(values, [values.shape[1] - further.size], axis=1)
+    last = further.split(own) | {"status": status}
     if problem is None:
-        return {"state": values, "status": status}
-    first = 2 + len(problem.student.weights)
-    found = {"train_error": values[:, 0], "test_error": values[:, 1], "layer_norm": values[:, 2:first]}
+        return {"state": values} | last
+    scores = SCORES if problem.training_error.classifies else SCORES[:2]
+    first = len(scores) + len(problem.student.weights)
+    found = {name: values[:, i] for i, name in enumerate(scores)} | {"layer_norm": values[:, len(scores) : first]}
     if indices.size:
         narrow, weights = problem.compression, values[:, first:]
         found["weights"] = weights if narrow is None else narrow.entries(weights, indices)
-    return found | {"status": status}
+    return found | last
 
 
 def _variables(along: str) -> tuple[Variable, ...]:
@@ -195,6 +228,7 @@ def _variables(along: str) -> tuple[Variable, ...]:
         Variable(
             "test_error", dims, "test error, half the mean squared error", attributes=status, uncertainty=SOLVER
         ),
+        *(Variable(name, dims, text, attributes=status, uncertainty=SOLVER) for name, text in ACCURACIES.items()),
         Variable("layer_norm", (*dims, "layer"), "Frobenius norm of the weights of a layer", uncertainty=SOLVER),
         Variable("weights", (*dims, "weight"), "synaptic weights", uncertainty=SOLVER),
         Variable("state", (*dims, "state_variable"), "state", attributes=status, uncertainty=SOLVER),

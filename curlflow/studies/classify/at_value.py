@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Float
 
 from ... import results
 from ...measures import extrema, motion
@@ -16,12 +14,13 @@ from ...spec import Spec
 from ...systems import AbstractSystem
 from ...variable import EXACT, Variable
 from ..arguments import Count, Length, Positive, Seed, study
+from ..observables import Beside, own_observables
 from ..runs import silent
 from ..stability.study import stability
 from .indicators import judged
 from .pairs import compare_pairs
 from .runs import Classified, observe_motion
-from .starts import own_observables, started
+from .starts import started
 
 R = ("realization",)
 VARIABLES = (
@@ -61,11 +60,11 @@ def at_value(
     subject, options, runs, names = started(spec_or_system, given)
     place, name = chosen(observable, names)
     if callable(observable):
-        further, own = own_observables(observable, runs[0].system.state, "observable")
-        if len(own) > 1:
-            raise ValueError(f"observable: got {len(own)} numbers, required is a function of the state to one.")
+        own = own_observables(observable, runs[0].system.state, "observable")
+        if own.size > 1:
+            raise ValueError(f"observable: got {own.size} numbers, required is a function of the state to one.")
         for r in runs:
-            r.observe = Beside(r.observe, further)
+            r.observe = Beside(r.observe, own.observe)
     observe_motion(runs, options, silent, align=False)
     compare_pairs(runs, options, names, silent)
     rows = [judged(r, options, names) for r in runs]
@@ -81,16 +80,6 @@ def at_value(
         "exponent": (("exponent",), np.arange(1, options.exponents + 1), "rank of the exponent"),
     }
     return results.labelled(VARIABLES, data, coordinates, {"observable": name})
-
-
-class Beside(eqx.Module):
-    """What a verdict rests on, and behind it one number more."""
-
-    usual: Callable
-    further: Callable
-
-    def __call__(self, state: PyTree) -> Float[Array, " observables"]:
-        return jnp.concatenate([self.usual(state), self.further(state)])
 
 
 def chosen(observable: Any, names: list[str], functions: bool = True) -> tuple[int, str]:

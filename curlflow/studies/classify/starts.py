@@ -9,15 +9,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num, PyTree
+from jaxtyping import Array, Float, Int, Num
 
 from ...measures.observed import Observed
 from ...networks import Feedforward
 from ...networks.model import Model
-from ...outside import rely_on
 from ...problem import Problem
 from ...spec import Spec
 from ...systems import Flow, Map
@@ -25,6 +23,7 @@ from ...systems.flat import Entries
 from ...systems.linearised.kernels import geometry
 from ...tangents import size
 from ...tasks import AbstractTask
+from ..observables import own_observables
 from ..subject import Subject
 from .options import ClassifyOptions
 from .runs import Classified
@@ -100,7 +99,8 @@ def _observers(subject: Subject, observables: Any, seed: int) -> tuple[list[Call
         return seen, names_of(subject.given, seed=seed, outputs=seen[0].inputs.shape[-1])
     state = subject.systems[0].state
     if observables is not None:
-        observe, names = own_observables(observables, state)
+        own = own_observables(observables, state)
+        observe, names = own.observe, own.names
     else:
         places = np.arange(size(state))
         if places.size > MOST:
@@ -122,31 +122,6 @@ def _rotates(problem: Problem) -> bool:
         return False
     linear = network.activation == "linear" and len(network.weights) == 2
     return linear and np.array_equal(signal.feedback[0], network.weights[1])
-
-
-def own_observables(function: Any, state: PyTree, argument: str = "observables") -> tuple[Callable, list[str]]:
-    """Observables of the caller's own, which were given as `argument`, and their names.
-
-    **Raises:** `ValueError` for anything but a function from such a state to a number or a vector.
-    """
-    if not callable(function):
-        raise ValueError(f"{argument}: got {function!r}, required is a function of the state.")
-    try:
-        values = np.asarray(jnp.asarray(function(jax.tree.map(jnp.asarray, state))))
-        jax.eval_shape(lambda s: jnp.asarray(function(s)), state)
-    except (TypeError, IndexError, ValueError, jax.errors.JAXTypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{argument}: the function cannot be applied to the state by JAX ({reason}).") from error
-    if values.ndim > 1 or values.size == 0 or values.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{argument}: got an array of shape {values.shape} and type {values.dtype}, required are real numbers "
-            "along one axis that is not empty."
-        )
-    if not np.isfinite(values).all():
-        raise ValueError(f"{argument}: got {values.tolist()} at the start, required are finite numbers.")
-    rely_on(function, state)
-    names = [f"observable_{i + 1}" for i in range(values.size)]
-    return lambda state: jnp.reshape(jnp.asarray(function(state), dtype=float), (-1,)), names
 
 
 def names_of(spec: Spec, *, seed: int = 0, outputs: int | None = None) -> list[str]:

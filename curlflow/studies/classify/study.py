@@ -1,5 +1,6 @@
 """Chaos or not: several indicators and a verdict for every realization: `classify`."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import xarray as xr
@@ -19,7 +20,7 @@ def classify(
     transient: Length | None = None,
     duration: Positive | None = None,
     exponents: Count | None = None,
-    observables: Function | None = None,
+    observables: Function | Mapping[str, Callable] | None = None,
     seed: Seed | None = None,
     progress: Bar = None,
     batching: Batching = "auto",
@@ -47,7 +48,8 @@ def classify(
     - `duration`: how long it is looked at then. Default: 2,000; 20,000 iterations of a map; for learning 6,000.
     - `exponents`: how many. Default: all of systems with up to ten, otherwise 3.
     - `observables`: what is looked at, a function from the state (of a spec: the network) to a vector that JAX can
-      trace. Default: numbers that do not see symmetry, below; of other systems up to eight state variables.
+      trace; or a mapping from names to such functions. Default: numbers that do not see symmetry, below; of other
+      systems up to eight state variables.
     - `seed`: of tangents, observables and frequencies of the 0-1 test.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
