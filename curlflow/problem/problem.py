@@ -14,12 +14,14 @@ from ..constraints import AbstractConstraint
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import to_graph
+from ..optimizers import AbstractOptimizer
 from ..precision import double_precision
 from ..rules import AbstractLearningRule
 from ..rules.graph_signs import with_graph_signs
 from ..solvers.integrate import Adaptive
 from ..systems import Diffusion, Flow, Map
 from ..systems.learning import DRAWINGS, full_batch_updates, learning_flow, minibatch_updates
+from ..systems.optimized import optimized_minibatch_updates, optimized_updates
 from ..systems.sampling_noise import learning_diffusion
 from ..tasks import AbstractTask, LinearSamples, Samples, SecondMoments
 from . import draw
@@ -49,6 +51,7 @@ class Problem:
     - `fingerprint`: a short hash of the streams and arrays that were drawn, by seeds and realization.
     - `architecture`: the `curlflow.networks.Architecture` of the graph that was given to `build`, or None.
     - `compression`: the `curlflow.compression.Compression` of a problem that `compressed` made; None for others.
+    - `optimizer`: a `curlflow.optimizers.AbstractOptimizer`, or None for plain updates.
     """
 
     student: Feedforward
@@ -66,6 +69,7 @@ class Problem:
     fingerprint: Mapping[str, str]
     architecture: Architecture | None = None
     compression: Compression | None = None
+    optimizer: AbstractOptimizer | None = None
 
     @property
     def task(self) -> AbstractTask:
@@ -131,11 +135,11 @@ class Problem:
         ```
 
         **Returns:** a problem whose student and rule are the compressed ones, with its `compression`; or the problem
-        itself where nothing is gained. The wide student is not kept: `compression.expand` makes it again.
+        itself where nothing is gained, and where there is an optimizer. The wide student is not kept: `compression.expand` makes it again.
 
         **Arguments:** `pad`, `extra` and `kinds` as for `curlflow.compression.compress`.
         """
-        if self.compression is not None:
+        if self.compression is not None or self.optimizer is not None:
             return self
         found = compress(self.student, self.rule, self.constraint, extra=extra, pad=pad, kinds=kinds)
         if found is None:
@@ -155,15 +159,27 @@ class Problem:
 
     @double_precision
     def updates(
-        self, *, learning_rate: float | None = None, batch: int | str | None = None, drawing: str | None = None
+        self,
+        *,
+        learning_rate: float | None = None,
+        batch: int | str | None = None,
+        drawing: str | None = None,
+        optimizer: AbstractOptimizer | None = None,
     ) -> Map:
-        """The rule as a map, one epoch per iteration. What is not given is taken as for `flow`."""
+        """The rule as a map, one epoch per iteration. What is not given is taken as for `flow`.
+
+        With an optimizer, of the spec or one that is given, the state is a `curlflow.systems.optimized.Learner`.
+        """
         dynamics = self._dynamics("updates", learning_rate=learning_rate, batch=batch, drawing=drawing)
         rate, parts = dynamics.learning_rate, (self.student, self.rule)
+        optimizer = self.optimizer if optimizer is None else optimizer
         if dynamics.batch == "full":
-            return full_batch_updates(*parts, self.task, self.constraint, rate)
-        draws = rate, dynamics.batch, self.batch_key, dynamics.drawing
-        return minibatch_updates(*parts, self.samples, self.constraint, *draws)
+            whole = *parts, self.task, self.constraint, rate
+            return full_batch_updates(*whole) if optimizer is None else optimized_updates(*whole, optimizer)
+        draws = *parts, self.samples, self.constraint, rate, dynamics.batch, self.batch_key
+        if optimizer is None:
+            return minibatch_updates(*draws, dynamics.drawing)
+        return optimized_minibatch_updates(*draws, optimizer, dynamics.drawing)
 
     @double_precision
     def diffusion(
@@ -243,6 +259,7 @@ def build(spec: "Spec", *, realization: int = 0, rule: Any = None, graph: Any = 
         spec=spec if rule is None else spec.replace("rule", {"kind": "custom", "name": qualified_name(rule)}),
         fingerprint=draw.problem_fingerprint(spec, int(realization), map(np.asarray, arrays), keys),
         architecture=architecture,
+        optimizer=spec.optimizer.build(),
     )
 
 

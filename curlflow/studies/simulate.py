@@ -17,6 +17,7 @@ from ..problem import Problem
 from ..spec import Spec
 from ..systems import AbstractSystem
 from ..systems.flat import flattened
+from ..systems.optimized import Learner, network_of
 from ..tangents import size
 from ..tasks import AbstractTask
 from ..variable import SOLVER, Variable
@@ -27,13 +28,14 @@ from .subject import Subject
 
 
 class Observer(eqx.Module):
-    """Errors, layer norms and some weights of a network, as one vector."""
+    """Errors, layer norms and some weights of a network that learns, as one vector."""
 
     training: AbstractTask
     test: AbstractTask
     indices: Int[np.ndarray, " weights"] | Int[Array, " weights"]
 
-    def __call__(self, network: Feedforward) -> Float[Array, " observables"]:
+    def __call__(self, state: Feedforward | Learner) -> Float[Array, " observables"]:
+        network = network_of(state)
         norms = [jnp.linalg.norm(w) for w in network.weights]
         errors = [self.training.error(network), self.test.error(network)]
         return jnp.concatenate([jnp.stack([*errors, *norms]), flattened(network)[self.indices]])

@@ -22,6 +22,7 @@ from ...spec import Spec
 from ...systems import Flow, Map
 from ...systems.flat import Entries
 from ...systems.linearised.kernels import geometry
+from ...systems.optimized import Learner, network_of
 from ...tangents import size
 from ...tasks import AbstractTask
 from ..subject import Subject
@@ -44,7 +45,8 @@ class Invariants(eqx.Module):
     first: Int[np.ndarray, " products"] | Int[Array, " products"]
     second: Int[np.ndarray, " products"] | Int[Array, " products"]
 
-    def __call__(self, network: Feedforward) -> Float[Array, " observables"]:
+    def __call__(self, state: Feedforward | Learner) -> Float[Array, " observables"]:
+        network = network_of(state)
         w1 = network.weights[0]
         products = jnp.sum(w1[:, self.first] * w1[:, self.second], axis=0)
         outputs = network(self.inputs)[0]
@@ -108,6 +110,8 @@ def _observers(subject: Subject, observables: Any, seed: int) -> tuple[list[Call
 
 def _rotates(problem: Problem) -> bool:
     """Whether the rotations of hidden units are known that leave the dynamics alone."""
+    if problem.optimizer is not None:
+        return False
     network, signal = problem.student, problem.rule.signal(problem.student)
     if signal is None or geometry(problem.constraint) is None:
         return False

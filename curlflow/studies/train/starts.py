@@ -16,8 +16,10 @@ def prepared(
 ) -> tuple[Problem, tuple[Feedforward, Feedforward] | None]:
     """A problem narrowed where that is exact, and where it starts at its teacher that and the deviation from it.
 
-    Without `deviate` the weights are stepped wherever a run starts.
+    Without `deviate` the weights are stepped wherever a run starts, and with an optimizer, as they are, in any case.
     """
+    if problem.optimizer is not None:
+        return problem, None
     if problem.spec.rule.kind != "custom" and problem.architecture is None:
         # Gains of one where nothing happens to be flipped: a sweep compiles once for all fractions.
         problem = dataclasses.replace(problem, rule=with_gains(problem.rule, problem.student))

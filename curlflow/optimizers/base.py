@@ -1,0 +1,120 @@
+"""What an optimizer is: from a velocity F and a memory to an increment of the weights and the next memory.
+
+With decoupled weight decay ω the weights also shrink by ηωW at every update, apart from any memory (Loshchilov &
+Hutter, ICLR 2019, arXiv:1711.05101):
+
+    W → W + Δ − ηωW,    Δ the increment without decay.                                                  (27)
+
+Near a fixed point with F = J δW, an eigenvalue μ of J turns the update into a small linear map, whose eigenvalues are
+its *multipliers*: perturbations decay where all of them are inside the unit circle.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Complex, PyTree
+from scipy.optimize import brentq
+
+from ..precision import Scalar
+
+RATES = np.geomspace(1e-12, 1e6, 3600)
+"""Learning rates, in units of what makes ημ one, between which a first crossing of the unit circle is bracketed."""
+ROUNDING = 1e-13
+"""A multiplier whose modulus differs from one by less than this says nothing."""
+
+Multipliers = Complex[np.ndarray, "..."]
+
+
+class Memory(eqx.Module):
+    """What an optimizer remembers; parts that it has no use for are empty.
+
+    **Attributes:**
+
+    - `momentum`: a vector like the weights, which belongs to the tangent space of a constraint.
+    - `squares`: a number for every weight, such as a second moment, which is no vector.
+    - `rest`: anything else, in float64.
+    """
+
+    momentum: PyTree = ()
+    squares: PyTree = ()
+    rest: PyTree = ()
+
+
+class AbstractOptimizer(eqx.Module):
+    """How updates follow a velocity.
+
+    *For developers:* a new optimizer supplies `start` and `step`, and `multipliers` where they have a closed form.
+    """
+
+    @abstractmethod
+    def start(self, weights: PyTree) -> Memory:
+        """The memory before the first update; its leaves are float64, so that tangents can be carried."""
+
+    @abstractmethod
+    def step(
+        self, velocity: PyTree, memory: Memory, weights: PyTree, learning_rate: Scalar
+    ) -> tuple[PyTree, Memory]:
+        """What is added to the weights, and the next memory."""
+
+    def multipliers(self, eigenvalues: Any, learning_rate: Any) -> Multipliers:
+        """The multipliers of an update near a fixed point, those of every eigenvalue along the first axis.
+
+        **Arguments:**
+
+        - `eigenvalues`: of the Jacobian of F there, per unit of time, real or complex.
+        - `learning_rate`: η of one update; the two broadcast.
+
+        **Raises:** `ValueError` where no closed form is known.
+        """
+        raise ValueError(
+            f"optimizer: no closed form of the multipliers of {type(self).__name__} is known; give its system to "
+            "curlflow.stability, which takes the Jacobian of the map."
+        )
+
+    def critical_learning_rate(self, eigenvalues: Any) -> float:
+        """The least η at which a multiplier of any of the eigenvalues reaches the unit circle; NaN if no η is stable.
+
+        Moduli of multipliers are followed from small learning rates on, and the crossing is found by Brent's method.
+        Eigenvalues at zero are neutral at every learning rate.
+        """
+        values = np.atleast_1d(np.asarray(eigenvalues, dtype=complex)).ravel()
+        return float(min(map(self._critical, values[values != 0]), key=lambda rate: (rate == rate, rate), default=np.inf))
+
+    def _critical(self, eigenvalue: complex) -> float:
+        def excess(rate: Any) -> Any:
+            return np.abs(self.multipliers(eigenvalue, rate)).max(axis=0) - 1
+
+        rates = RATES / self.sharpest(abs(eigenvalue))
+        found = excess(rates)
+        (telling,) = np.nonzero(np.abs(found) > ROUNDING)
+        if telling.size == 0 or found[telling[0]] > 0:
+            return float("nan")
+        outside = telling[found[telling] > 0]
+        return brentq(excess, rates[outside[0] - 1], rates[outside[0]], rtol=1e-14) if outside.size else np.inf
+
+    def sharpest(self, curvature: float) -> float:
+        """The inverse of the learning rate that moves weights by as much as they are off, for |μ| = `curvature`."""
+        return curvature
+
+
+def like(weights: PyTree) -> PyTree:
+    """Zeros of the shapes of the weights."""
+    return jax.tree.map(lambda w: np.zeros(np.shape(w)), weights)
+
+
+def decayed(increment: PyTree, weights: PyTree, shrinking: Scalar) -> PyTree:
+    """The increment of (27), with `shrinking` = ηω."""
+    return jax.tree.map(lambda d, w: d - shrinking * jnp.asarray(w), increment, weights)
+
+
+def roots_of_quadratic(total: Any, product: Any) -> Multipliers:
+    """Both solutions of z² − total z + product = 0, the larger one in modulus first."""
+    total, product = np.broadcast_arrays(np.asarray(total, dtype=complex), product)
+    apart = np.sqrt(total**2 - 4 * product)
+    apart = np.where((np.conj(total) * apart).real < 0, -apart, apart)
+    larger = (total + apart) / 2
+    return np.stack([larger, np.divide(product, larger, out=np.zeros_like(larger), where=larger != 0)])
