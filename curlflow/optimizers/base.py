@@ -3,10 +3,15 @@
 With decoupled weight decay ω the weights also shrink by ηωW at every update, apart from any memory (Loshchilov &
 Hutter, ICLR 2019, arXiv:1711.05101):
 
-    W → W + Δ − ηωW,    Δ the increment without decay.                                                  (27)
+    W → W + Δ − ηωW,    Δ the increment without decay.                                                  (40)
+
+The *flow of an optimizer* is the limit of its updates for small η, in the time of plain learning: an update takes η
+units.
 
 Near a fixed point with F = J δW, an eigenvalue μ of J turns the update into a small linear map, whose eigenvalues are
 its *multipliers*: perturbations decay where all of them are inside the unit circle.
+
+The numbers of equations are those of docs/optimizers.md.
 """
 
 from abc import abstractmethod
@@ -30,7 +35,7 @@ Multipliers = Complex[np.ndarray, "..."]
 
 
 class Memory(eqx.Module):
-    """What an optimizer remembers; parts that it has no use for are empty.
+    """What an optimizer remembers; parts that it has no use for are None.
 
     **Attributes:**
 
@@ -39,15 +44,16 @@ class Memory(eqx.Module):
     - `rest`: anything else, in float64.
     """
 
-    momentum: PyTree = ()
-    squares: PyTree = ()
-    rest: PyTree = ()
+    momentum: PyTree = None
+    squares: PyTree = None
+    rest: PyTree = None
 
 
 class AbstractOptimizer(eqx.Module):
     """How updates follow a velocity.
 
-    *For developers:* a new optimizer supplies `start` and `step`, and `multipliers` where they have a closed form.
+    *For developers:* a new optimizer supplies `start` and `step`; `multipliers` where they have a closed form; and
+    `field`, with `rates_of_flow`, where its updates have a limit as a flow.
     """
 
     @abstractmethod
@@ -55,10 +61,25 @@ class AbstractOptimizer(eqx.Module):
         """The memory before the first update; its leaves are float64, so that tangents can be carried."""
 
     @abstractmethod
-    def step(
+    def step(self, velocity: PyTree, memory: Memory, weights: PyTree, learning_rate: Scalar) -> tuple[PyTree, Memory]:
+        """What is added to the weights, and the next memory."""
+
+    def start_of_flow(self, velocity: PyTree, weights: PyTree, learning_rate: Scalar) -> Memory:
+        """The memory with which a flow begins: that of the first update, unless the optimizer says otherwise."""
+        return self.step(velocity, self.start(weights), weights, learning_rate)[1]
+
+    def field(
         self, velocity: PyTree, memory: Memory, weights: PyTree, learning_rate: Scalar
     ) -> tuple[PyTree, Memory]:
-        """What is added to the weights, and the next memory."""
+        """The time derivatives of weights and memory in the flow that updates with a small η follow.
+
+        **Raises:** `ValueError` where no flow is known.
+        """
+        raise ValueError(f"optimizer: no flow of {type(self).__name__} is known; take updates.")
+
+    def rates_of_flow(self, eigenvalues: Any, learning_rate: Scalar) -> Multipliers:
+        """The eigenvalues of the flow near a fixed point; arguments and errors as for `multipliers`."""
+        raise ValueError(f"optimizer: no closed form of the rates of {type(self).__name__} is known.")
 
     def multipliers(self, eigenvalues: Any, learning_rate: Any) -> Multipliers:
         """The multipliers of an update near a fixed point, those of every eigenvalue along the first axis.
@@ -82,7 +103,9 @@ class AbstractOptimizer(eqx.Module):
         Eigenvalues at zero are neutral at every learning rate.
         """
         values = np.atleast_1d(np.asarray(eigenvalues, dtype=complex)).ravel()
-        return float(min(map(self._critical, values[values != 0]), key=lambda rate: (rate == rate, rate), default=np.inf))
+        return float(
+            min(map(self._critical, values[values != 0]), key=lambda rate: (rate == rate, rate), default=np.inf)
+        )
 
     def _critical(self, eigenvalue: complex) -> float:
         def excess(rate: Any) -> Any:
@@ -107,7 +130,7 @@ def like(weights: PyTree) -> PyTree:
 
 
 def decayed(increment: PyTree, weights: PyTree, shrinking: Scalar) -> PyTree:
-    """The increment of (27), with `shrinking` = ηω."""
+    """The increment of (40), with `shrinking` = ηω."""
     return jax.tree.map(lambda d, w: d - shrinking * jnp.asarray(w), increment, weights)
 
 

@@ -44,9 +44,7 @@ class Optax(AbstractOptimizer):
         state = self.transformation.init(jax.tree.map(jnp.asarray, weights))
         return Memory(rest=jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), state))
 
-    def step(
-        self, velocity: PyTree, memory: Memory, weights: PyTree, learning_rate: Scalar
-    ) -> tuple[PyTree, Memory]:
+    def step(self, velocity: PyTree, memory: Memory, weights: PyTree, learning_rate: Scalar) -> tuple[PyTree, Memory]:
         weights, gradient = jax.tree.map(jnp.asarray, weights), jax.tree.map(jnp.negative, velocity)
         kinds = jax.eval_shape(self.transformation.init, weights)
         state = jax.tree.map(lambda leaf, kind: jnp.asarray(leaf).astype(kind.dtype), memory.rest, kinds)

@@ -21,7 +21,7 @@ from ..rules.graph_signs import with_graph_signs
 from ..solvers.integrate import Adaptive
 from ..systems import Diffusion, Flow, Map
 from ..systems.learning import DRAWINGS, full_batch_updates, learning_flow, minibatch_updates
-from ..systems.optimized import optimized_minibatch_updates, optimized_updates
+from ..systems.optimized import optimized_flow, optimized_minibatch_updates, optimized_updates
 from ..systems.sampling_noise import learning_diffusion
 from ..tasks import AbstractTask, LinearSamples, Samples, SecondMoments
 from . import draw
@@ -135,7 +135,8 @@ class Problem:
         ```
 
         **Returns:** a problem whose student and rule are the compressed ones, with its `compression`; or the problem
-        itself where nothing is gained, and where there is an optimizer. The wide student is not kept: `compression.expand` makes it again.
+        itself where nothing is gained, and where there is an optimizer. The wide student is not kept:
+        `compression.expand` makes it again.
 
         **Arguments:** `pad`, `extra` and `kinds` as for `curlflow.compression.compress`.
         """
@@ -146,6 +147,10 @@ class Problem:
             return self
         return dataclasses.replace(self, student=found.network, rule=found.rule, compression=found)
 
+    def without_optimizer(self) -> "Problem":
+        """The same problem with plain updates, or the flow of the rule itself."""
+        return dataclasses.replace(self, optimizer=None, spec=self.spec.replace("optimizer", {"kind": "none"}))
+
     def system(self) -> Flow | Map | Diffusion:
         """The dynamics that the spec names."""
         kinds = {"flow": self.flow, "updates": self.updates, "sde": self.diffusion}
@@ -153,9 +158,15 @@ class Problem:
 
     @double_precision
     def flow(self, *, solver: str | None = None, rtol: float | None = None, atol: float | None = None) -> Flow:
-        """The rule as a flow. What is not given is that of the spec, if its dynamics is a flow, or a default."""
+        """The rule as a flow. What is not given is that of the spec, if its dynamics is a flow, or a default.
+
+        That of an optimizer is the limit of its updates, with a mass and friction as for η = `EPOCH`.
+        """
         settings = self._dynamics("flow", solver=solver, rtol=rtol, atol=atol).model_dump(exclude={"kind"})
-        return learning_flow(self.student, self.rule, self.task, self.constraint, Adaptive(**settings))
+        parts, integrator = (self.student, self.rule, self.task, self.constraint), Adaptive(**settings)
+        if self.optimizer is not None:
+            return optimized_flow(*parts, EPOCH, self.optimizer, integrator)
+        return learning_flow(*parts, integrator)
 
     @double_precision
     def updates(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from .rules import CurlRule
 from .tables import DiffusionDynamics, FlowDynamics, TeacherStart
 
-WITH_FLOWS = ("momentum", "adam")
+WITH_FLOWS = ("momentum", "adam", "rmsprop")
 """The kinds of optimizers that also have a flow."""
 
 

@@ -1,4 +1,4 @@
-"""Learning with an optimizer: maps whose state is a network together with the memory of the optimizer.
+"""Learning with an optimizer: maps and flows whose state is a network together with the memory of the optimizer.
 
 Under a constraint weights take a free step and are retracted, as without an optimizer, W → R(W + Δ). The momentum v
 is projected onto the tangent space at the new weights with them, so that the pair stays on the tangent bundle
@@ -7,7 +7,8 @@ is projected onto the tangent space at the new weights with them, so that the pa
 
 which removes two dimensions for every sphere. Its normals at (W, v), (Wₗ, 0) and (vₗ, Wₗ), are perpendicular to each
 other. Missing synapses have no momentum and no second moment either. Second moments and whatever else is remembered
-are no vectors of the tangent space, and are left as they are.
+are no vectors of the tangent space, and are left as they are. In a flow T, the projection at the weights, turns with
+them: for a momentum with dv/dt = a without a constraint, dv/dt = T a + (dT/dt) v.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,9 @@ from ..networks import Feedforward
 from ..optimizers import AbstractOptimizer, Memory
 from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule
+from ..solvers.integrate import Adaptive, FixedSteps
 from ..tasks import AbstractTask, Samples
+from .flow import Flow
 from .learning import DRAWINGS
 from .map import Map
 
@@ -178,3 +181,35 @@ def _updated(learner: Learner, rule, task, rate: Any, optimizer: AbstractOptimiz
 
 def _rate_at(rate: Rate, epoch: Any) -> Any:
     return rate(epoch) if callable(rate) else rate
+
+
+@double_precision
+def optimized_flow(
+    student: Feedforward,
+    rule: AbstractLearningRule,
+    task: AbstractTask,
+    constraint: AbstractConstraint,
+    learning_rate: Scalar,
+    optimizer: AbstractOptimizer,
+    integrator: Adaptive | FixedSteps | None = None,
+) -> Flow:
+    """The flow that updates with an optimizer and a small η follow; an update takes η units of time.
+
+    **Raises:** `ValueError` for an optimizer of which no flow is known.
+    """
+    bundle, velocity = TangentBundle(constraint), rule.velocity(student, task)
+    start = bundle.retract(Learner(student, optimizer.start_of_flow(velocity, student, learning_rate)))
+    args = rule, task, learning_rate, optimizer, constraint
+    return Flow(_optimized_field, start, args, constraint=bundle, integrator=integrator)
+
+
+def _optimized_field(t, learner, args):
+    rule, task, rate, optimizer, constraint = args
+    network, memory = jax.tree.map(jnp.asarray, learner.network), learner.memory
+    moved, changed = optimizer.field(rule.velocity(network, task), memory, network, rate)
+    moved = constraint.tangent(network, moved)
+    if not _has(memory.momentum):
+        return Learner(moved, changed)
+    _, turned = jax.jvp(lambda w: constraint.tangent(w, memory.momentum), (network,), (moved,))
+    momentum = jax.tree.map(jnp.add, constraint.tangent(network, changed.momentum), turned)
+    return Learner(moved, Memory(momentum, changed.squares, changed.rest))
