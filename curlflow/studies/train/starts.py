@@ -18,11 +18,11 @@ def prepared(
 
     Without `deviate` the weights are stepped wherever a run starts, and with an optimizer, as they are, in any case.
     """
-    if problem.optimizer is not None:
-        return problem, None
     if problem.spec.rule.kind != "custom" and problem.architecture is None:
         # Gains of one where nothing happens to be flipped: a sweep compiles once for all fractions.
         problem = dataclasses.replace(problem, rule=with_gains(problem.rule, problem.student))
+    if problem.optimizer is not None:
+        return problem, None
     deviation = _deviation_from_teacher(problem) if deviate else None
     if compress:
         # A column of ones for every hidden layer: the deviation adds one number to all weights of a layer.
