@@ -34,7 +34,9 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..precision import Scalar
-from .base import AbstractOptimizer, Memory, Multipliers, decayed, like, roots_of_quadratic
+from .base import AbstractOptimizer, Memory, Multipliers, check_numbers, decayed, like, roots_of_quadratic
+
+TINY = np.finfo(float).tiny
 
 
 class Adam(AbstractOptimizer):
@@ -51,6 +53,9 @@ class Adam(AbstractOptimizer):
     beta2: Scalar = 0.999
     epsilon: Scalar = 1e-8
     weight_decay: Scalar = 0.0
+
+    def __check_init__(self):
+        check_numbers(self, beta1=(0, 1), beta2=(0, 1), epsilon=(TINY, np.inf), weight_decay=(0, np.inf))
 
     def start(self, weights: PyTree) -> Memory:
         return Memory(like(weights), like(weights), (np.ones(()), np.ones(())))
@@ -102,6 +107,9 @@ class RMSprop(AbstractOptimizer):
     beta2: Scalar = 0.9
     epsilon: Scalar = 1e-8
     weight_decay: Scalar = 0.0
+
+    def __check_init__(self):
+        check_numbers(self, beta2=(0, 1), epsilon=(TINY, np.inf), weight_decay=(0, np.inf))
 
     def start(self, weights: PyTree) -> Memory:
         return Memory(squares=like(weights))

@@ -124,6 +124,26 @@ class AbstractOptimizer(eqx.Module):
         return curvature
 
 
+def checked_optimizer(optimizer: Any) -> AbstractOptimizer:
+    """`optimizer`, if it is one. **Raises:** `ValueError` otherwise."""
+    if not isinstance(optimizer, AbstractOptimizer):
+        raise ValueError(
+            f"optimizer: got {optimizer!r}, required is one of curlflow.optimizers; transformations of optax are "
+            "given as curlflow.optimizers.Optax(transformation)."
+        )
+    return optimizer
+
+
+def check_numbers(optimizer: AbstractOptimizer, **lowest_and_highest: tuple[float, float]) -> None:
+    """Refuse fields that are no numbers from the first to below the second (of traced ones nothing is known yet)."""
+    for name, (low, high) in lowest_and_highest.items():
+        value = getattr(optimizer, name)
+        if isinstance(value, jax.core.Tracer):
+            continue
+        if isinstance(value, bool | str | None) or np.ndim(value) != 0 or not low <= float(value) < high:
+            raise ValueError(f"{name}: got {value!r}, allowed are numbers from {low:g} to below {high:g}.")
+
+
 def like(weights: PyTree) -> PyTree:
     """Zeros of the shapes of the weights."""
     return jax.tree.map(lambda w: np.zeros(np.shape(w)), weights)

@@ -39,7 +39,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ..precision import Scalar
-from .base import AbstractOptimizer, Memory, Multipliers, decayed, like, roots_of_quadratic
+from .base import AbstractOptimizer, Memory, Multipliers, check_numbers, decayed, like, roots_of_quadratic
 
 
 class Momentum(AbstractOptimizer):
@@ -53,6 +53,9 @@ class Momentum(AbstractOptimizer):
 
     momentum: Scalar = 0.9
     weight_decay: Scalar = 0.0
+
+    def __check_init__(self):
+        check_numbers(self, momentum=(0, 1), weight_decay=(0, np.inf))
 
     def start(self, weights: PyTree) -> Memory:
         return Memory(like(weights))
@@ -93,6 +96,9 @@ class Nesterov(AbstractOptimizer):
     momentum: Scalar = 0.9
     weight_decay: Scalar = 0.0
 
+    def __check_init__(self):
+        check_numbers(self, momentum=(0, 1), weight_decay=(0, np.inf))
+
     def start(self, weights: PyTree) -> Memory:
         return Memory(like(weights))
 
@@ -118,6 +124,9 @@ class Accelerated(AbstractOptimizer):
     """
 
     weight_decay: Scalar = 0.0
+
+    def __check_init__(self):
+        check_numbers(self, weight_decay=(0, np.inf))
 
     def start(self, weights: PyTree) -> Memory:
         return Memory(like(weights), rest=np.zeros(()))

@@ -15,6 +15,7 @@ from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import to_graph
 from ..optimizers import AbstractOptimizer
+from ..optimizers.base import checked_optimizer
 from ..precision import double_precision
 from ..rules import AbstractLearningRule
 from ..rules.graph_signs import with_graph_signs
@@ -175,15 +176,16 @@ class Problem:
         learning_rate: float | None = None,
         batch: int | str | None = None,
         drawing: str | None = None,
-        optimizer: AbstractOptimizer | None = None,
+        optimizer: Any = None,
     ) -> Map:
         """The rule as a map, one epoch per iteration. What is not given is taken as for `flow`.
 
-        With an optimizer, of the spec or one that is given, the state is a `curlflow.systems.optimized.Learner`.
+        With an optimizer, that of the spec or one of `curlflow.optimizers` that is given, the state is a
+        `curlflow.systems.optimized.Learner`.
         """
         dynamics = self._dynamics("updates", learning_rate=learning_rate, batch=batch, drawing=drawing)
         rate, parts = dynamics.learning_rate, (self.student, self.rule)
-        optimizer = self.optimizer if optimizer is None else optimizer
+        optimizer = self.optimizer if optimizer is None else checked_optimizer(optimizer)
         if dynamics.batch == "full":
             whole = *parts, self.task, self.constraint, rate
             return full_batch_updates(*whole) if optimizer is None else optimized_updates(*whole, optimizer)

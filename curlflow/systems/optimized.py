@@ -51,33 +51,38 @@ class TangentBundle(AbstractConstraint):
 
     **Arguments:**
 
-    - `weights`: the constraint on the weights: `Free()`, `FrobeniusSpheres(radii)`, or either within `Masked`.
+    - `weights`: the constraint on the weights: `Free()`, `FrobeniusSpheres(radii)`, or either within `Masked`. The
+      part of it that says which synapses exist is `synapses`.
 
     **Raises:** `ValueError` for constraints of one's own, of which no tangent bundle is known.
     """
 
     weights: AbstractConstraint
+    synapses: AbstractConstraint
 
-    def __check_init__(self):
-        if not isinstance(_within(self.weights), Free | FrobeniusSpheres):
+    def __init__(self, weights: AbstractConstraint):
+        within = weights.within if isinstance(weights, Masked) else weights
+        if not isinstance(within, Free | FrobeniusSpheres):
             raise ValueError(
-                f"constraint: got {type(_within(self.weights)).__name__}; with an optimizer it must be none, or keep "
-                "the norms of layers."
+                f"constraint: got {type(within).__name__}; with an optimizer it must be none, or keep the norms of "
+                "layers."
             )
+        self.weights = weights
+        self.synapses = Masked(weights.masks) if isinstance(weights, Masked) else Free()
 
     def codimension(self, state: Learner) -> int:
-        own, missing = (c.codimension(state.network) for c in (self.weights, _synapses(self.weights)))
+        own, missing = (c.codimension(state.network) for c in (self.weights, self.synapses))
         return own + own * _has(state.memory.momentum) + missing * _has(state.memory.squares)
 
     def tangent(self, state: Learner, velocity: Learner) -> Learner:
         network, memory = state.network, state.memory
-        moved, synapses = self.weights.tangent(network, velocity.network), _synapses(self.weights)
+        moved = self.weights.tangent(network, velocity.network)
         momentum, squares = velocity.memory.momentum, velocity.memory.squares
         if _has(squares):
-            squares = synapses.tangent(network, squares)
+            squares = self.synapses.tangent(network, squares)
         if _has(momentum):
-            momentum = synapses.tangent(network, momentum)
-        if _has(momentum) and not isinstance(_within(self.weights), Free):
+            momentum = self.synapses.tangent(network, momentum)
+        if _has(momentum) and self.weights.codimension(network) > self.synapses.codimension(network):
             parts = memory.momentum, network, moved, momentum
             share = jax.tree.map(_along_normal, *parts)
             moved = jax.tree.map(lambda f, k, v: f - k * v, moved, share, memory.momentum)
@@ -89,22 +94,13 @@ class TangentBundle(AbstractConstraint):
         if _has(momentum):
             momentum = self.weights.tangent(network, momentum)
         if _has(squares):
-            squares = _synapses(self.weights).retract(squares)
+            squares = self.synapses.retract(squares)
         return Learner(network, Memory(momentum, squares, state.memory.rest))
 
 
 def _along_normal(v: Array, w: Array, moved: Array, turned: Array) -> Array:
     """How much of the normal (v, W) is in the velocity (moved, turned) of one layer."""
     return (jnp.sum(v * moved) + jnp.sum(w * turned)) / (jnp.sum(v * v) + jnp.sum(w * w))
-
-
-def _within(constraint: AbstractConstraint) -> AbstractConstraint:
-    return constraint.within if isinstance(constraint, Masked) else constraint
-
-
-def _synapses(constraint: AbstractConstraint) -> AbstractConstraint:
-    """The part of a constraint that says which synapses exist."""
-    return Masked(constraint.masks) if isinstance(constraint, Masked) else Free()
 
 
 def _has(part: PyTree) -> bool:

@@ -7,6 +7,7 @@ from jax.flatten_util import ravel_pytree
 from scipy.optimize import linear_sum_assignment
 
 from curlflow.optimizers import Accelerated, Adam, Momentum, Nesterov, Optax, RMSprop
+from curlflow.optimizers.base import checked_optimizer
 
 pytestmark = pytest.mark.quick
 
@@ -102,6 +103,21 @@ def test_without_a_stable_learning_rate_there_is_none():
         Accelerated().multipliers(-1.0, 0.1)
     with pytest.raises(ValueError, match="no flow of Nesterov is known; take updates"):
         Nesterov().field(np.ones(2), Nesterov().start(np.ones(2)), np.ones(2), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda: Momentum(1.0), "momentum: got 1.0, allowed are numbers from 0 to below 1."),
+        (lambda: Adam(beta2=-0.1), "beta2: got -0.1, allowed are numbers from 0 to below 1."),
+        (lambda: RMSprop(epsilon=0.0), "epsilon: got 0.0, allowed are numbers from 2.22507e-308"),
+        (lambda: Accelerated(weight_decay=np.nan), "weight_decay: got nan, allowed are numbers from 0 to below inf."),
+        (lambda: checked_optimizer("adam"), "optimizer: got 'adam', required is one of curlflow.optimizers"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(made, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        made()
 
 
 def test_only_gradient_transformations_are_taken():

@@ -7,7 +7,9 @@ import pytest
 
 import curlflow
 from curlflow.networks import Feedforward
+from curlflow.optimizers import Momentum
 from curlflow.precision import jax_settings
+from curlflow.rules import Gradient, SignFlipped
 from curlflow.studies.train.records import TrainingRun
 from curlflow.studies.train.starts import prepared
 
@@ -168,3 +170,21 @@ def test_a_sweep_over_the_momentum():
 def test_what_holds_for_plain_updates_only_is_refused(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+def test_layers_learn_at_rates_of_their_own_by_gains():
+    # With momentum the increments of a layer are those of another learning rate.
+    rule = SignFlipped(Gradient(), [np.full((1, 1), 1.0), np.full((1, 1), 0.1)])
+    problem = SPEC.replace({"constraint.kind": "none", "rule": {"kind": "gradient"}}).build(rule=rule)
+    own, plain = (
+        p.updates(optimizer=Momentum(0.8)) for p in (problem, dataclasses.replace(problem, rule=Gradient()))
+    )
+    with jax_settings():
+        own, plain = (s.advance(s.state, None, np.int64(1), s.clock()).state.network.weights for s in (own, plain))
+        for factor, a, b, start in zip((1.0, 0.1), own, plain, problem.student.weights, strict=True):
+            np.testing.assert_allclose(np.asarray(a) - start, factor * (np.asarray(b) - start), rtol=1e-10)
+
+
+def test_only_optimizers_are_taken():
+    with pytest.raises(ValueError, match="optimizer: got 'adam', required is one of curlflow.optimizers"):
+        SPEC.build().updates(optimizer="adam")

@@ -1,5 +1,6 @@
 """Learning with an optimizer: against NumPy loops, on spheres, near solutions, and the limits of small steps."""
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from curlflow.tasks import Samples
 
 SPEC = curlflow.Spec(
     network={"inputs": 3, "hidden": 4, "activation": "tanh"},
-    data={"samples": 8, "test_samples": 2},
+    data={"samples": 4, "test_samples": 2},
     rule={"kind": "curl", "flipped": {"hidden": {"count": 1}}},
     dynamics={"kind": "updates", "learning_rate": 0.05},
 )
@@ -56,9 +57,13 @@ def slow_updates(problem, table, batches):
     return w
 
 
+@eqx.filter_jit
+def state_after(system, span):
+    return system.advance(system.state, None, span, system.clock()).state
+
+
 def after(system, iterations):
-    clock = system.clock()
-    return jax.jit(lambda x: system.advance(x, None, np.int64(iterations), clock).state)(system.state)
+    return state_after(system, np.asarray(iterations))
 
 
 def iterated(system, state):
@@ -71,7 +76,7 @@ def iterated(system, state):
 @pytest.mark.parametrize("kind", TABLES)
 def test_a_thousand_updates_are_those_of_a_loop(kind, batch, x64):
     problem = SPEC.replace({"optimizer": TABLES[kind], "dynamics.batch": batch}).build()
-    epochs = 1000 if batch == "full" else 250
+    epochs = 1000 if batch == "full" else 500
     batches = np.concatenate([problem.batches(epoch) for epoch in range(epochs)])
     assert len(batches) == 1000
     found = after(problem.system(), epochs).network.weights
@@ -137,7 +142,8 @@ def test_the_tangent_bundle(name, x64):
             np.testing.assert_allclose(np.sum(w * v), 0, atol=1e-14)
     # The projection is orthogonal, and its image is what retraction cannot leave: the tangents of a retracted curve.
     n = len(jax.flatten_util.ravel_pytree(state)[0])
-    projector = np.asarray(as_rows(jax.vmap(lambda v: bundle.tangent(state, v))(from_rows(np.eye(n), state))))
+    project = eqx.filter_jit(lambda bundle, x, v: jax.vmap(lambda v: bundle.tangent(x, v))(v))
+    projector = np.asarray(as_rows(project(bundle, state, from_rows(np.eye(n), state))))
     np.testing.assert_allclose(projector, projector.T, atol=1e-12)
     np.testing.assert_allclose(projector @ projector, projector, atol=1e-12)
     assert round(np.trace(projector)) == n - bundle.codimension(state)
@@ -182,7 +188,7 @@ def test_constraints_of_ones_own_are_refused(x64):
 
 
 @pytest.mark.parametrize(
-    ("kind", "constraint"), [("momentum", "frobenius"), ("nesterov", "none"), ("adam", "none"), ("adam", "frobenius")]
+    ("kind", "constraint"), [("momentum", "frobenius"), ("nesterov", "none"), ("adam", "frobenius")]
 )
 def test_exponents_at_a_solution_are_those_of_the_multipliers(kind, constraint, x64):
     table = {"kind": kind} | ({"epsilon": 10.0} if kind == "adam" else {"momentum": 0.6})
@@ -206,7 +212,7 @@ def test_exponents_at_a_solution_are_those_of_the_multipliers(kind, constraint, 
     if kind == "adam":
         multipliers += [0.9, 0.999, *[0.999] * 6]
     expected = np.sort(np.log(np.abs(multipliers)))[::-1] / 0.2
-    found = curlflow.lyapunov(system, exponents=system.dimension, transient=0, alignment=100, duration=800, block=0.2)
+    found = curlflow.lyapunov(system, exponents=system.dimension, transient=0, alignment=40, duration=200, block=0.2)
     assert found.sizes["exponent"] == len(expected)
     np.testing.assert_allclose(found.lyapunov_exponent[0], expected, atol=0.02)
     study = curlflow.stability(spec)
@@ -221,8 +227,7 @@ def difference(optimizer, rate, iterations, constraint, integrator=None):
     parts = WIDE, rule, samples, constraint, rate, optimizer
     end = after(optimized_updates(*parts), iterations).network
     flow = optimized_flow(*parts, Adaptive(rtol=1e-9, atol=1e-12))
-    run = jax.jit(lambda x: flow.advance(x, None, iterations * rate, flow.clock()).state)
-    limit = run(flow.state).network
+    limit = state_after(flow, np.asarray(iterations * rate)).network
     return max(np.abs(a - b).max() for a, b in zip(end.weights, limit.weights, strict=True))
 
 

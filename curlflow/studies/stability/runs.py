@@ -79,11 +79,12 @@ class PointRun(Run):
 
 
 def _by(optimizer: AbstractOptimizer | None, step: float | None) -> dict[str, Any]:
-    """What an optimizer makes of eigenvalues: the multipliers of an update, or of its flow over a unit of time."""
+    """What an optimizer makes of eigenvalues: the multipliers of an update, or of its flow."""
     if optimizer is None:
         return {}
     if step is None:
-        return {"multipliers": lambda values: np.exp(optimizer.rates_of_flow(values, EPOCH))}
+        # Rates may be too large for an exponential, of which only the side of one counts.
+        return {"multipliers": lambda values: np.exp(np.clip(optimizer.rates_of_flow(values, EPOCH).real, -1, 1))}
     return {"multipliers": lambda values: optimizer.multipliers(values, step)}
 
 
