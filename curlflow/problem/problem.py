@@ -18,6 +18,8 @@ from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import to_graph
 from ..networks.model import Model
+from ..optimizers import AbstractOptimizer
+from ..optimizers.base import checked_optimizer
 from ..precision import double_precision
 from ..rules import AbstractLearningRule
 from ..rules.graph_signs import with_graph_signs
@@ -25,6 +27,7 @@ from ..rules.signals import ErrorSignal
 from ..solvers.integrate import Adaptive
 from ..systems import Diffusion, Flow, Map
 from ..systems.learning import DRAWINGS, full_batch_updates, learning_flow, minibatch_updates
+from ..systems.optimized import optimized_flow, optimized_minibatch_updates, optimized_updates
 from ..systems.sampling_noise import learning_diffusion
 from ..tasks import AbstractTask, LinearSamples, LossSamples, Samples, SecondMoments
 from . import draw, given
@@ -56,6 +59,7 @@ class Problem:
     - `architecture`: the `curlflow.networks.Architecture` of the graph that was given to `build`, or None.
     - `compression`: the `curlflow.compression.Compression` of a problem that `compressed` made; None for others.
     - `loss`: of outputs and targets (both samples × …), a function of `curlflow.losses` or of your own.
+    - `optimizer`: a `curlflow.optimizers.AbstractOptimizer`, or None for plain updates.
 
     What `dataclasses.replace` changes is used, or refused with a sentence: other samples without other targets keep
     the targets, and targets that are not the teacher's outputs are learned without it.
@@ -77,6 +81,7 @@ class Problem:
     architecture: Architecture | None = None
     compression: Compression | None = None
     loss: Callable = squared_error
+    optimizer: AbstractOptimizer | None = None
     made_of: tuple[Any, ...] = dataclasses.field(default=(), repr=False, compare=False)
 
     def __post_init__(self):
@@ -178,16 +183,22 @@ class Problem:
         ```
 
         **Returns:** a problem whose student and rule are the compressed ones, with its `compression`; or the problem
-        itself where nothing is gained. The wide student is not kept: `compression.expand` makes it again.
+        itself where nothing is gained, and where there is an optimizer. The wide student is not kept:
+        `compression.expand` makes it again.
 
         **Arguments:** `pad`, `extra` and `kinds` as for `curlflow.compression.compress`.
         """
-        if self.compression is not None or not isinstance(self.student, Feedforward):
+        narrows = self.optimizer is None and isinstance(self.student, Feedforward)
+        if self.compression is not None or not narrows:
             return self
         found = compress(self.student, self.rule, self.constraint, extra=extra, pad=pad, kinds=kinds)
         if found is None:
             return self
         return dataclasses.replace(self, student=found.network, rule=found.rule, compression=found)
+
+    def without_optimizer(self) -> "Problem":
+        """The same problem with plain updates, or the flow of the rule itself."""
+        return dataclasses.replace(self, optimizer=None, spec=self.spec.replace("optimizer", {"kind": "none"}))
 
     def system(self) -> Flow | Map | Diffusion:
         """The dynamics that the spec names."""
@@ -196,21 +207,40 @@ class Problem:
 
     @double_precision
     def flow(self, *, solver: str | None = None, rtol: float | None = None, atol: float | None = None) -> Flow:
-        """The rule as a flow. What is not given is that of the spec, if its dynamics is a flow, or a default."""
+        """The rule as a flow. What is not given is that of the spec, if its dynamics is a flow, or a default.
+
+        That of an optimizer is the limit of its updates, with a mass and friction as for η = `EPOCH`.
+        """
         settings = self._dynamics("flow", solver=solver, rtol=rtol, atol=atol).model_dump(exclude={"kind"})
-        return learning_flow(self.student, self.rule, self.task, self.constraint, Adaptive(**settings))
+        parts, integrator = (self.student, self.rule, self.task, self.constraint), Adaptive(**settings)
+        if self.optimizer is not None:
+            return optimized_flow(*parts, EPOCH, self.optimizer, integrator)
+        return learning_flow(*parts, integrator)
 
     @double_precision
     def updates(
-        self, *, learning_rate: float | None = None, batch: int | str | None = None, drawing: str | None = None
+        self,
+        *,
+        learning_rate: float | None = None,
+        batch: int | str | None = None,
+        drawing: str | None = None,
+        optimizer: Any = None,
     ) -> Map:
-        """The rule as a map, one epoch per iteration. What is not given is taken as for `flow`."""
+        """The rule as a map, one epoch per iteration. What is not given is taken as for `flow`.
+
+        With an optimizer, that of the spec or one of `curlflow.optimizers` that is given, the state is a
+        `curlflow.systems.optimized.Learner`.
+        """
         dynamics = self._dynamics("updates", learning_rate=learning_rate, batch=batch, drawing=drawing)
         rate, parts = dynamics.learning_rate, (self.student, self.rule)
+        optimizer = self.optimizer if optimizer is None else checked_optimizer(optimizer)
         if dynamics.batch == "full":
-            return full_batch_updates(*parts, self.task, self.constraint, rate)
-        draws = rate, dynamics.batch, self.batch_key, dynamics.drawing
-        return minibatch_updates(*parts, self.samples, self.constraint, *draws)
+            whole = *parts, self.task, self.constraint, rate
+            return full_batch_updates(*whole) if optimizer is None else optimized_updates(*whole, optimizer)
+        draws = *parts, self.samples, self.constraint, rate, dynamics.batch, self.batch_key
+        if optimizer is None:
+            return minibatch_updates(*draws, dynamics.drawing)
+        return optimized_minibatch_updates(*draws, optimizer, dynamics.drawing)
 
     @double_precision
     def diffusion(
@@ -307,6 +337,7 @@ def build(
         fingerprint=draw.problem_fingerprint(spec, int(realization), map(np.asarray, arrays), keys),
         architecture=architecture,
         loss=parts.get("loss") or LOSSES[spec.loss],
+        optimizer=spec.optimizer.build(),
     )
     if own is not None or parts:
         given.check_learning(problem)

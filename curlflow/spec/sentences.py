@@ -10,6 +10,9 @@ from pydantic import BaseModel, ValidationError
 from .rules import CurlRule
 from .tables import DiffusionDynamics, FlowDynamics, TeacherStart
 
+WITH_FLOWS = ("momentum", "adam", "rmsprop")
+"""The kinds of optimizers that also have a flow."""
+
 
 def inconsistencies(spec: Any) -> Iterator[str]:
     """Sentences about fields that are right by themselves but do not fit together."""
@@ -42,6 +45,16 @@ def inconsistencies(spec: Any) -> Iterator[str]:
                 f"dynamics.step: got {dynamics.step}, allowed are whole fractions of an epoch, "
                 f"dynamics.learning_rate = {rate}: {rate:g}, {rate / 2:g}, {rate / 3:g}, …"
             )
+    if isinstance(dynamics, DiffusionDynamics) and spec.optimizer.kind != "none":
+        yield (
+            f'optimizer.kind: got "{spec.optimizer.kind}", but dynamics.kind is "sde", the limit of plain updates; '
+            'set dynamics.kind to "updates", or leave the optimizer out.'
+        )
+    if isinstance(dynamics, FlowDynamics) and spec.optimizer.kind not in ("none", *WITH_FLOWS):
+        yield (
+            f'optimizer.kind: got "{spec.optimizer.kind}", of which no flow is known for constant β; set '
+            f'dynamics.kind to "updates", or the optimizer to {" or ".join(WITH_FLOWS)}.'
+        )
     if spec.model is not None:
         return
     if isinstance(spec.start, TeacherStart):

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_serializer, model_validator
 
 from . import tables
 from .arguments import as_plain
+from .optimizers import OPTIMIZERS, NoOptimizer
 from .rules import RULES, GradientRule
 from .sentences import field_names, inconsistencies, kinds, nearest, sentences
 from .words import tables_from, tables_in
@@ -74,6 +75,9 @@ class Spec(tables.Table):
         default_factory=tables.FlowDynamics,
         description="continuous flow, discrete updates, or their limit with noise",
     )
+    optimizer: _tagged(*OPTIMIZERS) = Field(
+        default_factory=NoOptimizer, description="what updates make of the velocity of the rule"
+    )
 
     def __init__(self, **fields: Any):
         try:
@@ -86,6 +90,12 @@ class Spec(tables.Table):
         for problem in inconsistencies(self):
             raise ValueError(problem)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_plain_updates(self, serialize: Any) -> dict[str, Any]:
+        # Written only where there is an optimizer: the text names the cells of sweeps, and is older than this table.
+        none = self.optimizer.kind == "none"
+        return {name: value for name, value in serialize(self).items() if not (none and name == "optimizer")}
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -111,7 +121,7 @@ class Spec(tables.Table):
 
         **Raises:** `ValueError` for unknown fields and values out of range.
         """
-        fields = self.model_dump()
+        fields = {"optimizer": self.optimizer.model_dump(), **self.model_dump()}
         changes = dict(field) if isinstance(field, Mapping) else {field: value}
         if not all(isinstance(name, str) for name in changes):
             raise ValueError(f"field: got {field!r}, required is a dotted name, or a mapping of such names.")

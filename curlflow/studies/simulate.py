@@ -18,6 +18,7 @@ from ..problem import Problem
 from ..spec import Spec
 from ..systems import AbstractSystem
 from ..systems.flat import flattened
+from ..systems.optimized import Learner, network_of
 from ..tangents import size
 from ..tasks import AbstractTask
 from ..variable import SOLVER, Variable
@@ -36,14 +37,15 @@ TAKEN = *SCORES, "layer_norm", "weights", "state", "status", "time", "epoch", "i
 
 
 class Observer(eqx.Module):
-    """Errors, accuracies, layer norms and some weights of a network, and further observables, as one vector."""
+    """Errors, accuracies, layer norms and some weights of what learns, and further observables, as one vector."""
 
     training: AbstractTask
     test: AbstractTask
     indices: Int[np.ndarray, " weights"] | Int[Array, " weights"]
     further: Callable
 
-    def __call__(self, network: Feedforward | Model) -> Float[Array, " observables"]:
+    def __call__(self, state: Feedforward | Model | Learner) -> Float[Array, " observables"]:
+        network = network_of(state)
         norms = [jnp.linalg.norm(w) for w in network.weights]
         tasks = self.training, self.test
         scores = [task.error(network) for task in tasks]

@@ -186,6 +186,10 @@ class Subject:
         problem = self.problems[realization]
         if not self.transverse:
             return Whole(system) if problem.compression is None else Sectors.of(problem.compression, system)
+        if problem.optimizer is not None:
+            raise ValueError(
+                "transverse: with an optimizer, whose memory turns as well, no orbits are known; leave it out."
+            )
         signal, shape = problem.signal(problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(

@@ -71,9 +71,10 @@ def at_value(
     data = {name: np.stack([row[name] for row in rows]) for name in KEPT}
     data["late_extremum"] = np.stack([_late(r, place) for r in runs])
     if subject.learning:
-        # NaN where the student cannot have the teacher's weights.
+        # NaN where the student cannot have the teacher's weights, or stay there.
         data["solution_rate"] = np.full(len(runs), np.nan)
-        if spec_or_system.teacher_widths == spec_or_system.widths:
+        decays = getattr(spec_or_system.optimizer, "weight_decay", 0.0) > 0
+        if spec_or_system.teacher_widths == spec_or_system.widths and not decays:
             data["solution_rate"] = stability(spec_or_system).leading_real_part.to_numpy()
     coordinates = {
         "realization": (R, np.arange(len(runs)), "realization"),

@@ -23,6 +23,7 @@ from ...solvers.integrate import Clock, rms
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.linearised.transverse import OffOrbits
+from ...systems.optimized import Learner, network_of
 from ...variable import SOLVER, Variable
 from ..assemble import assembled
 from ..lyapunov.dataset import ROUNDING
@@ -114,11 +115,12 @@ def _grows(found: dict[str, Any]) -> bool:
 
 def _of_weights(r: Classified) -> dict[str, Any]:
     """How far every layer is from rank one at the end, and how fast weights move there; nothing without layers."""
-    if not isinstance(r.system.state, Feedforward):
+    network = network_of(r.state)
+    if not isinstance(network, Feedforward):
         return {}
-    ratios, speed = np.full(len(r.system.state.weights), np.nan), np.nan
+    ratios, speed = np.full(len(network.weights), np.nan), np.nan
     if r.done and r.complete:
-        for i, weights in enumerate(r.state.weights):
+        for i, weights in enumerate(network.weights):
             values = np.linalg.svd(np.asarray(weights), compute_uv=False)
             ratios[i] = values[1] / values[0] if values.size > 1 and values[0] > 0 else np.nan
         speed = float(_relative_speed(r.system, r.state, r.clock))
@@ -126,9 +128,9 @@ def _of_weights(r: Classified) -> dict[str, Any]:
 
 
 @compiled
-def _relative_speed(system: AbstractSystem, state: Feedforward, clock: Clock) -> Array:
+def _relative_speed(system: AbstractSystem, state: Feedforward | Learner, clock: Clock) -> Array:
     """‖dW/dt‖/‖W‖; of a map over one iteration."""
-    return rms(system.rate(state, clock)) / rms(state)
+    return rms(network_of(system.rate(state, clock))) / rms(network_of(state))
 
 
 def indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indicators:
@@ -139,7 +141,7 @@ def indicators(r: Classified, found: dict[str, Any], names: list[str]) -> Indica
     broken = zip(names, found["not_finite"], strict=True)
     exponents, errors, duration = (found[n] for n in ("lyapunov_exponent", "lyapunov_exponent_se", "averaged_time"))
     # Where volume is preserved every cycle has further zeros, and so have symmetries that are not taken out.
-    symmetric = isinstance(r.system.state, Feedforward) and not isinstance(r.space, OffOrbits)
+    symmetric = isinstance(network_of(r.system.state), Feedforward) and not isinstance(r.space, OffOrbits)
     return Indicators(
         status=r.status, exponents=exponents, errors=errors, resolution=max(ROUNDING, r.seen.tolerance),
         duration=duration, converged=bool(found["converged"]), continuous=r.system.continuous,

@@ -21,6 +21,7 @@ from ...spec import Spec
 from ...systems import Flow, Map
 from ...systems.flat import Entries
 from ...systems.linearised.kernels import geometry
+from ...systems.optimized import Learner, network_of
 from ...tangents import size
 from ...tasks import AbstractTask
 from ..observables import own_observables
@@ -44,7 +45,8 @@ class Invariants(eqx.Module):
     first: Int[np.ndarray, " products"] | Int[Array, " products"]
     second: Int[np.ndarray, " products"] | Int[Array, " products"]
 
-    def __call__(self, network: Feedforward | Model) -> Float[Array, " observables"]:
+    def __call__(self, state: Feedforward | Model | Learner) -> Float[Array, " observables"]:
+        network = network_of(state)
         first = jnp.reshape(network(self.inputs), (-1, self.inputs.shape[-1]))[0]
         seen = [self.training.error(network)[None], first]
         if self.first.size:
@@ -117,6 +119,8 @@ def _silent_error(problem: Problem) -> float:
 
 def _rotates(problem: Problem) -> bool:
     """Whether the rotations of hidden units are known that leave the dynamics alone."""
+    if problem.optimizer is not None:
+        return False
     network, signal = problem.student, problem.signal(problem.student)
     if signal is None or geometry(problem.constraint) is None:
         return False

@@ -81,6 +81,11 @@ def step_sizes(
     """
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: got {spec!r}, required is a curlflow.Spec; other systems have no learning rate.")
+    if spec.optimizer.kind != "none":
+        raise ValueError(
+            f'optimizer.kind: got "{spec.optimizer.kind}"; step sizes are compared with the flow of the rule, which '
+            "is the limit of plain updates only; leave it out."
+        )
     if learning_rates is None:
         largest = getattr(spec.dynamics, "learning_rate", 0.1)
         learning_rates = [largest / divisor for divisor in (1, 2, 5, 10)]

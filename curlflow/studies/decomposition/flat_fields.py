@@ -48,7 +48,7 @@ class FlatField:
         if subject.learning:
             if loss is not None:
                 raise ValueError("loss: a spec has its own, the training error; leave it out.")
-            problem = subject.build(realization)
+            problem = subject.build(realization).without_optimizer()  # it is about the velocity of the rule
             return cls(problem.flow(), StateFunction(problem.training_error.error, problem.student), problem)
         flow = subject.given
         return cls(flow, None if loss is None else _checked_loss(loss, flow.state))

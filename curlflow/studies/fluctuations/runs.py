@@ -14,6 +14,7 @@ from ...measures.window import ObservedWindow, Schedule, Window, observe_window,
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.flat import Entries
+from ...systems.optimized import network_of
 from ..runs import Progress, Run, as_numpy, paced, side_by_side
 from .dataset import Sampled
 from .options import FluctuationOptions
@@ -49,7 +50,7 @@ class WindowRun(Run):
         """Keep what was observed over some blocks."""
         number, shots = int(observed.number), int(observed.shots)
         self.records[self.done : self.done + number] = observed.records[:number]
-        leaves = [leaf[:shots].reshape(shots, -1) for leaf in jax.tree.leaves(observed.snapshots)]
+        leaves = [leaf[:shots].reshape(shots, -1) for leaf in jax.tree.leaves(network_of(observed.snapshots))]
         self.snapshots[self.shots : self.shots + shots] = np.concatenate(leaves, axis=1)
         self.window, self.shots, self.done = observed.window, self.shots + shots, int(observed.window.done)
         self.status = Status(int(observed.window.status))
@@ -59,8 +60,10 @@ class WindowRun(Run):
         """What was seen of the window, with moments of NaN where none are known."""
         mean = variance = np.full(self.snapshots.shape[1], np.nan)
         if self.done and self.status in (Status.completed, Status.interrupted):
-            mean = np.concatenate([np.ravel(m.mean) for m in self.window.moments])
-            variance = np.concatenate([np.ravel(m.variance) for m in self.window.moments])
+            # The leaves of the memory of an optimizer come last.
+            moments = self.window.moments[: len(jax.tree.leaves(network_of(self.window.state)))]
+            mean = np.concatenate([np.ravel(m.mean) for m in moments])
+            variance = np.concatenate([np.ravel(m.variance) for m in moments])
         return Sampled(self.status, mean, variance, self.records[: self.done], self.snapshots[: self.shots])
 
 

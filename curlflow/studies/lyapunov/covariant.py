@@ -151,7 +151,8 @@ def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
 
 def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) -> xr.Dataset:
     """All realizations, finished or not."""
-    layered = subject.learning and subject.given.network is not None
+    # Vectors of a state with the memory of an optimizer do not live on synapses alone.
+    layered = subject.learning and subject.given.network is not None and subject.given.optimizer.kind == "none"
     places = _places(subject.build()) if layered else None
     rows = [_row(r, places) for r in runs]
     number = np.arange(1, runs[0].options.exponents + 1)

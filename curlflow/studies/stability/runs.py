@@ -8,7 +8,8 @@ import numpy as np
 
 from ...measures.decision import Decision, critical_step, decided
 from ...networks import Feedforward
-from ...problem import Problem
+from ...optimizers import AbstractOptimizer
+from ...problem import EPOCH, Problem
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.learning import learning_flow
@@ -60,17 +61,31 @@ class PointRun(Run):
         if not continuous:
             found = in_rates(found, size(self.state), float(self.system.time(1)))
         step = None if self.problem is None else self.problem.step
+        optimizer = None if self.problem is None else self.problem.optimizer
         known = {"extreme": found.extreme, "converged": found.status == Status.completed}
         # Multipliers say by themselves which rates are negative, however small these are.
-        self.decision = decided(found.eigenvalues, found.threshold if continuous else 0.0, step=step, **known)
+        self.decision = decided(
+            found.eigenvalues, found.threshold if continuous else 0.0, step=step, **_by(optimizer, step), **known
+        )
         if continuous:
-            self.critical_rate = critical_step(found.eigenvalues, found.threshold, **known)
+            least = None if optimizer is None else optimizer.critical_learning_rate
+            self.critical_rate = critical_step(found.eigenvalues, found.threshold, least=least, **known)
         if self.problem is not None:
             self.parts = _neutral_parts(self.problem, self.state, found.neutral)
         self.status = found.status if found.status != Status.completed or fixed else Status.not_a_fixed_point
         if self.decision == Decision.undecided and self.status == Status.completed and found.eigenvalues.size:
             self.status = Status.undecided
         self.found, self.error, self.speed, self.fixed, self.finished = found, error, speed, fixed, True
+
+
+def _by(optimizer: AbstractOptimizer | None, step: float | None) -> dict[str, Any]:
+    """What an optimizer makes of eigenvalues: the multipliers of an update, or of its flow."""
+    if optimizer is None:
+        return {}
+    if step is None:
+        # Rates may be too large for an exponential, of which only the side of one counts.
+        return {"multipliers": lambda values: np.exp(np.clip(optimizer.rates_of_flow(values, EPOCH).real, -1, 1))}
+    return {"multipliers": lambda values: optimizer.multipliers(values, step)}
 
 
 def linearise(run: PointRun, at: Any, number: int, tolerance: float) -> None:

@@ -88,16 +88,22 @@ def stability(
     in modulus (10⁻⁸ where they come from products alone). `stable` says that all others have negative real parts, for
     a spec with updates that |1 + ημ| < 1, with the step η of one batch and the mean over all samples. Where all are
     neutral, or too few could be computed, the verdict is undecided. `critical_learning_rate` is the largest such η.
-    `numerical_abscissa` is the largest rate at which a perturbation can grow at first. For a map μ is ln(multiplier)
-    per unit of time. Kernels hold at solutions only. Elsewhere the Jacobian is taken, and if the velocity does not
-    vanish a warning says so, with the status `not_a_fixed_point`. A flow that depends on time is linearised at t = 0,
-    a map at its iteration 0.
+    With an optimizer eigenvalues are those of the rule's flow too, and verdict and critical learning rate are those
+    of the multipliers that it makes of them (docs/optimizers.md). `numerical_abscissa` is the largest rate at which a
+    perturbation can grow at first. For a map μ is ln(multiplier) per unit of time. Kernels hold at solutions only.
+    Elsewhere the Jacobian is taken, and if the velocity does not vanish a warning says so, with the status
+    `not_a_fixed_point`. A flow that depends on time is linearised at t = 0, a map at its iteration 0.
 
     **Raises:** `ValueError` for arguments out of range, weights of other shapes and weights that are not finite.
 
     **Sources:** docs/model.md, (4), (4′), (5); docs/stability.md.
     """
     subject = Subject.of(spec_or_system, rule=rule, graph=graph, systems=(Flow, Map), others=DIFFUSIONS)
+    if subject.learning and getattr(subject.given.optimizer, "weight_decay", 0.0):
+        raise ValueError(
+            f"optimizer.weight_decay: got {subject.given.optimizer.weight_decay}, with which no solution is a fixed "
+            "point; set it to 0, or give the map of a problem at a state that you have found to be fixed."
+        )
     places = subject.problems or [subject.given]
     points = points_of(places, "solution" if at is None and subject.learning else at)
     runs = [PointRun.at(i, *pair) for i, pair in enumerate(zip(places, points, strict=True))]

@@ -17,6 +17,7 @@ from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.base import LONGEST_SEGMENT
 from ...systems.fast.deviations import DeviationObserver, deviation_flow, deviation_updates
+from ...systems.optimized import Learner, network_of
 from ...tasks import AbstractTask
 from ..runs import Run, as_numpy
 
@@ -38,12 +39,13 @@ class Stop(IntEnum):
 
 
 class Errors(eqx.Module):
-    """Training and test error of a network."""
+    """Training and test error of a network that learns."""
 
     training: AbstractTask
     test: AbstractTask
 
-    def __call__(self, network: Feedforward) -> Float[Array, " errors"]:
+    def __call__(self, state: Feedforward | Learner) -> Float[Array, " errors"]:
+        network = network_of(state)
         return jnp.stack([self.training.error(network), self.test.error(network)])
 
 
@@ -86,7 +88,7 @@ class TrainingRun(Run):
     def network(self) -> Feedforward:
         """The weights now."""
         if self.reference is None:
-            return self.state
+            return network_of(self.state)
         pairs = zip(self.reference.weights, self.state.weights, strict=True)
         return self.reference.with_weights(np.asarray(w) + np.asarray(d) for w, d in pairs)
 

@@ -16,12 +16,14 @@ def prepared(
 ) -> tuple[Problem, tuple[Feedforward, Feedforward] | None]:
     """A problem narrowed where that is exact, and where it starts at its teacher that and the deviation from it.
 
-    Without `deviate` the weights are stepped wherever a run starts.
+    Without `deviate` the weights are stepped wherever a run starts, and with an optimizer, as they are, in any case.
     """
     plain = problem.spec.rule.kind != "custom" and problem.architecture is None
     if plain and isinstance(problem.student, Feedforward):
         # Gains of one where nothing happens to be flipped: a sweep compiles once for all fractions.
         problem = dataclasses.replace(problem, rule=with_gains(problem.rule, problem.student))
+    if problem.optimizer is not None:
+        return problem, None
     deviation = _deviation_from_teacher(problem) if deviate else None
     if compress:
         # A column of ones for every hidden layer: the deviation adds one number to all weights of a layer.

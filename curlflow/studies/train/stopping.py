@@ -48,7 +48,12 @@ LARGEST = 3000
 
 
 def rates_at(problem: Problem, network: Feedforward) -> Rates | None:
-    """The linearised dynamics of `problem` at the solution `network`; None where no kernel tells."""
+    """The linearised dynamics of `problem` at the solution `network`; None where no kernel tells.
+
+    Nor does one tell of an optimizer, whose memory moves too: such runs go on until their whole state repeats.
+    """
+    if problem.optimizer is not None:
+        return None
     signal, shape = problem.signal(network), geometry(problem.constraint)
     samples = virtual_samples(network, problem.task)
     if signal is None or shape is None or samples.inputs.shape[1] * network.widths[-1] > LARGEST:
