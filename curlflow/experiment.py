@@ -14,6 +14,8 @@ from pydantic import PrivateAttr
 from .constraints import AbstractConstraint
 from .networks import Feedforward
 from .networks.model import Model, in_double_precision
+from .optimizers import AbstractOptimizer, Optax
+from .optimizers.base import checked_optimizer
 from .precision import jax_settings
 from .problem.own_data import Data
 from .problem.problem import Problem, build, qualified_name
@@ -54,6 +56,7 @@ class Experiment(Spec):
       returns one number, a mean over the samples. Whatever is called an error is then this loss.
     - `rule`: a table, a rule of `curlflow.rules`, or a function of (model, x, y) as
       `curlflow.rules` describes it.
+    - `optimizer`: a table, one of `curlflow.optimizers`, or a gradient transformation of optax.
     - `constraint`: a table, or a `curlflow.constraints.AbstractConstraint`.
     - `start`: a table; weights, as a list of arrays in the order of the model's, or as a `Feedforward`, or a list of
       these, one for each realization; or a dataset with all weights along a run, or the name of its file: every
@@ -173,6 +176,13 @@ def _rule(given: Any) -> tuple[AbstractLearningRule, dict[str, Any]]:
     return rule, {"kind": "custom", "name": qualified_name(rule) if rule is given else _name(given)}
 
 
+def _optimizer(given: Any) -> tuple[AbstractOptimizer, dict[str, Any]]:
+    if isinstance(given, tuple) and hasattr(given, "update") and hasattr(given, "init"):
+        given = Optax(given)
+    checked_optimizer(given)
+    return given, {"kind": "custom", "name": qualified_name(given)}
+
+
 def _constraint(given: Any) -> tuple[AbstractConstraint, dict[str, Any]]:
     if not isinstance(given, AbstractConstraint):
         kind = type(given).__name__
@@ -229,6 +239,7 @@ PARTS: dict[str, Callable[[Any], tuple[Any, Any]]] = {
     "model": _model,
     "loss": _loss,
     "rule": _rule,
+    "optimizer": _optimizer,
     "constraint": _constraint,
     "start": _start,
 }

@@ -39,12 +39,12 @@ LOSSES = {"squared": squared_error, "logistic": logistic_loss, "softmax": softma
 
 
 def _right_answers(outputs: Outputs, targets: Any) -> Float[Array, ""]:
-    return jnp.mean((outputs > 0) == (targets > 0.5))
+    return jnp.mean((outputs > 0) == (targets > 0.5), dtype=float)
 
 
 def _right_classes(outputs: Outputs, targets: Any) -> Float[Array, ""]:
     labels = targets if jnp.issubdtype(targets.dtype, jnp.integer) else jnp.argmax(targets, axis=-1)
-    return jnp.mean(jnp.argmax(outputs, axis=-1) == labels)
+    return jnp.mean(jnp.argmax(outputs, axis=-1) == labels, dtype=float)
 
 
 ACCURACIES = {logistic_loss: _right_answers, softmax_loss: _right_classes}

@@ -337,7 +337,7 @@ def build(
         fingerprint=draw.problem_fingerprint(spec, int(realization), map(np.asarray, arrays), keys),
         architecture=architecture,
         loss=parts.get("loss") or LOSSES[spec.loss],
-        optimizer=spec.optimizer.build(),
+        optimizer=parts.get("optimizer") or spec.optimizer.build(),
     )
     if own is not None or parts:
         given.check_learning(problem)

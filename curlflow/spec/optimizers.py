@@ -77,5 +77,15 @@ class RMSpropOptimizer(Table):
         return RMSprop(self.beta2, self.epsilon, self.weight_decay)
 
 
-OPTIMIZERS = (NoOptimizer, MomentumOptimizer, NesterovOptimizer, AdamOptimizer, RMSpropOptimizer)
+class CustomOptimizer(Table):
+    """An optimizer that was given to an `Experiment`."""
+
+    kind: Literal["custom"] = "custom"
+    name: str = Field(description="the qualified name of its class")
+
+    def build(self) -> "AbstractOptimizer":
+        raise ValueError(f"optimizer.kind: got custom ({self.name}); give the object itself to an Experiment.")
+
+
+OPTIMIZERS = (NoOptimizer, MomentumOptimizer, NesterovOptimizer, AdamOptimizer, RMSpropOptimizer, CustomOptimizer)
 """The kinds of optimizers, in the order in which messages name them."""

@@ -50,7 +50,7 @@ def inconsistencies(spec: Any) -> Iterator[str]:
             f'optimizer.kind: got "{spec.optimizer.kind}", but dynamics.kind is "sde", the limit of plain updates; '
             'set dynamics.kind to "updates", or leave the optimizer out.'
         )
-    if isinstance(dynamics, FlowDynamics) and spec.optimizer.kind not in ("none", *WITH_FLOWS):
+    if isinstance(dynamics, FlowDynamics) and spec.optimizer.kind not in ("none", "custom", *WITH_FLOWS):
         yield (
             f'optimizer.kind: got "{spec.optimizer.kind}", of which no flow is known for constant β; set '
             f'dynamics.kind to "updates", or the optimizer to {" or ".join(WITH_FLOWS)}.'

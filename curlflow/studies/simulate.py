@@ -1,6 +1,6 @@
 """Learning curves of specs, trajectories of systems: `simulate`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -71,7 +71,7 @@ def simulate(
     times: Sequence[float] | np.ndarray | None = None,
     weights: Literal["none", "all"] | Natural = "none",
     progress: Bar = None,
-    observables: Mapping[str, Callable] | None = None,
+    observables: Any = None,
     batching: Batching = "auto",
     rule: Rule = None,
     graph: Graph = None,

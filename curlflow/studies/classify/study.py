@@ -1,11 +1,10 @@
 """Chaos or not: several indicators and a verdict for every realization: `classify`."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import xarray as xr
 
-from ..arguments import Bar, Batching, Count, Function, Graph, Length, Positive, Rule, Seed, study
+from ..arguments import Bar, Batching, Count, Graph, Length, Positive, Rule, Seed, study
 from ..runs import Progress, attended, finished
 from .indicators import motion_dataset
 from .pairs import compare_pairs
@@ -20,7 +19,7 @@ def classify(
     transient: Length | None = None,
     duration: Positive | None = None,
     exponents: Count | None = None,
-    observables: Function | Mapping[str, Callable] | None = None,
+    observables: Any = None,
     seed: Seed | None = None,
     progress: Bar = None,
     batching: Batching = "auto",

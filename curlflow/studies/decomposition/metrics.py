@@ -50,7 +50,7 @@ class Given:
         **Raises:** `ValueError` for what is no metric, or one of another kind than `name`.
         """
         yield from ()
-        name, numbers = read(self.function(jax.tree.map(np.asarray, unflattened(x, field.flow.state))), field)
+        name, numbers = read_metric(self.function(jax.tree.map(np.asarray, unflattened(x, field.flow.state))), field)
         if name != self.name:
             raise ValueError(
                 f"metric: the function gives different things at different states: {self.label}, and {GIVEN[name]}."
@@ -117,7 +117,7 @@ def chosen_metric(metric: Any, field: FlatField) -> Choice | None:
     if not isinstance(metric, str):
         own = isinstance(metric, type(field.flow.state))  # a network can be called as well
         function = metric if callable(metric) and not own else lambda state: metric
-        name, numbers = read(function(field.flow.state), field)
+        name, numbers = read_metric(function(field.flow.state), field)
         check_constraint(numbers, field, x)
         return Given(function, name)
     if check("metric", metric, Words) == "diagonal":
@@ -134,7 +134,7 @@ def chosen_metric(metric: Any, field: FlatField) -> Choice | None:
     return None
 
 
-def read(metric: Any, field: FlatField) -> tuple[str, Numbers]:
+def read_metric(metric: Any, field: FlatField) -> tuple[str, Numbers]:
     """What a metric is, a word of `GIVEN`, and its diagonal for all weights or its matrix.
 
     **Raises:** `ValueError` for other shapes, and numbers that are not positive or a matrix that is not.
