@@ -116,7 +116,10 @@ def _given(experiment: Experiment) -> dict[str, Any]:
 
 def _is_object(name: str, value: Any) -> bool:
     """Whether a part is no table, and no word that stands for one."""
-    return not isinstance(value, Mapping) and not (isinstance(value, str) and name != "start")
+    if name == "start":
+        # The parameters of a model, or a dataset, are mappings as well.
+        return not (isinstance(value, Mapping) and "kind" in value)
+    return not isinstance(value, Mapping | str)
 
 
 def _table_of(network: Feedforward) -> dict[str, Any]:
@@ -211,20 +214,20 @@ def _sets_of_weights(given: Any) -> list[list[np.ndarray]]:
     return sets
 
 
-def ends_of(dataset: xr.Dataset) -> list[np.ndarray]:
-    """All weights at the end of every realization of a dataset, flat.
+def ends_of(dataset: xr.Dataset, argument: str = "start") -> list[np.ndarray]:
+    """All weights at the end of every realization of a dataset, flat; it was given as `argument`.
 
     **Raises:** `ValueError` for a dataset that did not record all weights.
     """
     if "weights" not in dataset:
         raise ValueError(
-            "start: the dataset has no variable weights; curlflow.simulate and curlflow.train record all of them "
-            'with weights="all".'
+            f"{argument}: the dataset has no variable weights; curlflow.simulate and curlflow.train record all of "
+            'them with weights="all".'
         )
     values = dataset["weights"].transpose("realization", ..., "weight")
     places = dataset["weight"].to_numpy() if "weight" in dataset.coords else np.arange(values.sizes["weight"])
     if not np.array_equal(places, np.arange(len(places))):
-        raise ValueError('start: the dataset has only some of the weights; record them with weights="all".')
+        raise ValueError(f'{argument}: the dataset has only some of the weights; record them with weights="all".')
     ends = values.to_numpy().reshape(values.sizes["realization"], -1, values.sizes["weight"])[:, -1]
     return list(ends.astype(float))
 

@@ -11,6 +11,11 @@ import xarray as xr
 from .. import results
 from ..variable import Variable
 
+ACCURACIES = {
+    "train_accuracy": "share of training samples that are classified right",
+    "test_accuracy": "share of test samples that are classified right",
+}
+"""What is said of learning whose loss knows classes."""
 Coordinates = Mapping[str, tuple[Any, Any, str]]
 """(dims, values, long_name) by name."""
 

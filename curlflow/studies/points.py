@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
+import xarray as xr
 
 from ..constraints import Masked
+from ..experiment import ends_of
 from ..networks import Feedforward
+from ..networks.model import Model
 from ..precision import to_float64
 from ..problem import Problem
 from ..systems import AbstractSystem
+from ..systems.flat import unflattened
+from ..tangents import size
 
 POINTS = ("solution", "origin", "start")
 WEIGHTS = f"{', '.join(POINTS)}, a curlflow.networks.Feedforward, or a list of arrays (post, pre), one for each layer"
@@ -23,9 +29,11 @@ def points_of(places: Sequence[Problem | AbstractSystem], at: Any) -> list[Any]:
 
     **Raises:** as `point_at`.
     """
-    like = places[0].student if isinstance(places[0], Problem) else places[0].state
-    several = isinstance(at, list | tuple) and at and all(isinstance(network, Feedforward) for network in at)
-    given = list(at) if several and isinstance(like, Feedforward) else [at] * len(places)
+    learning = isinstance(places[0], Problem)
+    if isinstance(at, xr.Dataset) and learning:
+        at = [_of_size(end, places[0].student) for end in ends_of(at, "at")]
+    several = isinstance(at, list | tuple) and at and all(isinstance(one, Feedforward | Model) for one in at)
+    given = list(at) if several and learning else [at] * len(places)
     if len(given) != len(places):
         raise ValueError(f"at: got {len(given)} networks, required is one for each of {len(places)} realizations.")
     return [point_at(place, point) for place, point in zip(places, given, strict=True)]
@@ -41,7 +49,10 @@ def point_at(place: Problem | AbstractSystem, at: Any) -> Any:
 
 
 def network_at(problem: Problem, at: Any) -> Feedforward:
-    """The weights that `at` means: `"start"`, `"solution"` (the teacher's), `"origin"`, a network, or its arrays."""
+    """The weights that `at` means: `"start"`, `"solution"` (the teacher's), `"origin"`, a network, or its arrays.
+
+    Of models of the user's own arrays are given in the order of `jax.tree.leaves`.
+    """
     student, teacher = problem.student, problem.teacher
     if not isinstance(at, str):
         network = _like(student, at)
@@ -57,6 +68,11 @@ def network_at(problem: Problem, at: Any) -> Feedforward:
         return student
     if at == "origin":
         return student.with_weights(np.zeros(np.shape(w)) for w in student.weights)
+    if teacher is None:
+        raise ValueError(
+            'at: "solution" means the teacher\'s weights, but there is none; give the weights of a solution, or a '
+            'dataset of curlflow.train with weights="all", whose end is taken.'
+        )
     if teacher.widths != student.widths:
         raise ValueError(
             f'at: "solution" means the teacher\'s weights, but teacher.width gives it the widths '
@@ -66,8 +82,17 @@ def network_at(problem: Problem, at: Any) -> Feedforward:
     return student.with_weights(np.asarray(w) for w in teacher.weights)
 
 
-def _like(student: Feedforward, at: Any) -> Feedforward:
+def _of_size(end: np.ndarray, student: Any) -> Any:
+    """Flat weights as a network or model like `student`."""
+    if end.size != size(student):
+        raise ValueError(f"at: the dataset has {end.size} weights, required are {size(student)}.")
+    return student.with_weights(unflattened(end, student).weights)
+
+
+def _like(student: Feedforward | Model, at: Any) -> Feedforward | Model:
     """`at` as a network like `student`; the message names the layer that does not fit."""
+    if isinstance(student, Model) and isinstance(at, eqx.Module):
+        at = list(Model.of(at).weights) if not isinstance(at, Model) else list(at.weights)
     given = at.weights if isinstance(at, Feedforward) else at
     for name in ("activation", "output_activation") if isinstance(at, Feedforward) else ():
         if getattr(at, name) != getattr(student, name):

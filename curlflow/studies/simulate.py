@@ -23,16 +23,12 @@ from ..tangents import size
 from ..tasks import AbstractTask
 from ..variable import SOLVER, Variable
 from .arguments import Bar, Batching, Flag, Graph, Natural, Rule, check, study, whole
-from .assemble import along_coordinates, assembled, weight_coordinates
+from .assemble import ACCURACIES, along_coordinates, assembled, weight_coordinates
 from .observables import Beside, Observables, named_observables
 from .runs import Progress, Run, finished, paced, side_by_side
 from .subject import Subject
 
 SCORES = "train_error", "test_error", "train_accuracy", "test_accuracy"
-ACCURACIES = {
-    "train_accuracy": "share of training samples that are classified right",
-    "test_accuracy": "share of test samples that are classified right",
-}
 TAKEN = *SCORES, "layer_norm", "weights", "state", "status", "time", "epoch", "iteration", "realization"
 
 

@@ -73,8 +73,9 @@ def stability(
 
     - `spec_or_system`: a `curlflow.Spec`, all of whose realizations are looked at, or a `Flow` or `Map`.
     - `at`: the point. Default: `"solution"`, the teacher's weights; of a system `"start"`, its own state. Also
-      `"origin"`; of a spec `"start"` and weights: a `curlflow.networks.Feedforward`, a list of arrays (post, pre), or
-      a list of networks, one for each realization; of a system a state like its own.
+      `"origin"`; of a spec `"start"` and weights: a `curlflow.networks.Feedforward`, a list of arrays (post, pre),
+      a list of networks, one for each realization, or a dataset of `curlflow.train` or `curlflow.simulate` with
+      `weights="all"`, whose end is taken; of a system a state like its own.
     - `eigenvalues`: how many of the leading ones to ask for where not all can be computed.
     - `tolerance`: weights count as a solution if their training error is at most this fraction of that of the output
       zero. Eigenvalues are then exact to about its square root.

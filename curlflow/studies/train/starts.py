@@ -12,11 +12,12 @@ from ...systems.fast.deviations import applicable
 
 
 def prepared(
-    problem: Problem, compress: bool, deviate: bool = True
+    problem: Problem, compress: bool, deviate: bool = True, rotate: bool = True
 ) -> tuple[Problem, tuple[Feedforward, Feedforward] | None]:
     """A problem narrowed where that is exact, and where it starts at its teacher that and the deviation from it.
 
     Without `deviate` the weights are stepped wherever a run starts, and with an optimizer, as they are, in any case.
+    Without `rotate` inputs stay as they are.
     """
     plain = problem.spec.rule.kind != "custom" and problem.architecture is None
     if plain and isinstance(problem.student, Feedforward):
@@ -32,7 +33,7 @@ def prepared(
     around = None if deviation is None else (problem.teacher, deviation)
     if around is not None and problem.compression is not None:
         around = tuple(problem.compression.rotate(network) for network in around)
-    axes = principal_axes(problem)
+    axes = principal_axes(problem) if rotate else None
     if axes is not None:
         problem = along_axes(problem, axes)
         around = around and tuple(turned(network, axes) for network in around)

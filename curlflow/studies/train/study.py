@@ -1,17 +1,20 @@
 """How learning ends: final and peak errors of long runs, stopped early only where that changes nothing: `train`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
 
 from ... import results
 from ...former import former_names
+from ...precision import double_precision
 from ...spec import Spec
+from ...systems.flat import flattened
 from ...together import as_one
 from ...variable import SOLVER, Variable, flag_variable
 from ..arguments import Bar, Batching, Flag, Graph, Positive, Rule, study, whole
-from ..assemble import assembled
+from ..assemble import ACCURACIES, assembled, weight_coordinates
 from ..runs import Progress, attended, finished, in_turns
 from ..subject import Subject, compression_attribute
 from .batches import WIDTH, learn_in_batches, parts_of, shares_covariance
@@ -34,6 +37,11 @@ VARIABLES = (
         uncertainty=SOLVER,
     ),
     Variable("peak_error", R, "largest training error at any record", attributes=STATUS, uncertainty=SOLVER),
+    *(
+        Variable(name, R, f"{text}, at the end", attributes=STATUS, uncertainty=SOLVER)
+        for name, text in ACCURACIES.items()
+    ),
+    Variable("weights", ("realization", "weight"), "synaptic weights at the end", uncertainty=SOLVER),
     Variable("stop_epoch", R, "epochs that were computed"),
     flag_variable("stopped_by", R, "what ended the run", Stop),
     results.status_variable(),
@@ -48,6 +56,7 @@ def train(
     records: Records = 100,
     threshold: Positive | None = None,
     stop: Flag = True,
+    weights: Literal["none", "all"] = "none",
     compress: Flag = True,
     progress: Bar = None,
     batching: Batching = "auto",
@@ -62,8 +71,9 @@ def train(
     ```
 
     **Returns:** a dataset over `realization`: `test_error`, `train_error` (½ · mean over samples of |ŷ − y|²) at the
-    end, `peak_error`, the largest training error at any record, `stop_epoch`, how many epochs were computed,
-    `stopped_by` (end, repeated, at_solution, failed, crossed, interrupted) and `status`.
+    end, with `train_accuracy` and `test_accuracy` where the loss knows classes, `peak_error`, the largest training
+    error at any record, `stop_epoch`, how many epochs were computed, `stopped_by` (end, repeated, at_solution, failed,
+    crossed, interrupted) and `status`.
 
     **Arguments:**
 
@@ -72,6 +82,8 @@ def train(
     - `records`: how often, besides the start, errors are looked at: from epoch 1 to `epochs`, in equal ratios.
     - `threshold`: stop at the first record with a test error below this.
     - `stop`: whether a run stops where the rest of it changes nothing.
+    - `weights`: whether `weights` at the end are recorded, `"all"` or `"none"`. Networks then run as they are,
+      neither narrowed nor turned.
     - `compress`: whether networks that are linear and wide run at the exact smaller width; docs/compression.md.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
@@ -94,12 +106,14 @@ def train(
     """
     subject = Subject.of(spec, rule=rule, graph=graph, systems=(), argument="spec")
     settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
-    runs = [TrainingRun.of(i, *prepared(subject.build(i), compress)) for i in range(subject.realizations)]
+    whole = weights == "all"
+    how = {"compress": compress and not whole, "rotate": not whole}
+    runs = [TrainingRun.of(i, *prepared(subject.build(i), **how)) for i in range(subject.realizations)]
     if threshold is not None:
         runs[0].problem.check_tested("threshold")
     plan = Plan.of(runs[0].system, **settings)
     interrupted = attended(lambda report: _run_all(runs, plan, report), runs, progress)
-    return finished(_dataset(subject, runs, plan, settings), interrupted)
+    return finished(_dataset(subject, runs, plan, settings, whole), interrupted)
 
 
 def _run_all(runs: list[TrainingRun], plan: Plan, report: Progress) -> None:
@@ -110,12 +124,24 @@ def _run_all(runs: list[TrainingRun], plan: Plan, report: Progress) -> None:
         in_turns(lambda run: learn(run, plan, report), runs, compiled=lambda: advanced(runs[0], plan, 0))
 
 
-def _dataset(subject: Subject, runs: Sequence[TrainingRun], plan: Plan, settings: Mapping[str, Any]) -> xr.Dataset:
-    """What every run ended in, finished or not."""
-    rows = [run.row(Stop.failed) for run in runs]
+def _dataset(
+    subject: Subject, runs: Sequence[TrainingRun], plan: Plan, settings: Mapping[str, Any], whole: bool
+) -> xr.Dataset:
+    """What every run ended in, finished or not; with all weights where they are `whole`."""
+    rows, coordinates = [run.row(Stop.failed) | _accuracies(run) for run in runs], {}
+    if whole:
+        rows = [row | {"weights": np.asarray(flattened(run.network))} for row, run in zip(rows, runs, strict=True)]
+        coordinates = weight_coordinates(subject.shapes, np.arange(subject.size))
     settings = {**settings, "recorded_epochs": f"0 and {plan.epochs.size - 1} from 1 to {plan.epochs[-1]}"}
     attributes = subject.identity | subject.fingerprint | compression_attribute(runs[0].problem.compression)
-    return assembled("train", VARIABLES, rows, {}, settings, attributes)
+    return assembled("train", VARIABLES, rows, coordinates, settings, attributes)
+
+
+@double_precision
+def _accuracies(run: TrainingRun) -> dict[str, float]:
+    """The shares of samples that are classified right at the end, where the loss knows classes."""
+    tasks = {"train_accuracy": run.problem.training_error, "test_accuracy": run.problem.test_error}
+    return {name: float(task.accuracy(run.network)) for name, task in tasks.items() if task.classifies}
 
 
 __getattr__ = former_names(__name__, {"train_together": "curlflow.studies.cells.train"})
