@@ -1,6 +1,7 @@
 """A spec whose parts may be objects and arrays: `Experiment`."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from .networks import Feedforward
 from .networks.model import Model, in_double_precision
 from .optimizers import AbstractOptimizer, Optax
 from .optimizers.base import checked_optimizer
+from .outside import law_digest
 from .precision import jax_settings
 from .problem.own_data import Data
 from .problem.problem import Problem, build, qualified_name
@@ -24,6 +26,7 @@ from .rules import AbstractLearningRule
 from .rules.function import as_rule
 from .spec import Spec
 from .spec.spec import noted
+from .tasks import AbstractTask
 
 
 class Experiment(Spec):
@@ -103,10 +106,28 @@ class Experiment(Spec):
         changed = super().replace({name: given for name, given in changes.items() if name not in objects})
         return Experiment(**{**_given(changed), **objects}) if objects else changed
 
+    def sealed(self) -> "Experiment":
+        """This experiment with a checksum of what its objects compute, by which its results are known again."""
+        if not self._parts:
+            return self
+        problem = self.build()
+        system = problem.system()
+        with jax_settings():
+            computed = system.definition["law"], law_digest(_error, problem.training_error, problem.student)
+        return self.replace("definition", f"{_digest([problem.student, problem.rule])}-{'-'.join(computed)}")
+
+    def restored(self, text: str) -> "Experiment":
+        """An experiment like this one from JSON, with its objects."""
+        return self._with_tables(json.loads(text))
+
     def _with_tables(self, fields: dict[str, Any]) -> "Experiment":
         """Objects whose tables are as they were stay; the others are given up."""
         own = self.model_dump()
         return Experiment(**fields | {n: o for n, o in self._objects.items() if fields.get(n) == own.get(n)})
+
+
+def _error(task: AbstractTask, student: Any) -> Any:
+    return task.error(student)
 
 
 def _given(experiment: Experiment) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Spec(tables.Table):
     **Raises:** `ValueError` with a sentence for every field that is unknown or out of range.
     """
 
-    YOUNGER = ("model", "loss")
+    YOUNGER = ("model", "definition", "loss")
 
     seed: int = Field(0, ge=0, lt=2**63, description="seed of teachers, starts, feedback and batches")
     realizations: tables.Positive = Field(1, description="number of teachers and starts")
@@ -59,6 +59,7 @@ class Spec(tables.Table):
     model: tables.CustomModel | None = Field(None, description="what an Experiment was given in place of a network")
     teacher: tables.Teacher = Field(default_factory=tables.Teacher, description="the network that gives the targets")
     data: tables.DataSets = Field(default_factory=tables.DataSets, description="training and test sets")
+    definition: str | None = Field(None, description="a checksum of what the objects of an Experiment compute")
     loss: tables.LossName = Field(
         "squared",
         description="what is learned to be small: half the squared error, or for targets of your own "
@@ -144,6 +145,14 @@ class Spec(tables.Table):
     def from_toml_string(cls, text: str, name: str = "TOML") -> "Spec":
         """Read a spec from TOML text; error messages call it `name`."""
         return cls(**tables_in(text, name))
+
+    def sealed(self) -> "Spec":
+        """This spec, complete as text: an `Experiment` also says what its objects compute."""
+        return self
+
+    def restored(self, text: str) -> "Spec":
+        """A spec like this one from JSON, with the objects of an `Experiment`."""
+        return Spec.from_json(text)
 
     @classmethod
     def from_json(cls, text: str) -> "Spec":

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ..catalogue import named
+from ..spec import Spec
 from .engines import Engine, Outcome, WorkerLost
 from .engines.worker import Batch, Cell, Failed, Finished
 from .folder import writing_to
@@ -113,7 +114,8 @@ class Runner:
         together = known.batch if (known := named(study.name)) else None
         while self._flying < 2 * self._engine.workers and (cells := self._claimed()):
             if accepted := tuple(cell for cell in map(self._cell, cells) if cell is not None):
-                self._engine.submit(Batch(study.function, self._grid.options, accepted, SECONDS, together))
+                like = None if type(self._grid.spec) is Spec else self._grid.spec
+                self._engine.submit(Batch(study.function, self._grid.options, accepted, SECONDS, together, like))
                 self._flying += 1
 
     def _claimed(self) -> list[int]:

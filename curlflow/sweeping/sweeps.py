@@ -1,10 +1,12 @@
 """`curlflow.sweep`, and its parts: plan, run, look, collect."""
 
 import contextlib
+import pickle
 import sys
 import tempfile
 import warnings
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,8 @@ def sweep(
     """
     wanted = _described(spec, over, study, options, version)
     chosen = engine_of(engine, workers, scheduler, client, wanted.study)
+    if not isinstance(chosen, Serial):
+        _check_sendable(wanted.spec)
     return _run(directory, wanted, chosen, retry_failed, progress, extend=extend, other_version=other_version)
 
 
@@ -127,6 +131,11 @@ def resume(
     **Raises:** as `sweep`, whose arguments these are, and `ValueError` if the folder is of no sweep.
     """
     there = manifests.read(manifests.folder_of(directory))
+    if there.spec.definition is not None:
+        raise ValueError(
+            "directory: it is a sweep of an Experiment, whose objects no file holds; call curlflow.sweep with that "
+            "again."
+        )
     name, given = there.study.name, there.study.version
     current = study_of(name if ":" not in name else there.study.function, given if ":" in name else None)
     check_call(current, there.options)
@@ -165,9 +174,21 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Swe
 def _described(spec: Any, over: Any, study: Any, options: Any, version: Any) -> Manifest:
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
+    spec = spec.sealed()
     wanted = Manifest(spec, dimensions_of(spec, over), study_of(study, version), options_of(options), {})
     check_call(wanted.study, wanted.options)
     return wanted
+
+
+def _check_sendable(spec: Spec) -> None:
+    """Refuse an experiment whose objects other processes cannot have."""
+    try:
+        ForkingPickler.dumps(spec)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"spec: an object of the experiment cannot be sent to other processes ({error}); define functions at the "
+            'top of a module, or give engine="serial".'
+        ) from None
 
 
 def _run(

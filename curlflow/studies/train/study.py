@@ -72,8 +72,8 @@ def train(
 
     **Returns:** a dataset over `realization`: `test_error`, `train_error` (½ · mean over samples of |ŷ − y|²) at the
     end, with `train_accuracy` and `test_accuracy` where the loss knows classes, `peak_error`, the largest training
-    error at any record, `stop_epoch`, how many epochs were computed, `stopped_by` (end, repeated, at_solution, failed,
-    crossed, interrupted) and `status`.
+    error at any record, `stop_epoch`, how many epochs were computed, `stopped_by` (end, repeated, at_solution,
+    failed, crossed, interrupted) and `status`.
 
     **Arguments:**
 

@@ -54,7 +54,8 @@ class Batch(NamedTuple):
     """Some cells of equal shapes, and what to do with each: a function as `package.module:name`, with its options.
 
     After so many `seconds` no further cell is begun; those that were not are missing in the value. `together` names a
-    function that takes many specs at once, for accelerators, and where the option `batching` asks for it.
+    function that takes many specs at once, for accelerators, and where the option `batching` asks for it. `like` is
+    what the specs of the cells are like, where it has more than its text says.
     """
 
     function: str
@@ -62,6 +63,11 @@ class Batch(NamedTuple):
     cells: tuple[Cell, ...]
     seconds: float
     together: str | None = None
+    like: Any = None
+
+    def subject(self, cell: Cell) -> Any:
+        """What the study is about in a cell."""
+        return Spec.from_json(cell.spec) if self.like is None else self.like.restored(cell.spec)
 
 
 class Finished(NamedTuple):
@@ -105,7 +111,7 @@ def _run(batch: Batch, cell: Cell, shared: bool) -> Finished | Failed:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             with fingerprints() as drawn:
-                found = find_function(batch.function)(Spec.from_json(cell.spec), **batch.options)
+                found = find_function(batch.function)(batch.subject(cell), **batch.options)
             output = output_of(found)
             if drawn:  # also by functions of the user's
                 output.attributes[FINGERPRINT] = json.dumps(dict(sorted(drawn.items())))
@@ -122,7 +128,7 @@ def _run_together(batch: Batch) -> list[Finished | Failed]:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            specs = [Spec.from_json(cell.spec) for cell in batch.cells]
+            specs = [batch.subject(cell) for cell in batch.cells]
             outputs = [output_of(found) for found in find_function(str(batch.together))(specs, **batch.options)]
     except Exception:
         return []
