@@ -181,7 +181,7 @@ def _model(given: Any) -> tuple[Any, dict[str, Any]]:
     made = given
     if not isinstance(given, eqx.Module | tuple) and callable(given):
         made = given(jax.random.key(0))
-    model = Model.of(in_double_precision(made, "model"))
+    model = Model.of(in_double_precision(made, "model") if isinstance(made, eqx.Module | tuple) else made)
     name = made[0] if isinstance(made, tuple) else type(made)
     numbers = sum(np.size(w) for w in model.weights)
     if not numbers:

@@ -126,7 +126,7 @@ class LossSamples(AbstractSampleTask):
     loss: Callable = eqx.field(static=True)
 
     @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Any) -> Any:
         return self._loss(network(self.x))
 
     @property
@@ -146,7 +146,7 @@ class LossSamples(AbstractSampleTask):
         """The samples with these indices."""
         return LossSamples(*(jnp.take(array, indices, axis=-1) for array in (self.x, self.y)), self.loss)
 
-    def _loss(self, outputs: Outputs) -> Float[Array, ""]:
+    def _loss(self, outputs: Outputs) -> Any:
         return self.loss(jnp.moveaxis(outputs, -1, 0), jnp.moveaxis(jnp.asarray(self.y), -1, 0))
 
 

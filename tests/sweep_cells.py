@@ -161,3 +161,11 @@ def odd(spec, result):
 def first_weight(spec):
     """A number that was drawn."""
     return float(spec.build().student.weights[0][0, 0])
+
+
+def module(key):
+    """A model of the user's, which other processes find by its name."""
+    import equinox as eqx
+    import jax.numpy as jnp
+
+    return eqx.nn.MLP(3, 2, 4, 1, activation=jnp.tanh, key=key)

@@ -13,7 +13,7 @@ from jaxtyping import Array, Num, PyTree
 
 from ..precision import double_precision, to_float64
 
-Batch = Num[Array | np.ndarray, "*axes samples"]
+Batch = Num[Array | np.ndarray, "... samples"]
 
 
 class Model(eqx.Module):

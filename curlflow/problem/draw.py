@@ -20,6 +20,7 @@ from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
+from ..networks.model import Model
 from ..precision import random_key
 
 if TYPE_CHECKING:
@@ -155,7 +156,9 @@ def drawn_student(
     return Feedforward(weights, spec.network.activation, spec.network.output_activation)
 
 
-def drawn_constraint(spec: "Spec", student: Feedforward, architecture: Architecture | None) -> AbstractConstraint:
+def drawn_constraint(
+    spec: "Spec", student: Feedforward | Model, architecture: Architecture | None
+) -> AbstractConstraint:
     """The constraint on the weights."""
     within = Free()
     if spec.constraint.kind != "none":

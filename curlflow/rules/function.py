@@ -45,7 +45,7 @@ class FunctionRule(AbstractLearningRule):
     def velocity(self, network: Any, task: AbstractSampleTask) -> Any:
         seen = network if isinstance(network, Feedforward) else network.seen
         update = self.function(seen, *(jnp.moveaxis(jnp.asarray(array), -1, 0) for array in (task.x, task.y)))
-        given = [leaf for leaf in jax.tree.leaves(update) if eqx.is_inexact_array_like(leaf)]
+        given = [leaf for leaf in jax.tree.leaves(update) if eqx.is_inexact_array(leaf)]
         shapes, required = ([np.shape(leaf) for leaf in leaves] for leaves in (given, network.weights))
         if shapes != required:
             raise ValueError(

@@ -9,9 +9,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array, Num
 
 from ..networks import Feedforward
-from ..networks.feedforward import Matrix
 from ..precision import double_precision, to_float64
 from ..tasks import AbstractTask
 from .base import AbstractLearningRule
@@ -25,14 +25,15 @@ class SignFlipped(AbstractLearningRule):
 
     - `rule`: the rule that is flipped, for example `Gradient()`.
     - `gains`: one array per layer that broadcasts against (post, pre): (1, pre) for signs of presynaptic
-      neurons, (post, 1) for postsynaptic ones, (post, pre) for single synapses.
+      neurons, (post, 1) for postsynaptic ones, (post, pre) for single synapses; of a model of your own one for each
+      of its arrays, with as many axes.
 
     **Raises:** `ValueError` for anything that is not a learning rule, and for gains that are not matrices of finite
     numbers.
     """
 
     rule: AbstractLearningRule
-    gains: tuple[Matrix, ...]
+    gains: tuple[Num[Array | np.ndarray, "..."], ...]
 
     def __init__(self, rule: Any, gains: Any):
         if not isinstance(rule, AbstractLearningRule):
@@ -74,7 +75,8 @@ class SignFlipped(AbstractLearningRule):
         if len(self.gains) != len(velocity.weights):
             raise ValueError(f"gains: got {len(self.gains)} layers, the network has {len(velocity.weights)}.")
         for layer, (gain, weights) in enumerate(zip(self.gains, velocity.weights, strict=True), start=1):
-            if any(got not in (1, needed) for got, needed in zip(gain.shape, weights.shape, strict=True)):
+            pairs = zip(gain.shape, weights.shape, strict=False)
+            if gain.ndim != weights.ndim or any(got not in (1, needed) for got, needed in pairs):
                 raise ValueError(
                     f"gains: layer {layer} has shape {tuple(gain.shape)}, required is {tuple(weights.shape)} "
                     "or 1 in place of either number."
@@ -89,15 +91,15 @@ def with_gains(rule: AbstractLearningRule, network: Feedforward) -> AbstractLear
     return SignFlipped(rule, [np.ones((1, w.shape[1])) for w in network.weights])
 
 
-def _checked(gain: Any, layer: int) -> Matrix:
-    """A matrix of finite numbers in double precision (those of a traced one are not known yet)."""
+def _checked(gain: Any, layer: int) -> Any:
+    """An array of finite numbers in double precision (those of a traced one are not known yet)."""
     if isinstance(gain, jax.core.Tracer):
         return gain
     try:
         array = np.asarray(gain)
     except ValueError:
         array = np.asarray(None)
-    if array.ndim != 2 or array.dtype.kind not in "biufc":
+    if array.ndim == 0 or array.dtype.kind not in "biufc":
         raise ValueError(
             f"gains: got {reprlib.repr(gain)} for layer {layer}, required is a matrix (post or 1, pre or 1)."
         )

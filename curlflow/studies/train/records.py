@@ -97,7 +97,7 @@ class TrainingRun(Run):
         """The last one."""
         return float(self.errors[-1][0]) if self.errors else float("nan")
 
-    def judged(self, errors: Float[np.ndarray, "*records errors"]) -> Float[np.ndarray, "*records errors"]:
+    def judged(self, errors: Float[np.ndarray, "... errors"]) -> Float[np.ndarray, "... _"]:
         """Those errors that are numbers as long as the weights are: without test samples the first alone."""
         return errors if self.problem.x_test.shape[-1] else errors[..., :1]
 
