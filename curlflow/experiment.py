@@ -119,7 +119,8 @@ def _is_object(name: str, value: Any) -> bool:
 def _table_of(network: Feedforward) -> dict[str, Any]:
     inputs, *hidden, outputs = network.widths
     activations = {"activation": network.activation, "output_activation": network.output_activation}
-    return {"inputs": inputs, "hidden": hidden, "outputs": outputs, **activations}
+    biases = {"biases": network.biases is not None}
+    return {"inputs": inputs, "hidden": hidden, "outputs": outputs, **activations, **biases}
 
 
 def _widths(data: Data, loss: Any) -> dict[str, int]:

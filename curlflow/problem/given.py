@@ -111,10 +111,7 @@ def student_of(
             "realizations."
         )
     weights = starts[0] if len(starts) == 1 else starts[realization % len(starts)]
-    if model is None:
-        shapes = [(post, pre) for pre, post in zip(spec.widths, spec.widths[1:], strict=False)]
-    else:
-        shapes = [np.shape(w) for w in model.weights]
+    shapes = spec.shapes if model is None else [np.shape(w) for w in model.weights]
     if isinstance(weights, np.ndarray) and weights.size == sum(map(math.prod, shapes)):
         flat = np.split(weights, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
         weights = [w.reshape(shape) for w, shape in zip(flat, shapes, strict=True)]
@@ -123,8 +120,10 @@ def student_of(
         raise ValueError(f"start: got weights of shapes {given}, required are {shapes}.")
     if model is not None:
         return model.with_weights(weights)
+    layers = len(spec.widths) - 1
+    weights, biases = weights[:layers], weights[layers:] or None
     weights = weights if architecture is None else architecture.masked(weights)
-    return Feedforward(weights, spec.network.activation, spec.network.output_activation)
+    return Feedforward(weights, spec.network.activation, spec.network.output_activation, biases)
 
 
 def check_learning(problem: "Problem") -> None:

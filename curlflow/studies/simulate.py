@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -27,14 +28,14 @@ from .subject import Subject
 
 
 class Observer(eqx.Module):
-    """Errors, layer norms and some weights of a network, as one vector."""
+    """Errors, norms of all layers, and of biases behind them, and some weights of a network, as one vector."""
 
     training: AbstractTask
     test: AbstractTask
     indices: Int[np.ndarray, " weights"] | Int[Array, " weights"]
 
     def __call__(self, network: Feedforward) -> Float[Array, " observables"]:
-        norms = [jnp.linalg.norm(w) for w in network.weights]
+        norms = [jnp.linalg.norm(w) for w in jax.tree.leaves(network)]
         errors = [self.training.error(network), self.test.error(network)]
         return jnp.concatenate([jnp.stack([*errors, *norms]), flattened(network)[self.indices]])
 
@@ -177,7 +178,7 @@ def _row(
     values, status = np.concatenate([none, *run.records]), np.int8(run.status)
     if problem is None:
         return {"state": values, "status": status}
-    first = 2 + len(problem.student.weights)
+    first = 2 + len(jax.tree.leaves(problem.student))
     found = {"train_error": values[:, 0], "test_error": values[:, 1], "layer_norm": values[:, 2:first]}
     if indices.size:
         narrow, weights = problem.compression, values[:, first:]

@@ -138,7 +138,7 @@ def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward, sam
                 f"rule: {name} looks at more of a task than task.residuals(network){looked}; "
                 'the noise of batches cannot be found from it. Set dynamics.kind to "updates".'
             ) from None
-        return np.concatenate([np.ravel(w) for w in found.weights])
+        return np.concatenate([np.ravel(w) for w in jax.tree.leaves(found)])
 
     constant = velocity(x, 0 * first)
     both = velocity(x, first + second)

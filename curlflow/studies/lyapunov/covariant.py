@@ -73,9 +73,10 @@ def covariant_vectors(
 
     **Returns:** a dataset over `realization` and `exponent`: `covariant_exponent` beside `lyapunov_exponent`, with
     standard errors; the mean `angle` and the `smallest_angle` between every two vectors, from 0 to π/2; over how many
-    entries a vector is spread (`participation`); one `covariant_vector`; for networks the shares of its squared
-    length in every layer (`layer_share`), on synapses from every unit (`unit_share`) and on synapses with flipped
-    sign (`flipped_share`, to be compared with the share of synapses that are, `flipped_synapses`); and `status`.
+    entries a vector is spread (`participation`); one `covariant_vector`; for networks without biases the shares of
+    its squared length in every layer (`layer_share`), on synapses from every unit (`unit_share`) and on synapses with
+    flipped sign (`flipped_share`, to be compared with the share of synapses that are, `flipped_synapses`); and
+    `status`.
 
     **Arguments** (all lengths are in units of time; a map's iteration lasts `time_per_step`):
 
@@ -151,7 +152,7 @@ def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
 
 def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) -> xr.Dataset:
     """All realizations, finished or not."""
-    layered = subject.learning and subject.given.network is not None
+    layered = subject.learning and subject.given.network is not None and not subject.given.has_biases
     places = _places(subject.build()) if layered else None
     rows = [_row(r, places) for r in runs]
     number = np.arange(1, runs[0].options.exponents + 1)
