@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from .networks import Feedforward
 from .networks.graph_checks import listed
 from .precision import Scalar
 
@@ -86,6 +87,26 @@ class FrobeniusSpheres(AbstractConstraint):
         leaves, structure = jax.tree.flatten(state)
         scaled = [w * (r / jnp.sqrt(jnp.sum(w * w))) for w, r in zip(leaves, self.radii, strict=True)]
         return jax.tree.unflatten(structure, scaled)
+
+
+class FreeBiases(AbstractConstraint):
+    """A constraint on the weights of a network with biases, which are free.
+
+    **Arguments:**
+
+    - `within`: a constraint on the tuple of weights, such as `FrobeniusSpheres(radii)` with one radius per layer.
+    """
+
+    within: AbstractConstraint
+
+    def codimension(self, state: Feedforward) -> int:
+        return self.within.codimension(state.weights)
+
+    def tangent(self, state: Feedforward, velocity: Feedforward) -> Feedforward:
+        return eqx.tree_at(lambda n: n.weights, velocity, self.within.tangent(state.weights, velocity.weights))
+
+    def retract(self, state: Feedforward) -> Feedforward:
+        return eqx.tree_at(lambda n: n.weights, state, self.within.retract(state.weights))
 
 
 class Masked(AbstractConstraint):

@@ -164,7 +164,7 @@ def critical_value(spec: Spec, field: str) -> float | None:
     """
     network, rule = spec.network, spec.rule
     linear = network.activation == network.output_activation == "linear"
-    if not linear or len(spec.widths) != 3 or network.outputs != 1:
+    if not linear or network.biases or len(spec.widths) != 3 or network.outputs != 1:
         return None
     if rule.kind != "curl" or rule.side != "presynaptic":
         return None

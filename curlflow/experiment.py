@@ -13,6 +13,7 @@ import xarray as xr
 from pydantic import PrivateAttr
 
 from .constraints import AbstractConstraint
+from .losses import LOSSES
 from .networks import Feedforward
 from .networks.model import Model, in_double_precision
 from .optimizers import AbstractOptimizer, Optax
@@ -146,7 +147,8 @@ def _is_object(name: str, value: Any) -> bool:
 def _table_of(network: Feedforward) -> dict[str, Any]:
     inputs, *hidden, outputs = network.widths
     activations = {"activation": network.activation, "output_activation": network.output_activation}
-    return {"inputs": inputs, "hidden": hidden, "outputs": outputs, **activations}
+    biases = {"biases": network.biases is not None}
+    return {"inputs": inputs, "hidden": hidden, "outputs": outputs, **activations, **biases}
 
 
 def _widths(data: Data, loss: Any) -> dict[str, int]:
@@ -192,7 +194,7 @@ def _model(given: Any) -> tuple[Any, dict[str, Any]]:
 def _loss(given: Any) -> tuple[Callable, str]:
     if not callable(given):
         raise ValueError(f"loss: got {given!r}, required is squared, logistic, softmax, or a function.")
-    return given, "custom"
+    return given, next((name for name, known in LOSSES.items() if known is given), "custom")
 
 
 def _rule(given: Any) -> tuple[AbstractLearningRule, dict[str, Any]]:

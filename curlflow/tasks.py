@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Num
 
 from .losses import ACCURACIES
 from .networks import Feedforward
+from .networks.model import Model
 from .precision import double_precision
 
 Inputs = Num[Array | np.ndarray, "*inputs samples"]
@@ -38,11 +39,11 @@ class AbstractTask(eqx.Module):
     """A regression task: what drives learning, and how large the error is."""
 
     @abstractmethod
-    def residuals(self, network: Feedforward) -> Residuals:
+    def residuals(self, network: Feedforward | Model) -> Residuals:
         """The pair that drives learning at these weights."""
 
     @abstractmethod
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         """½ · mean over samples of |ŷ − y|², summed over the outputs; or another loss."""
 
     @property
@@ -73,14 +74,14 @@ class AbstractSampleTask(AbstractDataTask):
     x: eqx.AbstractVar[Inputs]
 
     @abstractmethod
-    def differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward | Model) -> Outputs:
         """ŷ − y of every sample."""
 
-    def residuals(self, network: Feedforward) -> Residuals:
+    def residuals(self, network: Feedforward | Model) -> Residuals:
         return Residuals(self.x, self.differences(network) / self.x.shape[-1])
 
     @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         return 0.5 * jnp.sum(self.differences(network) ** 2) / self.x.shape[-1]
 
     def times_covariance(self, vectors: Any) -> Any:
@@ -106,7 +107,7 @@ class Samples(AbstractSampleTask):
     def transposed(self, inputs: Inputs) -> Rows:
         return inputs.T if self.rows is None else self.rows
 
-    def differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward | Model) -> Outputs:
         return network(self.x) - self.y
 
     def batch(self, indices) -> "Samples":
@@ -139,7 +140,7 @@ class LossSamples(AbstractSampleTask):
         outputs, targets = (jnp.moveaxis(jnp.asarray(values), -1, 0) for values in (network(self.x), self.y))
         return ACCURACIES[self.loss](outputs, targets)
 
-    def differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward | Model) -> Outputs:
         return jax.grad(self._loss)(network(self.x)) * self.x.shape[-1]
 
     def batch(self, indices) -> "LossSamples":
@@ -162,12 +163,12 @@ class SecondMoments(AbstractDataTask):
     teacher: Teacher
     unexplained: Float[Array | np.ndarray, "outputs outputs"] | None = None
 
-    def residuals(self, network: Feedforward) -> Residuals:
+    def residuals(self, network: Feedforward | Model) -> Residuals:
         discrepancy = network.product() - self.teacher
         return Residuals(self.times_covariance(discrepancy.T), jnp.eye(discrepancy.shape[0]))
 
     @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         discrepancy = network.product() - self.teacher
         error = 0.5 * jnp.sum(self.times_covariance(discrepancy.T) * discrepancy.T)
         return error if self.unexplained is None else error + 0.5 * jnp.trace(self.unexplained)
@@ -194,7 +195,7 @@ class LinearSamples(AbstractSampleTask):
     x: Inputs
     teacher: Teacher
 
-    def differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward | Model) -> Outputs:
         return (network.product() - self.teacher) @ self.x
 
 
@@ -208,11 +209,11 @@ class GivenErrors(AbstractTask):
     inputs: Inputs
     errors: Outputs
 
-    def residuals(self, network: Feedforward) -> Residuals:
+    def residuals(self, network: Feedforward | Model) -> Residuals:
         return Residuals(self.inputs, self.errors)
 
     @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         return 0.5 * jnp.sum(self.errors**2)
 
     def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:

@@ -29,6 +29,27 @@ def velocity(weights, x, y, activation, output_activation, gains=None, feedback=
     return [f * (1 if gains is None else g) for f, g in zip(total, gains or total, strict=True)]
 
 
+def biased_velocity(weights, biases, x, y, activation, output_activation, gains=None, feedback=None, of_biases=None):
+    """Equation (2) with biases, sample by sample: first the velocities of weights, then those of biases."""
+    phi, dphi = FUNCTIONS[activation]
+    phi_out, layers = FUNCTIONS[output_activation][0], len(weights)
+    feedback = weights[1:] if feedback is None else feedback
+    total = [np.zeros_like(array) for array in (*weights, *biases)]
+    for sample, target in zip(x.T, y.T, strict=True):
+        a, h = [], [sample]
+        for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            a.append(w @ h[-1] + b)
+            h.append((phi_out if layer == layers - 1 else phi)(a[-1]))
+        delta = h[-1] - target
+        for layer in reversed(range(layers)):
+            total[layer] -= np.outer(delta, h[layer]) / x.shape[1]
+            total[layers + layer] -= delta / x.shape[1]
+            if layer:
+                delta = (feedback[layer - 1].T @ delta) * dphi(a[layer - 1])
+    every = [*(gains or [1] * layers), *(of_biases or [1] * layers)]
+    return [g * f for g, f in zip(every, total, strict=True)]
+
+
 def two_layer_updates(w1, w2, batches, x, y, d1, d2, rate, spheres, activation="linear"):
     """Published updates of a network with one output: a plain loop over (epoch, batch) index arrays."""
     phi, dphi = FUNCTIONS[activation]

@@ -16,7 +16,6 @@ import xarray as xr
 import curlflow
 from curlflow import Data, Experiment, Spec
 from curlflow.constraints import FrobeniusSpheres
-from curlflow.losses import LOSSES
 from curlflow.networks import Feedforward
 from curlflow.networks.model import in_double_precision
 from curlflow.precision import double_precision
@@ -224,7 +223,8 @@ def test_curl_descent_in_a_model(of_modules):
 def test_constraints_and_losses_of_ones_own():
     own = same_as(SPEC.replace("constraint", {"kind": "none"}))
     bound = own.replace("constraint", FrobeniusSpheres.through(own.build().student))
-    assert_same(curlflow.simulate(SPEC, times=[0, 5]), curlflow.simulate(bound, times=[0, 5]))
+    one, other = (curlflow.simulate(s, times=[0, 5]).train_error for s in (SPEC, bound))
+    np.testing.assert_allclose(one, other, rtol=1e-5)
     half = own.replace("loss", lambda outputs, targets: 0.25 * jnp.mean(jnp.sum((outputs - targets) ** 2, axis=1)))
     slow, fast = curlflow.simulate(half, times=[0, 10]), curlflow.simulate(own, times=[0, 5])
     np.testing.assert_allclose(2 * slow.train_error, fast.train_error, rtol=1e-5)
@@ -313,7 +313,8 @@ def test_sweeps_of_experiments_are_the_same_in_other_processes(tmp_path):
     with pytest.raises(ValueError, match="directory: it is a sweep of an Experiment"):
         curlflow.sweeping.resume(tmp_path)
     with pytest.raises(ValueError, match="is of another sweep: definition is"):
-        curlflow.sweep(own.replace("loss", LOSSES["squared"]), over, "train", {"epochs": 20}, directory=tmp_path)
+        other = own.replace("loss", lambda outputs, targets: jnp.mean(outputs**2))
+        curlflow.sweep(other, over, "train", {"epochs": 20}, directory=tmp_path, engine="serial")
     with pytest.raises(ValueError, match="spec: an object of the experiment cannot be sent to other processes"):
         curlflow.sweep(own.replace("model", lambda key: module(key)), over, "train", {"epochs": 20})
 
@@ -330,7 +331,7 @@ BAD = [
     ({**MADE, "network": {"hidden": 3, "outputs": 2}}, r"data.y: got targets of shape \(1,\)"),
     ({**MADE, "network": {"hidden": 3, "outputs": 1}, "loss": "softmax"}, "data.y: got labels from 0 to 1, allowed"),
     ({"data": Data(X, LABELS - 3), "network": {"hidden": 3}, "loss": "logistic"}, "data.y: got targets from -3.0"),
-    ({**MADE, "loss": lambda o, t: o - t}, r"loss: got float64 of shape \(60, 1\), required is one real number"),
+    ({**MADE, "loss": lambda o, t: o - t}, "loss: got float64 of shape .*, required is one real number"),
     ({**MADE, "loss": lambda o: 1.0}, "loss: it cannot be applied to outputs and targets"),
     ({**MADE, "rule": lambda m, x, y: m.weights[:1]}, r"rule: the update has arrays of shapes \[\(3, 3\)\]"),
     ({**MADE, "rule": 3}, "rule: got 3, required is a function"),
@@ -343,7 +344,7 @@ BAD = [
     ({**MADE, "model": (perceptron, {})}, "model: an experiment has a network or a model"),
     ({"data": Data(X, LABELS), "model": (perceptron, {})}, "model: got one without parameters"),
     ({"data": Data(X, LABELS), "model": 3}, "model: got int; required is an Equinox module"),
-    ({"data": Data(X, LABELS), "model": (lambda p, x: x @ p, np.ones((4, 1)))}, "model: it cannot be applied to inputs"),
+    ({"data": Data(X, LABELS), "model": (lambda p, x: x @ p, np.ones((4, 1)))}, "model: it cannot be applied to"),
     ({**MADE, "optimizer": 3}, "optimizer: got 3"),
     ({**MADE, "teacher": 3}, "teacher: got int"),
     ({**MADE, "start": {"kind": "teacher"}}, "start.kind: got \"teacher\", but samples of your own have none"),

@@ -121,8 +121,8 @@ def compress(
     wide = narrow.expand(narrow.network)  # problem.student, to rounding
     ```
 
-    **Returns:** a `Compression`, or None where no layer gets smaller: hidden units that are not linear, constraints
-    other than `Free` and `FrobeniusSpheres`, rules not known to rotate with the hidden units (see
+    **Returns:** a `Compression`, or None where no layer gets smaller: hidden units that are not linear, or have
+    biases, constraints other than `Free` and `FrobeniusSpheres`, rules not known to rotate with the hidden units (see
     `curlflow.rules.AbstractLearningRule`), gains drawn synapse by synapse, and layers that are narrow already.
 
     **Arguments:**
@@ -137,7 +137,7 @@ def compress(
     - `kinds`: how many different gains the units of a layer can have. Default: 2 for flipped rules, otherwise 1.
     """
     base, gains = rule.unflipped()
-    rotating = network.activation == "linear" and base.rotates_with_hidden_units
+    rotating = network.activation == "linear" and network.biases is None and base.rotates_with_hidden_units
     if not rotating or not isinstance(constraint, Free | FrobeniusSpheres):
         return None
     kinds = (1 if gains is None else 2) if kinds is None else kinds

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .feedforward import Feedforward
-from .graph_checks import Layers, checked_gains, checked_weights, layers_of
+from .graph_checks import Layers, check_no_biases, checked_gains, checked_weights, layers_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +91,12 @@ class Architecture:
         - `network`: a network whose weights and activations are written into the graph.
         - `gains`: one array per layer, to write as `rule_sign` where they differ from what the graph says.
 
-        **Raises:** `ValueError` for weights and gains of other shapes or not finite, and weights on missing synapses.
+        **Raises:** `ValueError` for weights and gains of other shapes or not finite, weights on missing synapses, and
+        a network with biases.
         """
         graph = self.drawn.copy()
         if network is not None:
+            check_no_biases(network)
             write_weights(graph, self.nodes, checked_weights(network.weights, self.masks))
             graph.graph |= {"activation": network.activation, "output_activation": network.output_activation}
         gains = self.gains if gains is None else checked_gains(gains, [m.shape for m in self.masks])

@@ -126,10 +126,11 @@ def to_graph(
       gain of its own is read back with rule sign −1.
 
     **Raises:** `ValueError` for gains, masks, names or types that do not fit the network, for weights that are not
-    finite, and for weights other than 0 where the masks have no synapse.
+    finite, for a network with biases, and for weights other than 0 where the masks have no synapse.
     """
     if not isinstance(network, Feedforward):
         raise ValueError(f"network: got {type(network).__name__}, required is a curlflow.networks.Feedforward.")
+    checks.check_no_biases(network)
     weights = [np.asarray(w) for w in network.weights]
     names = _names(network, names)
     types = [[None] * width for width in network.widths] if types is None else _fitting("types", types, network)

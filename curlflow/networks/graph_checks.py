@@ -26,6 +26,12 @@ def check_directed(graph: Any) -> None:
         raise ValueError("graph: got a graph without nodes, required are neurons with the attribute layer.")
 
 
+def check_no_biases(network: Any) -> None:
+    """Refuse a network with biases."""
+    if network.biases is not None:
+        raise ValueError("network: it has biases (network.biases), which a graph does not hold.")
+
+
 def checked_layers(graph: nx.DiGraph) -> Layers:
     """The neurons of every layer in the order of the graph's nodes; layers must be counted from 0 without gaps."""
     layers: dict[int, list[Hashable]] = {}

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
+from ..constraints import AbstractConstraint, Free, FreeBiases, FrobeniusSpheres, Masked
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 TRAIN, TEST, TEACHER, START, BATCHES, FEEDBACK, FLIPS, NOISE = range(8)
 """Roles of the random streams."""
+BIASES = 2**31
+"""What is folded into the key of a network for its biases: more than there are layers."""
 
 _inputs_in_use: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
 
@@ -38,7 +40,7 @@ def stream(seed: int | Int[Array, ""], role: int | Int[Array, ""], realization: 
     return jax.random.fold_in(jax.random.fold_in(random_key(seed), role), realization)
 
 
-def _unit_draws(key: Array, law: str, shape: tuple[int, int]) -> Float[np.ndarray, "post pre"]:
+def _unit_draws(key: Array, law: str, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
     """Draws of unit scale. One program serves all sizes up to a power of two: a draw depends on its place alone."""
     number = math.prod(shape)
     drawn = number if number > 2**16 else max(64, 1 << (number - 1).bit_length())
@@ -56,6 +58,15 @@ def drawn_weights(widths: tuple[int, ...], law: str, scale: float, key: Array) -
     """One matrix per layer, of scale s/√fan-in."""
     return [
         _unit_draws(jax.random.fold_in(key, layer), law, (post, pre)) * (scale / math.sqrt(pre))
+        for layer, (pre, post) in enumerate(zip(widths, widths[1:], strict=False))
+    ]
+
+
+def drawn_biases(widths: tuple[int, ...], law: str, scale: float, key: Array) -> list[Float[np.ndarray, " post"]]:
+    """One vector per layer, of the scale of the weights of its layer, from streams of their own."""
+    key = jax.random.fold_in(key, BIASES)
+    return [
+        _unit_draws(jax.random.fold_in(key, layer), law, (post,)) * (scale / math.sqrt(pre))
         for layer, (pre, post) in enumerate(zip(widths, widths[1:], strict=False))
     ]
 
@@ -107,6 +118,8 @@ def _hash(arrays: Iterable[np.ndarray]) -> str:
 
 def checked_architecture(spec: "Spec", graph: Any) -> Architecture:
     """The architecture of `graph`, which must be that of the spec."""
+    if spec.has_biases:
+        raise ValueError("graph: a graph holds no biases; set network.biases to false, or leave the graph out.")
     architecture = graph if isinstance(graph, Architecture) else from_graph(graph)
     fields = {"inputs": slice(0, 1), "hidden": slice(1, -1), "outputs": slice(-1, None)}
     for name, part in fields.items():
@@ -130,7 +143,8 @@ def drawn_teacher(spec: "Spec", key: Array, architecture: Architecture | None) -
         weights = list(given)
     elif spec.teacher.rescaled:
         weights = [w * (math.sqrt(len(w)) / np.linalg.norm(w)) for w in weights]
-    return Feedforward(weights, spec.network.activation, spec.network.output_activation)
+    biases = drawn_biases(spec.teacher_widths, spec.teacher.law, spec.teacher.scale, key) if spec.has_biases else None
+    return Feedforward(weights, spec.network.activation, spec.network.output_activation, biases)
 
 
 def targets(teacher: Feedforward, x: Float[np.ndarray, "inputs samples"]) -> Float[np.ndarray, "outputs samples"]:
@@ -146,14 +160,21 @@ def drawn_student(
 ) -> Feedforward:
     """The network that learns, at its start."""
     if spec.start.kind == "random":
-        weights = drawn_weights(spec.widths, spec.start.law, spec.start.scale, key)
+        drawn = spec.widths, spec.start.law, spec.start.scale, key
+        weights, biases = drawn_weights(*drawn), drawn_biases(*drawn) if spec.has_biases else None
         weights = weights if architecture is None or architecture.weights is None else architecture.weights
     else:
-        weights = [w.copy() for w in teacher.weights]
+        weights, biases = [w.copy() for w in teacher.weights], teacher.biases
+        if (biases is not None) != spec.has_biases:
+            has = "no biases" if biases is None else "biases"
+            raise ValueError(
+                f'start.kind: got "teacher", but the teacher has {has} and network.biases is '
+                f"{str(spec.has_biases).lower()}; both start from the same arrays."
+            )
         if spec.start.offset is not None:
             weights[spec.start.offset.layer - 1] += spec.start.offset.value
     weights = weights if architecture is None else architecture.masked(weights)
-    return Feedforward(weights, spec.network.activation, spec.network.output_activation)
+    return Feedforward(weights, spec.network.activation, spec.network.output_activation, biases)
 
 
 def drawn_constraint(
@@ -165,5 +186,6 @@ def drawn_constraint(
         within = FrobeniusSpheres(tuple(np.asarray(np.linalg.norm(w)) for w in student.weights))
         if not all(r > 0 for r in within.radii):
             raise ValueError('weight: got a layer of zeros, which has no sphere; set constraint.kind to "none".')
+        within = FreeBiases(within) if spec.has_biases else within
     masked = architecture is not None and not architecture.is_fully_connected
     return Masked(architecture.masks, within) if masked else within

@@ -111,10 +111,7 @@ def student_of(
             "realizations."
         )
     weights = starts[0] if len(starts) == 1 else starts[realization % len(starts)]
-    if model is None:
-        shapes = [(post, pre) for pre, post in zip(spec.widths, spec.widths[1:], strict=False)]
-    else:
-        shapes = [np.shape(w) for w in model.weights]
+    shapes = spec.shapes if model is None else [np.shape(w) for w in model.weights]
     if isinstance(weights, np.ndarray) and weights.size == sum(map(math.prod, shapes)):
         flat = np.split(weights, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
         weights = [w.reshape(shape) for w, shape in zip(flat, shapes, strict=True)]
@@ -123,8 +120,10 @@ def student_of(
         raise ValueError(f"start: got weights of shapes {given}, required are {shapes}.")
     if model is not None:
         return model.with_weights(weights)
+    layers = len(spec.widths) - 1
+    weights, biases = weights[:layers], weights[layers:] or None
     weights = weights if architecture is None else architecture.masked(weights)
-    return Feedforward(weights, spec.network.activation, spec.network.output_activation)
+    return Feedforward(weights, spec.network.activation, spec.network.output_activation, biases)
 
 
 def check_learning(problem: "Problem") -> None:
@@ -198,12 +197,12 @@ def check_replaced(problem: "Problem") -> None:
 
     **Raises:** `ValueError` for what would be ignored.
     """
-    names = "teacher", "x_train", "y_train", "x_test", "y_test", "covariance", "spec"
+    names = "teacher", "x_train", "y_train", "x_test", "y_test", "covariance", "spec", "optimizer"
     now = {name: getattr(problem, name) for name in names}
     before = dict(zip(names, problem.made_of, strict=True)) if problem.made_of else now
     changed = {name for name in names if now[name] is not before[name]}
     if "spec" in changed:
-        _check_spec(before["spec"], now["spec"])
+        _check_spec(before["spec"], now["spec"], {"optimizer"} & changed)
     if {"x_train", "covariance"} & changed and problem.x_train is not None and problem.covariance is not None:
         of_samples = problem.x_train @ problem.x_train.T / problem.x_train.shape[1]
         of_samples = np.diag(of_samples) if problem.covariance.ndim == 1 else of_samples
@@ -212,7 +211,7 @@ def check_replaced(problem: "Problem") -> None:
             raise ValueError("covariance: it is not that of x_train; replace the samples, and it follows.")
         if not same:
             object.__setattr__(problem, "covariance", of_samples)
-    if problem.teacher is not None and changed - {"spec", "covariance"}:
+    if problem.teacher is not None and changed - {"spec", "covariance", "optimizer"}:
         for x, y, name in ((problem.x_train, problem.y_train, "y_train"), (problem.x_test, problem.y_test, "y_test")):
             if x is None or np.allclose(draw.targets(problem.teacher, x), y, rtol=1e-6, atol=1e-12):
                 continue
@@ -223,8 +222,8 @@ def check_replaced(problem: "Problem") -> None:
     object.__setattr__(problem, "made_of", tuple(getattr(problem, name) for name in names))
 
 
-def _check_spec(before: "Spec", now: "Spec") -> None:
-    free = {"dynamics", "rule", "realizations"}
+def _check_spec(before: "Spec", now: "Spec", changed: set[str]) -> None:
+    free = {"dynamics", "rule", "realizations", *changed}
     old, new = (spec.model_dump(exclude=free) for spec in (before, now))
     for name in old:
         if old[name] != new.get(name):

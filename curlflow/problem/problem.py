@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import jax
 import networkx as nx
 import numpy as np
 from jaxtyping import Array, Float, Int, Num
@@ -45,13 +46,15 @@ class Problem:
 
     **Attributes:**
 
-    - `student`, `teacher`: networks; `.weights` is a tuple of arrays of shape (post, pre). Of a model of your own the
+    - `student`, `teacher`: networks; `.weights` is a tuple of arrays of shape (post, pre), `.biases` one of vectors
+      (post,), or None. Of a model of your own the
       student is a `curlflow.networks.Model`. The teacher is None where the targets are not its outputs.
     - `x_train`, `y_train`: inputs (inputs × samples) and targets (outputs × samples); None for the population.
     - `x_test`, `y_test`: likewise for the test set.
     - `covariance`: ⟨x xᵀ⟩ (inputs × inputs) over the training set or the population; None for a model of your own.
     - `rule`: a `curlflow.rules.AbstractLearningRule`.
-    - `constraint`: `Free()` or `FrobeniusSpheres(radii)`; within `Masked(masks, …)` where synapses are missing.
+    - `constraint`: `Free()` or `FrobeniusSpheres(radii)`; within `Masked(masks, …)` where synapses are missing, and
+      spheres within `FreeBiases(…)` where there are biases.
     - `batch_key`: the key from which `batches` shuffles or draws.
     - `noise_key`: the key of the Brownian path of `diffusion`.
     - `spec`: the spec that it was built from.
@@ -89,8 +92,9 @@ class Problem:
 
     @property
     def regression(self) -> bool:
-        """Whether a layered network learns by its squared error: what closed forms of stability are about."""
-        return isinstance(self.student, Feedforward) and self.loss is squared_error
+        """Whether a layered network without biases learns by its squared error: what closed forms are about."""
+        layered = isinstance(self.student, Feedforward) and self.student.biases is None
+        return layered and self.loss is squared_error
 
     def signal(self, network: Any) -> ErrorSignal | None:
         """That of the rule at these weights, where errors are those of a `regression`; else None."""
@@ -105,8 +109,8 @@ class Problem:
 
     @functools.cached_property
     def linear_map(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """V (outputs × inputs), the teacher or the best linear map, and the covariance of what it leaves."""
-        if self.teacher is not None:
+        """V (outputs × inputs), a linear teacher or the best linear map, and the covariance of what it leaves."""
+        if self.teacher is not None and self.teacher.is_linear:
             return np.asarray(self.teacher.product()), None
         best = np.linalg.lstsq(self.x_train.T, self.y_train.T)[0].T
         left = self.y_train - best @ self.x_train
@@ -138,7 +142,7 @@ class Problem:
         return self._with_linear_teacher(self.x_test) or self.test
 
     def _with_linear_teacher(self, x: Any) -> LinearSamples | None:
-        linear = self.regression and self.student.is_linear and self.teacher is not None
+        linear = self.regression and self.student.is_linear and self.teacher is not None and self.teacher.is_linear
         return LinearSamples(x, self.linear_map[0]) if linear else None
 
     @property
@@ -319,8 +323,8 @@ def build(
         y_train = None if x_train is None else draw.targets(teacher, x_train)
         y_test = draw.targets(teacher, x_test)
     keys = key(draw.BATCHES, noise_seed), key(draw.NOISE, noise_seed)
-    weights = () if teacher is None else teacher.weights
-    arrays = *weights, *student.weights, *(x for x in (x_train, x_test) if x is not None), *(own or ())[1::2]
+    weights = jax.tree.leaves((teacher, student))
+    arrays = *weights, *(x for x in (x_train, x_test) if x is not None), *(own or ())[1::2]
     problem = Problem(
         student=student,
         teacher=teacher,
@@ -339,7 +343,7 @@ def build(
         loss=parts.get("loss") or LOSSES[spec.loss],
         optimizer=parts.get("optimizer") or spec.optimizer.build(),
     )
-    if own is not None or parts:
+    if own is not None or parts or getattr(student, "biases", None) is not None:
         given.check_learning(problem)
     return problem
 

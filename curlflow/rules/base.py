@@ -3,9 +3,10 @@
 A *learning rule* is a vector field F on the weights of a network: dW/dt = F(W), where F may depend on the task too.
 Most rules of interest are *driven by errors*: a signal δ travels backwards through matrices B₂, …, B_L,
 
-    δ_L = e,    δₗ = (Bₗ₊₁ᵀ δₗ₊₁) ∘ φ′(aₗ),    dWₗ/dt = −⟨δₗ hₗ₋₁ᵀ⟩,                                (2)
+    δ_L = e,    δₗ = (Bₗ₊₁ᵀ δₗ₊₁) ∘ φ′(aₗ),    dWₗ/dt = −⟨δₗ hₗ₋₁ᵀ⟩,    dbₗ/dt = −⟨δₗ⟩,                (2)
 
-and a rule of this family is determined by its choice of B. (No φ_out′ enters; see docs/model.md.)
+and a rule of this family is determined by its choice of B. (No φ_out′ enters; see docs/model.md. Biases bₗ are there
+in networks that have them.)
 """
 
 from abc import abstractmethod
@@ -54,10 +55,13 @@ class AbstractLearningRule(eqx.Module):
 
     @abstractmethod
     def velocity(self, network: Feedforward, task: AbstractTask) -> Feedforward:
-        """dW/dt at the weights of `network`, as a network of the same shapes."""
+        """dW/dt, and db/dt where it has biases, at the weights of `network`, as a network of the same shapes."""
 
     def signal(self, network: Feedforward) -> ErrorSignal | None:
-        """The feedback matrices and gains at the weights of `network`; None for a rule not of the form (2)."""
+        """The feedback matrices and gains at the weights of `network`.
+
+        None for a rule not of the form (2), and for networks with biases: what is computed from it is about weights.
+        """
         return None
 
     def unflipped(self, most: int | None = None) -> tuple["AbstractLearningRule", tuple[Any, ...] | None]:
@@ -90,7 +94,7 @@ class AbstractErrorDrivenRule(AbstractLearningRule):
         """The matrices B₂, …, B_L, each of the shape of W₂, …, W_L."""
 
     def signal(self, network: Any) -> ErrorSignal | None:
-        if not isinstance(network, Feedforward):
+        if not isinstance(network, Feedforward) or network.biases is not None:
             return None
         feedback = tuple(np.asarray(b) for b in self.feedback(network))
         return ErrorSignal(feedback, tuple(np.ones((1, 1)) for _ in network.weights))
@@ -101,11 +105,13 @@ class AbstractErrorDrivenRule(AbstractLearningRule):
         a, h = network.forward(x)
         feedback = self.feedback(network)
         derivative = ACTIVATIONS[network.activation].derivative
-        velocities = []
+        velocities, drifts = [], []
         for layer in reversed(range(len(network.weights))):
             velocities.append(-(delta @ (h[layer].T if layer > 0 else task.transposed(x))))
+            if network.biases is not None:
+                drifts.append(-delta.sum(axis=1))
             if layer > 0:
                 delta = feedback[layer - 1].T @ delta
                 if network.activation != "linear":
                     delta = delta * derivative(a[layer - 1], h[layer])
-        return network.with_weights(reversed(velocities))
+        return network.with_weights(reversed(velocities), reversed(drifts) if drifts else None)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..networks import Feedforward
-from ..precision import double_precision
+from ..precision import double_precision, to_float64
 from ..tasks import AbstractSampleTask
 from .base import AbstractLearningRule
 
@@ -29,7 +29,8 @@ class FunctionRule(AbstractLearningRule):
     **Arguments:**
 
     - `function`: takes a network or model, inputs and targets (both samples × …), and returns what the weights change
-      by per unit of time: a tree like the model, or for a `Feedforward` one, or a list of arrays (post, pre).
+      by per unit of time: a tree like the model, or for a `Feedforward` one, or a list of arrays (post, pre), with
+      biases behind them where it has any.
 
     **Raises:** `ValueError` for what is no function, and, on use, for an update of another structure or shape.
     """
@@ -46,9 +47,10 @@ class FunctionRule(AbstractLearningRule):
         seen = network if isinstance(network, Feedforward) else network.seen
         update = self.function(seen, *(jnp.moveaxis(jnp.asarray(array), -1, 0) for array in (task.x, task.y)))
         given = [leaf for leaf in jax.tree.leaves(update) if eqx.is_inexact_array(leaf)]
-        shapes, required = ([np.shape(leaf) for leaf in leaves] for leaves in (given, network.weights))
+        leaves, structure = jax.tree.flatten(network)
+        shapes, required = ([np.shape(leaf) for leaf in arrays] for arrays in (given, leaves))
         if shapes != required:
             raise ValueError(
                 f"rule: the update has arrays of shapes {shapes}, required are those of the weights: {required}."
             )
-        return network.with_weights(given)
+        return jax.tree.unflatten(structure, to_float64(given, "rule: the update"))

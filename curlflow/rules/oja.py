@@ -30,6 +30,9 @@ class AbstractHebbianRule(AbstractLearningRule):
 
     @double_precision
     def velocity(self, network: Feedforward, task: Any) -> Feedforward:
+        if network.biases is not None:
+            name = type(self).__name__
+            raise ValueError(f"rule: {name} has no equation for biases; set network.biases to false.")
         velocities, h = [], None if network.is_linear else network.forward(task.x).activities
         for layer, w in enumerate(network.weights):
             # ⟨hₗ hₗ₋₁ᵀ⟩ and ⟨hₗ hₗᵀ⟩

@@ -2,10 +2,12 @@
 
 With inputs and targets clamped, hₗ of the hidden layers descend the energy
 
-    F = ½ Σ_{l<L} |εₗ|² + π [Φ(a_L) − y·a_L],    εₗ = hₗ − φ(aₗ),  aₗ = Wₗ hₗ₋₁,  Φ′ = φ_out,
+    F = ½ Σ_{l<L} |εₗ|² + π [Φ(a_L) − y·a_L],    εₗ = hₗ − φ(aₗ),  aₗ = Wₗ hₗ₋₁ + bₗ,  Φ′ = φ_out,
     dhₗ/ds = −εₗ + Wₗ₊₁ᵀ δₗ₊₁,    δₗ = εₗ ∘ φ′(aₗ) for l < L,    δ_L = π (y − φ_out(a_L)),
 
 from the forward pass on, and then the weights do the same, dWₗ/dt = −(1/π) ∂F/∂Wₗ = ⟨δₗ hₗ₋₁ᵀ⟩/π.         (19)
+
+Biases follow dbₗ/dt = −(1/π) ∂F/∂bₗ = ⟨δₗ⟩/π.
 
 π is the precision of the outputs: with π → 0 this becomes gradient descent as in (2). In linear networks the
 relaxation has a closed form (docs/model.md). With Mₗ = W_L…Wₗ₊₁, M_L = 1 and S = 1 + π Σ_{l<L} Mₗ Mₗᵀ,
@@ -19,6 +21,7 @@ outside, hₗ = φ(Wₗ hₗ₋₁): Millidge, Tschantz & Buckley, Neural Comput
 Buckley, Adv. Neural Inf. Process. Syst. 37 (2024), arXiv:2408.11979.
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -40,7 +43,7 @@ class PredictiveCoding(AbstractLearningRule):
 
     - `output_precision`: π, how strongly targets pull against the errors of hidden units; above 0.
     - `steps`, `rate`: the relaxation of nonlinear networks, `steps` times hₗ ← hₗ + rate · dhₗ/ds for all layers
-      simultaneously; linear ones are solved exactly.
+      simultaneously; linear ones, which have no biases, are solved exactly.
 
     **Raises:** `ValueError` for arguments out of range.
     """
@@ -62,7 +65,7 @@ class PredictiveCoding(AbstractLearningRule):
 
     @double_precision
     def velocity(self, network: Feedforward, task: Any) -> Feedforward:
-        return network.with_weights((_exact if network.is_linear else _relaxed)(self, network, task))
+        return _exact(self, network, task) if network.is_linear else _relaxed(self, network, task)
 
 
 def _positive(name: str, value: Any) -> Scalar:
@@ -74,7 +77,7 @@ def _positive(name: str, value: Any) -> Scalar:
     return np.asarray(float(value))
 
 
-def _exact(rule: PredictiveCoding, network: Feedforward, task: Any) -> list[Any]:
+def _exact(rule: PredictiveCoding, network: Feedforward, task: Any) -> Feedforward:
     """The velocity of a linear network, by (20)."""
     x, e = task.residuals(network)
     precision, back = rule.output_precision, [jnp.eye(network.widths[-1])]
@@ -86,7 +89,7 @@ def _exact(rule: PredictiveCoding, network: Feedforward, task: Any) -> list[Any]
     for w, m in zip(network.weights, back, strict=True):
         velocities.append(m.T @ driven)
         driven = driven @ w.T + spread @ m
-    return velocities
+    return network.with_weights(velocities)
 
 
 def _solved(matrix: Any, right: Any) -> Any:
@@ -94,7 +97,7 @@ def _solved(matrix: Any, right: Any) -> Any:
     return right / matrix if matrix.shape == (1, 1) else jnp.linalg.solve(matrix, right)
 
 
-def _relaxed(rule: PredictiveCoding, network: Feedforward, task: Any) -> list[Any]:
+def _relaxed(rule: PredictiveCoding, network: Feedforward, task: Any) -> Feedforward:
     """The velocity of any network, from a relaxation of a fixed number of steps."""
     x, e = task.residuals(network)
     samples, activities = x.shape[1], network.forward(x).activities
@@ -108,17 +111,19 @@ def _relaxed(rule: PredictiveCoding, network: Feedforward, task: Any) -> list[An
     hidden = jax.lax.fori_loop(0, rule.steps, settle, activities[1:-1])
     signals = _errors(rule, network, (x, *hidden), targets)[1]
     scale = rule.output_precision * samples
-    return [d @ h.T / scale for d, h in zip(signals, (x, *hidden), strict=True)]
+    biases = None if network.biases is None else [d.sum(axis=1) / scale for d in signals]
+    return network.with_weights((d @ h.T / scale for d, h in zip(signals, (x, *hidden), strict=True)), biases)
 
 
 def _errors(rule: PredictiveCoding, network: Feedforward, activities: tuple, targets: Any) -> tuple[list, list]:
     """ε of the hidden layers, and δ of all layers."""
     phi, derivative = ACTIVATIONS[network.activation]
     errors, signals = [], []
-    for w, before, h in zip(network.weights, activities, activities[1:], strict=False):
-        a = w @ before
+    for layer, (before, h) in enumerate(itertools.pairwise(activities)):
+        a = network.pre_activation(layer, before)
         predicted = phi(a)
         errors.append(h - predicted)
         signals.append(errors[-1] * derivative(a, predicted))
-    predicted = ACTIVATIONS[network.output_activation].function(network.weights[-1] @ activities[-1])
+    last = network.pre_activation(len(network.weights) - 1, activities[-1])
+    predicted = ACTIVATIONS[network.output_activation].function(last)
     return errors, [*signals, rule.output_precision * (targets - predicted)]

@@ -7,6 +7,7 @@ import reprlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Num
@@ -27,21 +28,28 @@ class SignFlipped(AbstractLearningRule):
     - `gains`: one array per layer that broadcasts against (post, pre): (1, pre) for signs of presynaptic
       neurons, (post, 1) for postsynaptic ones, (post, pre) for single synapses; of a model of your own one for each
       of its arrays, with as many axes.
+    - `biases`: whether the gains are those of postsynaptic neurons and multiply their biases as well. By default
+      biases, which no neuron is before, learn with gain 1.
 
-    **Raises:** `ValueError` for anything that is not a learning rule, and for gains that are not matrices of finite
-    numbers.
+    **Raises:** `ValueError` for anything that is not a learning rule, for gains that are not matrices of finite
+    numbers, and with `biases` for gains of more than one column.
     """
 
     rule: AbstractLearningRule
     gains: tuple[Num[Array | np.ndarray, "..."], ...]
+    biases: bool = eqx.field(static=True)
 
-    def __init__(self, rule: Any, gains: Any):
+    def __init__(self, rule: Any, gains: Any, biases: bool = False):
         if not isinstance(rule, AbstractLearningRule):
             raise ValueError(f"rule: got {rule!r}, required is a rule, for example curlflow.rules.Gradient().")
         if isinstance(gains, str) or not isinstance(gains, Iterable) or getattr(gains, "ndim", 1) == 0:
             raise ValueError(f"gains: got {gains!r}, required is one matrix (post or 1, pre or 1) for every layer.")
         self.rule = rule
         self.gains = tuple(_checked(gain, layer) for layer, gain in enumerate(gains, start=1))
+        self.biases = biases
+        if biases and any(gain.shape[1] > 1 for gain in self.gains):
+            shapes = [tuple(gain.shape) for gain in self.gains]
+            raise ValueError(f"gains: got shapes {shapes}, required are (post, 1), for gains of biases as well.")
 
     @property
     def second_moments_suffice(self) -> bool:
@@ -53,7 +61,7 @@ class SignFlipped(AbstractLearningRule):
         """As for the rule that is flipped."""
         return self.rule.needs_layers
 
-    def signal(self, network: Feedforward) -> ErrorSignal | None:
+    def signal(self, network: Any) -> ErrorSignal | None:
         inner = self.rule.signal(network)
         if inner is None:
             return None
@@ -67,10 +75,10 @@ class SignFlipped(AbstractLearningRule):
         return rule, product
 
     def narrowed(self, turned: Callable, chosen: Callable) -> "SignFlipped":
-        return SignFlipped(self.rule.narrowed(turned, chosen), chosen(self.gains))
+        return SignFlipped(self.rule.narrowed(turned, chosen), chosen(self.gains), self.biases)
 
     @double_precision
-    def velocity(self, network: Feedforward, task: AbstractTask) -> Feedforward:
+    def velocity(self, network: Any, task: AbstractTask) -> Any:
         velocity = self.rule.velocity(network, task)
         if len(self.gains) != len(velocity.weights):
             raise ValueError(f"gains: got {len(self.gains)} layers, the network has {len(velocity.weights)}.")
@@ -81,7 +89,9 @@ class SignFlipped(AbstractLearningRule):
                     f"gains: layer {layer} has shape {tuple(gain.shape)}, required is {tuple(weights.shape)} "
                     "or 1 in place of either number."
                 )
-        return velocity.with_weights(g * f for g, f in zip(self.gains, velocity.weights, strict=True))
+        of_biases = (gain[:, 0] if self.biases else 1.0 for gain in self.gains)
+        leaves, structure = jax.tree.flatten(velocity)
+        return jax.tree.unflatten(structure, [g * f for g, f in zip((*self.gains, *of_biases), leaves, strict=False)])
 
 
 def with_gains(rule: AbstractLearningRule, network: Feedforward) -> AbstractLearningRule:

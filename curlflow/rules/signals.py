@@ -12,7 +12,10 @@ from ..networks.feedforward import Matrix
 
 
 class ErrorSignal(NamedTuple):
-    """Feedback matrices B₂, …, B_L (post × pre) and one array of gains per layer that broadcasts against it."""
+    """Feedback matrices B₂, …, B_L (post × pre) and one array of gains per layer that broadcasts against it.
+
+    Networks with biases have none: kernels, closed forms and symmetries are about weights alone.
+    """
 
     feedback: tuple[Matrix, ...]
     gains: tuple[Matrix, ...]

@@ -100,7 +100,8 @@ class CurlRule(Table):
         if all(selection == 0.0 for selection in selections.values()):
             return base
         fields = [f"rule.flipped.{name}" for name in selections]
-        return SignFlipped(base, gains(widths, self.side, [*selections.values()], self.gain, fields, key=key(FLIPS)))
+        drawn = gains(widths, self.side, [*selections.values()], self.gain, fields, key=key(FLIPS))
+        return SignFlipped(base, drawn, biases=behind)
 
     def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
         """The rule that is flipped; arguments as for `build`."""

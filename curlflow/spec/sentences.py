@@ -24,12 +24,13 @@ def inconsistencies(spec: Any) -> Iterator[str]:
     linear = (
         spec.model is None
         and spec.network.output_activation == "linear"
-        and (layers == 1 or spec.network.activation == "linear")
+        and (len(spec.widths) == len(spec.teacher_widths) == 2 or spec.network.activation == "linear")
+        and not spec.network.biases
     )
     full = isinstance(dynamics, FlowDynamics) or dynamics.batch == "full"
     if samples == "population" and not (linear and full):
         yield (
-            'data.samples: got "population", which needs linear activations and full batches; '
+            'data.samples: got "population", which needs linear activations, no biases and full batches; '
             "give a number of samples."
         )
     if not full and samples not in ("population", "all") and samples % dynamics.batch:

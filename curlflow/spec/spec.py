@@ -106,6 +106,17 @@ class Spec(tables.Table):
         return (self.network.inputs, *self.network.hidden_widths, self.network.outputs)
 
     @property
+    def has_biases(self) -> bool:
+        """Whether the student is a layered network with biases."""
+        return self.network is not None and self.network.biases
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the student's arrays: weights (post, pre) of all layers, then biases (post,) if any."""
+        weights = [(post, pre) for pre, post in zip(self.widths, self.widths[1:], strict=False)]
+        return weights + [shape[:1] for shape in weights if self.has_biases]
+
+    @property
     def teacher_widths(self) -> tuple[int, ...]:
         """The teacher's numbers of units from the inputs to the outputs; none of a model of your own."""
         if self.network is None:

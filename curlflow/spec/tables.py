@@ -58,11 +58,14 @@ class Table(BaseModel):
 class Network(Table):
     """The student."""
 
+    YOUNGER = ("biases",)
+
     inputs: Positive = Field(description="M, number of input units")
     hidden: Widths = Field(description="N, number of hidden units; or a list, one width per hidden layer")
     outputs: Positive = Field(1, description="K, number of output units")
     activation: ActivationName = Field("linear", description="φ of the hidden units")
     output_activation: ActivationName = Field("linear", description="φ_out of the outputs")
+    biases: bool = Field(False, description="whether all units but the inputs have biases, which learn as well")
 
     @property
     def hidden_widths(self) -> tuple[int, ...]:
@@ -71,7 +74,8 @@ class Network(Table):
 
 
 class Teacher(Table):
-    """The network that gives the targets; same depth of description and activations as the student."""
+    """The network that gives the targets; same depth of description and activations as the student, and
+    biases where that has them."""
 
     YOUNGER = ("digest",)
 

@@ -74,7 +74,8 @@ def along_coordinates(along: str, times: np.ndarray, time_per_unit: float) -> di
 def weight_coordinates(shapes: list[tuple[int, ...]], indices: np.ndarray) -> dict[str, Any]:
     """Where each recorded weight stands: its place among all, its layer (from 1), post- and presynaptic unit.
 
-    Of a model of one's own layers are the arrays of its parameters, which have no units.
+    Of a model of one's own layers are the arrays of its parameters, which have no units. Biases count as further
+    layers, behind all weights; with them there are no units either.
     """
     layers = np.repeat(np.arange(1, len(shapes) + 1), [math.prod(shape) for shape in shapes])
     places = {

@@ -19,7 +19,10 @@ from ..systems.flat import unflattened
 from ..tangents import size
 
 POINTS = ("solution", "origin", "start")
-WEIGHTS = f"{', '.join(POINTS)}, a curlflow.networks.Feedforward, or a list of arrays (post, pre), one for each layer"
+WEIGHTS = (
+    f"{', '.join(POINTS)}, a curlflow.networks.Feedforward, or a list of arrays (post, pre), one for each layer, and "
+    "of its biases (post,) where it has any"
+)
 
 
 def points_of(places: Sequence[Problem | AbstractSystem], at: Any) -> list[Any]:
@@ -48,7 +51,7 @@ def point_at(place: Problem | AbstractSystem, at: Any) -> Any:
     return network_at(place, at) if isinstance(place, Problem) else state_of(place, at)
 
 
-def network_at(problem: Problem, at: Any) -> Feedforward:
+def network_at(problem: Problem, at: Any) -> Feedforward | Model:
     """The weights that `at` means: `"start"`, `"solution"` (the teacher's), `"origin"`, a network, or its arrays.
 
     Of models of the user's own arrays are given in the order of `jax.tree.leaves`.
@@ -57,17 +60,17 @@ def network_at(problem: Problem, at: Any) -> Feedforward:
     if not isinstance(at, str):
         network = _like(student, at)
         masks = problem.constraint.masks if isinstance(problem.constraint, Masked) else ()
-        for layer, (mask, w) in enumerate(zip(masks, network.weights, strict=False), start=1):
+        for name, mask, w in zip(_array_names(student), masks, jax.tree.leaves(network), strict=False):
             extra = int(np.count_nonzero(np.asarray(w)[~np.asarray(mask)]))
             if extra:
-                raise ValueError(f"at: layer {layer} has {extra} weights on missing synapses; they must be zero.")
+                raise ValueError(f"at: {name} has {extra} weights on missing synapses; they must be zero.")
         return network
     if at not in POINTS:
         raise ValueError(f"at: got {at!r}, allowed are {WEIGHTS}.")
     if at == "start":
         return student
     if at == "origin":
-        return student.with_weights(np.zeros(np.shape(w)) for w in student.weights)
+        return jax.tree.map(lambda w: np.zeros(np.shape(w)), student)
     if teacher is None:
         raise ValueError(
             'at: "solution" means the teacher\'s weights, but there is none; give the weights of a solution, or a '
@@ -79,21 +82,26 @@ def network_at(problem: Problem, at: Any) -> Feedforward:
             f"{list(teacher.widths)} and the student has {list(student.widths)}; give the weights of a solution, for "
             "example the end of a run."
         )
-    return student.with_weights(np.asarray(w) for w in teacher.weights)
+    if (teacher.biases is None) != (student.biases is None):
+        raise ValueError(
+            'at: "solution" means the teacher\'s weights and biases, but only one of teacher and student has biases '
+            "(network.biases); give the weights of a solution."
+        )
+    return student.with_weights(map(np.asarray, teacher.weights), teacher.biases)
 
 
 def _of_size(end: np.ndarray, student: Any) -> Any:
     """Flat weights as a network or model like `student`."""
     if end.size != size(student):
         raise ValueError(f"at: the dataset has {end.size} weights, required are {size(student)}.")
-    return student.with_weights(unflattened(end, student).weights)
+    return unflattened(end, student)
 
 
 def _like(student: Feedforward | Model, at: Any) -> Feedforward | Model:
     """`at` as a network like `student`; the message names the layer that does not fit."""
     if isinstance(student, Model) and isinstance(at, eqx.Module):
         at = list(Model.of(at).weights) if not isinstance(at, Model) else list(at.weights)
-    given = at.weights if isinstance(at, Feedforward) else at
+    given, own = jax.tree.leaves(at) if isinstance(at, Feedforward) else at, jax.tree.leaves(student)
     for name in ("activation", "output_activation") if isinstance(at, Feedforward) else ():
         if getattr(at, name) != getattr(student, name):
             raise ValueError(
@@ -101,24 +109,32 @@ def _like(student: Feedforward | Model, at: Any) -> Feedforward | Model:
             )
     if not isinstance(given, list | tuple):
         raise ValueError(f"at: got {type(at).__name__}, allowed are {WEIGHTS}.")
-    if len(given) != len(student.weights):
-        raise ValueError(f"at: got {len(given)} layers of weights, required are {len(student.weights)}.")
+    if len(given) != len(own):
+        biases = " and biases (network.biases)" if len(own) > len(student.weights) else ""
+        raise ValueError(f"at: got {len(given)} layers of weights{biases}, required are {len(own)}.")
     arrays = []
-    for layer, (w, own) in enumerate(zip(given, student.weights, strict=True), start=1):
+    for name, w, like in zip(_array_names(student), given, own, strict=False):
         try:
             array = np.asarray(w)
         except ValueError:
             array = np.asarray(None)
         if array.dtype.kind not in "biufc":
-            raise ValueError(f"at: layer {layer} is no array of real numbers.")
-        array = np.asarray(to_float64(array, f"at: layer {layer}"), dtype=float)
-        if array.shape != np.shape(own):
-            raise ValueError(f"at: layer {layer} has shape {array.shape}, required is (post, pre) = {np.shape(own)}.")
+            raise ValueError(f"at: {name} is no array of real numbers.")
+        array = np.asarray(to_float64(array, f"at: {name}"), dtype=float)
+        if array.shape != np.shape(like):
+            axes = "(post, pre)" if np.ndim(like) > 1 else "(post,)"
+            raise ValueError(f"at: {name} has shape {array.shape}, required is {axes} = {np.shape(like)}.")
         bad = int(np.sum(~np.isfinite(array)))
         if bad:
-            raise ValueError(f"at: layer {layer} has {bad} of {array.size} weights that are not finite; all must be.")
+            raise ValueError(f"at: {name} has {bad} of {array.size} weights that are not finite; all must be.")
         arrays.append(array)
-    return student.with_weights(arrays)
+    return jax.tree.unflatten(jax.tree.structure(student), arrays)
+
+
+def _array_names(student: Feedforward | Model) -> list[str]:
+    """What messages call the arrays of a network, or of a model."""
+    layers = range(1, 1 + len(student.weights))
+    return [f"layer {layer}" for layer in layers] + [f"the bias of layer {layer}" for layer in layers]
 
 
 def state_of(system: AbstractSystem, at: Any) -> Any:

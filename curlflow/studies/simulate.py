@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -33,7 +34,7 @@ TAKEN = *SCORES, "layer_norm", "weights", "state", "status", "time", "epoch", "i
 
 
 class Observer(eqx.Module):
-    """Errors, accuracies, layer norms and some weights of what learns, and further observables, as one vector."""
+    """Errors, accuracies, norms of all layers, and of biases behind them, some weights, and further observables."""
 
     training: AbstractTask
     test: AbstractTask
@@ -42,14 +43,13 @@ class Observer(eqx.Module):
 
     def __call__(self, state: Feedforward | Model | Learner) -> Float[Array, " observables"]:
         network = network_of(state)
-        norms = [jnp.linalg.norm(w) for w in network.weights]
+        norms = [jnp.linalg.norm(w) for w in jax.tree.leaves(network)]
         tasks = self.training, self.test
         scores = [task.error(network) for task in tasks]
         if self.training.classifies:
             scores += [task.accuracy(network) for task in tasks]
-        return jnp.concatenate(
-            [jnp.stack([*scores, *norms]), flattened(network)[self.indices], self.further(network)]
-        )
+        numbers, some = jnp.stack([*scores, *norms]), flattened(network)[self.indices]
+        return jnp.concatenate([numbers, some, self.further(network)])
 
 
 @dataclass(kw_only=True)
@@ -208,7 +208,7 @@ def _row(
     if problem is None:
         return {"state": values} | last
     scores = SCORES if problem.training_error.classifies else SCORES[:2]
-    first = len(scores) + len(problem.student.weights)
+    first = len(scores) + len(jax.tree.leaves(problem.student))
     found = {name: values[:, i] for i, name in enumerate(scores)} | {"layer_norm": values[:, len(scores) : first]}
     if indices.size:
         narrow, weights = problem.compression, values[:, first:]

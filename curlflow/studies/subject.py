@@ -128,11 +128,10 @@ class Subject:
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """The shapes of the weights, (post, pre), layer by layer, or of a model's arrays; nothing of a system."""
+        """The shapes of the weights, (post, pre), layer by layer, and then of biases, or of a model's arrays."""
         if self.learning and self.given.network is None:
             return [np.shape(w) for w in self.problems[0].student.weights]
-        widths = self.given.widths if self.learning else ()
-        return [(post, pre) for pre, post in zip(widths, widths[1:], strict=False)]
+        return self.given.shapes if self.learning else []
 
     def build(self, realization: int = 0) -> Problem:
         """The problem of one realization, as it stands in the spec."""
@@ -193,8 +192,8 @@ class Subject:
         signal, shape = problem.signal(problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(
-                "transverse: symmetries are known for rules of equation (2), not for constraints of your own; "
-                "leave it out."
+                "transverse: symmetries are known for rules of equation (2) in networks without network.biases, not "
+                "for constraints of your own; leave it out."
             )
         return OffOrbits.of(system, signal, shape.masks)
 

@@ -7,9 +7,9 @@ Names of symbols come from the place of a number in a pytree. An attribute or ke
 in a tuple counts from 1, as layers do (`.gains[0]` is gains1); entries of an array count from 0, as in NumPy.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
@@ -91,7 +91,7 @@ def _system(subject: Any, rule: Any, realization: int) -> Flow | Map:
         got = type(subject).__qualname__ if isinstance(subject, AbstractSystem) else repr(subject)
         raise ValueError(f"spec_or_system: got {got}, required is a curlflow.Spec, Flow or Map.")
     spec = isinstance(subject, Spec)
-    states = sum(pre * post for pre, post in pairwise(subject.widths)) if spec else size(subject.state)
+    states = sum(map(math.prod, subject.shapes)) if spec else size(subject.state)
     if states > MOST_STATES:
         sentence = f"allowed are {MOST_STATES} in a symbolic field; take a smaller network."
         raise ValueError(f"spec_or_system: got {states} states, {sentence}")
@@ -135,7 +135,8 @@ def _leaf_names(tree: Any, default: str) -> list[str]:
     """A name for every leaf of `tree`; those without a name of their own are `default`1, `default`2, ..."""
     paths = jax.tree.leaves_with_path(tree)
     if isinstance(tree, Feedforward):
-        return [f"{'w' if leaf.size == 1 else 'W'}{layer}" for layer, (_, leaf) in enumerate(paths, start=1)]
+        weights = [f"{'w' if w.size == 1 else 'W'}{layer}" for layer, w in enumerate(tree.weights, start=1)]
+        return weights + [f"b{layer}" for layer in range(1, 1 + len(tree.biases or ()))]
     names, full = [], []
     for path, _ in paths:
         words = [default, *map(_word, path)]

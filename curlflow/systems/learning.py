@@ -1,6 +1,7 @@
 """Learning as a dynamical system: a rule and a task make a flow, or a map with one epoch per iteration."""
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,6 +10,7 @@ from jaxtyping import Array, Int
 
 from ..constraints import AbstractConstraint
 from ..networks import Feedforward
+from ..networks.model import Model
 from ..precision import Scalar
 from ..rules import AbstractLearningRule
 from ..solvers.integrate import IMPLICIT, Adaptive, FixedSteps
@@ -25,7 +27,7 @@ Epoch = int | Int[Array, ""]
 
 
 def learning_flow(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,
@@ -41,7 +43,7 @@ def learning_flow(
     return Flow(learning_velocity, student, (rule, task), **ways)
 
 
-def _has_few_kinks(student: Feedforward, task: AbstractTask) -> bool:
+def _has_few_kinks(student: Feedforward | Model, task: AbstractTask) -> bool:
     """Whether the velocity jumps where one of not too many pre-activations changes its sign."""
     if not isinstance(task, Samples | LossSamples) or not isinstance(student, Feedforward):
         return False
@@ -64,7 +66,7 @@ def learning_velocity(t, network, args):
 
 
 def full_batch_updates(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,
@@ -82,7 +84,7 @@ def _full_batch(epoch, network, args):
 
 
 def minibatch_updates(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: Samples | LossSamples,
     constraint: AbstractConstraint,
@@ -146,6 +148,6 @@ DRAWINGS = {"reshuffled": reshuffled_batches, "independent": independent_batches
 """How the batches of an epoch are drawn: `dynamics.drawing` of a spec."""
 
 
-def _stepped(network: Feedforward, rule, task, rate: Scalar) -> Feedforward:
+def _stepped(network: Any, rule, task, rate: Scalar) -> Any:
     velocity = rule.velocity(network, task)
     return jax.tree.map(lambda w, f: jnp.asarray(w) + rate * f, network, velocity)

@@ -21,6 +21,7 @@ from jaxtyping import Array, PyTree
 
 from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from ..networks import Feedforward
+from ..networks.model import Model
 from ..optimizers import AbstractOptimizer, Memory
 from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule
@@ -37,7 +38,7 @@ Rate = Scalar | Callable[[Any], Any]
 class Learner(eqx.Module):
     """A network and what its optimizer remembers: the state of learning with an optimizer."""
 
-    network: Feedforward
+    network: Feedforward | Model
     memory: Memory
 
 
@@ -109,7 +110,7 @@ def _has(part: PyTree) -> bool:
 
 @double_precision
 def optimized_updates(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,
@@ -133,7 +134,7 @@ def _full_batch_update(epoch, learner, args):
 
 @double_precision
 def optimized_minibatch_updates(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: Samples,
     constraint: AbstractConstraint,
@@ -181,7 +182,7 @@ def _rate_at(rate: Rate, epoch: Any) -> Any:
 
 @double_precision
 def optimized_flow(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,

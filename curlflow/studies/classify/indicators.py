@@ -18,6 +18,7 @@ from ...measures.observed import PEAKS, of_observables
 from ...measures.recurrence import REPEATS
 from ...measures.unbounded import SteadyGrowth
 from ...networks import Feedforward
+from ...networks.model import Model
 from ...outside import compiled
 from ...solvers.integrate import Clock, rms
 from ...status import Status
@@ -128,7 +129,7 @@ def _of_weights(r: Classified) -> dict[str, Any]:
 
 
 @compiled
-def _relative_speed(system: AbstractSystem, state: Feedforward | Learner, clock: Clock) -> Array:
+def _relative_speed(system: AbstractSystem, state: Feedforward | Model | Learner, clock: Clock) -> Array:
     """‖dW/dt‖/‖W‖; of a map over one iteration."""
     return rms(network_of(system.rate(state, clock))) / rms(network_of(state))
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, PyTree
 
-from ...constraints import Free, FrobeniusSpheres, Masked
+from ...constraints import Free, FreeBiases, FrobeniusSpheres, Masked
 from ...measures.jacobian_parts import Plane, Scales, orthonormal, scales
 from ...measures.metrics import Composed, Metric, Projected
 from ...outside import rely_on
@@ -66,12 +66,12 @@ class FlatField:
     @property
     def is_projected(self) -> bool:
         """Whether a projection may leave rounding in place of zeros (that onto existing synapses leaves zeros)."""
-        return not isinstance(_without_masks(self.flow), Free)
+        return not isinstance(_innermost(self.flow), Free)
 
     @property
     def has_spheres(self) -> bool:
         """Whether weights are bound to spheres."""
-        return isinstance(_without_masks(self.flow), FrobeniusSpheres)
+        return isinstance(_innermost(self.flow), FrobeniusSpheres)
 
     def scales(self, x: Float[np.ndarray, " n"], time: float = 0.0) -> Scales:
         """The sizes at `x` before any projection; zeros where there is none."""
@@ -83,8 +83,9 @@ class FlatField:
         """The same field where the spheres of its constraint are those through `x`."""
         if not self.has_spheres:
             return self
-        norms = tuple(np.asarray(np.linalg.norm(leaf)) for leaf in jax.tree.leaves(unflattened(x, self.flow.state)))
-        return replace(self, flow=eqx.tree_at(lambda flow: _without_masks(flow).radii, self.flow, norms))
+        leaves = self._on_spheres(jax.tree.leaves(unflattened(x, self.flow.state)))
+        norms = tuple(np.asarray(np.linalg.norm(leaf)) for leaf in leaves)
+        return replace(self, flow=eqx.tree_at(lambda flow: _innermost(flow).radii, self.flow, norms))
 
     @property
     def projection(self) -> FlatProjection:
@@ -113,13 +114,17 @@ class FlatField:
         **Raises:** `ValueError` for a layer of zeros on the spheres.
         """
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
-        for layer, leaf in enumerate(leaves if self.has_spheres else [], start=1):
+        for layer, leaf in enumerate(self._on_spheres(leaves), start=1):
             if not leaf.any():
                 raise ValueError(
                     f"at: all weights of layer {layer} are 0, so that the point lies on no sphere of the norm "
                     'constraint; choose another point, or set constraint.kind to "none".'
                 )
         return np.concatenate([np.ravel(leaf) for leaf in leaves])
+
+    def _on_spheres(self, leaves: list[Any]) -> list[Any]:
+        """Those of the leaves that are bound to spheres; biases, which come last, may be free."""
+        return leaves[: len(_innermost(self.flow).radii)] if self.has_spheres else []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +155,9 @@ class MetricField(FlatField):
         return orthonormal(*(np.asarray(self.metric.into(direction)) for direction in plane))
 
 
-def _without_masks(flow: Flow) -> Any:
-    """The constraint of a flow, of a masked one that within its mask."""
-    return flow.constraint.within if isinstance(flow.constraint, Masked) else flow.constraint
+def _innermost(flow: Flow) -> Any:
+    """The constraint of a flow, of a masked one or one with free biases that within it."""
+    return flow.constraint.within if isinstance(flow.constraint, Masked | FreeBiases) else flow.constraint
 
 
 def _checked_loss(loss: Any, state: PyTree) -> StateFunction:

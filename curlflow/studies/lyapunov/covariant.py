@@ -17,6 +17,7 @@ from ...measures.covariant_window import GROWTH, OF_FLIPPED, SHARES, Places, cov
 from ...measures.frames import CAPACITY, frames
 from ...measures.lyapunov import lyapunov_blocks
 from ...problem import Problem
+from ...spec import Spec
 from ...status import Status
 from ...tangents import size
 from ..arguments import Bar, Batching, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
@@ -73,9 +74,10 @@ def covariant_vectors(
 
     **Returns:** a dataset over `realization` and `exponent`: `covariant_exponent` beside `lyapunov_exponent`, with
     standard errors; the mean `angle` and the `smallest_angle` between every two vectors, from 0 to π/2; over how many
-    entries a vector is spread (`participation`); one `covariant_vector`; for networks the shares of its squared
-    length in every layer (`layer_share`), on synapses from every unit (`unit_share`) and on synapses with flipped
-    sign (`flipped_share`, to be compared with the share of synapses that are, `flipped_synapses`); and `status`.
+    entries a vector is spread (`participation`); one `covariant_vector`; for networks without biases the shares of
+    its squared length in every layer (`layer_share`), on synapses from every unit (`unit_share`) and on synapses with
+    flipped sign (`flipped_share`, to be compared with the share of synapses that are, `flipped_synapses`); and
+    `status`.
 
     **Arguments** (all lengths are in units of time; a map's iteration lasts `time_per_step`):
 
@@ -151,9 +153,8 @@ def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
 
 def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) -> xr.Dataset:
     """All realizations, finished or not."""
-    # Vectors of a state with the memory of an optimizer do not live on synapses alone.
-    layered = subject.learning and subject.given.network is not None and subject.given.optimizer.kind == "none"
-    places = _places(subject.build()) if layered else None
+    # Vectors of a state with biases, or with the memory of an optimizer, do not live on synapses alone.
+    places = _places(subject.build()) if subject.learning and _has_synapses_alone(subject.given) else None
     rows = [_row(r, places) for r in runs]
     number = np.arange(1, runs[0].options.exponents + 1)
     coordinates = {
@@ -163,6 +164,10 @@ def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) 
     if places is not None:
         coordinates |= _unit_coordinates(places)
     return assembled("covariant_vectors", VARIABLES, rows, coordinates, settings, subject.attributes)
+
+
+def _has_synapses_alone(spec: Spec) -> bool:
+    return spec.network is not None and not spec.has_biases and spec.optimizer.kind == "none"
 
 
 def _places(problem: Problem) -> Places:

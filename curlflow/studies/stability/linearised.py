@@ -16,6 +16,7 @@ from jaxtyping import Complex
 from ...measures import spectrum
 from ...measures.decision import rates_of_multipliers
 from ...networks import Feedforward
+from ...networks.model import Model
 from ...problem import Problem
 from ...status import Status
 from ...systems import AbstractSystem, Flow
@@ -75,7 +76,7 @@ class Linearised:
 NOTHING = Linearised(np.zeros(0, complex), np.nan, np.nan, None, Method.none)
 
 
-def is_moved_by_errors_alone(problem: Problem, network: Feedforward, flow: Flow) -> bool:
+def is_moved_by_errors_alone(problem: Problem, network: Feedforward | Model, flow: Flow) -> bool:
     """Whether, at a solution, the rule moves the weights by their errors alone, to first order."""
     if not problem.regression:
         return False
@@ -85,7 +86,7 @@ def is_moved_by_errors_alone(problem: Problem, network: Feedforward, flow: Flow)
     return linearisation.is_driven_by_errors(network, problem.rule, flow.constraint, flow, *samples)
 
 
-def at_solution(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
+def at_solution(problem: Problem, network: Feedforward | Model, flow: Flow, number: int) -> Linearised:
     """The linearisation where the errors vanish, of a rule that is driven by them."""
     samples = virtual_samples(network, problem.task)
     rows, n = samples.inputs.shape[1] * network.widths[-1], size(network)
@@ -155,7 +156,7 @@ def in_rates(found: Linearised, n: int, time: float) -> Linearised:
     return Linearised(rates, spectrum.NEUTRAL / time, np.nan, neutral, found.method, found.status)
 
 
-def at_origin(problem: Problem, network: Feedforward, flow: Flow, number: int) -> Linearised:
+def at_origin(problem: Problem, network: Feedforward | Model, flow: Flow, number: int) -> Linearised:
     """The linearisation at zero weights; `network` is that zero."""
     if not problem.regression:
         return of_jacobian(flow, network, number)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from ...measures.growth import Rates
 from ...networks import Feedforward
+from ...networks.model import Model
 from ...problem import EPOCH, Problem
 from ...status import Status
 from ...systems import AbstractSystem
@@ -44,7 +45,7 @@ class Errors(eqx.Module):
     training: AbstractTask
     test: AbstractTask
 
-    def __call__(self, state: Feedforward | Learner) -> Float[Array, " errors"]:
+    def __call__(self, state: Feedforward | Model | Learner) -> Float[Array, " errors"]:
         network = network_of(state)
         return jnp.stack([self.training.error(network), self.test.error(network)])
 
@@ -85,7 +86,7 @@ class TrainingRun(Run):
         return cls(index, system, system.state, system.clock(), **own, **more)
 
     @property
-    def network(self) -> Feedforward:
+    def network(self) -> Feedforward | Model:
         """The weights now."""
         if self.reference is None:
             return network_of(self.state)

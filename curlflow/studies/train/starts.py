@@ -46,7 +46,8 @@ def _deviation_from_teacher(problem: Problem) -> Feedforward | None:
     full_batches = spec.dynamics.kind == "flow" or spec.dynamics.batch == "full"
     if spec.start.kind != "teacher" or spec.start.offset is None or not full_batches:
         return None
-    if not applicable(student, problem.rule, problem.task, problem.constraint):
+    known = problem.signal(student) is not None
+    if not known or not applicable(student, problem.rule, problem.task, problem.constraint):
         return None
     deviation = [np.zeros_like(w) for w in student.weights]
     deviation[spec.start.offset.layer - 1] += spec.start.offset.value

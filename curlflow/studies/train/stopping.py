@@ -28,6 +28,7 @@ from ...measures import spectrum
 from ...measures.growth import Rates, held_time, rates
 from ...measures.repetition import Advance, Repeated, alternates, repetition
 from ...networks import Feedforward
+from ...networks.model import Model
 from ...outside import compiled
 from ...problem import EPOCH, Problem
 from ...status import Status
@@ -47,7 +48,7 @@ LARGEST = 3000
 """Kernels of more rows are not made: such runs go on to their end."""
 
 
-def rates_at(problem: Problem, network: Feedforward) -> Rates | None:
+def rates_at(problem: Problem, network: Feedforward | Model) -> Rates | None:
     """The linearised dynamics of `problem` at the solution `network`; None where no kernel tells.
 
     Nor does one tell of an optimizer, whose memory moves too: such runs go on until their whole state repeats.

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ...constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
+from ...constraints import AbstractConstraint, Free, FreeBiases, FrobeniusSpheres, Masked
 from ...networks import Feedforward
 from ...networks.activations import ACTIVATIONS
 from ...precision import double_precision
@@ -78,6 +78,8 @@ def geometry(constraint: AbstractConstraint) -> Geometry | None:
     if isinstance(constraint, Masked):
         within = geometry(constraint.within)
         return None if within is None else within._replace(masks=constraint.masks)
+    if isinstance(constraint, FreeBiases):
+        return geometry(constraint.within)
     spheres = isinstance(constraint, FrobeniusSpheres)
     return Geometry(None, spheres) if spheres or isinstance(constraint, Free) else None
 

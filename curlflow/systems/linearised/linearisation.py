@@ -106,7 +106,7 @@ def is_driven_by_errors(
     `GivenErrors` provides counts as not driven by errors.
     """
     for seed in range(2):
-        v = np.random.default_rng(seed).standard_normal(sum(w.size for w in network.weights))
+        v = np.random.default_rng(seed).standard_normal(size(network))
         try:
             factored = np.asarray(_factored(network, rule, constraint, inputs, np.asarray(weight), v))
         except AttributeError:

@@ -44,8 +44,11 @@ class OffOrbits(NamedTuple):
         does not turn with the weights.
         """
         network = system.state
-        if not isinstance(network, Feedforward) or network.activation != "linear" or len(network.weights) != 2:
-            raise ValueError("transverse: linear networks with one hidden layer are required; leave it out.")
+        linear = isinstance(network, Feedforward) and network.activation == "linear" and network.biases is None
+        if not linear or len(network.weights) != 2:
+            raise ValueError(
+                "transverse: linear networks with one hidden layer and without biases are required; leave it out."
+            )
         if not np.array_equal(signal.feedback[0], network.weights[1]):
             raise ValueError("transverse: with feedback alignment there are other symmetries; leave it out.")
         groups = tuple(groups_of_hidden_units(network, signal, masks)[0])
