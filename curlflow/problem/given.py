@@ -223,6 +223,11 @@ def check_replaced(problem: "Problem") -> None:
 
 
 def _check_spec(before: "Spec", now: "Spec", changed: set[str]) -> None:
+    if before.dynamics.layer_rates != now.dynamics.layer_rates:
+        raise ValueError(
+            f"spec: its layer_rates, {now.dynamics.layer_rates}, differ from those of the rule, "
+            f"{before.dynamics.layer_rates}; build the other spec."
+        )
     free = {"dynamics", "rule", "realizations", *changed}
     old, new = (spec.model_dump(exclude=free) for spec in (before, now))
     for name in old:

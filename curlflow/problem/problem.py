@@ -24,6 +24,7 @@ from ..optimizers.base import checked_optimizer
 from ..precision import double_precision
 from ..rules import AbstractLearningRule
 from ..rules.graph_signs import with_graph_signs
+from ..rules.sign_flipped import with_layer_rates
 from ..rules.signals import ErrorSignal
 from ..solvers.integrate import Adaptive
 from ..systems import Diffusion, Flow, Map
@@ -168,12 +169,15 @@ class Problem:
         """The student as a graph: neurons with rule signs, synapses with weights; docs/graphs.md.
 
         It is the graph that was given, with the student's weights and the gains of the rule, or else one with the
-        names x1, h1, y1, …. A rule that wraps a flipped one hides its gains: they are not written.
+        names x1, h1, y1, …. A rule that wraps a flipped one hides its gains: they are not written, nor are the
+        spec's `layer_rates`.
         """
         student, rule = self.student, self.rule
         if self.compression is not None:
             student, rule = self.compression.expand(student), self.compression.wide_rule
-        signs = rule.unflipped()[1]
+        signs, rates = rule.unflipped()[1], self.spec.dynamics.layer_rates
+        if rates is not None:
+            signs = tuple(gain / rate for gain, rate in zip(signs, rates, strict=True))
         if self.architecture is None:
             return to_graph(student, gains=signs)
         return self.architecture.graph(student, gains=signs)
@@ -215,8 +219,9 @@ class Problem:
 
         That of an optimizer is the limit of its updates, with a mass and friction as for η = `EPOCH`.
         """
-        settings = self._dynamics("flow", solver=solver, rtol=rtol, atol=atol).model_dump(exclude={"kind"})
-        parts, integrator = (self.student, self.rule, self.task, self.constraint), Adaptive(**settings)
+        dynamics = self._dynamics("flow", solver=solver, rtol=rtol, atol=atol)
+        integrator = Adaptive(**dynamics.model_dump(include={"solver", "rtol", "atol"}))
+        parts = self.student, self.rule, self.task, self.constraint
         if self.optimizer is not None:
             return optimized_flow(*parts, EPOCH, self.optimizer, integrator)
         return learning_flow(*parts, integrator)
@@ -313,7 +318,11 @@ def build(
     if teacher is None and own is None and spec.network is not None:
         teacher = draw.drawn_teacher(spec, key(draw.TEACHER), architecture)
     student = given.student_of(spec, parts, int(realization), key(draw.START), teacher, architecture)
-    drawn = spec.rule.build(spec.widths, key) if rule is None else rule
+    learns = spec.rule.build(spec.widths, key) if rule is None else rule
+    if architecture is not None:
+        learns = with_graph_signs(learns, architecture)
+    if spec.dynamics.layer_rates is not None:
+        learns = with_layer_rates(learns, student, spec.dynamics.layer_rates)
     n = spec.data.samples
     if own is not None:
         x_train, y_train, x_test, y_test = own
@@ -333,7 +342,7 @@ def build(
         x_test=x_test,
         y_test=y_test,
         covariance=_covariance(spec, student, x_train),
-        rule=drawn if architecture is None else with_graph_signs(drawn, architecture),
+        rule=learns,
         constraint=parts.get("constraint") or draw.drawn_constraint(spec, student, architecture),
         batch_key=keys[0],
         noise_key=keys[1],

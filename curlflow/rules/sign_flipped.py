@@ -101,6 +101,15 @@ def with_gains(rule: AbstractLearningRule, network: Feedforward) -> AbstractLear
     return SignFlipped(rule, [np.ones((1, w.shape[1])) for w in network.weights])
 
 
+def with_layer_rates(rule: AbstractLearningRule, network: Feedforward, rates: Iterable[float]) -> SignFlipped:
+    """`rule` with the velocity of every layer multiplied by its rate, beside whatever gains it has."""
+    if network.biases is not None:
+        pairs = zip(network.weights, rates, strict=True)
+        return SignFlipped(rule, [np.full((len(w), 1), float(rate)) for w, rate in pairs], biases=True)
+    base, gains = with_gains(rule, network).unflipped()
+    return SignFlipped(base, [rate * np.asarray(gain) for rate, gain in zip(rates, gains, strict=True)])
+
+
 def _checked(gain: Any, layer: int) -> Any:
     """An array of finite numbers in double precision (those of a traced one are not known yet)."""
     if isinstance(gain, jax.core.Tracer):

@@ -56,8 +56,19 @@ def inconsistencies(spec: Any) -> Iterator[str]:
             f'optimizer.kind: got "{spec.optimizer.kind}", of which no flow is known for constant β; set '
             f'dynamics.kind to "updates", or the optimizer to {" or ".join(WITH_FLOWS)}.'
         )
+    rates = dynamics.layer_rates
     if spec.model is not None:
+        if rates is not None:
+            yield (
+                "dynamics.layer_rates: a model of your own has no layers that are known; give a network, or multiply "
+                "the velocities in a rule of your own."
+            )
         return
+    if rates is not None and len(rates) != layers:
+        yield (
+            f"dynamics.layer_rates: got {len(rates)} factors, required is one for each of the {layers} layers of "
+            "weights."
+        )
     if isinstance(spec.start, TeacherStart):
         if spec.teacher_widths != spec.widths:
             yield (

@@ -128,10 +128,11 @@ class Spec(tables.Table):
     def replace(self, field: str | Mapping[str, Any], value: Any = None) -> "Spec":
         """A copy with another value of `field`, a dotted name such as `"rule.flipped.inputs"`.
 
-        Several fields are replaced together by a mapping. Replacing a `kind` keeps what the new kind has and
+        Several fields are replaced together by a mapping. `"dynamics.layer_rates[1]"` is one entry, counted from 0,
+        of a list that is there. Replacing a `kind` keeps what the new kind has and
         takes defaults for the rest.
 
-        **Raises:** `ValueError` for unknown fields and values out of range.
+        **Raises:** `ValueError` for unknown fields and entries, and values out of range.
         """
         fields = {"optimizer": self.optimizer.model_dump(), **self.model_dump()}
         changes = dict(field) if isinstance(field, Mapping) else {field: value}
@@ -209,7 +210,8 @@ def noted(problem: "Problem") -> "Problem":
 
 def _set(fields: dict, name: str, value: Any) -> None:
     """Set the field with the dotted `name` in nested dictionaries."""
-    *path, last = name.split(".")
+    whole, bracket, index = name.partition("[")
+    *path, last = whole.split(".")
     table = fields
     for depth, part in enumerate(path):
         inner = table.setdefault(part, {} if depth else None)
@@ -219,4 +221,13 @@ def _set(fields: dict, name: str, value: Any) -> None:
     if last == "kind" and path and value in kinds(Spec, path[0]):
         for stale in table.keys() - kinds(Spec, path[0])[value].model_fields.keys():
             del table[stale]
-    table[last] = value
+    table[last] = _with_entry(table.get(last), index, value, name) if bracket else value
+
+
+def _with_entry(given: Any, index: str, value: Any, name: str) -> list[Any]:
+    """The list `given` with another value at `index`, which still ends with a bracket."""
+    entries, number = list(given) if isinstance(given, list | tuple) else [], index.removesuffix("]")
+    if number == index or not number.isdecimal() or int(number) >= len(entries):
+        raise ValueError(f"{name}: no such entry, counted from 0; {name.partition('[')[0]} is {given}.")
+    entries[int(number)] = value
+    return entries

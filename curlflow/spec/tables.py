@@ -172,8 +172,14 @@ SEED = "seed of the batches or the Brownian path alone, for other noise in the s
 NoiseSeed = Annotated[int | None, Field(ge=0, lt=2**63, description=SEED)]
 
 
+RATES = "one positive factor for each layer of weights, by which its velocity is multiplied; default: all 1"
+LayerRates = Annotated[Annotated[tuple[PositiveFloat, ...], Field(strict=False)] | None, Field(description=RATES)]
+
+
 class FlowDynamics(Table):
     """Continuous time."""
+
+    YOUNGER = ("layer_rates",)
 
     kind: Literal["flow"] = "flow"
     solver: Literal["auto", "tsit5", "dopri5", "dopri8", "bosh3", "rkc2", "kvaerno3", "kvaerno5"] = Field(
@@ -183,12 +189,13 @@ class FlowDynamics(Table):
     )
     rtol: PositiveFloat = Field(1e-6, lt=1, description="relative tolerance of a step")
     atol: PositiveFloat = Field(1e-9, lt=1, description="absolute tolerance of a step")
+    layer_rates: LayerRates = None
 
 
 class UpdateDynamics(Table):
     """Discrete updates."""
 
-    YOUNGER = ("drawing", "noise_seed")
+    YOUNGER = ("drawing", "noise_seed", "layer_rates")
 
     kind: Literal["updates"] = "updates"
     learning_rate: PositiveFloat = Field(
@@ -200,12 +207,13 @@ class UpdateDynamics(Table):
         description="batches are slices of samples shuffled anew every epoch, or drawn independently of each other",
     )
     noise_seed: NoiseSeed = None
+    layer_rates: LayerRates = None
 
 
 class DiffusionDynamics(Table):
     """A stochastic differential equation: the limit of updates by independently drawn batches."""
 
-    YOUNGER = ("noise_seed",)
+    YOUNGER = ("noise_seed", "layer_rates")
 
     kind: Literal["sde"] = "sde"
     learning_rate: PositiveFloat = Field(
@@ -219,6 +227,7 @@ class DiffusionDynamics(Table):
     )
     correction: bool = Field(False, description="drift F − (h/2) F′F: second weak order in h, in place of first")
     noise_seed: NoiseSeed = None
+    layer_rates: LayerRates = None
 
     def steps(self, samples: int) -> int:
         """How many steps an epoch has."""

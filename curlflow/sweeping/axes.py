@@ -29,7 +29,8 @@ class Axis:
 
     **Arguments:**
 
-    - `field`: a dotted name of the spec, which takes the `values`.
+    - `field`: a dotted name of the spec, which takes the `values`; or one entry of a list that the spec has, counted
+      from 0, such as `"dynamics.layer_rates[1]"`.
     - `values`: numbers, strings or truth values, each once: the coordinate of the axis. They may stand first where
       `fields` or `changes` say what they set.
     - `fields`: several fields that move together: for each a list as long as `values`. Those of numbers or words
@@ -166,11 +167,11 @@ def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:
     if not isinstance(over, Mapping) or not over:
         raise ValueError(f"over: got {over!r}, required is a mapping from fields or names to the values of an axis.")
     axes = {key: _axis_of(key, given) for key, given in over.items()}
-    short = [key.rpartition(".")[2] for key in axes]
+    short = [as_word(key.rpartition(".")[2]) for key in axes]
     dimensions = []
     for (key, axis), last in zip(axes.items(), short, strict=True):
         chosen = isinstance(over[key], Axis)
-        name = key if chosen else last if short.count(last) == 1 else key.replace(".", "_")
+        name = key if chosen else last if short.count(last) == 1 else as_word(key)
         if not name.isidentifier() or name in RESERVED:
             hint = " Values along a field need no Axis." if name in field_names(Spec) else ""
             allowed = f"letters, digits and _, but not {', '.join(RESERVED)}"
@@ -181,6 +182,11 @@ def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:
     _check_fields(dimensions)
     _check_values(spec, dimensions)
     return tuple(dimensions)
+
+
+def as_word(field: str) -> str:
+    """The name of a dimension along a field: the whole name, with _ in place of dots and brackets."""
+    return field.replace(".", "_").replace("[", "_").removesuffix("]")
 
 
 def _axis_of(key: Any, given: Any) -> Axis:
@@ -197,7 +203,7 @@ def _axis_of(key: Any, given: Any) -> Axis:
 
 def _check_field(name: str) -> None:
     names = field_names(Spec)
-    if name not in names:
+    if name.partition("[")[0] not in names:
         raise ValueError(
             f"over: got {name!r}, which is no field of a spec{nearest(name, names) or '.'} A name of your own goes "
             "with an Axis, which says what it sets."
@@ -211,7 +217,8 @@ def _check_fields(dimensions: list[Dimension]) -> None:
         for field in sorted(dimension.fields):
             _check_field(field)
             for other, owner in seen.items():
-                if field == other or field.startswith(other + ".") or other.startswith(field + "."):
+                short, long = sorted((field, other), key=len)
+                if long == short or long.startswith((f"{short}.", f"{short}[")):
                     raise ValueError(f"over: {owner} and {dimension.name} both set {field}, allowed is one axis.")
         seen |= dict.fromkeys(dimension.fields, dimension.name)
 

@@ -103,7 +103,7 @@ def axis_names(dimensions: tuple[Dimension, ...], taken: set[str]) -> tuple[str,
     for dimension in dimensions:
         name = dimension.name
         if name in taken and dimension.field is not None:
-            name = dimension.field.replace(".", "_")
+            name = as_word(dimension.field)
         while name in taken or name in names:
             name = f"{name}_axis"
         names.append(name)

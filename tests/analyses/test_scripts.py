@@ -34,7 +34,7 @@ def imported(file):
 
 
 def test_a_script_needs_one_helper_and_a_helper_the_common_one():
-    assert len(SCRIPTS) == 19
+    assert len(SCRIPTS) == 20
     assert {"scripts", "phase_diagrams", "order_parameters", "convergence_figures"} == HELPERS
     for file in SCRIPTS:
         assert len(imported(file)) == 1, file
