@@ -312,8 +312,8 @@ def test_sweeps_of_experiments_are_the_same_in_other_processes(tmp_path):
     np.testing.assert_array_equal(there.train_error[1, 1], alone.train_error)
     with pytest.raises(ValueError, match="directory: it is a sweep of an Experiment"):
         curlflow.sweeping.resume(tmp_path)
+    other = own.replace("loss", lambda outputs, targets: jnp.mean(outputs**2))
     with pytest.raises(ValueError, match="is of another sweep: definition is"):
-        other = own.replace("loss", lambda outputs, targets: jnp.mean(outputs**2))
         curlflow.sweep(other, over, "train", {"epochs": 20}, directory=tmp_path, engine="serial")
     with pytest.raises(ValueError, match="spec: an object of the experiment cannot be sent to other processes"):
         curlflow.sweep(own.replace("model", lambda key: module(key)), over, "train", {"epochs": 20})
