@@ -206,7 +206,9 @@ def test_updates_steps_and_sweeps(depth, by_hand, tmp_path):
     large, small, flow = steps.lyapunov_exponent.transpose("learning_rate", ...).to_numpy()
     np.testing.assert_allclose(2 * small - large, flow, rtol=1e-3)
     assert (np.abs(large - flow) > 1e-5).all()
-    diagram = curlflow.bifurcation(updates, {"rule.gain": [1.0, -1.0]}, exponents=1, transient=10, duration=60, engine="serial")
+    diagram = curlflow.bifurcation(
+        updates, {"rule.gain": [1.0, -1.0]}, exponents=1, transient=10, duration=60, engine="serial"
+    )
     teacher = np.concatenate([np.ravel(w) for w in updates.build().teacher.weights])
     fastest = np.linalg.eigvals(by_hand.jacobian(teacher)).real.max()
     np.testing.assert_allclose(diagram.solution_rate.sel(gain=-1.0), [fastest], atol=1e-7)
