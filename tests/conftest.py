@@ -10,6 +10,8 @@ from pathlib import Path
 import jax
 import pytest
 
+gc.set_threshold(50_000, 20, 50)  # JAX makes many small objects, and a tenth of the time went into looking at them
+
 ANALYSES = Path(__file__).parent.parent / "analyses"
 
 KEEP_ALL = {"jax_persistent_cache_min_compile_time_secs": 0.0, "jax_persistent_cache_min_entry_size_bytes": -1}

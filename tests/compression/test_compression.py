@@ -279,8 +279,8 @@ def jacobian(system, state):
         return ravel_pytree(moved)[0]
 
     project = lambda v: ravel_pytree(system.constraint.tangent(state, unravel(v)))[0]  # noqa: E731
-    p = np.asarray(jax.vmap(project)(np.eye(flat.size)))
-    return p @ np.asarray(jax.jacfwd(function)(flat)) @ p
+    p, j = jax.jit(lambda x: (jax.vmap(project)(np.eye(x.size)), jax.jacfwd(function)(x)))(flat)
+    return np.asarray(p) @ np.asarray(j) @ np.asarray(p)
 
 
 @pytest.mark.parametrize("dynamics", ["flow", "updates"])

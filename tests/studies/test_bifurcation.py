@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from command_line import run
+from motions import circle
 
 import curlflow
 from curlflow import random_matrix, systems
@@ -144,16 +145,9 @@ def test_the_command(tmp_path):
 
 
 def test_verdicts_do_not_rest_on_the_observable_that_is_shown():
-    def field(t, x, args):
-        grows = 1 - jnp.sum(x**2)
-        return jnp.stack([args * x[1] + x[0] * grows, -args * x[0] + x[1] * grows])
-
-    def circle(ω):
-        return curlflow.Flow(field, [1.0, 0.0], args=ω)
-
     options = {"transient": 100, "duration": 300}
-    named = curlflow.bifurcation(circle, {"omega": [1.0, 1.3]}, observable="state_1", **options)
-    radius = curlflow.bifurcation(circle, {"omega": [1.0, 1.3]}, observable=lambda x: jnp.sum(x**2), **options)
+    named = curlflow.bifurcation(circle, {"frequency": [1.0, 1.3]}, observable="state_1", **options)
+    radius = curlflow.bifurcation(circle, {"frequency": [1.0, 1.3]}, observable=lambda x: jnp.sum(x**2), **options)
     assert (radius.verdict == named.verdict).all()
     assert named.verdict.attrs["flag_meanings"].split()[int(named.verdict[0, 0])] == "periodic"
     assert radius.attrs["observable"] == "observable_1"

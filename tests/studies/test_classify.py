@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from command_line import run
+from motions import circle, duffing, in_the_plane, torus, van_der_pol
 
 import curlflow
 from curlflow import systems
@@ -106,18 +107,7 @@ def test_lorenz(ρ, expected):
         np.testing.assert_allclose(float(run.log_gali[1]) / float(run.gali_time), -gaps, rtol=0.1)
 
 
-# The functions of systems are those of this module, so that systems of one kind are one program.
-
-
-def circles(t, x, ω):
-    x = x.reshape(-1, 2)
-    grows = 1 - jnp.sum(x**2, axis=1)
-    return jnp.stack([ω * x[:, 1] + x[:, 0] * grows, -ω * x[:, 0] + x[:, 1] * grows], axis=1).ravel()
-
-
-def torus(frequencies):
-    """Circles of radius one that attract, each with its own frequency."""
-    return curlflow.Flow(circles, [1.0, 0.0] * len(frequencies), args=np.array(frequencies))
+# The functions of systems are those of this module and of `motions`, so that systems of one kind are one program.
 
 
 def hamilton(t, x, args):
@@ -127,19 +117,6 @@ def hamilton(t, x, args):
 def henon_heiles(energy, y, py=0.0):
     px = np.sqrt(2 * energy - py**2 - y**2 + 2 / 3 * y**3)
     return curlflow.Flow(hamilton, [0.0, y, float(px), py], integrator=SHARP)
-
-
-def driven(t, x, args):
-    return jnp.stack([x[1], -0.3 * x[1] + x[0] - x[0] ** 3 + args * jnp.cos(1.2 * t)])
-
-
-def duffing(drive):
-    return curlflow.Flow(driven, [1.0, 0.0], args=drive)
-
-
-def weak(t, x, args):
-    """The oscillator of van der Pol, close to a harmonic one."""
-    return jnp.stack([x[1], 0.05 * (1 - x[0] ** 2) * x[1] - x[0]])
 
 
 def laws(t, x, a):
@@ -165,13 +142,13 @@ def rotation(i, x, args):
         (lambda: systems.henon(), "chaotic"),
         (lambda: systems.rossler(c=2.5), "periodic"),
         (lambda: torus([1.0, 2**0.5]), "quasi_periodic"),
-        (lambda: torus([1.0]), "periodic"),
-        (lambda: torus([2.0]), "periodic"),  # batches of the window last for whole periods
+        (lambda: circle(1.0), "periodic"),
+        (lambda: circle(2.0), "periodic"),  # batches of the window last for whole periods
         (lambda: curlflow.Map(rotation, [1.0, 0.0]), "quasi_periodic"),
         (lambda: henon_heiles(1 / 6, -0.1), "chaotic"),
         (lambda: duffing(0.5), "chaotic"),
         (lambda: duffing(0.2), "periodic"),
-        (lambda: curlflow.Flow(lambda t, x, a: x**2, [1.0]), "divergent"),
+        (lambda: line(1.0, square=1.0), "divergent"),
     ],
 )
 def test_systems_whose_motion_is_known(system, expected):
@@ -190,10 +167,7 @@ def descent_ascent(i, x, step):
         (lambda: curlflow.Map(descent_ascent, [1.0, 0.5], args=0.1), np.log(1.01) / 2),
         (lambda: curlflow.Map(descent_ascent, [1e3, 0.0], 0.1, args=0.15), 10 * np.log(1 + 0.15**2) / 2),
         (lambda: curlflow.Map(lambda i, x, a: -1.01 * x, [1.0]), np.log(1.01)),
-        (
-            lambda: curlflow.Flow(lambda t, x, a: a @ x, [1.0, 0.0], args=np.array([[0.02, -0.003], [0.003, 0.02]])),
-            0.02,
-        ),
+        (lambda: in_the_plane([1.0, 0.0], [[0.02, -0.003], [0.003, 0.02]]), 0.02),
         (lambda: line(1.0, forced=1.0, linear=-1.0), 0.03),  # though differences shrink
     ],
 )
@@ -235,7 +209,7 @@ def test_slower_growth_is_undecided_by_name(coefficients, law):
     ("system", "expected"),
     [
         (lambda: line(1e-12, linear=0.02, square=-2e-6), "fixed_point"),
-        (lambda: curlflow.Flow(weak, [1e-9, 0.0]), "periodic"),
+        (lambda: van_der_pol([1e-9, 0.0]), "periodic"),
         (lambda: line(1e-15, linear=0.012), "undecided"),  # by e^24 through the window, to nowhere yet
     ],
 )

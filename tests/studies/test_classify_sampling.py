@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from motions import circle, oscillator, torus
 
 import curlflow
 from curlflow import systems
@@ -11,12 +12,6 @@ from curlflow.measures.sampling import MOST
 
 def verdict(dataset):
     return dataset.verdict.attrs["flag_meanings"].split()[int(dataset.verdict[0])]
-
-
-def circle(t, x, frequency):
-    """A circle that attracts."""
-    grows = 1 - jnp.sum(x**2)
-    return jnp.stack([frequency * x[1] + x[0] * grows, -frequency * x[0] + x[1] * grows])
 
 
 @pytest.mark.parametrize(("r", "period", "status"), [(3.2, 2, "period_two"), (3.5, 4, "completed")])
@@ -39,15 +34,13 @@ def test_bands_of_chaos_are_seen_in_long_windows_too():
 @pytest.mark.optimised
 @pytest.mark.parametrize("transient", [20, 0])
 def test_many_periods_within_a_window(transient):
-    flow = curlflow.Flow(circle, [1.0, 0.0], args=2 * np.pi * 13.3)
+    flow = circle(2 * np.pi * 13.3)
     dataset = curlflow.classify(flow, transient=transient)
     assert verdict(dataset) == "periodic"
     np.testing.assert_allclose(float(dataset.return_time[0]), 1 / 13.3, rtol=1e-4)
     np.testing.assert_allclose(dataset.peak_frequency[0, :, 0], 13.3, rtol=0.01)
     over = {"omega": [2 * np.pi * 13.3]}
-    diagram = curlflow.bifurcation(
-        lambda ω: curlflow.Flow(circle, [1.0, 0.0], args=ω), over, transient=transient, duration=1000
-    )
+    diagram = curlflow.bifurcation(lambda omega: circle(omega), over, transient=transient, duration=1000)
     late = diagram.late_extremum.values.ravel()
     np.testing.assert_allclose(np.abs(late[np.isfinite(late)]), 1, atol=1e-3)
 
@@ -63,14 +56,6 @@ def test_observables_that_are_not_numbers_all_along():
     assert float(dataset.zero_one[0, 1]) > 0.9
 
 
-def two_circles(t, x, ω):
-    return jnp.concatenate([circle(t, x[:2], ω[0]), circle(t, x[2:], ω[1])])
-
-
-def tori(ratio):
-    return curlflow.Flow(two_circles, [1.0, 0.0, 1.0, 0.0], args=np.array([1.0, ratio]))
-
-
 def rotation(i, x, turn):
     return jnp.stack([jnp.cos(turn) * x[0] - jnp.sin(turn) * x[1], jnp.sin(turn) * x[0] + jnp.cos(turn) * x[1]])
 
@@ -83,11 +68,11 @@ def delayed(i, x, r):
 @pytest.mark.parametrize(
     ("system", "allowed"),
     [
-        (lambda: tori(2.02), ["quasi_periodic"]),
-        (lambda: tori(3.0207), ["quasi_periodic"]),
-        (lambda: tori(np.e), ["quasi_periodic"]),
-        (lambda: tori(2.0001), ["undecided"]),  # nearer to a resonance than the window can tell
-        (lambda: tori(2.0), ["undecided"]),  # a cycle, but one of a family
+        (lambda: torus([1.0, 2.02]), ["quasi_periodic"]),
+        (lambda: torus([1.0, 3.0207]), ["quasi_periodic"]),
+        (lambda: torus([1.0, np.e]), ["quasi_periodic"]),
+        (lambda: torus([1.0, 2.0001]), ["undecided"]),  # nearer to a resonance than the window can tell
+        (lambda: torus([1.0, 2.0]), ["undecided"]),  # a cycle, but one of a family
         (
             lambda: curlflow.Map(rotation, [1.0, 0.0], args=2 * np.pi / (7 + (np.sqrt(5) - 1) / 20)),
             ["quasi_periodic"],
@@ -107,6 +92,5 @@ def test_a_cycle_with_a_doubled_period_returns_after_both_rounds():
     dataset = curlflow.classify(systems.rossler(c=3.0))
     assert verdict(dataset) == "periodic"
     np.testing.assert_allclose(float(dataset.return_time[0]), 11.5, atol=0.3)
-    energetic = curlflow.Flow(lambda t, x, a: jnp.stack([x[1], -x[0]]), [1.0, 0.0])
-    oscillator = curlflow.classify(energetic)  # both exponents are zero
-    assert verdict(oscillator) == "periodic"
+    energetic = curlflow.classify(oscillator())  # both exponents are zero
+    assert verdict(energetic) == "periodic"

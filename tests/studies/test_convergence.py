@@ -228,7 +228,8 @@ def test_relative_thresholds_and_training_errors():
 def test_rules_by_table_object_and_name():
     feedback = {"kind": "feedback_alignment", "flipped": {"hidden": {"count": 1}}}
     rules = {"plain": "gradient", "object": Gradient(), "aligned, flipped": feedback, "own": "curl"}
-    ds = curlflow.convergence(SPEC, threshold=0.02, rules=rules, epochs=2000)
+    ds = curlflow.convergence(SPEC, threshold=0.02, rules=rules, epochs=500)
+    assert ds.convergence_time.notnull().any("realization").all()
     assert ds["rule"].to_numpy().tolist() == list(rules)
     assert ds["compared"].to_numpy().tolist() == list(rules)[1:]
     times = ds.convergence_time
@@ -372,8 +373,10 @@ def test_stabilised_steps_of_linear_networks_on_spheres():
     linear = {"network.activation": "linear", "network.output_activation": "linear"}
     spec = SPEC.replace({**linear, "dynamics.rtol": 1e-6})
     both = [
-        curlflow.convergence(spec.replace("dynamics.solver", s), to_end=True, epochs=500) for s in ("tsit5", "rkc2")
+        curlflow.convergence(spec.replace("dynamics.solver", s), rules=["curl"], to_end=True, epochs=500)
+        for s in ("tsit5", "rkc2")
     ]
+    assert both[0].convergence_time.notnull().any()
     np.testing.assert_allclose(both[1].convergence_time, both[0].convergence_time, rtol=1e-3)
 
 

@@ -5,6 +5,7 @@ import json
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from motions import circle, duffing
 
 import curlflow
 from curlflow import Flow, Map, Status, systems
@@ -121,8 +122,7 @@ def test_smooth_fields_carry_their_velocity(system):
 
 def test_where_velocities_say_nothing():
     """Fields that depend on time, states that rest, maps."""
-    driven = Flow(lambda t, x, args: jnp.stack([x[1], -x[0] + jnp.cos(t)]), [1.0, 0.0])
-    for system in (driven, systems.linear(-np.eye(2)), systems.henon()):
+    for system in (duffing(0.5), systems.linear(-np.eye(2)), systems.henon()):
         assert np.isnan(curlflow.lyapunov(system, duration=20, transient=60).flow_residual[0])
 
 
@@ -131,8 +131,7 @@ def test_the_kaplan_yorke_dimension_where_a_sum_is_zero():
     ds = curlflow.lyapunov(oscillator, duration=100)
     assert float(ds.kaplan_yorke_dimension[0]) == 2
     assert 0 < float(ds.kaplan_yorke_dimension_se[0]) < 1e-4
-    turning = Flow(lambda t, x, args: jnp.stack([x[0] * (1 - x @ x) - x[1], x[1] * (1 - x @ x) + x[0]]), [1.0, 0.0])
-    ds = curlflow.lyapunov(turning, duration=100)
+    ds = curlflow.lyapunov(circle(1.0), duration=100)
     assert float(ds.kaplan_yorke_dimension[0]) == pytest.approx(1, abs=1e-4)
     lorenz = curlflow.lyapunov(systems.lorenz63(), duration=1000)
     assert abs(float(lorenz.kaplan_yorke_dimension[0]) - 2.06215) < 4 * float(lorenz.kaplan_yorke_dimension_se[0])
@@ -323,5 +322,5 @@ def test_one_chaotic_run_that_keeps_volumes_is_not_believed():
     exact = curlflow.lyapunov(Map(cat, [0.1234567, 0.32]), duration=1000)
     assert doubt(exact) == "none"
     np.testing.assert_allclose(exact.lyapunov_exponent[0, 0], np.log((3 + 5**0.5) / 2), rtol=1e-9)
-    rest = curlflow.lyapunov(Flow(lambda t, x, a: jnp.stack([x[1], -x[0]]), [1.0, 0.0]), duration=200)
+    rest = curlflow.lyapunov(systems.linear([[0.0, 1.0], [-1.0, 0.0]], state=[1.0, 0.0]), duration=200)
     assert doubt(rest) == "none"

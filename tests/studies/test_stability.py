@@ -48,9 +48,11 @@ def flat_jacobian(problem, network):
         def projected(v):
             return ravel_pytree(flow.constraint.tangent(network, unravel(v)))[0]
 
-        j = jax.jacfwd(lambda x: ravel_pytree(flow.velocity(0.0, unravel(x)))[0])(x)
-        projector = np.asarray(jax.vmap(projected)(np.eye(x.size)))
-        return projector @ np.asarray(j) @ projector
+        def velocity(x):
+            return ravel_pytree(flow.velocity(0.0, unravel(x)))[0]
+
+        j, projector = jax.jit(lambda x: (jax.jacfwd(velocity)(x), jax.vmap(projected)(np.eye(x.size))))(x)
+        return np.asarray(projector) @ np.asarray(j) @ np.asarray(projector)
 
 
 def nonzero(values, threshold=1e-10):
