@@ -169,3 +169,14 @@ def module(key):
     import jax.numpy as jnp
 
     return eqx.nn.MLP(3, 2, 4, 1, activation=jnp.tanh, key=key)
+
+
+def henon(a, b=0.3):
+    """A system of the user's for every cell."""
+    return curlflow.systems.henon(a=a, b=b)
+
+
+def learning(rate, hidden=2):
+    """An experiment of the user's for every cell."""
+    network = {"inputs": 3, "hidden": hidden}
+    return curlflow.Experiment(network=network, dynamics={"kind": "updates", "learning_rate": rate})

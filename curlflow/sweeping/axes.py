@@ -159,27 +159,28 @@ class Dimension(NamedTuple):
         return {field for change in self.changes for field in change}
 
 
-def dimensions_of(spec: Spec, over: Any) -> tuple[Dimension, ...]:
+def dimensions_of(spec: Any, over: Any) -> tuple[Dimension, ...]:
     """The dimensions that `over` describes, in its order.
 
     **Raises:** `ValueError` for what is no field, names and fields that occur twice, and values that `spec` refuses.
     """
     if not isinstance(over, Mapping) or not over:
         raise ValueError(f"over: got {over!r}, required is a mapping from fields or names to the values of an axis.")
-    axes = {key: _axis_of(key, given) for key, given in over.items()}
+    names = field_names(Spec) if isinstance(spec, Spec) else spec.fields
+    axes = {key: _axis_of(key, given, names) for key, given in over.items()}
     short = [as_word(key.rpartition(".")[2]) for key in axes]
     dimensions = []
     for (key, axis), last in zip(axes.items(), short, strict=True):
         chosen = isinstance(over[key], Axis)
         name = key if chosen else last if short.count(last) == 1 else as_word(key)
         if not name.isidentifier() or name in RESERVED:
-            hint = " Values along a field need no Axis." if name in field_names(Spec) else ""
+            hint = " Values along a field need no Axis." if name in names else ""
             allowed = f"letters, digits and _, but not {', '.join(RESERVED)}"
             raise ValueError(f"over: got the name {name!r}, allowed are {allowed}.{hint}")
         if any(name == dimension.name for dimension in dimensions):
             raise ValueError(f"over: got two axes named {name}; give one an Axis under a name of your own.")
         dimensions.append(Dimension(name, None if chosen else key, axis.values, axis.changes, axis.coordinates))
-    _check_fields(dimensions)
+    _check_fields(dimensions, names)
     _check_values(spec, dimensions)
     return tuple(dimensions)
 
@@ -189,33 +190,33 @@ def as_word(field: str) -> str:
     return field.replace(".", "_").replace("[", "_").removesuffix("]")
 
 
-def _axis_of(key: Any, given: Any) -> Axis:
+def _axis_of(key: Any, given: Any, names: list[str]) -> Axis:
     if not isinstance(key, str):
         raise ValueError(f"over: got {key!r}, required is the name of a field, or of an Axis.")
     if isinstance(given, Axis):
         return given
-    _check_field(key)
+    _check_field(key, names)
     try:
         return Axis(key, given)
     except ValueError as error:
         raise ValueError(f"over: {key}: {str(error).removeprefix('Axis: ')}") from None
 
 
-def _check_field(name: str) -> None:
-    names = field_names(Spec)
+def _check_field(name: str, names: list[str]) -> None:
     if name.partition("[")[0] not in names:
+        kind = "field of a spec" if "network" in names else "argument of the function"
         raise ValueError(
-            f"over: got {name!r}, which is no field of a spec{nearest(name, names) or '.'} A name of your own goes "
-            "with an Axis, which says what it sets."
+            f"over: got {name!r}, which is no {kind}{nearest(name, names) or '.'} A name of your own goes with an "
+            "Axis, which says what it sets."
         )
 
 
-def _check_fields(dimensions: list[Dimension]) -> None:
+def _check_fields(dimensions: list[Dimension], names: list[str]) -> None:
     """Refuse what is no field, and what two axes would set."""
     seen: dict[str, str] = {}
     for dimension in dimensions:
         for field in sorted(dimension.fields):
-            _check_field(field)
+            _check_field(field, names)
             for other, owner in seen.items():
                 short, long = sorted((field, other), key=len)
                 if long == short or long.startswith((f"{short}.", f"{short}[")):
@@ -223,7 +224,7 @@ def _check_fields(dimensions: list[Dimension]) -> None:
         seen |= dict.fromkeys(dimension.fields, dimension.name)
 
 
-def _check_values(spec: Spec, dimensions: list[Dimension]) -> None:
+def _check_values(spec: Any, dimensions: list[Dimension]) -> None:
     """Refuse values that the spec refuses, both alone and beside the first values of the other axes."""
     for dimension in dimensions:
         beside = {k: v for other in dimensions if other is not dimension for k, v in other.changes[0].items()}

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..spec import Spec
 from .axes import Dimension
 from .study import SweptStudy
 
@@ -35,7 +34,7 @@ FLIPPED = {f"rule.flipped.{units}": f"network.{units}" for units in ("inputs", "
 class Grid:
     """All combinations of the values of all dimensions, in C order: the last dimension varies fastest."""
 
-    spec: Spec
+    spec: Any
     dimensions: tuple[Dimension, ...]
     study: SweptStudy
     options: Mapping[str, Any]
@@ -55,7 +54,7 @@ class Grid:
         indices = np.unravel_index(cell, self.shape)
         return {k: v for d, i in zip(self.dimensions, indices, strict=True) for k, v in d.changes[i].items()}
 
-    def resolved(self, cell: int) -> Spec:
+    def resolved(self, cell: int) -> Any:
         """The spec of a cell. **Raises:** `ValueError` for a combination that the spec refuses."""
         return self.spec.replace(self.changes(cell))
 
@@ -133,7 +132,7 @@ def _described(name: str, values: tuple[Any, ...], text: str) -> tuple[Any, ...]
 def _flipped(grid: Grid, names: tuple[str, ...], taken: Mapping[str, Any]) -> dict[str, Any]:
     """How many units each fraction flips: ⌊αn + 10⁻⁹⌋ of n, over the axes that set α and n."""
     tables, found = grid.spec.model_dump(), {}
-    if tables["rule"].get("side") not in ("presynaptic", "postsynaptic"):
+    if tables.get("rule", {}).get("side") not in ("presynaptic", "postsynaptic"):
         return {}
     along = {
         field: (name, [change.get(field) for change in dimension.changes])

@@ -48,23 +48,23 @@ def study_of(study: Any, version: Any = None) -> SweptStudy:
         return swept[study]
     version = 1 if version is None else check("version", version, Natural)
     if isinstance(study, str) and ":" in study:
-        return SweptStudy(study, study, version, *_written(study))
+        return SweptStudy(study, study, version, *written(study))
     if isinstance(study, str) or not callable(study):
         hint = nearest(study, list(swept)) if isinstance(study, str) and named(study) is None else ""
         raise ValueError(
             f"study: got {study!r}{hint or '.'} Allowed are {', '.join(swept)}, functions, and their names "
             '"package.module:function".'
         )
-    function = _reference(study)
+    function = reference(study)
     name = identity_of(function)
     for known in swept.values():
         if name == known.function:
             return known
     # A function of curlflow's own may move; that of a user at another place is another one.
-    return SweptStudy(name, name, version, *(_written(name) if name == function else ()))
+    return SweptStudy(name, name, version, *(written(name) if name == function else ()))
 
 
-def _written(name: str) -> tuple[str, str]:
+def written(name: str) -> tuple[str, str]:
     """The file of a function and a hash of its text, as far as Python knows them."""
     try:
         function = inspect.unwrap(find_function(name))
@@ -84,7 +84,7 @@ def _written(name: str) -> tuple[str, str]:
     return file, hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _reference(function: Callable[..., Any]) -> str:
+def reference(function: Callable[..., Any], argument: str = "study") -> str:
     """The name by which a function can be found: `module:name`, or `script.py:name` in the script that runs."""
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     named = f"{module if module != '__main__' else script_name() or module}:{name}"
@@ -93,9 +93,9 @@ def _reference(function: Callable[..., Any]) -> str:
         found = find_function(named)
     if found is None or getattr(found, "__wrapped__", found) is not getattr(function, "__wrapped__", function):
         raise ValueError(
-            f"study: got {name or function!r}, which cannot be found by name; required is a function at the top of a "
-            "module or script, since its name says which cells are whose (no lambda, no function within another, no "
-            "partial)."
+            f"{argument}: got {name or function!r}, which cannot be found by name; required is a function at the top "
+            "of a module or script, since its name says which cells are whose (no lambda, no function within another, "
+            "no partial)."
         )
     return named
 

@@ -22,6 +22,7 @@ from .engines.local import LocalProcesses
 from .engines.worker import run_batch, script_name
 from .folder import manifest as manifests
 from .folder.manifest import Manifest
+from .made import Made
 from .report import reporting
 from .running import Runner
 from .study import SweptStudy, check_call, options_of, study_of
@@ -63,8 +64,10 @@ def sweep(
 
     **Arguments:**
 
-    - `spec`: a `curlflow.Spec`; its realizations are computed within a cell.
-    - `over`: the axes: dotted fields of the spec with their values, or names of your own with a `curlflow.Axis`.
+    - `spec`: a `curlflow.Spec` or `curlflow.Experiment`, whose realizations are computed within a cell; or a function
+      at the top of a module or script that makes one of these, or a system, of the values along the axes.
+    - `over`: the axes: dotted fields of the spec, or arguments of the function, with their values, or names of your
+      own with a `curlflow.Axis`.
     - `study`: the name of a study, such as `"train"`; a function at the top of a module or script, or its name
       `"package.module:function"`. It is called with the cell's spec and returns a dataset, a mapping from names to
       numbers, arrays or (dims, array), or a number.
@@ -172,9 +175,10 @@ def engine_of(engine: Any, workers: Any, scheduler: Any, client: Any, study: Swe
 
 
 def _described(spec: Any, over: Any, study: Any, options: Any, version: Any) -> Manifest:
-    if not isinstance(spec, Spec):
-        raise ValueError(f"spec: got {type(spec).__name__}, required is a curlflow.Spec.")
-    spec = spec.sealed()
+    if not isinstance(spec, Spec) and not callable(spec):
+        required = "a curlflow.Spec, or a function of the values along the axes that makes one, or a system"
+        raise ValueError(f"spec: got {type(spec).__name__}, required is {required}.")
+    spec = spec.sealed() if isinstance(spec, Spec) else Made.by(spec)
     wanted = Manifest(spec, dimensions_of(spec, over), study_of(study, version), options_of(options), {})
     check_call(wanted.study, wanted.options)
     return wanted

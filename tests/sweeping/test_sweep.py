@@ -985,3 +985,25 @@ def test_every_bit_of_a_cell_file_may_be_damaged(tmp_path):
                 SPEC, {"seed": [0]}, sweep_cells.echoed, {"at": 2}, directory=tmp_path / "d", engine="serial"
             )
         np.testing.assert_array_equal(again.value, ds.value)
+
+
+def test_a_function_of_the_axes_makes_what_is_studied(tmp_path):
+    options = {"duration": 50, "transient": 10, "exponents": 1}
+    ds = curlflow.sweep(
+        sweep_cells.henon, {"a": [1.2, 1.4]}, "lyapunov", options, directory=tmp_path, engine="serial"
+    )
+    for i, a in enumerate([1.2, 1.4]):
+        alone = curlflow.lyapunov(sweep_cells.henon(a), **options)
+        np.testing.assert_array_equal(ds.lyapunov_exponent[i], alone.lyapunov_exponent)
+    xr.testing.assert_equal(curlflow.sweeping.resume(tmp_path, engine="serial"), ds)
+    over = {"rate": [0.1, 0.2], "widths": curlflow.Axis("hidden", [2, 3])}
+    learned = curlflow.sweep(sweep_cells.learning, over, "train", {"epochs": 5}, engine="serial")
+    alone = curlflow.train(sweep_cells.learning(0.2, 3), epochs=5)
+    np.testing.assert_array_equal(learned.train_error[1, 1], alone.train_error)
+    for function, axes, said in (
+        (sweep_cells.henon, {"c": [1]}, "over: got 'c', which is no argument of the function"),
+        (lambda a: sweep_cells.henon(a), {"a": [1]}, "spec: got '.*lambda>', which cannot be found by name"),
+        (3, {"a": [1]}, "spec: got int, required is a curlflow.Spec, or a function"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            curlflow.sweep(function, axes, "lyapunov", engine="serial")

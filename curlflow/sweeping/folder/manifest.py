@@ -14,6 +14,7 @@ from ...spec import Spec
 from ...spec.arguments import check
 from ..axes import Dimension, dotted
 from ..grid import Grid, canonical
+from ..made import Made
 from ..study import SweptStudy
 from . import unread, writing_to
 from .leases import runners
@@ -53,7 +54,7 @@ class Manifest(Grid):
     def from_json(cls, given: Mapping[str, Any]) -> "Manifest":
         """The inverse of `as_json`."""
         return cls(
-            Spec(**given["spec"]),
+            Made(**given["spec"]) if "function" in given["spec"] else Spec(**given["spec"]),
             TypeAdapter(tuple[Dimension, ...]).validate_python(given["axes"]),
             SweptStudy(**given["study"]),
             given["options"],
