@@ -16,6 +16,7 @@ from .networks import Feedforward
 from .networks.model import Model, in_double_precision
 from .optimizers import AbstractOptimizer, Optax
 from .optimizers.base import checked_optimizer
+from .outside import reason
 from .precision import jax_settings
 from .problem.own_data import Data
 from .problem.problem import Problem, build, qualified_name
@@ -115,8 +116,10 @@ def _given(experiment: Experiment) -> dict[str, Any]:
 
 
 def _is_object(name: str, value: Any) -> bool:
-    """Whether a part is no table, and no word that stands for one."""
-    return not isinstance(value, Mapping) and not (isinstance(value, str) and name != "start")
+    """Whether a part is no table, and no word that stands for one; a dataset is a mapping, but an object."""
+    if isinstance(value, str):
+        return name == "start"
+    return isinstance(value, xr.Dataset) or not isinstance(value, Mapping)
 
 
 def _table_of(network: Feedforward) -> dict[str, Any]:
@@ -156,8 +159,11 @@ def _teacher(given: Any) -> tuple[Feedforward, dict[str, Any]]:
 def _model(given: Any) -> tuple[Any, dict[str, Any]]:
     made = given
     if not isinstance(given, eqx.Module | tuple) and callable(given):
-        made = given(jax.random.key(0))
-    model = Model.of(in_double_precision(made, "model"))
+        try:
+            made = given(jax.random.key(0))
+        except Exception as error:  # whatever the user's function raises
+            raise ValueError(f"model: the function cannot be applied to a random key ({reason(error)}).") from error
+    model = Model.of(made)
     name = made[0] if isinstance(made, tuple) else type(made)
     numbers = sum(np.size(w) for w in model.weights)
     if not numbers:

@@ -20,6 +20,7 @@ from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import from_graph
+from ..networks.model import Model
 from ..precision import random_key
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def _hash(arrays: Iterable[np.ndarray]) -> str:
 
 def checked_architecture(spec: "Spec", graph: Any) -> Architecture:
     """The architecture of `graph`, which must be that of the spec."""
+    if spec.network is None:
+        raise ValueError("graph: it goes with a network, but the experiment has a model; leave it out.")
     architecture = graph if isinstance(graph, Architecture) else from_graph(graph)
     fields = {"inputs": slice(0, 1), "hidden": slice(1, -1), "outputs": slice(-1, None)}
     for name, part in fields.items():
@@ -155,7 +158,9 @@ def drawn_student(
     return Feedforward(weights, spec.network.activation, spec.network.output_activation)
 
 
-def drawn_constraint(spec: "Spec", student: Feedforward, architecture: Architecture | None) -> AbstractConstraint:
+def drawn_constraint(
+    spec: "Spec", student: Feedforward | Model, architecture: Architecture | None
+) -> AbstractConstraint:
     """The constraint on the weights."""
     within = Free()
     if spec.constraint.kind != "none":

@@ -45,10 +45,12 @@ class FunctionRule(AbstractLearningRule):
     def velocity(self, network: Any, task: AbstractSampleTask) -> Any:
         seen = network if isinstance(network, Feedforward) else network.seen
         update = self.function(seen, *(jnp.moveaxis(jnp.asarray(array), -1, 0) for array in (task.x, task.y)))
-        given = [leaf for leaf in jax.tree.leaves(update) if eqx.is_inexact_array_like(leaf)]
+        given = [leaf for leaf in jax.tree.leaves(update) if eqx.is_inexact_array(leaf)]
         shapes, required = ([np.shape(leaf) for leaf in leaves] for leaves in (given, network.weights))
         if shapes != required:
             raise ValueError(
                 f"rule: the update has arrays of shapes {shapes}, required are those of the weights: {required}."
             )
+        if narrow := sorted({str(leaf.dtype) for leaf in given if leaf.dtype != np.float64}):
+            raise ValueError(f"rule: the update has arrays of {' and '.join(narrow)}, required is float64.")
         return network.with_weights(given)

@@ -56,6 +56,11 @@ def inconsistencies(spec: Any) -> Iterator[str]:
             f'dynamics.kind to "updates", or the optimizer to {" or ".join(WITH_FLOWS)}.'
         )
     if spec.model is not None:
+        if isinstance(spec.rule, CurlRule):
+            yield (
+                f'rule.kind: got "{spec.rule.kind}", a rule of layered networks, but the experiment has a model; '
+                'take "gradient", or a rule of your own.'
+            )
         return
     if isinstance(spec.start, TeacherStart):
         if spec.teacher_widths != spec.widths:
@@ -89,6 +94,8 @@ def _about_samples_of_ones_own(spec: Any) -> Iterator[str]:
         yield 'data.samples: got "all", which goes with data.file; give a number of samples.'
     if own and spec.data.samples == "population":
         yield 'data.samples: got "population", but samples of your own are finite; give their number.'
+    if spec.model is not None and not own:
+        yield "data: required with a model, as a curlflow.Data or by data.file."
     if not own and spec.loss in ("logistic", "softmax"):
         yield (
             f'loss: got "{spec.loss}", which needs targets of your own, by data.file or curlflow.Data; the outputs '
@@ -162,6 +169,8 @@ def _sentence(entry: Any, spec: type[BaseModel]) -> str:
             return f"{name}.kind: required, but not given; allowed are {allowed}."
         got = given["kind"] if isinstance(given, Mapping) else given
         return f"{name}.kind: got {got!r}, allowed are {allowed}."
+    if kind == "model_attributes_type":
+        return f"{name}: got {given!r}, required is a table."
     message = entry["msg"].removeprefix("Value error, ")
     if not path:
         return message

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..constraints import Masked
 from ..networks import Feedforward
+from ..networks.model import Model
 from ..precision import to_float64
 from ..problem import Problem
 from ..systems import AbstractSystem
@@ -40,7 +41,7 @@ def point_at(place: Problem | AbstractSystem, at: Any) -> Any:
     return network_at(place, at) if isinstance(place, Problem) else state_of(place, at)
 
 
-def network_at(problem: Problem, at: Any) -> Feedforward:
+def network_at(problem: Problem, at: Any) -> Feedforward | Model:
     """The weights that `at` means: `"start"`, `"solution"` (the teacher's), `"origin"`, a network, or its arrays."""
     student, teacher = problem.student, problem.teacher
     if not isinstance(at, str):
@@ -57,6 +58,11 @@ def network_at(problem: Problem, at: Any) -> Feedforward:
         return student
     if at == "origin":
         return student.with_weights(np.zeros(np.shape(w)) for w in student.weights)
+    if teacher is None:
+        raise ValueError(
+            'at: "solution" means the teacher\'s weights, but there is no teacher; give "start", "origin", or the '
+            "weights of a solution, for example the end of a run."
+        )
     if teacher.widths != student.widths:
         raise ValueError(
             f'at: "solution" means the teacher\'s weights, but teacher.width gives it the widths '
@@ -66,7 +72,7 @@ def network_at(problem: Problem, at: Any) -> Feedforward:
     return student.with_weights(np.asarray(w) for w in teacher.weights)
 
 
-def _like(student: Feedforward, at: Any) -> Feedforward:
+def _like(student: Feedforward | Model, at: Any) -> Feedforward | Model:
     """`at` as a network like `student`; the message names the layer that does not fit."""
     given = at.weights if isinstance(at, Feedforward) else at
     for name in ("activation", "output_activation") if isinstance(at, Feedforward) else ():

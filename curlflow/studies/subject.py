@@ -193,8 +193,8 @@ class Subject:
         signal, shape = problem.signal(problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(
-                "transverse: symmetries are known for rules of equation (2), not for constraints of your own; "
-                "leave it out."
+                "transverse: symmetries are known for layered networks, rules of equation (2) and the squared "
+                "error, not for constraints of your own; leave it out."
             )
         return OffOrbits.of(system, signal, shape.masks)
 
