@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Num
 
 from .losses import ACCURACIES
 from .networks import Feedforward
+from .networks.model import Model
 from .precision import double_precision
 
 Inputs = Num[Array | np.ndarray, "*inputs samples"]
@@ -38,11 +39,11 @@ class AbstractTask(eqx.Module):
     """A regression task: what drives learning, and how large the error is."""
 
     @abstractmethod
-    def residuals(self, network: Feedforward) -> Residuals:
+    def residuals(self, network: Feedforward | Model) -> Residuals:
         """The pair that drives learning at these weights."""
 
     @abstractmethod
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         """½ · mean over samples of |ŷ − y|², summed over the outputs; or another loss."""
 
     @property
@@ -63,7 +64,7 @@ class AbstractDataTask(AbstractTask):
         """Σ v for a vector of as many numbers as there are inputs, or for every column of a matrix."""
 
     @abstractmethod
-    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+    def error_covariance(self, network: Feedforward | Model) -> Float[Array, "outputs outputs"]:
         """⟨e eᵀ⟩ of the errors e = ŷ − y; for a linear network where only second moments are known."""
 
 
@@ -73,21 +74,21 @@ class AbstractSampleTask(AbstractDataTask):
     x: eqx.AbstractVar[Inputs]
 
     @abstractmethod
-    def differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward | Model) -> Outputs:
         """ŷ − y of every sample."""
 
-    def residuals(self, network: Feedforward) -> Residuals:
+    def residuals(self, network: Feedforward | Model) -> Residuals:
         return Residuals(self.x, self.differences(network) / self.x.shape[-1])
 
     @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         return 0.5 * jnp.sum(self.differences(network) ** 2) / self.x.shape[-1]
 
     def times_covariance(self, vectors: Any) -> Any:
         return jnp.asarray(self.x) @ (self.x.T @ vectors) / self.x.shape[-1]
 
     @double_precision
-    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+    def error_covariance(self, network: Feedforward | Model) -> Float[Array, "outputs outputs"]:
         e = self.differences(network)
         return jnp.asarray(e @ e.T / e.shape[1])
 
@@ -106,7 +107,7 @@ class Samples(AbstractSampleTask):
     def transposed(self, inputs: Inputs) -> Rows:
         return inputs.T if self.rows is None else self.rows
 
-    def differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward | Model) -> Outputs:
         return network(self.x) - self.y
 
     def batch(self, indices) -> "Samples":
@@ -126,7 +127,7 @@ class LossSamples(AbstractSampleTask):
     loss: Callable = eqx.field(static=True)
 
     @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         return self._loss(network(self.x))
 
     @property
@@ -139,7 +140,7 @@ class LossSamples(AbstractSampleTask):
         outputs, targets = (jnp.moveaxis(jnp.asarray(values), -1, 0) for values in (network(self.x), self.y))
         return ACCURACIES[self.loss](outputs, targets)
 
-    def differences(self, network: Feedforward) -> Outputs:
+    def differences(self, network: Feedforward | Model) -> Outputs:
         return jax.grad(self._loss)(network(self.x)) * self.x.shape[-1]
 
     def batch(self, indices) -> "LossSamples":
@@ -208,13 +209,13 @@ class GivenErrors(AbstractTask):
     inputs: Inputs
     errors: Outputs
 
-    def residuals(self, network: Feedforward) -> Residuals:
+    def residuals(self, network: Feedforward | Model) -> Residuals:
         return Residuals(self.inputs, self.errors)
 
     @double_precision
-    def error(self, network: Feedforward) -> Float[Array, ""]:
+    def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         return 0.5 * jnp.sum(self.errors**2)
 
-    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+    def error_covariance(self, network: Feedforward | Model) -> Float[Array, "outputs outputs"]:
         """⟨e eᵀ⟩, if all samples have the same weight."""
         return jnp.asarray(self.errors @ self.errors.T * self.errors.shape[1])

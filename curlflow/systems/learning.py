@@ -9,6 +9,7 @@ from jaxtyping import Array, Int
 
 from ..constraints import AbstractConstraint
 from ..networks import Feedforward
+from ..networks.model import Model
 from ..precision import Scalar
 from ..rules import AbstractLearningRule
 from ..solvers.integrate import IMPLICIT, Adaptive, FixedSteps
@@ -25,7 +26,7 @@ Epoch = int | Int[Array, ""]
 
 
 def learning_flow(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,
@@ -41,7 +42,7 @@ def learning_flow(
     return Flow(learning_velocity, student, (rule, task), **ways)
 
 
-def _has_few_kinks(student: Feedforward, task: AbstractTask) -> bool:
+def _has_few_kinks(student: Feedforward | Model, task: AbstractTask) -> bool:
     """Whether the velocity jumps where one of not too many pre-activations changes its sign."""
     if not isinstance(task, Samples | LossSamples) or not isinstance(student, Feedforward):
         return False
@@ -64,7 +65,7 @@ def learning_velocity(t, network, args):
 
 
 def full_batch_updates(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,
@@ -82,7 +83,7 @@ def _full_batch(epoch, network, args):
 
 
 def minibatch_updates(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: Samples | LossSamples,
     constraint: AbstractConstraint,
@@ -146,6 +147,6 @@ DRAWINGS = {"reshuffled": reshuffled_batches, "independent": independent_batches
 """How the batches of an epoch are drawn: `dynamics.drawing` of a spec."""
 
 
-def _stepped(network: Feedforward, rule, task, rate: Scalar) -> Feedforward:
+def _stepped(network: Feedforward | Model, rule, task, rate: Scalar) -> Feedforward | Model:
     velocity = rule.velocity(network, task)
     return jax.tree.map(lambda w, f: jnp.asarray(w) + rate * f, network, velocity)

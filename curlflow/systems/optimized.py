@@ -21,11 +21,12 @@ from jaxtyping import Array, PyTree
 
 from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from ..networks import Feedforward
+from ..networks.model import Model
 from ..optimizers import AbstractOptimizer, Memory
 from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule
 from ..solvers.integrate import Adaptive, FixedSteps
-from ..tasks import AbstractTask, Samples
+from ..tasks import AbstractTask, LossSamples, Samples
 from .flow import Flow
 from .learning import DRAWINGS
 from .map import Map
@@ -37,7 +38,7 @@ Rate = Scalar | Callable[[Any], Any]
 class Learner(eqx.Module):
     """A network and what its optimizer remembers: the state of learning with an optimizer."""
 
-    network: Feedforward
+    network: Feedforward | Model
     memory: Memory
 
 
@@ -109,7 +110,7 @@ def _has(part: PyTree) -> bool:
 
 @double_precision
 def optimized_updates(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,
@@ -133,9 +134,9 @@ def _full_batch_update(epoch, learner, args):
 
 @double_precision
 def optimized_minibatch_updates(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
-    task: Samples,
+    task: Samples | LossSamples,
     constraint: AbstractConstraint,
     learning_rate: Rate,
     batch: int,
@@ -181,7 +182,7 @@ def _rate_at(rate: Rate, epoch: Any) -> Any:
 
 @double_precision
 def optimized_flow(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     constraint: AbstractConstraint,

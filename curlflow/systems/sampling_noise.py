@@ -27,6 +27,7 @@ from jaxtyping import Array, Float
 
 from ..constraints import AbstractConstraint
 from ..networks import Feedforward
+from ..networks.model import Model
 from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule
 from ..tasks import AbstractTask, GivenErrors, Samples
@@ -38,7 +39,7 @@ SAME = 1e-9
 
 
 def learning_diffusion(
-    student: Feedforward,
+    student: Feedforward | Model,
     rule: AbstractLearningRule,
     task: AbstractTask,
     samples: Any,
@@ -118,7 +119,7 @@ def _noise_beside_constant(t, network, args, increments):
 
 
 @double_precision
-def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward, samples: Samples) -> None:
+def check_linear_in_errors(rule: AbstractLearningRule, network: Feedforward | Model, samples: Samples) -> None:
     """Refuse a rule whose velocity is not Σₛ fₛ, fₛ linear in the error of sample s, plus a constant.
 
     It is evaluated at the weights of `network` with random errors on all samples, on parts of them, and on none.

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...measures.decision import Decision, critical_step, decided
 from ...networks import Feedforward
+from ...networks.model import Model
 from ...optimizers import AbstractOptimizer
 from ...problem import EPOCH, Problem
 from ...status import Status
@@ -111,7 +112,7 @@ def linearise(run: PointRun, at: Any, number: int, tolerance: float) -> None:
     run.conclude(found, error, speed, fixed)
 
 
-def _neutral_parts(problem: Problem, network: Feedforward, neutral: int | None) -> tuple[int, int, int]:
+def _neutral_parts(problem: Problem, network: Feedforward | Model, neutral: int | None) -> tuple[int, int, int]:
     """How many neutral directions are symmetry orbits, others, and taken away by the constraint."""
     signal, shape = problem.signal(network), geometry(problem.constraint)
     constraint = problem.constraint.codimension(network)
@@ -121,7 +122,7 @@ def _neutral_parts(problem: Problem, network: Feedforward, neutral: int | None) 
     return orbit, neutral - constraint - orbit, constraint
 
 
-def _silent_error(problem: Problem, network: Feedforward) -> float:
+def _silent_error(problem: Problem, network: Feedforward | Model) -> float:
     """The training error of the output zero."""
     if network.is_linear:
         return float(problem.training_error.error(network.with_weights(0 * np.asarray(w) for w in network.weights)))

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from ...measures.growth import Rates
 from ...networks import Feedforward
+from ...networks.model import Model
 from ...problem import EPOCH, Problem
 from ...status import Status
 from ...systems import AbstractSystem
@@ -44,7 +45,7 @@ class Errors(eqx.Module):
     training: AbstractTask
     test: AbstractTask
 
-    def __call__(self, state: Feedforward | Learner) -> Float[Array, " errors"]:
+    def __call__(self, state: Feedforward | Model | Learner) -> Float[Array, " errors"]:
         network = network_of(state)
         return jnp.stack([self.training.error(network), self.test.error(network)])
 
