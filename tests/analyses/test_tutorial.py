@@ -10,7 +10,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 PRINTED = ["docs/interoperability.md", "docs/experiments.md"]
-SLOW = [pytest.param(f"docs/{page}.md", marks=pytest.mark.slow) for page in ("decomposition", "interoperability", "random_matrix")]
+SLOW = [
+    pytest.param(f"docs/{page}.md", marks=pytest.mark.slow)
+    for page in ("decomposition", "interoperability", "random_matrix")
+]
 
 
 RUN = ["docs/tutorial.md", "docs/graphs.md", "docs/stability.md", "docs/sweeps.md", "docs/experiments.md", *SLOW]
