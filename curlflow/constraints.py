@@ -85,6 +85,8 @@ class FrobeniusSpheres(AbstractConstraint):
 
     def retract(self, state: State) -> State:
         leaves, structure = jax.tree.flatten(state)
+        if len(leaves) != len(self.radii):
+            raise ValueError(f"radii: got {len(self.radii)}, required is one for each of {len(leaves)} layers.")
         scaled = [w * (r / jnp.sqrt(jnp.sum(w * w))) for w, r in zip(leaves, self.radii, strict=True)]
         return jax.tree.unflatten(structure, scaled)
 

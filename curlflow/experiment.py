@@ -18,7 +18,7 @@ from .networks import Feedforward
 from .networks.model import Model, in_double_precision
 from .optimizers import AbstractOptimizer, Optax
 from .optimizers.base import checked_optimizer
-from .outside import law_digest
+from .outside import law_digest, reason
 from .precision import jax_settings
 from .problem.own_data import Data
 from .problem.problem import Problem, build, qualified_name
@@ -182,8 +182,11 @@ def _teacher(given: Any) -> tuple[Feedforward, dict[str, Any]]:
 def _model(given: Any) -> tuple[Any, dict[str, Any]]:
     made = given
     if not isinstance(given, eqx.Module | tuple) and callable(given):
-        made = given(jax.random.key(0))
-    model = Model.of(in_double_precision(made, "model") if isinstance(made, eqx.Module | tuple) else made)
+        try:
+            made = given(jax.random.key(0))
+        except Exception as error:  # whatever the user's function raises
+            raise ValueError(f"model: the function cannot be applied to a random key ({reason(error)}).") from error
+    model = Model.of(made)
     name = made[0] if isinstance(made, tuple) else type(made)
     numbers = sum(np.size(w) for w in model.weights)
     if not numbers:

@@ -34,6 +34,11 @@ OWN = {"curlflow", "diffrax", "equinox", "jax", "jaxlib", "jaxtyping", "lineax",
 """Besides the standard library, the packages whose functions read nothing but their arguments."""
 
 
+def reason(error: Exception) -> str:
+    """What a function of the user's has raised, in one line."""
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+
+
 class _Call:
     """What a public call has looked at: the programs by what was traced, and which foreign parts they speak for."""
 

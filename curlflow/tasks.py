@@ -64,7 +64,7 @@ class AbstractDataTask(AbstractTask):
         """Σ v for a vector of as many numbers as there are inputs, or for every column of a matrix."""
 
     @abstractmethod
-    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+    def error_covariance(self, network: Feedforward | Model) -> Float[Array, "outputs outputs"]:
         """⟨e eᵀ⟩ of the errors e = ŷ − y; for a linear network where only second moments are known."""
 
 
@@ -88,7 +88,7 @@ class AbstractSampleTask(AbstractDataTask):
         return jnp.asarray(self.x) @ (self.x.T @ vectors) / self.x.shape[-1]
 
     @double_precision
-    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+    def error_covariance(self, network: Feedforward | Model) -> Float[Array, "outputs outputs"]:
         e = self.differences(network)
         return jnp.asarray(e @ e.T / e.shape[1])
 
@@ -216,6 +216,6 @@ class GivenErrors(AbstractTask):
     def error(self, network: Feedforward | Model) -> Float[Array, ""]:
         return 0.5 * jnp.sum(self.errors**2)
 
-    def error_covariance(self, network: Feedforward) -> Float[Array, "outputs outputs"]:
+    def error_covariance(self, network: Feedforward | Model) -> Float[Array, "outputs outputs"]:
         """⟨e eᵀ⟩, if all samples have the same weight."""
         return jnp.asarray(self.errors @ self.errors.T * self.errors.shape[1])

@@ -13,7 +13,8 @@ from jaxtyping import Array, Num, PyTree
 
 from ..precision import double_precision, to_float64
 
-Batch = Num[Array | np.ndarray, "... samples"]
+Inputs = Num[Array | np.ndarray, "... samples"]
+Outputs = Num[Array | np.ndarray, "... samples"]
 
 
 class Model(eqx.Module):
@@ -41,16 +42,20 @@ class Model(eqx.Module):
     def of(cls, given: Any) -> "Model":
         """That of an Equinox module, which maps one sample, or of a pair (apply, parameters), which maps many.
 
-        **Raises:** `ValueError` for anything else.
+        The parameters are converted by `in_double_precision`.
+
+        **Raises:** `ValueError` for anything else, and for parameters that are not finite real numbers.
         """
         if isinstance(given, eqx.Module) and callable(given):
-            return _of_modules([given])[0]
-        if isinstance(given, tuple) and len(given) == 2 and callable(given[0]) and not callable(given[1]):
-            return cls(given[1], given[0])
-        raise ValueError(
-            f"model: got {type(given).__name__}; required is an Equinox module, a pair (apply, parameters) with a "
-            "function apply(parameters, inputs), or a function of a random key that makes one of these."
-        )
+            model = _of_modules([given])[0]
+        elif isinstance(given, tuple) and len(given) == 2 and callable(given[0]) and not callable(given[1]):
+            model = cls(given[1], given[0])
+        else:
+            raise ValueError(
+                f"model: got {type(given).__name__}; required is an Equinox module, a pair (apply, parameters) with "
+                "a function apply(parameters, inputs), or a function of a random key that makes one of these."
+            )
+        return _checked(in_double_precision(model, "model"))
 
     @property
     def weights(self) -> tuple[Any, ...]:
@@ -72,9 +77,21 @@ class Model(eqx.Module):
         return Model(jax.tree.unflatten(jax.tree.structure(self.parameters), list(weights)), self.apply, self.whole)
 
     @double_precision
-    def __call__(self, x: Batch) -> Batch:
+    def __call__(self, x: Inputs) -> Outputs:
         """The outputs (… × samples) for the inputs `x` (… × samples)."""
         return jnp.moveaxis(self.apply(self.parameters, jnp.moveaxis(jnp.asarray(x), -1, 0)), 0, -1)
+
+
+def _checked(model: Model) -> Model:
+    arrays = [np.asarray(w) for w in model.weights]
+    if others := sorted({str(w.dtype) for w in arrays if w.dtype != float}):
+        raise ValueError(
+            f"model: got parameters of {' and '.join(others)}, allowed are real numbers; what does not learn belongs "
+            "in the function."
+        )
+    if bad := sum(int(np.sum(~np.isfinite(w))) for w in arrays):
+        raise ValueError(f"model: got {bad} parameters that are not finite; all must be.")
+    return model
 
 
 def _themselves(parameters: PyTree) -> PyTree:

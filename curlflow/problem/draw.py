@@ -118,6 +118,8 @@ def _hash(arrays: Iterable[np.ndarray]) -> str:
 
 def checked_architecture(spec: "Spec", graph: Any) -> Architecture:
     """The architecture of `graph`, which must be that of the spec."""
+    if spec.network is None:
+        raise ValueError("graph: it goes with a network, but the experiment has a model; leave it out.")
     if spec.has_biases:
         raise ValueError("graph: a graph holds no biases; set network.biases to false, or leave the graph out.")
     architecture = graph if isinstance(graph, Architecture) else from_graph(graph)

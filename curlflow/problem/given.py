@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from ..losses import softmax_loss
 from ..networks import Feedforward
 from ..networks.architecture import Architecture
-from ..networks.model import Model, in_double_precision
+from ..networks.model import Model
+from ..outside import reason
 from . import draw
 from .own_data import Data
 
@@ -97,7 +99,7 @@ def student_of(
     if "model" in parts:
         model = parts["model"]
         if not isinstance(model, Model):
-            model = Model.of(in_double_precision(model(key), "model"))
+            model = Model.of(model(key))
     elif "start" not in parts:
         return draw.drawn_student(spec, teacher, key, architecture)
     else:
@@ -112,7 +114,10 @@ def student_of(
         )
     weights = starts[0] if len(starts) == 1 else starts[realization % len(starts)]
     shapes = spec.shapes if model is None else [np.shape(w) for w in model.weights]
-    if isinstance(weights, np.ndarray) and weights.size == sum(map(math.prod, shapes)):
+    if isinstance(weights, np.ndarray):
+        number = sum(map(math.prod, shapes))
+        if weights.size != number:
+            raise ValueError(f"start: got a dataset of {weights.size} weights, required are {number}.")
         flat = np.split(weights, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
         weights = [w.reshape(shape) for w, shape in zip(flat, shapes, strict=True)]
     given = [np.shape(w) for w in weights]
@@ -124,6 +129,23 @@ def student_of(
     weights, biases = weights[:layers], weights[layers:] or None
     weights = weights if architecture is None else architecture.masked(weights)
     return Feedforward(weights, spec.network.activation, spec.network.output_activation, biases)
+
+
+def check_teacher(spec: "Spec", teacher: Feedforward, own: Four | None) -> None:
+    """See that a teacher of the user's has the network's inputs and outputs, or gave the targets of the user's."""
+    ends = teacher.widths[0], teacher.widths[-1]
+    if own is None:
+        required = spec.network.inputs, spec.network.outputs
+        if ends != required:
+            raise ValueError(
+                f"teacher: got a network from {ends[0]} inputs to {ends[1]} outputs, required is one from "
+                f"{required[0]} to {required[1]}."
+            )
+        return
+    for name, x, y in (("y", own[0], own[1]), ("y_test", own[2], own[3])):
+        fit = (len(x), len(y)) == ends and x.ndim == y.ndim == 2
+        if not (fit and np.allclose(draw.targets(teacher, x), y, rtol=1e-6, atol=1e-12)):
+            raise ValueError(f"teacher: data.{name} are not its outputs; leave it out.")
 
 
 def check_learning(problem: "Problem") -> None:
@@ -141,8 +163,7 @@ def check_learning(problem: "Problem") -> None:
         outputs = eqx.filter_eval_shape(student, x)
     except Exception as error:  # whatever the user's model raises
         raise ValueError(
-            f"model: it cannot be applied to inputs of shape {x.shape[:-1]} "
-            f"({type(error).__name__}: {_first_line(error)})."
+            f"model: it cannot be applied to inputs of shape {x.shape[:-1]} ({reason(error)})."
         ) from error
     if outputs.shape[-1:] != (1,):
         raise ValueError(f"model: got outputs of shape {outputs.shape[:-1]} without an axis of samples.")
@@ -151,28 +172,39 @@ def check_learning(problem: "Problem") -> None:
         labels = np.concatenate([y, problem.y_test])
         if labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= classes:
             raise ValueError(
-                f"data.y: got labels from {labels.min()} to {labels.max()}, allowed are whole numbers from 0 to "
-                f"{classes - 1}, for {classes} outputs."
+                f"data.y: got labels from {labels.min()} to {labels.max()} ({labels.dtype}), allowed are whole "
+                f"numbers (int64) from 0 to {classes - 1}, for {classes} outputs."
             )
     elif problem.spec.loss != "custom" and outputs.shape[:-1] != y.shape[:-1]:
         raise ValueError(
             f"data.y: got targets of shape {y.shape[:-1]}, required is that of the outputs: {outputs.shape[:-1]}."
         )
-    if problem.spec.loss == "logistic" and not (y.min() >= 0 and y.max() <= 1):
-        raise ValueError(
-            f"data.y: got targets from {y.min()} to {y.max()}, allowed are 0 to 1 for the loss logistic."
-        )
+    _check_probabilities(problem)
     _check_loss(problem)
     _check_update(problem)
 
 
+def _check_probabilities(problem: "Problem") -> None:
+    for name, y in (("y", problem.y_train), ("y_test", problem.y_test)):
+        if problem.spec.loss not in ("logistic", "softmax") or y.dtype.kind == "i" or not y.size:
+            continue
+        if y.min() < 0 or y.max() > 1:
+            raise ValueError(
+                f"data.{name}: got targets from {y.min():g} to {y.max():g}, allowed are 0 to 1 for the loss "
+                f"{problem.spec.loss}."
+            )
+        if problem.spec.loss == "softmax" and not np.allclose(y.sum(axis=0), 1):
+            raise ValueError(
+                f"data.{name}: got targets that do not sum to one in every sample, required are the probabilities "
+                "of all classes, or labels, for the loss softmax."
+            )
+
+
 def _check_loss(problem: "Problem") -> None:
     try:
-        value = eqx.filter_eval_shape(problem.samples.error, problem.student)
+        value = eqx.filter_eval_shape(lambda model: jnp.asarray(problem.samples.error(model)), problem.student)
     except Exception as error:  # whatever the user's loss raises
-        raise ValueError(
-            f"loss: it cannot be applied to outputs and targets ({type(error).__name__}: {_first_line(error)})."
-        ) from error
+        raise ValueError(f"loss: it cannot be applied to outputs and targets ({reason(error)}).") from error
     if value.shape != () or value.dtype != np.float64:
         raise ValueError(
             f"loss: got {value.dtype} of shape {value.shape}, required is one real number in double precision, a "
@@ -182,14 +214,15 @@ def _check_loss(problem: "Problem") -> None:
 
 def _check_update(problem: "Problem") -> None:
     student = problem.student
-    velocity = eqx.filter_eval_shape(problem.rule.velocity, student, problem.task)
+    try:
+        velocity = eqx.filter_eval_shape(problem.rule.velocity, student, problem.task)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever the user's rule raises
+        raise ValueError(f"rule: it cannot be applied to the model and a batch ({reason(error)}).") from error
     required, given = jax.tree.structure(student), jax.tree.structure(velocity)
     if given != required:
         raise ValueError(f"rule: the update is {given}, required is the structure of the weights, {required}.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0]
 
 
 def check_replaced(problem: "Problem") -> None:

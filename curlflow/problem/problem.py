@@ -317,6 +317,8 @@ def build(
     teacher = parts.get("teacher")
     if teacher is None and own is None and spec.network is not None:
         teacher = draw.drawn_teacher(spec, key(draw.TEACHER), architecture)
+    if "teacher" in parts:
+        given.check_teacher(spec, teacher, own)
     student = given.student_of(spec, parts, int(realization), key(draw.START), teacher, architecture)
     learns = spec.rule.build(spec.widths, key) if rule is None else rule
     if architecture is not None:

@@ -63,6 +63,11 @@ def inconsistencies(spec: Any) -> Iterator[str]:
                 "dynamics.layer_rates: a model of your own has no layers that are known; give a network, or multiply "
                 "the velocities in a rule of your own."
             )
+        if isinstance(spec.rule, CurlRule):
+            yield (
+                f'rule.kind: got "{spec.rule.kind}", a rule of layered networks, but the experiment has a model; '
+                'take "gradient", or a rule of your own.'
+            )
         return
     if rates is not None and len(rates) != layers:
         yield (
@@ -101,6 +106,8 @@ def _about_samples_of_ones_own(spec: Any) -> Iterator[str]:
         yield 'data.samples: got "all", which goes with data.file; give a number of samples.'
     if own and spec.data.samples == "population":
         yield 'data.samples: got "population", but samples of your own are finite; give their number.'
+    if spec.model is not None and not own:
+        yield "data: required with a model, as a curlflow.Data or by data.file."
     if not own and spec.loss in ("logistic", "softmax"):
         yield (
             f'loss: got "{spec.loss}", which needs targets of your own, by data.file or curlflow.Data; the outputs '
@@ -174,6 +181,8 @@ def _sentence(entry: Any, spec: type[BaseModel]) -> str:
             return f"{name}.kind: required, but not given; allowed are {allowed}."
         got = given["kind"] if isinstance(given, Mapping) else given
         return f"{name}.kind: got {got!r}, allowed are {allowed}."
+    if kind == "model_attributes_type":
+        return f"{name}: got {given!r}, required is a table."
     message = entry["msg"].removeprefix("Value error, ")
     if not path:
         return message

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..networks.model import Model
-from ..outside import rely_on
+from ..outside import reason, rely_on
 from ..variable import GIVEN, Variable
 
 ALONE = "observable"
@@ -98,9 +98,10 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables",
     try:
         values = np.asarray(value(jax.tree.map(jnp.asarray, state)))
         eqx.filter_eval_shape(value, state)
-    except (TypeError, IndexError, ValueError, jax.errors.JAXTypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{argument}: the function cannot be applied to the state by JAX ({reason}).") from error
+    except Exception as error:  # whatever the user's function raises
+        raise ValueError(
+            f"{argument}: the function cannot be applied to the state by JAX ({reason(error)})."
+        ) from error
     if values.ndim > most_axes or values.size == 0 or values.dtype.kind not in "fiub":
         axes = "along one axis that is not empty" if most_axes == 1 else f"along at most {most_axes} axes"
         raise ValueError(

@@ -192,8 +192,8 @@ class Subject:
         signal, shape = problem.signal(problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(
-                "transverse: symmetries are known for rules of equation (2) in networks without network.biases, not "
-                "for constraints of your own; leave it out."
+                "transverse: symmetries are known for rules of equation (2) and the squared error in layered "
+                "networks without network.biases, not for constraints of your own; leave it out."
             )
         return OffOrbits.of(system, signal, shape.masks)
 

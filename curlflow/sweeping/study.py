@@ -94,8 +94,8 @@ def reference(function: Callable[..., Any], argument: str = "study") -> str:
     if found is None or getattr(found, "__wrapped__", found) is not getattr(function, "__wrapped__", function):
         raise ValueError(
             f"{argument}: got {name or function!r}, which cannot be found by name; required is a function at the top "
-            "of a module or script, since its name says which cells are whose (no lambda, no function within another, "
-            "no partial)."
+            "of a module or script, since its name says which cells are whose (no lambda, no function within "
+            "another, no partial)."
         )
     return named
 

@@ -1,7 +1,6 @@
 """Learning as a dynamical system: a rule and a task make a flow, or a map with one epoch per iteration."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -148,6 +147,6 @@ DRAWINGS = {"reshuffled": reshuffled_batches, "independent": independent_batches
 """How the batches of an epoch are drawn: `dynamics.drawing` of a spec."""
 
 
-def _stepped(network: Any, rule, task, rate: Scalar) -> Any:
+def _stepped(network: Feedforward | Model, rule, task, rate: Scalar) -> Feedforward | Model:
     velocity = rule.velocity(network, task)
     return jax.tree.map(lambda w, f: jnp.asarray(w) + rate * f, network, velocity)

@@ -26,7 +26,7 @@ from ..optimizers import AbstractOptimizer, Memory
 from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule
 from ..solvers.integrate import Adaptive, FixedSteps
-from ..tasks import AbstractTask, Samples
+from ..tasks import AbstractTask, LossSamples, Samples
 from .flow import Flow
 from .learning import DRAWINGS
 from .map import Map
@@ -136,7 +136,7 @@ def _full_batch_update(epoch, learner, args):
 def optimized_minibatch_updates(
     student: Feedforward | Model,
     rule: AbstractLearningRule,
-    task: Samples,
+    task: Samples | LossSamples,
     constraint: AbstractConstraint,
     learning_rate: Rate,
     batch: int,

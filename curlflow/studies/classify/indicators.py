@@ -18,13 +18,12 @@ from ...measures.observed import PEAKS, of_observables
 from ...measures.recurrence import REPEATS
 from ...measures.unbounded import SteadyGrowth
 from ...networks import Feedforward
-from ...networks.model import Model
 from ...outside import compiled
 from ...solvers.integrate import Clock, rms
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.linearised.transverse import OffOrbits
-from ...systems.optimized import Learner, network_of
+from ...systems.optimized import network_of
 from ...variable import SOLVER, Variable
 from ..assemble import assembled
 from ..lyapunov.dataset import ROUNDING
@@ -129,7 +128,7 @@ def _of_weights(r: Classified) -> dict[str, Any]:
 
 
 @compiled
-def _relative_speed(system: AbstractSystem, state: Feedforward | Model | Learner, clock: Clock) -> Array:
+def _relative_speed(system: AbstractSystem, state: Any, clock: Clock) -> Array:
     """‖dW/dt‖/‖W‖; of a map over one iteration."""
     return rms(network_of(system.rate(state, clock))) / rms(network_of(state))
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from ...constraints import AbstractConstraint, FrobeniusSpheres
 from ...networks import Feedforward
+from ...networks.model import Model
 from ...precision import Scalar
 from ...rules import AbstractLearningRule
 
@@ -145,7 +146,7 @@ def updated(update: Callable, anchored: Callable, state: tuple[Any, Any], number
     return jax.lax.fori_loop(0, number % ANCHOR, lambda _, state: anchored(*update(*state)), state)
 
 
-def is_of_rank_one(network: Feedforward, rule: AbstractLearningRule, constraint: AbstractConstraint) -> bool:
+def is_of_rank_one(network: Feedforward | Model, rule: AbstractLearningRule, constraint: AbstractConstraint) -> bool:
     """Whether the update of W1 is of rank one, on spheres: gradient descent of linear networks of two layers with one
     output, or its flips on the presynaptic side."""
     base, gains = rule.unflipped(most=1)
