@@ -329,8 +329,8 @@ MADE = {"network": {"hidden": 3}, "data": Data(X, LABELS)}
 BAD = [
     ({"data": Data(X, LABELS), "network": {"inputs": 4, "hidden": 3}}, r"data.x: got samples of shape \(3,\)"),
     ({**MADE, "network": {"hidden": 3, "outputs": 2}}, r"data.y: got targets of shape \(1,\)"),
-    ({**MADE, "network": {"hidden": 3, "outputs": 1}, "loss": "softmax"}, "data.y: got labels from 0 to 1, allowed"),
-    ({"data": Data(X, LABELS - 3), "network": {"hidden": 3}, "loss": "logistic"}, "data.y: got targets from -3.0"),
+    ({**MADE, "network": {"hidden": 3, "outputs": 1}, "loss": "softmax"}, "data.y: got labels from 0 to 1"),
+    ({"data": Data(X, LABELS - 3), "network": {"hidden": 3}, "loss": "logistic"}, "data.y: got targets from -3 to"),
     ({**MADE, "loss": lambda o, t: o - t}, "loss: got float64 of shape .*, required is one real number"),
     ({**MADE, "loss": lambda o: 1.0}, "loss: it cannot be applied to outputs and targets"),
     ({**MADE, "rule": lambda m, x, y: m.weights[:1]}, r"rule: the update has arrays of shapes \[\(3, 3\)\]"),

@@ -76,7 +76,7 @@ def test_parts_that_do_not_fit(parts, sentence):
 
 def test_what_studies_need_of_a_network():
     experiment = Experiment(**MODEL, data=Data(X, Y))
-    with pytest.raises(ValueError, match='at: "solution" .* there is no teacher'):
+    with pytest.raises(ValueError, match='at: "solution" .* there is none'):
         curlflow.stability(experiment)
     with pytest.raises(ValueError, match="graph: it goes with a network"):
         experiment.build(graph=Experiment(network=NETWORK, data=Data(X, Y)).build().graph())

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..networks import Feedforward
-from ..precision import double_precision, to_float64
+from ..precision import double_precision
 from ..tasks import AbstractSampleTask
 from .base import AbstractLearningRule
 
@@ -53,4 +53,6 @@ class FunctionRule(AbstractLearningRule):
             raise ValueError(
                 f"rule: the update has arrays of shapes {shapes}, required are those of the weights: {required}."
             )
-        return jax.tree.unflatten(structure, to_float64(given, "rule: the update"))
+        if narrow := sorted({str(leaf.dtype) for leaf in given if leaf.dtype != np.float64}):
+            raise ValueError(f"rule: the update has arrays of {' and '.join(narrow)}, required is float64.")
+        return jax.tree.unflatten(structure, given)
