@@ -8,9 +8,9 @@ import pytest
 
 import curlflow
 from curlflow import Data, Experiment
+from curlflow.diagrams import critical_value
 from curlflow.networks import Feedforward
-
-pytestmark = pytest.mark.quick
+from curlflow.studies.classify.at_value import at_value
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 3))
@@ -68,6 +68,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("parts", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_parts_that_do_not_fit(parts, sentence):
     with pytest.raises(ValueError, match=sentence):
@@ -80,13 +81,22 @@ def test_what_studies_need_of_a_network():
         curlflow.stability(experiment)
     with pytest.raises(ValueError, match="graph: it goes with a network"):
         experiment.build(graph=Experiment(network=NETWORK, data=Data(X, Y)).build().graph())
-    with pytest.raises(ValueError, match="transverse: symmetries are known for layered networks"):
+    with pytest.raises(ValueError, match="transverse: symmetries are known for rules of equation"):
         curlflow.lyapunov(experiment, transverse=True)
     with pytest.raises(ValueError, match=r"observables.a: .* \(AttributeError"):
         curlflow.simulate(experiment, observables={"a": lambda model: model.nothing})
     spheres = curlflow.constraints.FrobeniusSpheres([1.0])
     with pytest.raises(ValueError, match="radii: got 1, required is one for each of 2 layers"):
         curlflow.simulate(Experiment(network=NETWORK, data=Data(X, Y), constraint=spheres), times=[0, 1])
+
+
+def test_no_theory_for_samples_of_ones_own():
+    own = Experiment(network={"hidden": 4}, data=Data(X, Y), rule={"kind": "curl", "flipped": {"inputs": 0.5}})
+    drawn = Experiment(**{name: own.model_dump()[name] for name in ("network", "rule")})
+    assert critical_value(own, "rule.gain") is None
+    assert critical_value(drawn, "rule.gain") is not None
+    at = at_value(own, duration=20.0, transient=5.0)
+    assert np.isnan(at.solution_rate.values).all()
 
 
 def test_starts_from_a_dataset():

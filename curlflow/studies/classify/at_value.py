@@ -74,7 +74,8 @@ def at_value(
         # NaN where the student cannot have the teacher's weights, or stay there.
         data["solution_rate"] = np.full(len(runs), np.nan)
         decays = getattr(spec_or_system.optimizer, "weight_decay", 0.0) > 0
-        if spec_or_system.teacher_widths == spec_or_system.widths and not decays:
+        teacher = subject.problems[0].teacher
+        if teacher is not None and teacher.widths == spec_or_system.widths and not decays:
             data["solution_rate"] = stability(spec_or_system).leading_real_part.to_numpy()
     coordinates = {
         "realization": (R, np.arange(len(runs)), "realization"),
