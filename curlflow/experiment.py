@@ -110,12 +110,14 @@ class Experiment(Spec):
     def sealed(self) -> "Experiment":
         """This experiment with a checksum of what its objects compute, by which its results are known again."""
         if not self._parts:
-            return self
+            return super().sealed()
         problem = self.build()
         system = problem.system()
         with jax_settings():
             computed = system.definition["law"], law_digest(_error, problem.training_error, problem.student)
-        return self.replace("definition", f"{_digest([problem.student, problem.rule])}-{'-'.join(computed)}")
+        return (
+            super().sealed().replace("definition", f"{_digest([problem.student, problem.rule])}-{'-'.join(computed)}")
+        )
 
     def restored(self, text: str) -> "Experiment":
         """An experiment like this one from JSON, with its objects."""

@@ -269,6 +269,10 @@ def test_samples_in_files(tmp_path):
         spec = SPEC.replace("data", {"file": str(tmp_path / file), **names})
         assert Spec.from_toml_string(spec.to_toml()) == spec
         assert_same(curlflow.simulate(SPEC, times=[0, 1]), curlflow.simulate(spec, times=[0, 1]))
+    sealed = json.loads(curlflow.simulate(spec, times=[0]).attrs["spec"])["data"]["digest"]
+    assert sealed == Data(*arrays.values()).digest == spec.sealed().data.digest
+    with pytest.raises(ValueError, match="data.file: .* has the checksum .*: it has changed"):
+        spec.replace("data.digest", "0" * 16).build()
     first = spec.replace("data.samples", 7)
     assert first.build().x_train.shape == (4, 7)
     for change, said in {

@@ -54,10 +54,12 @@ def samples_of(spec: "Spec", parts: Mapping[str, Any]) -> Four | None:
         return None
     table, layered = spec.data, spec.network is not None
     if data is None:
-        names = {"x": table.x, "y": table.y, "x_test": table.x_test, "y_test": table.y_test}
-        path = Path(table.file)
-        stamp = path.stat().st_mtime_ns if path.is_file() else 0
-        data = _from_file(path, tuple((name, called) for name, called in names.items() if called), stamp)
+        data = data_in_file(spec)
+        if table.digest not in (None, data.digest):
+            raise ValueError(
+                f"data.file: {table.file} has the checksum {data.digest}, but the spec has {table.digest}: it has "
+                "changed."
+            )
     number = len(data.x) if table.samples == "all" else table.samples
     if number > len(data.x):
         raise ValueError(f"data.samples: got {number}, but there are {len(data.x)}.")
@@ -80,6 +82,15 @@ def samples_of(spec: "Spec", parts: Mapping[str, Any]) -> Four | None:
             )
         x, x_test = x.astype(float), x_test.astype(float)
     return x, y, x_test, y_test
+
+
+def data_in_file(spec: "Spec") -> Data:
+    """The samples in the file of a spec; a file is read again when it has changed."""
+    table = spec.data
+    names = {"x": table.x, "y": table.y, "x_test": table.x_test, "y_test": table.y_test}
+    path = Path(table.file)
+    stamp = path.stat().st_mtime_ns if path.is_file() else 0
+    return _from_file(path, tuple((name, called) for name, called in names.items() if called), stamp)
 
 
 @functools.lru_cache(maxsize=2)

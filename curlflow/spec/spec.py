@@ -159,8 +159,12 @@ class Spec(tables.Table):
         return cls(**tables_in(text, name))
 
     def sealed(self) -> "Spec":
-        """This spec, complete as text: an `Experiment` also says what its objects compute."""
-        return self
+        """This spec, complete as text: with checksums of a data file, and of what an experiment's objects do."""
+        if self.data.file is None or self.data.digest is not None:
+            return self
+        from ..problem.given import data_in_file
+
+        return self.replace("data.digest", data_in_file(self).digest)
 
     def restored(self, text: str) -> "Spec":
         """A spec like this one from JSON, with the objects of an `Experiment`."""

@@ -97,6 +97,8 @@ class Subject:
             raise ValueError("starts: they go with a system; the realizations of a spec have starts of their own.")
         elif rule is None and isinstance(given, Experiment):
             rule = given.parts.get("rule")
+        if isinstance(given, Spec) and given.data.file is not None:
+            given = given.sealed()
         if graph is not None and not isinstance(graph, Architecture):
             graph = from_graph(graph)
         return cls(given, rule, graph, compress, transverse, tangents, starts)
