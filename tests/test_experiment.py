@@ -249,6 +249,12 @@ def test_observables(of_modules):
     ds = curlflow.simulate(of_modules, times=[0, 2], observables=seen, weights="all")
     np.testing.assert_array_equal(ds.bias, ds.weights[..., 12:16])
     np.testing.assert_allclose(ds.norm, np.linalg.norm(ds.weights[..., 16:24], axis=-1))
+    momentum = of_modules.replace({"dynamics": {"kind": "updates"}, "optimizer": {"kind": "momentum"}})
+    ds = curlflow.fluctuations(momentum, window=(5, 25), observables={"last": lambda m: m.layers[1].bias})
+    np.testing.assert_array_equal(ds["last"], ds.records[..., 24:26])
+    assert np.isfinite(
+        curlflow.classify(of_modules, transient=2, duration=5, observables=seen).lyapunov_exponent
+    ).all()
     lorenz = curlflow.simulate(curlflow.systems.lorenz63(), times=[0, 1], observables={"x": lambda s: s[0]})
     np.testing.assert_array_equal(lorenz.x, lorenz.state[..., 0])
     for bad, said in {

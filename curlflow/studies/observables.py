@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ..networks.model import Model
 from ..outside import reason, rely_on
+from ..systems.optimized import network_of
 from ..variable import GIVEN, Variable
 
 ALONE = "observable"
@@ -44,8 +45,8 @@ class Observables:
         """How many numbers they are."""
         return sum(map(math.prod, self.shapes.values()))
 
-    def split(self, values: Float[np.ndarray, "*records observables"]) -> dict[str, np.ndarray]:
-        """Values of the vector by name, in their own shapes behind the axes of records."""
+    def split(self, values: Float[np.ndarray, "*records observables"] | None) -> dict[str, np.ndarray]:
+        """Values of the vector by name, in their own shapes behind the axes of records; nothing of None."""
         found, start = {}, 0
         for name, shape in self.shapes.items():
             number = math.prod(shape)
@@ -69,7 +70,7 @@ def named_observables(given: Any, state: PyTree, taken: tuple[str, ...] = ()) ->
 
     **Raises:** `ValueError` for names that are none or are `taken`, and as `own_observables`.
     """
-    if given is None:
+    if given is None or given == {}:
         return NONE
     if not isinstance(given, Mapping):
         raise ValueError(f"observables: got {given!r}, required is a mapping from names to functions.")
@@ -92,8 +93,12 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables",
     if not callable(function):
         raise ValueError(f"{argument}: got {function!r}, required is a function of the state.")
 
+    def seen(state: PyTree) -> Any:
+        learns = network_of(state)
+        return learns.seen if isinstance(learns, Model) else learns
+
     def value(state: PyTree) -> Any:
-        return jnp.asarray(function(state.seen if isinstance(state, Model) else state))
+        return jnp.asarray(function(seen(state)))
 
     try:
         values = np.asarray(value(jax.tree.map(jnp.asarray, state)))
@@ -110,7 +115,7 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables",
         )
     if not np.isfinite(values).all():
         raise ValueError(f"{argument}: got {values.tolist()} at the start, required are finite numbers.")
-    rely_on(function, state.seen if isinstance(state, Model) else state)
+    rely_on(function, seen(state))
     observe = lambda state: jnp.reshape(jnp.asarray(value(state), dtype=float), (-1,))  # noqa: E731
     return Observables({ALONE: values.shape}, observe)
 

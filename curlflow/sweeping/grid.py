@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .axes import Dimension
+from .axes import Dimension, as_word
 from .study import SweptStudy
 
 DIGITS = 32  # of an identity, hexadecimal

@@ -20,6 +20,7 @@ from ...measures.repetition import alternating
 from ...status import Status
 from ...variable import SOLVER, Variable
 from ..assemble import along_coordinates, assembled, weight_coordinates
+from ..observables import NONE, Observables
 from .options import FluctuationOptions
 
 AVERAGE = "averages of a window of `samples`, of which one in two integrated times is independent of the others"
@@ -38,6 +39,7 @@ class Sampled(NamedTuple):
     variance: Float[np.ndarray, " numbers"]
     records: Float[np.ndarray, "samples recorded"]
     snapshots: Float[np.ndarray, "snapshots numbers"]
+    observed: Float[np.ndarray, "samples observables"] | None = None
 
 
 class Axes(NamedTuple):
@@ -58,12 +60,21 @@ class Axes(NamedTuple):
 
 
 def fluctuation_dataset(
-    sampled: list[Sampled], options: FluctuationOptions, axes: Axes, about: dict[str, Any], records_of: Any = None
+    sampled: list[Sampled],
+    options: FluctuationOptions,
+    axes: Axes,
+    about: dict[str, Any],
+    records_of: Any = None,
+    further: Observables = NONE,
 ) -> xr.Dataset:
-    """Indicators of every realization, with labels; `records_of` is the study whose dataset was looked at, if any."""
-    rows = [_row(s, options, axes) for s in sampled]
+    """Indicators of every realization, with labels.
+
+    `records_of` is the study whose dataset was looked at, if any, and `further` what was looked at besides.
+    """
+    rows = [_row(s, options, axes) | further.split(s.observed) for s in sampled]
     settings = options.settings | {"records_of": records_of}
-    return assembled("fluctuations", _variables(axes), rows, _coordinates(options, axes), settings, about)
+    declared = [*_variables(axes), *further.variables(("realization", axes.along))]
+    return assembled("fluctuations", declared, rows, _coordinates(options, axes), settings, about)
 
 
 def _row(s: Sampled, options: FluctuationOptions, axes: Axes) -> dict[str, Any]:

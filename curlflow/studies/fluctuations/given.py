@@ -14,6 +14,7 @@ from .options import FluctuationOptions
 
 WITHOUT_MEANING = {
     "interval": ("a dataset has its own", (None,)),
+    "observables": ("the run of a dataset is over", (None,)),
     "rule": ("the run of a dataset is over", (None,)),
     "graph": ("the run of a dataset is over", (None,)),
     "compress": ("the run of a dataset is over", (True,)),

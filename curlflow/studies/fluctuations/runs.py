@@ -15,6 +15,7 @@ from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.flat import Entries
 from ...systems.optimized import network_of
+from ..observables import Beside, Observables
 from ..runs import Progress, Run, as_numpy, paced, side_by_side
 from .dataset import Sampled
 from .options import FluctuationOptions
@@ -38,6 +39,7 @@ class WindowRun(Run):
     expand: Callable[[PyTree], PyTree]
     records: np.ndarray
     snapshots: np.ndarray
+    recorded: int
     window: Window | None = None
     shots: int = 0
 
@@ -64,15 +66,21 @@ class WindowRun(Run):
             moments = self.window.moments[: len(jax.tree.leaves(network_of(self.window.state)))]
             mean = np.concatenate([np.ravel(m.mean) for m in moments])
             variance = np.concatenate([np.ravel(m.variance) for m in moments])
-        return Sampled(self.status, mean, variance, self.records[: self.done], self.snapshots[: self.shots])
+        records, observed = np.split(self.records[: self.done], [self.recorded], axis=1)
+        return Sampled(self.status, mean, variance, records, self.snapshots[: self.shots], observed)
 
 
 def run_all(
-    runs: list[WindowRun], options: FluctuationOptions, indices: Int[np.ndarray, " chosen"], progress: Any
+    runs: list[WindowRun],
+    options: FluctuationOptions,
+    indices: Int[np.ndarray, " chosen"],
+    further: Observables,
+    progress: Any,
 ) -> bool:
     """All realizations side by side; whether the user stopped them."""
     first, wide = runs[0], runs[0].wide_system
     schedule, entries = _schedule(wide, options), Entries.of(indices, wide.state)
+    entries = Beside(entries, further.observe) if further.size else entries
     group = np.asarray(schedule.group)
 
     def observed(system: AbstractSystem, window: Window, blocks: int) -> ObservedWindow:

@@ -8,6 +8,7 @@ import xarray as xr
 from ...spec import Spec
 from ...systems import AbstractSystem
 from ..arguments import Bar, Batching, Count, Flag, Graph, Natural, Positive, Rule, study, whole
+from ..observables import named_observables
 from ..runs import finished
 from ..subject import Subject
 from .dataset import Axes, fluctuation_dataset
@@ -15,6 +16,8 @@ from .given import check_meaning, sampled_windows
 from .options import FluctuationOptions, Window
 from .runs import WindowRun, run_all
 
+TAKEN = "records", "samples", "moving", "projection", "status", "time", "epoch", "iteration", "realization", "lag"
+"""Names of the dataset that observables cannot have."""
 SUBJECT = "spec", "system", "rule_parameters", "definition", "graph", "compression"
 
 
@@ -29,6 +32,7 @@ def fluctuations(
     components: Count | None = None,
     snapshots: whole(2, 10_000) = 1000,
     seed: Natural = 0,
+    observables: Any = None,
     progress: Bar = None,
     batching: Batching = "auto",
     rule: Rule = None,
@@ -69,6 +73,8 @@ def fluctuations(
     - `snapshots`: at most so many samples are kept whole for the principal components: of every so many in a row one,
       drawn at random and the same in every run; `projection` says which.
     - `seed`: of the choice of weights, and of nothing else.
+    - `observables`: a mapping from names to functions of the state (of a spec: the network, or the model as you gave
+      it), written with jax.numpy, whose values at every sample are recorded under these names.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
       together where there is an accelerator. Both agree up to rounding.
@@ -95,7 +101,8 @@ def fluctuations(
     }  # fmt: skip
     subject = spec_or_system_or_dataset
     if isinstance(subject, xr.Dataset):
-        check_meaning(given | {"progress": progress, "rule": rule, "graph": graph, "compress": compress})
+        more = {"progress": progress, "rule": rule, "graph": graph, "compress": compress, "observables": observables}
+        check_meaning(given | more)
         about = {name: subject.attrs[name] for name in SUBJECT if name in subject.attrs}
         return fluctuation_dataset(*sampled_windows(subject, given), about, subject.attrs.get("study"))
     if not isinstance(subject, Spec | AbstractSystem):
@@ -108,9 +115,13 @@ def fluctuations(
     options = FluctuationOptions.of(given, subject)
     indices = options.chosen(subject.size)
     runs = _runs(subject, options)
-    interrupted = run_all(runs, options, indices, progress)
+    further = named_observables(observables, runs[0].wide_system.state, TAKEN)
+    for run in runs:
+        run.records = np.empty((options.samples, options.weights + further.size))
+    interrupted = run_all(runs, options, indices, further, progress)
     axes = Axes(subject.along, float(subject.systems[0].time(1)), indices, subject.shapes)
-    dataset = fluctuation_dataset([run.seen for run in runs], options, axes, subject.attributes)
+    seen = [run.seen for run in runs]
+    dataset = fluctuation_dataset(seen, options, axes, subject.attributes, further=further)
     return finished(dataset, interrupted)
 
 
@@ -121,6 +132,7 @@ def _runs(subject: Subject, options: FluctuationOptions) -> list[WindowRun]:
         narrow = subject.problems[i].compression if subject.learning else None
         wide, expand = (system, lambda state: state) if narrow is None else (subject.build(i).system(), narrow.expand)
         records = np.empty((options.samples, options.weights))
-        seen = {"records": records, "snapshots": np.empty((options.shown.size, subject.size))}
+        snapshots = np.empty((options.shown.size, subject.size))
+        seen = {"records": records, "snapshots": snapshots, "recorded": options.weights}
         runs.append(WindowRun.at_start(i, system, wide_system=wide, expand=expand, **seen))
     return runs
