@@ -149,12 +149,10 @@ def test_experiments_start_from_biases_and_go_on_with_them(problem, curves, tmp_
     path = str(curlflow.save(curves, tmp_path / "run.nc") or tmp_path / "run.nc")
     further = curlflow.Experiment(network=network, start=path, **parts).build().student
     np.testing.assert_array_equal(flat(further), curves.weights[0, -1])
-    with pytest.raises(
-        ValueError, match=r'start.kind: got "teacher", but the teacher has no biases and network.biases'
-    ):
-        curlflow.Experiment(
-            network=SPEC.network.model_dump(), teacher=teacher, start={"kind": "teacher"}, **parts
-        ).build()
+    data = curlflow.Data(problem.x_train.T, np.asarray(teacher(problem.x_train)).T)
+    parts |= {"data": data, "teacher": teacher, "start": {"kind": "teacher"}}
+    with pytest.raises(ValueError, match='start.kind: got "teacher", but the teacher has no biases'):
+        curlflow.Experiment(network=network, **parts).build()
 
 
 def test_a_linear_student_learns_the_outputs_of_any_teacher(problem, x64):
