@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import Field, ValidationError, model_serializer, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from . import tables
 from .arguments import as_plain
@@ -51,7 +51,7 @@ class Spec(tables.Table):
     **Raises:** `ValueError` with a sentence for every field that is unknown or out of range.
     """
 
-    YOUNGER = ("model", "definition", "loss")
+    YOUNGER = ("model", "definition", "loss", "optimizer")
 
     seed: int = Field(0, ge=0, lt=2**63, description="seed of teachers, starts, feedback and batches")
     realizations: tables.Positive = Field(1, description="number of teachers and starts")
@@ -77,7 +77,7 @@ class Spec(tables.Table):
         description="continuous flow, discrete updates, or their limit with noise",
     )
     optimizer: _tagged(*OPTIMIZERS) = Field(
-        default_factory=NoOptimizer, description="what updates make of the velocity of the rule"
+        NoOptimizer(), description="what updates make of the velocity of the rule"
     )
 
     def __init__(self, **fields: Any):
@@ -91,12 +91,6 @@ class Spec(tables.Table):
         for problem in inconsistencies(self):
             raise ValueError(problem)
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_plain_updates(self, serialize: Any) -> dict[str, Any]:
-        # Written only where there is an optimizer: the text names the cells of sweeps, and is older than this table.
-        none = self.optimizer.kind == "none"
-        return {name: value for name, value in serialize(self).items() if not (none and name == "optimizer")}
 
     @property
     def widths(self) -> tuple[int, ...]:
