@@ -42,14 +42,8 @@ from ..precision import Scalar
 from .base import AbstractOptimizer, Memory, Multipliers, check_numbers, decayed, like, roots_of_quadratic
 
 
-class Momentum(AbstractOptimizer):
-    """Polyak's heavy ball: v → βv + ηF, W → W + v − ηωW.
-
-    **Arguments:**
-
-    - `momentum`: β, from 0 (plain updates) to below 1.
-    - `weight_decay`: ω, decoupled.
-    """
+class AbstractMomentum(AbstractOptimizer):
+    """An optimizer with the momentum v → βv + ηF. *For developers:* a member supplies `step`."""
 
     momentum: Scalar = 0.9
     weight_decay: Scalar = 0.0
@@ -60,8 +54,22 @@ class Momentum(AbstractOptimizer):
     def start(self, weights: PyTree) -> Memory:
         return Memory(like(weights))
 
+    def pushed(self, v: PyTree, velocity: PyTree, learning_rate: Scalar) -> PyTree:
+        """βv + ηF."""
+        return jax.tree.map(lambda v, f: self.momentum * v + learning_rate * f, v, velocity)
+
+
+class Momentum(AbstractMomentum):
+    """Polyak's heavy ball: v → βv + ηF, W → W + v − ηωW.
+
+    **Arguments:**
+
+    - `momentum`: β, from 0 (plain updates) to below 1.
+    - `weight_decay`: ω, decoupled.
+    """
+
     def step(self, velocity: PyTree, memory: Memory, weights: PyTree, learning_rate: Scalar) -> tuple[PyTree, Memory]:
-        v = jax.tree.map(lambda v, f: self.momentum * v + learning_rate * f, memory.momentum, velocity)
+        v = self.pushed(memory.momentum, velocity, learning_rate)
         return decayed(v, weights, learning_rate * self.weight_decay), Memory(v)
 
     def start_of_flow(self, velocity: PyTree, weights: PyTree, learning_rate: Scalar) -> Memory:
@@ -84,7 +92,7 @@ class Momentum(AbstractOptimizer):
         return roots_of_quadratic(shrunk + learning_rate * eigenvalues + self.momentum, self.momentum * shrunk)
 
 
-class Nesterov(AbstractOptimizer):
+class Nesterov(AbstractMomentum):
     """Nesterov's momentum: v → βv + ηF, W → W + βv + ηF − ηωW, with the new v.
 
     **Arguments:**
@@ -93,18 +101,9 @@ class Nesterov(AbstractOptimizer):
     - `weight_decay`: ω, decoupled.
     """
 
-    momentum: Scalar = 0.9
-    weight_decay: Scalar = 0.0
-
-    def __check_init__(self):
-        check_numbers(self, momentum=(0, 1), weight_decay=(0, np.inf))
-
-    def start(self, weights: PyTree) -> Memory:
-        return Memory(like(weights))
-
     def step(self, velocity: PyTree, memory: Memory, weights: PyTree, learning_rate: Scalar) -> tuple[PyTree, Memory]:
-        v = jax.tree.map(lambda v, f: self.momentum * v + learning_rate * f, memory.momentum, velocity)
-        ahead = jax.tree.map(lambda v, f: self.momentum * v + learning_rate * f, v, velocity)
+        v = self.pushed(memory.momentum, velocity, learning_rate)
+        ahead = self.pushed(v, velocity, learning_rate)
         return decayed(ahead, weights, learning_rate * self.weight_decay), Memory(v)
 
     def multipliers(self, eigenvalues: Any, learning_rate: Any) -> Multipliers:

@@ -83,6 +83,14 @@ def drawn_inputs(spec: "Spec", role: int, samples: int) -> Float[np.ndarray, "in
     return inputs
 
 
+def drawn_samples(spec: "Spec", teacher: Feedforward) -> tuple[Any, Any, Any, Any]:
+    """Training inputs and the teacher's targets, None for the population, and those of the test set."""
+    n = spec.data.samples
+    x = None if n == "population" else drawn_inputs(spec, TRAIN, n)
+    x_test = drawn_inputs(spec, TEST, spec.data.test_samples)
+    return x, None if x is None else targets(teacher, x), x_test, targets(teacher, x_test)
+
+
 SAMPLED = 64
 """How many numbers of each array a fingerprint is made from."""
 DIGITS = 1e6

@@ -321,18 +321,7 @@ def build(
         given.check_teacher(spec, teacher, own)
     student = given.student_of(spec, parts, int(realization), key(draw.START), teacher, architecture)
     learns = spec.rule.build(spec.widths, key) if rule is None else rule
-    if architecture is not None:
-        learns = with_graph_signs(learns, architecture)
-    if spec.dynamics.layer_rates is not None:
-        learns = with_layer_rates(learns, student, spec.dynamics.layer_rates)
-    n = spec.data.samples
-    if own is not None:
-        x_train, y_train, x_test, y_test = own
-    else:
-        x_train = None if n == "population" else draw.drawn_inputs(spec, draw.TRAIN, n)
-        x_test = draw.drawn_inputs(spec, draw.TEST, spec.data.test_samples)
-        y_train = None if x_train is None else draw.targets(teacher, x_train)
-        y_test = draw.targets(teacher, x_test)
+    x_train, y_train, x_test, y_test = draw.drawn_samples(spec, teacher) if own is None else own
     keys = key(draw.BATCHES, noise_seed), key(draw.NOISE, noise_seed)
     weights = jax.tree.leaves((teacher, student))
     arrays = *weights, *(x for x in (x_train, x_test) if x is not None), *(own or ())[1::2]
@@ -344,7 +333,7 @@ def build(
         x_test=x_test,
         y_test=y_test,
         covariance=_covariance(spec, student, x_train),
-        rule=learns,
+        rule=_with_gains(learns, spec, student, architecture),
         constraint=parts.get("constraint") or draw.drawn_constraint(spec, student, architecture),
         batch_key=keys[0],
         noise_key=keys[1],
@@ -357,6 +346,16 @@ def build(
     if own is not None or parts or getattr(student, "biases", None) is not None:
         given.check_learning(problem)
     return problem
+
+
+def _with_gains(
+    rule: AbstractLearningRule, spec: "Spec", student: Feedforward | Model, architecture: Architecture | None
+) -> AbstractLearningRule:
+    """The rule with the signs of a graph and the learning rates of layers."""
+    if architecture is not None:
+        rule = with_graph_signs(rule, architecture)
+    rates = spec.dynamics.layer_rates
+    return rule if rates is None else with_layer_rates(rule, student, rates)
 
 
 def _covariance(spec: "Spec", student: Feedforward | Model, x_train: Any) -> Any:

@@ -19,7 +19,7 @@ def inconsistencies(spec: Any) -> Iterator[str]:
     if spec.network is None and spec.model is None:
         yield "network: required, but not given."
         return
-    layers, samples, dynamics = len(spec.widths) - 1, spec.data.samples, spec.dynamics
+    samples, dynamics = spec.data.samples, spec.dynamics
     yield from _about_samples_of_ones_own(spec)
     linear = (
         spec.model is None
@@ -39,6 +39,12 @@ def inconsistencies(spec: Any) -> Iterator[str]:
             f"dynamics.batch: got {dynamics.batch}, allowed is a divisor of data.samples = {samples}{whole}; "
             "what is left over would be lost."
         )
+    yield from _about_dynamics(spec)
+    yield from _about_models(spec) if spec.model is not None else _about_layers(spec)
+
+
+def _about_dynamics(spec: Any) -> Iterator[str]:
+    dynamics = spec.dynamics
     if isinstance(dynamics, DiffusionDynamics) and dynamics.step is not None:
         rate, number = dynamics.learning_rate, dynamics.learning_rate / dynamics.step
         if not (number >= 1 and abs(number - round(number)) <= 1e-9 * number):
@@ -56,19 +62,23 @@ def inconsistencies(spec: Any) -> Iterator[str]:
             f'optimizer.kind: got "{spec.optimizer.kind}", of which no flow is known for constant β; set '
             f'dynamics.kind to "updates", or the optimizer to {" or ".join(WITH_FLOWS)}.'
         )
-    rates = dynamics.layer_rates
-    if spec.model is not None:
-        if rates is not None:
-            yield (
-                "dynamics.layer_rates: a model of your own has no layers that are known; give a network, or multiply "
-                "the velocities in a rule of your own."
-            )
-        if isinstance(spec.rule, CurlRule):
-            yield (
-                f'rule.kind: got "{spec.rule.kind}", a rule of layered networks, but the experiment has a model; '
-                'take "gradient", or a rule of your own.'
-            )
-        return
+
+
+def _about_models(spec: Any) -> Iterator[str]:
+    if spec.dynamics.layer_rates is not None:
+        yield (
+            "dynamics.layer_rates: a model of your own has no layers that are known; give a network, or multiply "
+            "the velocities in a rule of your own."
+        )
+    if isinstance(spec.rule, CurlRule):
+        yield (
+            f'rule.kind: got "{spec.rule.kind}", a rule of layered networks, but the experiment has a model; '
+            'take "gradient", or a rule of your own.'
+        )
+
+
+def _about_layers(spec: Any) -> Iterator[str]:
+    layers, rates = len(spec.widths) - 1, spec.dynamics.layer_rates
     if rates is not None and len(rates) != layers:
         yield (
             f"dynamics.layer_rates: got {len(rates)} factors, required is one for each of the {layers} layers of "

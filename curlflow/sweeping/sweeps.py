@@ -185,7 +185,7 @@ def _described(spec: Any, over: Any, study: Any, options: Any, version: Any) -> 
 
 
 def _check_sendable(spec: Spec) -> None:
-    """Refuse an experiment whose objects other processes cannot have."""
+    """Refuse an experiment whose objects other processes cannot have; nothing of this is written to a file."""
     try:
         ForkingPickler.dumps(spec)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
