@@ -223,7 +223,10 @@ def _constraint(given: Any) -> tuple[AbstractConstraint, dict[str, Any]]:
 
 def _start(given: Any) -> tuple[list[Any], dict[str, Any]]:
     if isinstance(given, str | Path):
-        given = load(given)
+        try:
+            given = load(given)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"start: {error}") from None
     starts = ends_of(given) if isinstance(given, xr.Dataset) else _sets_of_weights(given)
     bad = sum(int(np.sum(~np.isfinite(w))) for w in jax.tree.leaves(starts))
     if bad:

@@ -193,7 +193,7 @@ def _sentence(entry: Any, spec: type[BaseModel]) -> str:
         return f"{name}.kind: got {got!r}, allowed are {allowed}."
     if kind == "model_attributes_type":
         return f"{name}: got {given!r}, required is a table."
-    message = entry["msg"].removeprefix("Value error, ")
+    message = entry["msg"].removeprefix("Value error, ").replace(" or 'custom'", ", or a function in an Experiment")
     if not path:
         return message
     # Alternatives of a plain union add the type to the path; drop it.
