@@ -46,7 +46,8 @@ class Cluster(contextlib.AbstractContextManager):
         if (scheduler is None) == (client is None):
             raise ValueError("scheduler: either an address or a client is required, and not both.")
         self._own = client is None
-        logging.getLogger("distributed.client").addFilter(_cut_off)
+        for part in ("client", "batched", "core"):
+            logging.getLogger(f"distributed.{part}").addFilter(_cut_off)
         self._client = connected(scheduler, client)
         self._address = self._client.scheduler.address
         self._work = work
@@ -129,8 +130,8 @@ class Cluster(contextlib.AbstractContextManager):
 
 
 def _cut_off(record: logging.LogRecord) -> bool:
-    """Leave out dask's tracebacks of attempts to reconnect that closing cut off: `completed` says what happened."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+    """Leave out dask's tracebacks of lost connections and of attempts to reconnect: `completed` says what happened."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError | OSError))
 
 
 def connected(scheduler: Any, client: Any) -> Any:
