@@ -8,6 +8,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from pydantic import PrivateAttr
@@ -19,7 +20,7 @@ from .networks.model import Model, in_double_precision
 from .optimizers import AbstractOptimizer, Optax
 from .optimizers.base import checked_optimizer
 from .outside import law_digest, reason
-from .precision import jax_settings
+from .precision import double_precision, jax_settings
 from .problem.own_data import Data
 from .problem.problem import Problem, build, qualified_name
 from .results import load
@@ -27,6 +28,7 @@ from .rules import AbstractLearningRule
 from .rules.function import as_rule
 from .spec import Spec
 from .spec.spec import noted
+from .systems.optimized import as_given
 from .tasks import AbstractTask
 
 
@@ -127,6 +129,19 @@ class Experiment(Spec):
         """Objects whose tables are as they were stay; the others are given up."""
         own = self.model_dump()
         return Experiment(**fields | {n: o for n, o in self._objects.items() if fields.get(n) == own.get(n)})
+
+
+@double_precision
+def law_at_start(function: Callable, subject: Any) -> str:
+    """The fingerprint of a function of the state of a spec or system, whatever the numbers in the state are.
+
+    **Raises:** `ValueError` for a function that JAX cannot apply to the state.
+    """
+    state = subject.build().student if isinstance(subject, Spec) else subject.state
+    try:
+        return law_digest(function, as_given(jax.tree.map(jnp.asarray, state)))
+    except Exception as error:  # whatever the user's function raises
+        raise ValueError(f"the function cannot be applied to the state by JAX ({reason(error)}).") from error
 
 
 def _error(task: AbstractTask, student: Any) -> Any:

@@ -163,6 +163,11 @@ def first_weight(spec):
     return float(spec.build().student.weights[0][0, 0])
 
 
+def first_weights(network):
+    """The weights of the first layer."""
+    return network.weights[0]
+
+
 def module(key):
     """A model of the user's, which other processes find by its name."""
     import equinox as eqx

@@ -329,6 +329,31 @@ def test_sweeps_of_experiments_are_the_same_in_other_processes(tmp_path):
         curlflow.sweep(own.replace("model", lambda key: module(key)), over, "train", {"epochs": 20})
 
 
+def test_observables_in_a_sweep_are_known_by_what_they_compute(tmp_path):
+    own = Spec(network={"inputs": 3, "hidden": 3}, data={"samples": 9}, dynamics={"kind": "updates"})
+    over, options = {"seed": [0, 1]}, {"times": [0, 3], "observables": {"first": sweep_cells.first_weights}}
+    here = curlflow.sweep(own, over, "simulate", options, engine="serial")
+    there = curlflow.sweep(own, over, "simulate", options, workers=1, directory=tmp_path)
+    assert_same(here, there)
+    whole = curlflow.simulate(own.replace("seed", 1), times=[0, 3], weights="all").weights.to_numpy()
+    np.testing.assert_allclose(here["first"][1], whole[..., :9].reshape(1, 2, 3, 3), rtol=1e-12)
+
+    def swept(function, **how):
+        return curlflow.sweep(own, over, "simulate", options | {"observables": function}, **how)
+
+    doubled = {"first": lambda network: 1.0 * sweep_cells.first_weights(network)}
+    for refused, said in (
+        (lambda: swept(doubled, directory=tmp_path, engine="serial"), "of another sweep: options.observables.first"),
+        (lambda: swept(doubled), "options: a function cannot be sent to other processes"),
+        (lambda: swept({"first": 3, "second": sum}, engine="serial"), "options.observables.first: got 3"),
+        (lambda: swept({"none": lambda w: w.none}, engine="serial"), "options.observables.none: .* be applied"),
+        (lambda: curlflow.sweeping.resume(tmp_path), "directory: observables of its options are functions"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            refused()
+    assert_same(there, swept({"first": lambda network: network.weights[0]}, directory=tmp_path, engine="serial"))
+
+
 def test_the_spec_of_a_dataset_says_what_it_lacks():
     written = curlflow.simulate(same_as(SPEC), times=[0]).attrs["spec"]
     with pytest.raises(ValueError, match="data: this spec was written by an Experiment, which had an object there"):

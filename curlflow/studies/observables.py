@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ..networks.model import Model
 from ..outside import reason, rely_on
-from ..systems.optimized import network_of
+from ..systems.optimized import as_given
 from ..variable import GIVEN, Variable
 
 ALONE = "observable"
@@ -93,12 +92,8 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables",
     if not callable(function):
         raise ValueError(f"{argument}: got {function!r}, required is a function of the state.")
 
-    def seen(state: PyTree) -> Any:
-        learns = network_of(state)
-        return learns.seen if isinstance(learns, Model) else learns
-
     def value(state: PyTree) -> Any:
-        return jnp.asarray(function(seen(state)))
+        return jnp.asarray(function(as_given(state)))
 
     try:
         values = np.asarray(value(jax.tree.map(jnp.asarray, state)))
@@ -115,7 +110,7 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables",
         )
     if not np.isfinite(values).all():
         raise ValueError(f"{argument}: got {values.tolist()} at the start, required are finite numbers.")
-    rely_on(function, seen(state))
+    rely_on(function, as_given(state))
     observe = lambda state: jnp.reshape(jnp.asarray(value(state), dtype=float), (-1,))  # noqa: E731
     return Observables({ALONE: values.shape}, observe)
 

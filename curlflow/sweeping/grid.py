@@ -5,6 +5,7 @@ of the study with its version, and of the options. It does not depend on the swe
 cells of a smaller one.
 """
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -32,12 +33,16 @@ FLIPPED = {f"rule.flipped.{units}": f"network.{units}" for units in ("inputs", "
 
 @dataclass(frozen=True)
 class Grid:
-    """All combinations of the values of all dimensions, in C order: the last dimension varies fastest."""
+    """All combinations of the values of all dimensions, in C order: the last dimension varies fastest.
+
+    `functions` are those among the options, of which `options` has the fingerprints; no file holds them.
+    """
 
     spec: Any
     dimensions: tuple[Dimension, ...]
     study: SweptStudy
     options: Mapping[str, Any]
+    functions: Mapping[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
 
     @functools.cached_property
     def shape(self) -> tuple[int, ...]:

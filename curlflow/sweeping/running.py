@@ -115,7 +115,8 @@ class Runner:
         while self._flying < 2 * self._engine.workers and (cells := self._claimed()):
             if accepted := tuple(cell for cell in map(self._cell, cells) if cell is not None):
                 like = None if type(self._grid.spec) is Spec else self._grid.spec
-                self._engine.submit(Batch(study.function, self._grid.options, accepted, SECONDS, together, like))
+                options = {**self._grid.options, **self._grid.functions}
+                self._engine.submit(Batch(study.function, options, accepted, SECONDS, together, like))
                 self._flying += 1
 
     def _claimed(self) -> list[int]:

@@ -22,6 +22,12 @@ WITHHELD = {
 }
 
 
+OF_STATE = "observables", "loss"
+"""The options that may be functions of the state, or mappings from names to such functions."""
+LAW = "fingerprint"
+"""What the stored options have in place of a function: a mapping from this word to a checksum of what it computes."""
+
+
 class SweptStudy(NamedTuple):
     """What is computed in a cell: the `function` as `module:name`, with the `version` of its numbers.
 
@@ -98,6 +104,48 @@ def reference(function: Callable[..., Any], argument: str = "study") -> str:
             "another, no partial)."
         )
     return named
+
+
+def functions_in(options: Any) -> dict[str, Any]:
+    """The options that are functions of the state, or mappings from names to such functions.
+
+    **Raises:** `ValueError` for a mapping of which only a part is functions.
+    """
+    found = {}
+    for name in OF_STATE if isinstance(options, Mapping) else ():
+        given = options.get(name)
+        each = given if isinstance(given, Mapping) else {"": given}
+        if not any(map(callable, each.values())):
+            continue
+        for key, value in each.items():
+            if not callable(value):
+                raise ValueError(f"options.{name}.{key}: got {value!r}, required is a function of the state.")
+        found[name] = given
+    return found
+
+
+def fingerprints_of(functions: Mapping[str, Any], subject: Any) -> dict[str, Any]:
+    """What stands for functions among the stored options: a checksum of what each computes from the state.
+
+    **Raises:** `ValueError` for a function that cannot be applied to the state of `subject`, a spec or a system.
+    """
+    from ..experiment import law_at_start
+
+    def of(name: str, given: Any) -> dict[str, Any]:
+        if isinstance(given, Mapping):
+            return {key: of(f"{name}.{key}", function) for key, function in given.items()}
+        try:
+            return {LAW: law_at_start(given, subject)}
+        except ValueError as error:
+            raise ValueError(f"options.{name}: {error}") from error
+
+    return {name: of(name, given) for name, given in functions.items()}
+
+
+def names_of_laws(options: Mapping[str, Any]) -> list[str]:
+    """The stored options that stand for functions."""
+    values = {name: options[name] for name in OF_STATE if isinstance(options.get(name), Mapping)}
+    return [name for name, value in values.items() if any(set(v) == {LAW} for v in (value, *value.values()))]
 
 
 def options_of(options: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from .folder.manifest import Manifest
 from .made import Made
 from .report import reporting
 from .running import Runner
-from .study import SweptStudy, check_call, options_of, study_of
+from .study import SweptStudy, check_call, fingerprints_of, functions_in, names_of_laws, options_of, study_of
 
 
 def sweep(
@@ -71,7 +71,7 @@ def sweep(
     - `study`: the name of a study, such as `"train"`; a function at the top of a module or script, or its name
       `"package.module:function"`. It is called with the cell's spec and returns a dataset, a mapping from names to
       numbers, arrays or (dims, array), or a number.
-    - `options`: keyword arguments of the study.
+    - `options`: keyword arguments of the study; `observables` and `loss` may be functions of the state.
     - `directory`: where finished cells are kept. The same call goes on with what is missing there, after whatever has
       interrupted it; several processes may share a folder. None keeps nothing.
     - `version`: of a function of your own: raise it when it would return other numbers.
@@ -95,7 +95,8 @@ def sweep(
     wanted = _described(spec, over, study, options, version)
     chosen = engine_of(engine, workers, scheduler, client, wanted.study)
     if not isinstance(chosen, Serial):
-        _check_sendable(wanted.spec)
+        _check_sendable(wanted.spec, "spec: an object of the experiment")
+        _check_sendable(wanted.functions, "options: a function")
     return _run(directory, wanted, chosen, retry_failed, progress, extend=extend, other_version=other_version)
 
 
@@ -139,6 +140,11 @@ def resume(
             "directory: it is a sweep of an Experiment, whose objects no file holds; call curlflow.sweep with that "
             "again."
         )
+    if named := names_of_laws(there.options):
+        raise ValueError(
+            f"directory: {' and '.join(named)} of its options are functions, which no file holds; call "
+            "curlflow.sweep with them again."
+        )
     name, given = there.study.name, there.study.version
     current = study_of(name if ":" not in name else there.study.function, given if ":" in name else None)
     check_call(current, there.options)
@@ -179,18 +185,30 @@ def _described(spec: Any, over: Any, study: Any, options: Any, version: Any) -> 
         required = "a curlflow.Spec, or a function of the values along the axes that makes one, or a system"
         raise ValueError(f"spec: got {type(spec).__name__}, required is {required}.")
     spec = spec.sealed() if isinstance(spec, Spec) else Made.by(spec)
-    wanted = Manifest(spec, dimensions_of(spec, over), study_of(study, version), options_of(options), {})
-    check_call(wanted.study, wanted.options)
-    return wanted
+    functions = functions_in(options)
+    data = options_of({n: v for n, v in options.items() if n not in functions} if functions else options)
+    wanted = Manifest(spec, dimensions_of(spec, over), study_of(study, version), data, {}, functions=functions)
+    check_call(wanted.study, {**data, **functions})
+    if not functions:
+        return wanted
+    return replace(wanted, options=data | fingerprints_of(functions, _first_subject(wanted)))
 
 
-def _check_sendable(spec: Spec) -> None:
-    """Refuse an experiment whose objects other processes cannot have; nothing of this is written to a file."""
+def _first_subject(grid: Manifest) -> Any:
+    """What the study is about in the first cell that is allowed."""
+    for cell in range(grid.size):
+        with contextlib.suppress(ValueError):
+            return grid.spec.restored(grid.resolved(cell).to_json())
+    raise ValueError("over: no combination of the values is allowed.")
+
+
+def _check_sendable(objects: Any, what: str) -> None:
+    """Refuse objects that other processes cannot have; nothing of this is written to a file."""
     try:
-        ForkingPickler.dumps(spec)
+        ForkingPickler.dumps(objects)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ValueError(
-            f"spec: an object of the experiment cannot be sent to other processes ({error}); define functions at the "
+            f"{what} cannot be sent to other processes ({error}); define functions at the "
             'top of a module, or give engine="serial".'
         ) from None
 

@@ -47,6 +47,12 @@ def network_of(state: PyTree) -> Any:
     return state.network if isinstance(state, Learner) else state
 
 
+def as_given(state: PyTree) -> Any:
+    """What a function of the user's takes of a state: the network, a model as it was given, or the state itself."""
+    network = network_of(state)
+    return network.seen if isinstance(network, Model) else network
+
+
 class TangentBundle(AbstractConstraint):
     """A constraint on the weights of a `Learner`, with its momentum in the tangent space.
 
