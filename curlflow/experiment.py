@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -30,6 +30,14 @@ from .spec import Spec
 from .spec.spec import noted
 from .systems.optimized import as_given
 from .tasks import AbstractTask
+
+
+class Part(NamedTuple):
+    """An object in the place of a table: as it was given, as problems take it, and the table that stands for it."""
+
+    given: Any
+    used: Any
+    table: Any
 
 
 class Experiment(Spec):
@@ -71,8 +79,7 @@ class Experiment(Spec):
     **Raises:** `ValueError` with a sentence for every part that is not allowed or does not fit.
     """
 
-    _objects: dict[str, Any] = PrivateAttr(default_factory=dict)
-    _parts: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _parts: dict[str, Part] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **given: Any):
         tables = {name: value for name, value in given.items() if value is not None}
@@ -82,29 +89,37 @@ class Experiment(Spec):
         if "network" in tables and "model" in tables:
             raise ValueError("model: an experiment has a network or a model; leave one of them out.")
         objects = {name: tables[name] for name in PARTS if name in tables and _is_object(name, tables[name])}
-        parts = {}
         with jax_settings():
-            for name, value in objects.items():
-                parts[name], tables[name] = PARTS[name](value)
+            parts = {name: _part(name, value) for name, value in objects.items()}
         if isinstance(tables.get("network"), Mapping) and "data" in parts:
-            tables["network"] = _widths(parts["data"], tables.get("loss")) | dict(tables["network"])
-        super().__init__(**tables)
-        self._objects.update(objects)
+            tables["network"] = _widths(parts["data"].used, tables.get("loss")) | dict(tables["network"])
+        super().__init__(**tables | {name: part.table for name, part in parts.items()})
         self._parts.update(parts)
 
     @property
     def parts(self) -> Mapping[str, Any]:
         """The objects among the parts, by name, as problems take them."""
-        return dict(self._parts)
+        return {name: part.used for name, part in self._parts.items()}
 
     def build(self, *, realization: int = 0, rule: Any = None, graph: Any = None) -> Problem:
         """The problem of one realization; arguments and errors are those of `Spec.build`."""
-        rule = self._parts.get("rule") if rule is None else rule
-        return noted(build(self, realization=realization, rule=rule, graph=graph, parts=self._parts))
+        parts = self.parts
+        rule = parts.get("rule") if rule is None else rule
+        return noted(build(self, realization=realization, rule=rule, graph=graph, parts=parts))
 
     def replace(self, field: str | Mapping[str, Any], value: Any = None) -> "Experiment":
-        """A copy with another value of `field`, as `Spec.replace` gives it; whole parts may also be objects."""
+        """A copy with another value of `field`, as `Spec.replace` gives it; whole parts may also be objects.
+
+        Of the fields of a part that is an object only `data.samples` can be replaced: the first samples are used.
+
+        **Raises:** `ValueError` as `Spec.replace`, and for any other field of an object.
+        """
         changes = dict(field) if isinstance(field, Mapping) else {field: value}
+        for name in changes:
+            part, _, inner = str(name).partition(".")
+            if part in self._parts and inner not in ("", "kind") and not {part, f"{part}.kind"} & changes.keys():
+                if name != "data.samples":
+                    raise ValueError(f"{name}: {part} is an object of the experiment; replace {part} as a whole.")
         objects = {name: given for name, given in changes.items() if name in PARTS and _is_object(name, given)}
         changed = super().replace({name: given for name, given in changes.items() if name not in objects})
         return Experiment(**{**_given(changed), **objects}) if objects else changed
@@ -126,9 +141,12 @@ class Experiment(Spec):
         return self._with_tables(json.loads(text))
 
     def _with_tables(self, fields: dict[str, Any]) -> "Experiment":
-        """Objects whose tables are as they were stay; the others are given up."""
-        own = self.model_dump()
-        return Experiment(**fields | {n: o for n, o in self._objects.items() if fields.get(n) == own.get(n)})
+        """Objects whose tables are as they were stay, but for the number of samples; others have been replaced."""
+        own, now = self.model_dump(), Spec(**fields).model_dump()
+        kept = {name: part for name, part in self._parts.items() if now.get(name) == own.get(name)}
+        if "data" in self._parts and now["data"] == own["data"] | {"samples": now["data"]["samples"]}:
+            kept["data"] = self._parts["data"]._replace(table=now["data"])
+        return Experiment(**fields | kept)
 
 
 @double_precision
@@ -150,7 +168,12 @@ def _error(task: AbstractTask, student: Any) -> Any:
 
 def _given(experiment: Experiment) -> dict[str, Any]:
     """What the experiment was made of."""
-    return {**experiment.model_dump(), **experiment._objects}
+    return {**experiment.model_dump(), **experiment._parts}
+
+
+def _part(name: str, value: Any) -> Part:
+    """An object with what is made of it; a part of another experiment as it is, so that nothing is made twice."""
+    return value if isinstance(value, Part) else Part(value, *PARTS[name](value))
 
 
 def _is_object(name: str, value: Any) -> bool:

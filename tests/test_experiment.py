@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import warnings
 
 import equinox as eqx
 import jax
@@ -74,6 +75,28 @@ def test_linear_networks_with_their_teacher_are_the_same(dynamics):
     own = same_as(spec, teacher=spec.build().teacher)
     assert_same(curlflow.train(spec, epochs=50), curlflow.train(own, epochs=50))
     assert_same(curlflow.stability(spec), curlflow.stability(own))
+
+
+@pytest.mark.quick
+def test_fields_of_objects_are_used_or_refused():
+    teacher = Feedforward([np.ones((2, 3)), np.ones((1, 2))])
+    parts = {"data": Data(X, X @ np.full((3, 1), 2.0)), "teacher": teacher, "rule": Gradient()}
+    own = Experiment(network={"hidden": 2}, **parts)
+    own = own.replace("start", own.build().student)
+    first = own.replace("data.samples", 7)
+    np.testing.assert_array_equal(first.build().x_train, X[:7].T)
+    np.testing.assert_array_equal(first.replace("seed", 5).restored(first.to_json()).build().x_train, X[:7].T)
+    assert own.restored(own.to_json()).parts.keys() == own.parts.keys()
+    assert first.sealed().definition != own.sealed().definition
+    with pytest.raises(ValueError, match="data.samples: got 61, but there are 60"):
+        own.replace("data.samples", 61).build()
+    for field in ("data.digest", "data.file", "data.test_samples", "teacher.width", "rule.name", "start.digest"):
+        with pytest.raises(
+            ValueError, match=rf"{field}: (\w+) is an object of the experiment; replace \1 as a whole"
+        ):
+            own.replace(field, 3)
+    assert "rule" not in own.replace({"rule.kind": "curl", "rule.flipped.inputs": 0.5}).parts
+    assert own.replace("start.kind", "random").parts.keys() == {"data", "teacher", "rule"}
 
 
 def test_an_experiment_without_objects_is_its_spec():
@@ -173,6 +196,23 @@ def test_every_study_takes_a_model(of_modules):
         assert json.loads(ds.attrs["spec"])["model"]["parameters"] == 26
 
 
+def test_accuracies_are_those_of_the_weights_at_the_end(of_modules):
+    updates = of_modules.replace("dynamics", {"kind": "updates"})
+    ends = curlflow.train(updates, epochs=20, weights="all")
+    w1, b1, w2, b2 = (w[:, 0] for w in np.split(ends.weights.to_numpy()[:, None], [12, 16, 24], axis=-1))
+    logits = [
+        np.tanh(X @ a.reshape(4, 3).T + b) @ c.reshape(2, 4).T + d for a, b, c, d in zip(w1, b1, w2, b2, strict=True)
+    ]
+    right = [np.mean(outputs.argmax(axis=1) == LABELS) for outputs in logits]
+    np.testing.assert_allclose(ends.train_accuracy, right, rtol=1e-12)
+    # The same run, which does not get to its threshold within as many epochs.
+    run = curlflow.convergence(updates, epochs=20, threshold=1e-9, rules=["gradient"])
+    np.testing.assert_allclose(run.train_accuracy[0], right, rtol=1e-12)
+    np.testing.assert_allclose(run.test_accuracy[0], right, rtol=1e-12)
+    at = curlflow.stability(updates, at=ends)
+    np.testing.assert_allclose(at.train_accuracy, right, rtol=1e-12)
+
+
 def test_every_realization_has_a_model_of_its_own_that_its_seed_determines(of_modules):
     first, second = (of_modules.build(realization=i).student.weights for i in range(2))
     assert not np.allclose(first[0], second[0])
@@ -207,6 +247,12 @@ def test_rules_that_are_functions():
     one, other = (curlflow.simulate(own.replace("rule", r), times=[0, 3]) for r in (Gradient(), backwards))
     np.testing.assert_allclose(one.train_error, other.train_error, rtol=1e-6)
     assert json.loads(other.attrs["spec"])["rule"]["name"].endswith("backwards")
+    updates = own.replace("dynamics", {"kind": "updates"})
+    sped = curlflow.convergence(updates, epochs=20, threshold=1e-9, rules=["gradient", backwards])
+    np.testing.assert_array_equal(sped.rule, ["gradient", "backwards"])
+    np.testing.assert_allclose(sped.train_error[1], sped.train_error[0], rtol=1e-9)
+    with pytest.raises(ValueError, match="rules: got 3 for"):
+        curlflow.convergence(own, rules={"three": 3})
 
 
 def test_curl_descent_in_a_model(of_modules):
@@ -436,6 +482,13 @@ def test_single_precision_is_converted_aloud():
         wide = in_double_precision(tree, "w")
     assert wide["a"].dtype == float
     assert wide["c"] is jnp.tanh
+    pair = perceptron, {"w1": np.ones((2, 3)), "w2": np.ones((1, 2), np.float32)}
+    with pytest.warns(UserWarning, match="model: 1 arrays of float32") as said:
+        own = Experiment(model=pair, data=Data(X, X[:, :1]))
+    assert len(said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own.replace("seed", 2).replace("data", Data(X, X[:, 1:2])).sealed()
 
 
 @pytest.mark.quick

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...rules import AbstractLearningRule
+from ...rules.function import as_rule
 from ..subject import Subject
 
 
@@ -43,12 +44,12 @@ def _name(rule: Any) -> str:
         if not isinstance(rule.get("kind"), str):
             raise ValueError(f'rules: got the table {rule!r}, which has no kind; give one, such as "curl".')
         return rule["kind"]
-    return type(rule).__name__
+    return getattr(rule, "__name__", type(rule).__name__)
 
 
 def _resolved(subject: Subject, name: str, rule: Any) -> Subject:
-    if isinstance(rule, AbstractLearningRule):
-        return dataclasses.replace(subject, rule=rule)
+    if callable(rule) or isinstance(rule, AbstractLearningRule):
+        return dataclasses.replace(subject, rule=as_rule(rule))
     if isinstance(rule, str):
         if rule == subject.given.rule.kind:
             return subject
@@ -61,7 +62,7 @@ def _resolved(subject: Subject, name: str, rule: Any) -> Subject:
     if not isinstance(rule, Mapping):
         raise ValueError(
             f'rules: got {rule!r} for {name!r}; allowed are kinds such as "gradient", tables such as '
-            '{"kind": "curl", "flipped": {"hidden": {"count": 1}}}, and rule objects.'
+            '{"kind": "curl", "flipped": {"hidden": {"count": 1}}}, rule objects and functions.'
         )
     try:
         return dataclasses.replace(subject, given=subject.given.replace("rule", dict(rule)))

@@ -10,7 +10,7 @@ from ... import results
 from ...problem import EPOCH, Problem
 from ...variable import EXACT, SOLVER, Variable, flag_variable
 from ..arguments import Bar, Batching, Flag, Graph, Natural, Positive, study
-from ..assemble import along_coordinates, assembled
+from ..assemble import ACCURACIES, along_coordinates, assembled
 from ..runs import finished, side_by_side
 from ..subject import Subject
 from ..train.records import Plan, Stop
@@ -33,6 +33,7 @@ VARIABLES = (
     flag_variable("outcome", RR, "how the run ended", Ending),
     Variable("test_error", RR, "test error at the end of the run, half the mean squared error", **OF_A_RUN),
     Variable("train_error", RR, "training error at the end of the run", **OF_A_RUN),
+    *(Variable(name, RR, f"{text}, at the end of the run", **OF_A_RUN) for name, text in ACCURACIES.items()),
     Variable("peak_error", RR, "largest training error at any record", **OF_A_RUN),
     Variable("stop_epoch", RR, "epochs that were computed"),
     flag_variable("stopped_by", RR, "what ended the run", Stop),
@@ -74,9 +75,10 @@ def convergence(
 
     **Returns:** a dataset over `rule` and `realization`: `convergence_time`, when the error first is at the
     threshold, in units of time, NaN if it never is; `convergence_epoch`, the published convention; `converged`;
-    `outcome` (converged, not by the end, failed); `test_error`, `train_error` at the end of the run, `peak_error`;
-    `test_error_curve`, `train_error_curve` along `epoch`; `stop_epoch`, `stopped_by`, `status`; and what
-    `curlflow.compare_rules` finds of them, with the first rule as the baseline.
+    `outcome` (converged, not by the end, failed); `test_error`, `train_error` at the end of the run, with
+    `test_accuracy`, `train_accuracy` where the loss knows classes, and `peak_error`; `test_error_curve`,
+    `train_error_curve` along `epoch`; `stop_epoch`, `stopped_by`, `status`; and what `curlflow.compare_rules` finds
+    of them, with the first rule as the baseline.
 
     **Arguments:**
 
@@ -86,8 +88,9 @@ def convergence(
     - `relative`: whether the threshold is in units of the variance of the teacher's outputs (of the test or the
       training set). With teachers of a small scale a network of zeros has a small error already.
     - `rules`: which are compared, the first one with all others. Default: gradient descent and the spec's own rule.
-      It is a list of kinds (`"gradient"`), tables (`{"kind": "curl", "flipped": {"hidden": {"count": 1}}}`) and rule
-      objects, or a mapping from names to them. Other studies take one rule object, `rule`.
+      It is a list of kinds (`"gradient"`), tables (`{"kind": "curl", "flipped": {"hidden": {"count": 1}}}`), rule
+      objects and functions of (model, x, y), or a mapping from names to them. Other studies take one rule object,
+      `rule`.
     - `epochs`: how long at most; an epoch of a flow is 0.1 units of time, as in the published updates.
     - `records`: errors are recorded after so many epochs, from 1 to `epochs` in equal steps of the logarithm.
     - `to_end`: whether runs go on to the last epoch once they have converged, for their errors at the end.

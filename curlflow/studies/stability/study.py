@@ -16,7 +16,7 @@ from ...systems.linearised import origin
 from ...systems.linearised.origin import OriginType, origin_rates, origin_types
 from ...variable import EXACT, Variable, flag_variable
 from ..arguments import Bar, Count, Graph, Rule, Tolerance, study
-from ..assemble import assembled
+from ..assemble import ACCURACIES, assembled
 from ..points import points_of
 from ..runs import Progress, attended, finished
 from ..subject import Subject
@@ -37,6 +37,7 @@ VARIABLES = (
         attributes=_UNKNOWN,
     ),
     Variable("training_error", _ONE, "training error at the point", uncertainty=EXACT),
+    Variable("train_accuracy", _ONE, f"{ACCURACIES['train_accuracy']}, at the point", uncertainty=EXACT),
     Variable("speed", _ONE, "norm of the velocity at the point", uncertainty=EXACT),
     *origin.VARIABLES,
     flag_variable("method", _ONE, "what the eigenvalues were computed from", Method),
@@ -66,7 +67,8 @@ def stability(
     **Returns:** a dataset over `realization`: `eigenvalue_real` and `eigenvalue_imag` (with `eigenvalue`; those that
     are not zero, by decreasing real part), `leading_real_part`, `stable` and `verdict` (stable, unstable, undecided),
     `numerical_abscissa`, `neutral_dimension` with its parts `neutral_part` and `neutral_threshold`,
-    `critical_learning_rate`, `training_error`, `speed`, `method` and `status`; at the origin also `origin_type`,
+    `critical_learning_rate`, `training_error`, `train_accuracy` where the loss knows
+    classes, `speed`, `method` and `status`; at the origin also `origin_type`,
     `frequency` and `growth_rate` of every hidden unit.
 
     **Arguments:**
@@ -169,10 +171,18 @@ def _row(p: PointRun) -> dict[str, Any]:
         "neutral_part": np.array(p.parts),
         "critical_learning_rate": p.critical_rate,
         "training_error": p.error,
+        **_accuracy(p),
         "speed": p.speed,
         "method": np.int8(found.method),
         "status": np.int8(p.status),
     }
+
+
+def _accuracy(p: PointRun) -> dict[str, float]:
+    """How many samples are classified right at the point, where the loss knows classes."""
+    if p.problem is None or not p.problem.training_error.classifies:
+        return {}
+    return {"train_accuracy": float(p.problem.training_error.accuracy(p.state))}
 
 
 def _origin(squares: Any, units: int) -> dict[str, Any]:

@@ -118,10 +118,16 @@ class TrainingRun(Run):
             self.stop, self.status = Stop.interrupted, Status.interrupted if self.done else Status.not_run
 
     def row(self, *without_errors: Stop) -> dict[str, Any]:
-        """What datasets show of every run, with NaN for the errors of runs that ended by `without_errors`."""
+        """What datasets show of every run, with NaN for the errors of runs that ended by `without_errors`.
+
+        Where the loss knows classes, also which shares of samples are put into the right ones.
+        """
         known = self.errors and self.stop not in without_errors
         train_error, test_error = self.errors[-1] if known else (np.nan, np.nan)
+        tasks = {"train_accuracy": self.problem.training_error, "test_accuracy": self.problem.test_error}
+        classified = {name: task for name, task in tasks.items() if task.classifies}
         return {
+            **{name: float(task.accuracy(self.network)) if known else np.nan for name, task in classified.items()},
             "test_error": test_error,
             "train_error": train_error,
             "peak_error": self.peak,

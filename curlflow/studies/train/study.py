@@ -8,7 +8,6 @@ import xarray as xr
 
 from ... import results
 from ...former import former_names
-from ...precision import double_precision
 from ...spec import Spec
 from ...systems.flat import flattened
 from ...together import as_one
@@ -128,20 +127,13 @@ def _dataset(
     subject: Subject, runs: Sequence[TrainingRun], plan: Plan, settings: Mapping[str, Any], whole: bool
 ) -> xr.Dataset:
     """What every run ended in, finished or not; with all weights where they are `whole`."""
-    rows, coordinates = [run.row(Stop.failed) | _accuracies(run) for run in runs], {}
+    rows, coordinates = [run.row(Stop.failed) for run in runs], {}
     if whole:
         rows = [row | {"weights": np.asarray(flattened(run.network))} for row, run in zip(rows, runs, strict=True)]
         coordinates = weight_coordinates(subject.shapes, np.arange(subject.size))
     settings = {**settings, "recorded_epochs": f"0 and {plan.epochs.size - 1} from 1 to {plan.epochs[-1]}"}
     attributes = subject.identity | subject.fingerprint | compression_attribute(runs[0].problem.compression)
     return assembled("train", VARIABLES, rows, coordinates, settings, attributes)
-
-
-@double_precision
-def _accuracies(run: TrainingRun) -> dict[str, float]:
-    """The shares of samples that are classified right at the end, where the loss knows classes."""
-    tasks = {"train_accuracy": run.problem.training_error, "test_accuracy": run.problem.test_error}
-    return {name: float(task.accuracy(run.network)) for name, task in tasks.items() if task.classifies}
 
 
 __getattr__ = former_names(__name__, {"train_together": "curlflow.studies.cells.train"})
