@@ -57,6 +57,24 @@ def x64():
 
 
 @pytest.fixture
+def own_constraint():
+    """A constraint of the user's, of which curlflow knows nothing."""
+    from curlflow.constraints import AbstractConstraint  # not before its shapes are checked
+
+    class Elsewhere(AbstractConstraint):
+        def codimension(self, state):
+            return 0
+
+        def tangent(self, state, velocity):
+            return velocity
+
+        def retract(self, state):
+            return state
+
+    return Elsewhere()
+
+
+@pytest.fixture
 def compilations():
     """A function that runs another and returns how many programs JAX compiled for it."""
     events = []

@@ -1,6 +1,6 @@
 """The tables of optimizers: a class per kind, which also makes its optimizer; the kinds are listed at the end."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,59 +22,54 @@ class NoOptimizer(Table):
         return None
 
 
-class MomentumOptimizer(Table):
+class KnownOptimizer(Table):
+    """An optimizer of `curlflow.optimizers`, the class `OBJECT` there, whose arguments are the fields."""
+
+    OBJECT: ClassVar[str]
+
+    def build(self) -> "AbstractOptimizer":
+        from .. import optimizers
+
+        return getattr(optimizers, self.OBJECT)(**self.model_dump(exclude={"kind"}))
+
+
+class MomentumOptimizer(KnownOptimizer):
     """The heavy ball."""
 
+    OBJECT = "Momentum"
     kind: Literal["momentum"] = "momentum"
     momentum: Share = Field(0.9, description="β, the share of the last increment that is kept")
     weight_decay: Nonnegative = Field(0.0, description=DECAY)
 
-    def build(self) -> "AbstractOptimizer":
-        from ..optimizers import Momentum
 
-        return Momentum(self.momentum, self.weight_decay)
-
-
-class NesterovOptimizer(Table):
+class NesterovOptimizer(KnownOptimizer):
     """Nesterov's momentum."""
 
+    OBJECT = "Nesterov"
     kind: Literal["nesterov"] = "nesterov"
     momentum: Share = Field(0.9, description="β, the share of the last increment that is kept")
     weight_decay: Nonnegative = Field(0.0, description=DECAY)
 
-    def build(self) -> "AbstractOptimizer":
-        from ..optimizers import Nesterov
 
-        return Nesterov(self.momentum, self.weight_decay)
-
-
-class AdamOptimizer(Table):
+class AdamOptimizer(KnownOptimizer):
     """Adam; with weight decay AdamW."""
 
+    OBJECT = "Adam"
     kind: Literal["adam"] = "adam"
     beta1: Share = Field(0.9, description="β₁, the share of the mean velocity that is kept")
     beta2: Share = Field(0.999, description="β₂, the share of its mean square that is kept")
     epsilon: PositiveFloat = Field(1e-8, description="ε, added to the root of the mean square")
     weight_decay: Nonnegative = Field(0.0, description=DECAY)
 
-    def build(self) -> "AbstractOptimizer":
-        from ..optimizers import Adam
 
-        return Adam(self.beta1, self.beta2, self.epsilon, self.weight_decay)
-
-
-class RMSpropOptimizer(Table):
+class RMSpropOptimizer(KnownOptimizer):
     """RMSprop."""
 
+    OBJECT = "RMSprop"
     kind: Literal["rmsprop"] = "rmsprop"
     beta2: Share = Field(0.9, description="β₂, the share of the mean square that is kept")
     epsilon: PositiveFloat = Field(1e-8, description="ε, added to the root of the mean square")
     weight_decay: Nonnegative = Field(0.0, description=DECAY)
-
-    def build(self) -> "AbstractOptimizer":
-        from ..optimizers import RMSprop
-
-        return RMSprop(self.beta2, self.epsilon, self.weight_decay)
 
 
 class CustomOptimizer(Table):

@@ -13,7 +13,7 @@ from curlflow import Spec
 from curlflow.compression import compress
 from curlflow.compression.rotations import groups_of_units, rotation, tall_basis
 from curlflow.compression.sectors import Sectors
-from curlflow.constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
+from curlflow.constraints import Free, FrobeniusSpheres, Masked
 from curlflow.networks import Feedforward
 from curlflow.rules import AbstractLearningRule, FeedbackAlignment, Gradient, SignFlipped
 from curlflow.studies.subject import with_idle_units
@@ -196,25 +196,12 @@ class RotatingDecay(AbstractLearningRule):
         return jax.tree.map(lambda w: -w, network)
 
 
-class Elsewhere(AbstractConstraint):
-    """A constraint of the user's."""
-
-    def codimension(self, state):
-        return 0
-
-    def tangent(self, state, velocity):
-        return velocity
-
-    def retract(self, state):
-        return state
-
-
-def test_what_has_no_groups_or_does_not_rotate_stays_as_it_is():
+def test_what_has_no_groups_or_does_not_rotate_stays_as_it_is(own_constraint):
     network = spec_of("gradient").build().student
     masks = [np.ones(w.shape, bool) for w in network.weights]
     assert compress(network, Gradient(), Free()).network.widths[1] == 8
     assert compress(network, Gradient(), Masked(masks)) is None
-    assert compress(network, Gradient(), Elsewhere()) is None
+    assert compress(network, Gradient(), own_constraint) is None
     assert compress(network, Decay(), Free()) is None
     assert compress(network, SignFlipped(Decay(), [np.ones((1, 1))] * 2), Free()) is None
     assert compress(Feedforward(network.weights, "tanh"), Gradient(), Free()) is None

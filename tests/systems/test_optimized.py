@@ -172,19 +172,9 @@ def test_weights_stay_on_spheres_and_momentum_tangent(batch, x64):
     assert tangent_basis(system, end).shape == (28, 32)
 
 
-def test_constraints_of_ones_own_are_refused(x64):
-    class Elsewhere(curlflow.constraints.AbstractConstraint):
-        def codimension(self, state):
-            return 0
-
-        def tangent(self, state, velocity):
-            return velocity
-
-        def retract(self, state):
-            return state
-
+def test_constraints_of_ones_own_are_refused(own_constraint):
     with pytest.raises(ValueError, match="constraint: got Elsewhere; with an optimizer it must be none, or keep"):
-        TangentBundle(Elsewhere())
+        TangentBundle(own_constraint)
 
 
 @pytest.mark.parametrize(
