@@ -117,9 +117,9 @@ class Experiment(Spec):
         changes = dict(field) if isinstance(field, Mapping) else {field: value}
         for name in changes:
             part, _, inner = str(name).partition(".")
-            if part in self._parts and inner not in ("", "kind") and not {part, f"{part}.kind"} & changes.keys():
-                if name != "data.samples":
-                    raise ValueError(f"{name}: {part} is an object of the experiment; replace {part} as a whole.")
+            anew = inner in ("", "kind") or {part, f"{part}.kind"} & changes.keys()
+            if part in self._parts and not anew and name != "data.samples":
+                raise ValueError(f"{name}: {part} is an object of the experiment; replace {part} as a whole.")
         objects = {name: given for name, given in changes.items() if name in PARTS and _is_object(name, given)}
         changed = super().replace({name: given for name, given in changes.items() if name not in objects})
         return Experiment(**{**_given(changed), **objects}) if objects else changed

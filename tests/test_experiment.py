@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import sweep_cells
 import xarray as xr
@@ -196,6 +197,7 @@ def test_every_study_takes_a_model(of_modules):
         assert json.loads(ds.attrs["spec"])["model"]["parameters"] == 26
 
 
+@pytest.mark.filterwarnings("ignore:at. these weights")
 def test_accuracies_are_those_of_the_weights_at_the_end(of_modules):
     updates = of_modules.replace("dynamics", {"kind": "updates"})
     ends = curlflow.train(updates, epochs=20, weights="all")
@@ -274,6 +276,39 @@ def test_constraints_and_losses_of_ones_own():
     half = own.replace("loss", lambda outputs, targets: 0.25 * jnp.mean(jnp.sum((outputs - targets) ** 2, axis=1)))
     slow, fast = curlflow.simulate(half, times=[0, 10]), curlflow.simulate(own, times=[0, 5])
     np.testing.assert_allclose(2 * slow.train_error, fast.train_error, rtol=1e-5)
+
+
+def test_adam_with_a_schedule_is_that_of_a_loop_by_hand():
+    """Weights, and the sum of the exponents: the mean of ln |det J| over the window, with J by complex steps."""
+    x, start = X[:20, :1], np.array([0.3, 0.0, 0.0])
+    targets = np.tanh(1.5 * x) + 0.1 * RNG.normal(size=x.shape)
+
+    def update(t, state):
+        w, m, s = state
+        h = np.tanh(x * w)
+        gradient = np.mean((h - targets) * (1 - h**2) * x)
+        m, s = 0.9 * m + 0.1 * gradient, 0.999 * s + 0.001 * gradient**2
+        rate = 0.2 * (0.9 * 0.5 * (1 + np.cos(np.pi * t / 60)) + 0.1)
+        return np.array([w - rate * m / (1 - 0.9 ** (t + 1)) / (np.sqrt(s / (1 - 0.999 ** (t + 1))) + 1e-8), m, s])
+
+    states, volumes = [start], []
+    for t in range(40):
+        jacobian = [update(t, states[-1] + 1e-30j * e).imag / 1e-30 for e in np.eye(3)]
+        volumes.append(np.log(np.abs(np.linalg.det(jacobian))))
+        states.append(update(t, states[-1]))
+    experiment = Experiment(
+        model=(lambda w, inputs: jnp.tanh(inputs @ w), start[:1, None]),
+        data=Data(x, targets),
+        dynamics={"kind": "updates", "learning_rate": 1.0},
+        optimizer=optax.adam(optax.cosine_decay_schedule(0.2, 60, alpha=0.1)),
+    )
+    ds = curlflow.simulate(experiment, times=range(41), weights="all")
+    np.testing.assert_allclose(ds.weights[0, :, 0], [state[0] for state in states], rtol=1e-12)
+    np.testing.assert_allclose(curlflow.train(experiment, epochs=40).train_error, ds.train_error[:, -1], rtol=1e-12)
+    # One epoch takes the counts out of the tangents, along which there are none.
+    how = {"transient": 9, "alignment": 1, "duration": 30, "exponents": 3, "block": 1.0}
+    exponents = curlflow.lyapunov(experiment, **how).lyapunov_exponent
+    np.testing.assert_allclose(exponents.sum(), np.mean(volumes[10:]), rtol=1e-9)
 
 
 SCALE = 1.0
