@@ -163,6 +163,22 @@ def first_weight(spec):
     return float(spec.build().student.weights[0][0, 0])
 
 
+def shrinking(factor):
+    """A map of the user's to the origin."""
+    import curlflow
+
+    return curlflow.Map(_shrunk, np.array([2.0]), args=factor)
+
+
+def _shrunk(iteration, state, factor):
+    return factor * state
+
+
+def half_square(state):
+    """A loss of the map."""
+    return 0.5 * (state**2).sum()
+
+
 def first_weights(network):
     """The weights of the first layer."""
     return network.weights[0]

@@ -17,6 +17,12 @@ from ..variable import GIVEN, Variable
 
 ALONE = "observable"
 """The name of a function that is given without one."""
+REQUIRED = (
+    "is one real number",
+    "are real numbers along one axis that is not empty",
+    "are real numbers along at most 2 axes",
+)
+"""What a function must return, by the most axes that it may have."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,9 @@ def own_observables(function: Any, state: PyTree, argument: str = "observables",
             f"{argument}: the function cannot be applied to the state by JAX ({reason(error)})."
         ) from error
     if values.ndim > most_axes or values.size == 0 or values.dtype.kind not in "fiub":
-        axes = "along one axis that is not empty" if most_axes == 1 else f"along at most {most_axes} axes"
         raise ValueError(
-            f"{argument}: got an array of shape {values.shape} and type {values.dtype}, required are real numbers "
-            f"{axes}."
+            f"{argument}: got an array of shape {values.shape} and type {values.dtype}, required "
+            f"{REQUIRED[most_axes]}."
         )
     if not np.isfinite(values).all():
         raise ValueError(f"{argument}: got {values.tolist()} at the start, required are finite numbers.")

@@ -1,7 +1,9 @@
 """`curlflow.convergence`: crossing times against independent integration and loops, conventions, rules, bad input."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import sweep_cells
 import xarray as xr
 from scipy.integrate import solve_ivp
 
@@ -316,9 +318,60 @@ def test_bad_input(change, message):
         curlflow.convergence(SPEC, **change)
 
 
+def decay(time, state, rates):
+    return -rates * state
+
+
+def test_systems_with_a_loss_against_closed_forms():
+    """Two decays at unequal rates, and a map that shrinks: the loss at the end, and when it is at the threshold."""
+    flow = curlflow.Flow(decay, np.array([2.0, 1.0]), np.array([1.0, 3.0]))
+    loss = lambda t: 0.5 * (4 * np.exp(-2 * t) + np.exp(-6 * t))  # noqa: E731
+    found = curlflow.convergence(flow, loss=sweep_cells.half_square, threshold=1e-2, epochs=100, to_end=True)
+    np.testing.assert_allclose(loss(found.convergence_time), 1e-2, rtol=1e-5)
+    np.testing.assert_allclose(found.train_error_curve[0, 0], loss(found.time), rtol=1e-4)
+    trained = curlflow.train(flow, loss=sweep_cells.half_square, epochs=100)
+    np.testing.assert_allclose(trained.train_error, loss(10.0), rtol=1e-4)
+    assert np.isnan(trained.test_error)
+    factors = np.array([0.8, 0.9])
+    options = {"loss": sweep_cells.half_square, "epochs": 60, "threshold": 1e-2}
+    swept = curlflow.sweep(sweep_cells.shrinking, {"factor": factors}, "convergence", options, engine="serial")
+    first = np.ceil(np.log(1e-2 / 2) / np.log(factors**2))
+    np.testing.assert_array_equal(swept.convergence_time[:, 0, 0], first)
+    crossed = curlflow.train(sweep_cells.shrinking(0.9), records=60, **options)
+    assert crossed.stop_epoch == first[1]
+    np.testing.assert_allclose(crossed.train_error, 2 * 0.9 ** (2 * first[1]), rtol=1e-12)
+
+
+def test_systems_run_to_their_end_since_they_may_depend_on_the_iteration():
+    late = curlflow.Map(lambda n, x, args: jnp.where(n < 90, x, 0.5 * x), np.array([1.0]))
+    ds = curlflow.train(late, loss=sweep_cells.half_square, epochs=100)
+    np.testing.assert_allclose(ds.train_error, 0.5 * 0.25**10, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("study", "given", "message"),
+    [
+        ("train", {}, "loss: required with a system"),
+        ("convergence", {"loss": lambda x: x}, r"loss: got an array of shape \(1,\) .* required is one real number"),
+        ("convergence", {"loss": sweep_cells.half_square, "rules": ["gradient"]}, "rules: got .* goes with a spec"),
+        ("convergence", {"loss": sweep_cells.half_square, "relative": True}, "relative: got True, which goes with"),
+        ("train", {"loss": sweep_cells.half_square, "weights": "all"}, "weights: they are those of a spec"),
+    ],
+)
+def test_systems_that_are_refused(study, given, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(curlflow, study)(sweep_cells.shrinking(0.5), **given)
+
+
 def test_bad_subjects():
     with pytest.raises(ValueError, match="required is a curlflow.Spec"):
-        curlflow.convergence(curlflow.systems.lorenz63())
+        curlflow.convergence(3)
+    with pytest.raises(ValueError, match="loss: it goes with a system; a spec or Experiment has"):
+        curlflow.convergence(SPEC, loss=sweep_cells.half_square)
+    with pytest.raises(ValueError, match="got a Diffusion, whose loss noise never lets settle"):
+        curlflow.train(
+            SPEC.replace("dynamics", {"kind": "sde", "batch": 1}).build().system(), loss=sweep_cells.half_square
+        )
     with pytest.raises(ValueError, match="flips nothing"):
         curlflow.convergence(SPEC.replace("rule", {"kind": "gradient"}), rules=["gradient", "curl"])
     with pytest.raises(ValueError, match="required is one of curlflow.convergence"):

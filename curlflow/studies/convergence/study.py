@@ -9,13 +9,13 @@ import xarray as xr
 from ... import results
 from ...problem import EPOCH, Problem
 from ...variable import EXACT, SOLVER, Variable, flag_variable
-from ..arguments import Bar, Batching, Flag, Graph, Natural, Positive, study
+from ..arguments import Bar, Batching, Flag, Function, Graph, Natural, Positive, study
 from ..assemble import ACCURACIES, along_coordinates, assembled
 from ..runs import finished, side_by_side
 from ..subject import Subject
 from ..train.records import Plan, Stop
 from ..train.runs import learn
-from ..train.starts import prepared
+from ..train.starts import prepared, subject_with_loss
 from ..train.study import Epochs, Records
 from .comparison import compare_rules
 from .rules import named_rules
@@ -50,7 +50,7 @@ VARIABLES = (
 
 @study
 def convergence(
-    spec: Any,
+    spec_or_system: Any,
     *,
     threshold: Positive = 1e-3,
     error: Literal["train", "test"] = "test",
@@ -61,6 +61,7 @@ def convergence(
     to_end: Flag = False,
     seed: Natural = 0,
     compress: Flag = True,
+    loss: Function | None = None,
     progress: Bar = None,
     batching: Batching = "auto",
     graph: Graph = None,
@@ -82,20 +83,23 @@ def convergence(
 
     **Arguments:**
 
-    - `spec`: a `curlflow.Spec`, whose realizations are run side by side, as a flow or by updates.
+    - `spec_or_system`: a `curlflow.Spec`, whose realizations are run side by side, as a flow or by updates; or a
+      `Flow` or `Map`, with a `loss`, in the place of a rule under the name `system`.
     - `threshold`: the error to reach.
-    - `error`: `"test"` or `"train"`, which error that is.
+    - `error`: `"test"` or `"train"`, which error that is; of a system it is the loss.
     - `relative`: whether the threshold is in units of the variance of the teacher's outputs (of the test or the
       training set). With teachers of a small scale a network of zeros has a small error already.
     - `rules`: which are compared, the first one with all others. Default: gradient descent and the spec's own rule.
       It is a list of kinds (`"gradient"`), tables (`{"kind": "curl", "flipped": {"hidden": {"count": 1}}}`), rule
       objects and functions of (model, x, y), or a mapping from names to them. Other studies take one rule object,
       `rule`.
-    - `epochs`: how long at most; an epoch of a flow is 0.1 units of time, as in the published updates.
+    - `epochs`: how long at most; an epoch of a flow is 0.1 units of time, as in the published updates, of a map an
+      iteration.
     - `records`: errors are recorded after so many epochs, from 1 to `epochs` in equal steps of the logarithm.
     - `to_end`: whether runs go on to the last epoch once they have converged, for their errors at the end.
     - `seed`: of the bootstrap.
     - `compress`: whether networks that are linear and wide run at the exact smaller width; docs/compression.md.
+    - `loss`: of a system, as for `curlflow.train`.
     - `progress`: True for a bar, or a function of (run, phase, fraction).
     - `batching`: whether runs are one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`, together
       where there is an accelerator. Both agree up to rounding.
@@ -111,29 +115,21 @@ def convergence(
 
     **Sources:** docs/model.md, "Convergence"; docs/convergence.md.
     """
-    subject = Subject.of(spec, graph=graph, systems=(), argument="spec")
+    subject, of_state = subject_with_loss(spec_or_system, loss, graph=graph)
     settings = {
         "threshold": threshold, "error": error, "relative": relative, "epochs": epochs, "records": records,
         "to_end": to_end, "seed": seed,
     }  # fmt: skip
-    subjects = named_rules(subject, rules)
-    starts = {name: _starts(name, of_rule, of_rule is subject, compress) for name, of_rule in subjects.items()}
-    first = next(iter(subjects.values()))
-    if error == "test":
-        first.problems[0].check_tested("error")
-    variances = [_variance(p, error) for p in first.problems]
-    about = subject.identity | first.fingerprint
-    if relative and not all(variances):
-        raise ValueError(
-            f"relative: got True, but the teacher of realization {variances.index(0.0)} has the same outputs for all "
-            f"{error} samples, a variance of 0; give the threshold in absolute units, or more samples."
-        )
-    of_all = {"of_error": ("train", "test").index(error), "to_end": to_end}
-    thresholds = [threshold * (variance if relative else 1.0) for variance in variances]
-    runs = []
-    for name, some in starts.items():
-        for start, least in zip(some, thresholds, strict=True):
-            runs.append(ConvergenceRun.of(len(runs), *start, rule=name, threshold=least, **of_all))
+    if of_state is None:
+        runs, about, variances = _under_rules(subject, rules, compress, settings)
+    else:
+        settings["error"] = "train"
+        for name, given in {"rules": rules, "relative": relative}.items():
+            if given:
+                raise ValueError(f"{name}: got {given!r}, which goes with a spec; leave it out.")
+        of_all = {"of_error": 0, "to_end": to_end}
+        runs = [ConvergenceRun.of_system(0, subject.given, of_state, rule="system", threshold=threshold, **of_all)]
+        about, variances = subject.identity, [float("nan")]
     on_device(runs)
     plan = Plan.of(runs[0].system, epochs=epochs, records=records)
     interrupted = side_by_side(
@@ -145,6 +141,30 @@ def convergence(
     )
     dataset = finished(_dataset(about, runs, plan, variances, settings), interrupted)
     return compare_rules(dataset, seed=seed)
+
+
+def _under_rules(
+    subject: Subject, rules: Any, compress: bool, settings: Mapping[str, Any]
+) -> tuple[list[ConvergenceRun], dict[str, Any], list[float]]:
+    """The runs of every rule, what they are about, and the variances of the teachers' outputs."""
+    subjects, error = named_rules(subject, rules), settings["error"]
+    starts = {name: _starts(name, of_rule, of_rule is subject, compress) for name, of_rule in subjects.items()}
+    first = next(iter(subjects.values()))
+    if error == "test":
+        first.problems[0].check_tested("error")
+    variances = [_variance(p, error) for p in first.problems]
+    if settings["relative"] and not all(variances):
+        raise ValueError(
+            f"relative: got True, but the teacher of realization {variances.index(0.0)} has the same outputs for all "
+            f"{error} samples, a variance of 0; give the threshold in absolute units, or more samples."
+        )
+    of_all = {"of_error": ("train", "test").index(error), "to_end": settings["to_end"]}
+    thresholds = [settings["threshold"] * (variance if settings["relative"] else 1.0) for variance in variances]
+    runs = []
+    for name, some in starts.items():
+        for start, least in zip(some, thresholds, strict=True):
+            runs.append(ConvergenceRun.of(len(runs), *start, rule=name, threshold=least, **of_all))
+    return runs, subject.identity | first.fingerprint, variances
 
 
 def _starts(name: str, subject: Subject, own: bool, compress: bool) -> list[tuple]:
@@ -174,7 +194,7 @@ def _dataset(
     settings: dict[str, Any],
 ) -> xr.Dataset:
     """What every run has shown, finished or not."""
-    system, rules = runs[0].system, {run.rule: run.problem.spec.rule.model_dump(mode="json") for run in runs}
+    system, rules = runs[0].system, {run.rule: _table(run) for run in runs}
     per_epoch = EPOCH if system.continuous else float(system.time(1))
     along = {
         "rule": (("rule",), np.array(list(rules)), "learning rule"),
@@ -188,6 +208,11 @@ def _dataset(
     rows, coordinates = [_row(run, plan) for run in runs], along_coordinates("epoch", plan.epochs, per_epoch)
     settings = settings | {"rules": rules}
     return assembled("convergence", VARIABLES, rows, coordinates, settings, about, along=along, whole=whole)
+
+
+def _table(run: ConvergenceRun) -> dict[str, Any] | None:
+    """The rule of a run, as a spec has it; None for a system."""
+    return None if run.problem is None else run.problem.spec.rule.model_dump(mode="json")
 
 
 def _row(run: ConvergenceRun, plan: Plan) -> dict[str, Any]:

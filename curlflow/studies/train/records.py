@@ -50,12 +50,22 @@ class Errors(eqx.Module):
         return jnp.stack([self.training.error(network), self.test.error(network)])
 
 
+class Loss(eqx.Module):
+    """The loss of a system in place of the training error; there is no test error."""
+
+    of: Callable
+
+    def __call__(self, state: Any) -> Float[Array, " errors"]:
+        return jnp.append(self.of(state), jnp.nan)
+
+
 @dataclass(kw_only=True)
 class TrainingRun(Run):
     """One realization on its way, and the errors at its records so far; `done` counts the records.
 
     **Attributes:**
 
+    - `problem`: what is learned; None for a system with a loss.
     - `observer`: from a state to the training and the test error.
     - `reference`: the solution from which the state is a deviation; None where the state is the weights.
     - `stop`: what ended it; None as long as it goes on.
@@ -64,7 +74,7 @@ class TrainingRun(Run):
     - `rates`: the linearisation at the solution where the run is, as far as it is known.
     """
 
-    problem: Problem
+    problem: Problem | None
     observer: Callable
     reference: Feedforward | None = None
     stop: Stop | None = None
@@ -85,6 +95,11 @@ class TrainingRun(Run):
         own = {"problem": problem, "observer": _observer(problem, reference), "reference": reference}
         return cls(index, system, system.state, system.clock(), **own, **more)
 
+    @classmethod
+    def of_system(cls: type[Kind], index: int, system: AbstractSystem, loss: Callable, **more: Any) -> Kind:
+        """A run of a system from its state, with a function of the state as its training error."""
+        return cls(index, system, system.state, system.clock(), problem=None, observer=Loss(loss), **more)
+
     @property
     def network(self) -> Feedforward | Model:
         """The weights now."""
@@ -100,12 +115,14 @@ class TrainingRun(Run):
 
     def judged(self, errors: Float[np.ndarray, "... errors"]) -> Float[np.ndarray, "... _"]:
         """Those errors that are numbers as long as the weights are: without test samples the first alone."""
-        return errors if self.problem.x_test.shape[-1] else errors[..., :1]
+        tested = self.problem is not None and self.problem.x_test.shape[-1]
+        return errors if tested else errors[..., :1]
 
     @property
     def draws_batches(self) -> bool:
         """Whether updates are by batches of the samples, not by all of them."""
-        return not self.system.continuous and self.problem.spec.dynamics.batch != "full"
+        updates = self.problem is not None and not self.system.continuous
+        return updates and self.problem.spec.dynamics.batch != "full"
 
     def leave(self) -> None:
         """Go on with the weights themselves."""
@@ -124,10 +141,8 @@ class TrainingRun(Run):
         """
         known = self.errors and self.stop not in without_errors
         train_error, test_error = self.errors[-1] if known else (np.nan, np.nan)
-        tasks = {"train_accuracy": self.problem.training_error, "test_accuracy": self.problem.test_error}
-        classified = {name: task for name, task in tasks.items() if task.classifies}
         return {
-            **{name: float(task.accuracy(self.network)) if known else np.nan for name, task in classified.items()},
+            **self._accuracies(bool(known)),
             "test_error": test_error,
             "train_error": train_error,
             "peak_error": self.peak,
@@ -135,6 +150,13 @@ class TrainingRun(Run):
             "stopped_by": np.int8(self.stop),
             "status": np.int8(self.status),
         }
+
+    def _accuracies(self, known: bool) -> dict[str, float]:
+        if self.problem is None:
+            return {}
+        tasks = {"train_accuracy": self.problem.training_error, "test_accuracy": self.problem.test_error}
+        tasks = {name: task for name, task in tasks.items() if task.classifies}
+        return {name: float(task.accuracy(self.network)) if known else np.nan for name, task in tasks.items()}
 
 
 def _observer(problem: Problem, reference: Feedforward | None) -> Callable:

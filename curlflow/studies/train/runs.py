@@ -57,8 +57,9 @@ def stepped(run: TrainingRun) -> AbstractSystem:
     """The system, a flow with tolerances for where the run is: small beside a small deviation, and a small error.
 
     With fixed ones a run that converges would end at errors of the tolerance squared, at the limit of stability.
+    Systems with a loss, whose scale is not known, keep the tolerances that they have.
     """
-    if not run.system.continuous:
+    if not run.system.continuous or run.problem is None:
         return run.system
     rtol, atol = run.system.integrator.rtol, run.system.integrator.atol
     if run.reference is not None:
@@ -133,8 +134,8 @@ def _take(run: TrainingRun, plan: Plan, recorded: Recorded) -> None:
         # The weights are still numbers where the squares of the errors are none.
         count = int(np.argmin(finite))
         errors, run.status, run.stop = errors[:count], Status.diverged, Stop.failed
-    if plan.threshold is not None and (errors[:, 1] < plan.threshold).any():
-        count = int(np.argmax(errors[:, 1] < plan.threshold)) + 1
+    if plan.threshold is not None and (below := run.judged(errors)[:, -1] < plan.threshold).any():
+        count = int(np.argmax(below)) + 1
         errors, run.status, run.stop = errors[:count], Status.completed, Stop.crossed
     run.errors.extend(errors)
     run.done += count

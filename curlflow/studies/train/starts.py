@@ -1,6 +1,8 @@
 """Where runs of `curlflow.train` start: narrowed where that is exact, near a solution as the deviation from it."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +10,27 @@ from ...networks import Feedforward
 from ...problem import Problem
 from ...problem.axes import along_axes, principal_axes, turned
 from ...rules.sign_flipped import with_gains
+from ...systems import Flow, Map
 from ...systems.fast.deviations import applicable
+from ..observables import own_observables
+from ..subject import Subject
+
+
+def subject_with_loss(given: Any, loss: Any, **more: Any) -> tuple[Subject, Callable | None]:
+    """What is to be learned: a spec; or a flow or map, with the function of its state that is to become small.
+
+    **Raises:** `ValueError` for a loss of a spec, a system without one, a loss that is no number, and as
+    `Subject.of`, which takes what is in `more`.
+    """
+    noisy = "whose loss noise never lets settle; give a Flow or Map"
+    subject = Subject.of(given, systems=(Flow, Map), others=noisy, **more)
+    if subject.learning:
+        if loss is not None:
+            raise ValueError("loss: it goes with a system; a spec or Experiment has a loss of its own.")
+        return subject, None
+    if loss is None:
+        raise ValueError("loss: required with a system: a function of its state that is to become small.")
+    return subject, own_observables(loss, subject.systems[0].state, "loss", 0).observe
 
 
 def prepared(

@@ -67,7 +67,12 @@ def rates_at(problem: Problem, network: Feedforward | Model) -> Rates | None:
 
 
 def look(run: TrainingRun, plan: Plan, updated: Advance) -> None:
-    """Whether the run, which is advanced by `updated`, may stop here, and what its state is called."""
+    """Whether the run, which is advanced by `updated`, may stop here, and what its state is called.
+
+    A system with a loss goes on: its map may depend on the iteration, and of its minima nothing is known.
+    """
+    if run.problem is None:
+        return
     last = run.done == plan.epochs.size
     autonomous = not (run.system.continuous or run.draws_batches)
     # A run that has left and come back since the last look is at another solution.

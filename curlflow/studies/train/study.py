@@ -9,17 +9,18 @@ import xarray as xr
 from ... import results
 from ...former import former_names
 from ...spec import Spec
+from ...systems import AbstractSystem
 from ...systems.flat import flattened
 from ...together import as_one
 from ...variable import SOLVER, Variable, flag_variable
-from ..arguments import Bar, Batching, Flag, Graph, Positive, Rule, study, whole
+from ..arguments import Bar, Batching, Flag, Function, Graph, Positive, Rule, study, whole
 from ..assemble import ACCURACIES, assembled, weight_coordinates
 from ..runs import Progress, attended, finished, in_turns
 from ..subject import Subject, compression_attribute
 from .batches import WIDTH, learn_in_batches, parts_of, shares_covariance
 from .records import Plan, Stop, TrainingRun
 from .runs import advanced, learn
-from .starts import prepared
+from .starts import prepared, subject_with_loss
 
 Epochs, Records = whole(1, 10**15), whole(1, 10**6)
 R = ("realization",)
@@ -49,7 +50,7 @@ VARIABLES = (
 
 @study
 def train(
-    spec: Spec,
+    spec_or_system: Spec | AbstractSystem,
     *,
     epochs: Epochs = 100_000,
     records: Records = 100,
@@ -57,6 +58,7 @@ def train(
     stop: Flag = True,
     weights: Literal["none", "all"] = "none",
     compress: Flag = True,
+    loss: Function | None = None,
     progress: Bar = None,
     batching: Batching = "auto",
     rule: Rule = None,
@@ -67,6 +69,7 @@ def train(
     ```python
     ds = curlflow.train(curlflow.preset("fig4"))
     ds = curlflow.train(spec, epochs=20_000, threshold=1e-3)
+    ds = curlflow.train(flow, loss=lambda x: jnp.sum(x**2))
     ```
 
     **Returns:** a dataset over `realization`: `test_error`, `train_error` (½ · mean over samples of |ŷ − y|²) at the
@@ -76,14 +79,17 @@ def train(
 
     **Arguments:**
 
-    - `spec`: a `curlflow.Spec`, whose realizations are run side by side.
-    - `epochs`: how long; an epoch of a flow is 0.1 units of time, as in the published updates.
+    - `spec_or_system`: a `curlflow.Spec`, whose realizations are run side by side; or a `Flow` or `Map`, with a
+      `loss`.
+    - `epochs`: how long; an epoch of a flow is 0.1 units of time, as in the published updates, of a map an iteration.
     - `records`: how often, besides the start, errors are looked at: from epoch 1 to `epochs`, in equal ratios.
-    - `threshold`: stop at the first record with a test error below this.
-    - `stop`: whether a run stops where the rest of it changes nothing.
+    - `threshold`: stop at the first record with a test error below this, of a system with a loss below this.
+    - `stop`: whether a run stops where the rest of it changes nothing; one of a system does not.
     - `weights`: whether `weights` at the end are recorded, `"all"` or `"none"`. Networks then run as they are,
       neither narrowed nor turned.
     - `compress`: whether networks that are linear and wide run at the exact smaller width; docs/compression.md.
+    - `loss`: of a system, the function of its state, written with jax.numpy, that stands for the training error;
+      the test error is NaN.
     - `progress`: True for a bar, or a function of (realization, phase, fraction).
     - `batching`: whether realizations run as one program, `"together"`, or on threads, `"apart"`. Default: `"auto"`,
       together where there is an accelerator. Both agree up to rounding.
@@ -103,12 +109,17 @@ def train(
 
     **Sources:** docs/model.md, "Errors" and "The published protocols"; docs/training.md.
     """
-    subject = Subject.of(spec, rule=rule, graph=graph, systems=(), argument="spec")
+    subject, of_state = subject_with_loss(spec_or_system, loss, rule=rule, graph=graph)
     settings = {"epochs": epochs, "records": records, "threshold": threshold, "stop": stop}
     whole = weights == "all"
-    how = {"compress": compress and not whole, "rotate": not whole}
-    runs = [TrainingRun.of(i, *prepared(subject.build(i), **how)) for i in range(subject.realizations)]
-    if threshold is not None:
+    if of_state is not None:
+        if whole:
+            raise ValueError("weights: they are those of a spec; leave it out.")
+        runs = [TrainingRun.of_system(0, subject.given, of_state)]
+    else:
+        how = {"compress": compress and not whole, "rotate": not whole}
+        runs = [TrainingRun.of(i, *prepared(subject.build(i), **how)) for i in range(subject.realizations)]
+    if threshold is not None and subject.learning:
         runs[0].problem.check_tested("threshold")
     plan = Plan.of(runs[0].system, **settings)
     interrupted = attended(lambda report: _run_all(runs, plan, report), runs, progress)
@@ -132,7 +143,8 @@ def _dataset(
         rows = [row | {"weights": np.asarray(flattened(run.network))} for row, run in zip(rows, runs, strict=True)]
         coordinates = weight_coordinates(subject.shapes, np.arange(subject.size))
     settings = {**settings, "recorded_epochs": f"0 and {plan.epochs.size - 1} from 1 to {plan.epochs[-1]}"}
-    attributes = subject.identity | subject.fingerprint | compression_attribute(runs[0].problem.compression)
+    compression = runs[0].problem.compression if subject.learning else None
+    attributes = subject.identity | subject.fingerprint | compression_attribute(compression)
     return assembled("train", VARIABLES, rows, coordinates, settings, attributes)
 
 
