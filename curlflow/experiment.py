@@ -33,9 +33,8 @@ from .tasks import AbstractTask
 
 
 class Part(NamedTuple):
-    """An object in the place of a table: as it was given, as problems take it, and the table that stands for it."""
+    """An object in the place of a table: as problems take it, and the table that stands for it."""
 
-    given: Any
     used: Any
     table: Any
 
@@ -173,7 +172,7 @@ def _given(experiment: Experiment) -> dict[str, Any]:
 
 def _part(name: str, value: Any) -> Part:
     """An object with what is made of it; a part of another experiment as it is, so that nothing is made twice."""
-    return value if isinstance(value, Part) else Part(value, *PARTS[name](value))
+    return value if isinstance(value, Part) else Part(*PARTS[name](value))
 
 
 def _is_object(name: str, value: Any) -> bool:

@@ -145,7 +145,11 @@ def fingerprints_of(functions: Mapping[str, Any], subject: Any) -> dict[str, Any
 def names_of_laws(options: Mapping[str, Any]) -> list[str]:
     """The stored options that stand for functions."""
     values = {name: options[name] for name in OF_STATE if isinstance(options.get(name), Mapping)}
-    return [name for name, value in values.items() if any(set(v) == {LAW} for v in (value, *value.values()))]
+    return [name for name, value in values.items() if any(map(_is_law, (value, *value.values())))]
+
+
+def _is_law(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {LAW}
 
 
 def options_of(options: Any) -> dict[str, Any]:

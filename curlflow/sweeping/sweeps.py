@@ -195,11 +195,11 @@ def _described(spec: Any, over: Any, study: Any, options: Any, version: Any) -> 
 
 
 def _first_subject(grid: Manifest) -> Any:
-    """What the study is about in the first cell that is allowed."""
+    """What the study is about in the first cell that can be made."""
     for cell in range(grid.size):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(Exception):  # whatever a function of the user's raises fails its own cell alone
             return grid.spec.restored(grid.resolved(cell).to_json())
-    raise ValueError("over: no combination of the values is allowed.")
+    raise ValueError("over: got values of which no combination makes what the study is about.")
 
 
 def _check_sendable(objects: Any, what: str) -> None:

@@ -368,7 +368,7 @@ def test_bad_subjects():
         curlflow.convergence(3)
     with pytest.raises(ValueError, match="loss: it goes with a system; a spec or Experiment has"):
         curlflow.convergence(SPEC, loss=sweep_cells.half_square)
-    with pytest.raises(ValueError, match="got a Diffusion, whose loss noise never lets settle"):
+    with pytest.raises(ValueError, match="got a Diffusion, whose noise never lets a loss settle"):
         curlflow.train(
             SPEC.replace("dynamics", {"kind": "sde", "batch": 1}).build().system(), loss=sweep_cells.half_square
         )

@@ -22,7 +22,7 @@ def subject_with_loss(given: Any, loss: Any, **more: Any) -> tuple[Subject, Call
     **Raises:** `ValueError` for a loss of a spec, a system without one, a loss that is no number, and as
     `Subject.of`, which takes what is in `more`.
     """
-    noisy = "whose loss noise never lets settle; give a Flow or Map"
+    noisy = "whose noise never lets a loss settle; give a Flow or a Map"
     subject = Subject.of(given, systems=(Flow, Map), others=noisy, **more)
     if subject.learning:
         if loss is not None:
