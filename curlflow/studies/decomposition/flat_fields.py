@@ -15,6 +15,7 @@ from ...measures.metrics import Composed, Metric, Projected
 from ...outside import rely_on
 from ...problem import Problem
 from ...systems import Flow
+from ...systems.checks import check_real_function
 from ...systems.flat import (
     FlatProjection,
     FlatVectorField,
@@ -162,17 +163,6 @@ def _innermost(flow: Flow) -> Any:
 
 def _checked_loss(loss: Any, state: PyTree) -> StateFunction:
     """A real function of the state that JAX can differentiate; anything else is refused."""
-    try:
-        value = eqx.filter_eval_shape(loss, state)
-    except Exception as error:  # whatever the user's function raises
-        reason = (str(error).strip().splitlines() or [""])[0]
-        raise ValueError(
-            f"loss: JAX cannot trace it on the state ({type(error).__name__}: {reason}); required is a function of "
-            "the state, written with jax.numpy, that gives one real number."
-        ) from error
-    shape, dtype = getattr(value, "shape", ()), np.dtype(getattr(value, "dtype", type(value)))
-    if shape != () or dtype.kind not in "iuf" or dtype in (np.float16, np.float32):
-        what = f"{dtype} of shape {shape}" if hasattr(value, "dtype") else type(value).__name__
-        raise ValueError(f"loss: it gives {what}, required is one real number in double precision.")
+    check_real_function(loss, "loss", state)
     rely_on(loss, state)
     return StateFunction(loss, state)
