@@ -12,13 +12,10 @@ from ..constraints import Free, Simplex
 from ..precision import double_precision
 from ..solvers.integrate import Adaptive, FixedSteps
 from ..systems import Flow, Map
-from ..systems.checks import check_positive, checked_state
+from ..systems.checks import check_positive
 from . import updates as steps
 from .flows import Play, consensus, descent, replicator, symplectic
-from .losses import PlayerLosses, Strategies, check_losses, check_players
-
-ROUNDING = 1e-12
-"""By how much the sum of a mixed strategy may differ from 1."""
+from .losses import PlayerLosses, Strategies, check_losses, checked_strategies
 
 
 class GameMethod(NamedTuple):
@@ -84,13 +81,9 @@ class Game(eqx.Module):
         *,
         mixed: bool = False,
     ):
-        check_players(losses, state)
-        self.losses = PlayerLosses(losses, args)
-        self.state = {player: checked_state(strategy) for player, strategy in state.items()}
-        self.mixed = mixed
-        if mixed:
-            _check_simplices(self.state)
-        check_losses(self.losses, self.state)
+        arrays = checked_strategies(state, mixed)
+        check_losses(losses, arrays, args)
+        self.losses, self.state, self.mixed = PlayerLosses(losses, args), arrays, mixed
 
     def flow(
         self,
@@ -132,8 +125,8 @@ class Game(eqx.Module):
         step = self._method(method, "step").step
         check_positive("learning_rate", learning_rate)
         state = self._remembering() if method == "optimistic" else self.state
-        play = Play(self.losses, learning_rate, _coefficient(method, coefficient))
-        return Map(step, state, learning_rate, play, constraint=self._constraint)
+        play = Play(self.losses, float(learning_rate), _coefficient(method, coefficient))
+        return Map(step, state, float(learning_rate), play, constraint=self._constraint)
 
     @property
     def _constraint(self) -> Free | Simplex:
@@ -167,13 +160,3 @@ def _coefficient(method: str, coefficient: Any) -> Any:
     if isinstance(value, bool | str) or np.ndim(value) != 0 or not np.isfinite(value):
         raise ValueError(f"coefficient: got {coefficient!r}, allowed are finite numbers.")
     return float(value)
-
-
-def _check_simplices(strategies: Strategies) -> None:
-    for player, strategy in strategies.items():
-        for x in jax.tree.leaves(strategy):
-            if x.ndim == 0 or (x < 0).any() or np.abs(x.sum(axis=-1) - 1).max() > ROUNDING:
-                raise ValueError(
-                    f"state[{player!r}]: got {x!r:.60}, required are probabilities, not negative and of sum "
-                    "1 along the last axis."
-                )

@@ -20,9 +20,11 @@ from jax.extend.core import Literal
 from jaxtyping import PyTree
 
 from ..precision import double_precision, to_float64
-from ..systems.checks import check_real_function
+from ..systems.checks import check_real_function, checked_state
 
 Strategies = dict[str, PyTree]
+ROUNDING = 1e-12
+"""By how much the sum of a mixed strategy may differ from 1."""
 
 
 class PlayerLosses(eqx.Module):
@@ -57,39 +59,55 @@ class PlayerLosses(eqx.Module):
         return {player: self.own_gradient(player, strategies) for player in self.players}
 
 
-def check_players(losses: Any, state: Any) -> None:
-    """Refuse losses and strategies that are not of the same players."""
-    for field, given, values in (("losses", losses, "functions"), ("state", state, "arrays")):
-        if not isinstance(given, Mapping) or not given or not all(isinstance(name, str) for name in given):
-            raise ValueError(
-                f"{field}: got {given!r:.60}, required is a mapping from the names of players to {values}."
-            )
-    for player in state:
-        if player not in losses:
-            raise ValueError(f"losses: got none for {player!r}, required is one for every player in the state.")
-    for player in losses:
-        if player not in state:
-            raise ValueError(
-                f"losses: got one for {player!r}, allowed are the players in the state, {', '.join(state)}."
-            )
+def checked_strategies(state: Any, mixed: bool) -> Strategies:
+    """The strategies of all players as float64 arrays; lists of plain numbers become vectors.
+
+    **Raises:** `ValueError` for anything but a mapping, numbers that are not finite, and, where strategies are
+    `mixed`, for what are no probabilities.
+    """
+    _check_mapping("state", state, "arrays")
+    strategies = {player: checked_state(strategy) for player, strategy in state.items()}
+    for player, strategy in strategies.items() if mixed else ():
+        for x in jax.tree.leaves(strategy):
+            if x.ndim == 0 or (x < 0).any() or np.abs(x.sum(axis=-1) - 1).max() > ROUNDING:
+                raise ValueError(
+                    f"state[{player!r}]: got {x!r:.60}, required are probabilities, not negative and of sum 1 along "
+                    "the last axis."
+                )
+    return strategies
 
 
 @double_precision
-def check_losses(losses: PlayerLosses, strategies: Strategies) -> None:
-    """Refuse a loss that JAX cannot trace, that is no real number, or that does not depend on its own player.
+def check_losses(losses: Any, state: Strategies, args: PyTree = None, field: str = "losses") -> None:
+    """Refuse losses of other players than those of the state, and losses that their players cannot descend.
 
-    A derivative counts as zero where the program that JAX traces for it does not use the direction.
+    These are losses that JAX cannot trace, that are no real number, or that do not depend on their own player: the
+    program that JAX traces for the derivative then does not use the direction.
+
+    **Arguments:**
+
+    - `field`: what messages call the losses.
     """
-    given = () if losses.args is None else (losses.args,)
-    for player, loss in losses.functions.items():
-        check_real_function(loss, f"losses[{player!r}]", strategies, *given)
-        if not _varies(
-            lambda own, player=player: losses.value(player, strategies | {player: own}), strategies[player]
-        ):
+    _check_mapping(field, losses, "functions")
+    for player in state:
+        if player not in losses:
+            raise ValueError(f"{field}: got none for {player!r}, required is one for every player in the state.")
+    for player, loss in losses.items():
+        if player not in state:
             raise ValueError(
-                f"losses[{player!r}]: its gradient with respect to the strategy of {player!r} is zero everywhere, so "
-                "that this player would never move; required is a loss that depends on it."
+                f"{field}: got one for {player!r}, allowed are the players in the state, {', '.join(state)}."
             )
+        check_real_function(loss, f"{field}[{player!r}]", state, *(() if args is None else (args,)))
+        if not _varies(lambda own, p=player: PlayerLosses(losses, args).value(p, state | {p: own}), state[player]):
+            raise ValueError(
+                f"{field}[{player!r}]: its gradient with respect to the strategy of {player!r} is zero everywhere, "
+                "and this player would never move; required is a loss that depends on it."
+            )
+
+
+def _check_mapping(field: str, given: Any, values: str) -> None:
+    if not isinstance(given, Mapping) or not given or not all(isinstance(player, str) for player in given):
+        raise ValueError(f"{field}: got {given!r:.60}, required is a mapping from names of players to {values}.")
 
 
 def _varies(function: Callable, x: PyTree) -> bool:

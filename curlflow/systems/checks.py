@@ -81,7 +81,7 @@ def check_real_function(function: Any, field: str, state: PyTree, *args: PyTree)
     """Refuse what is no function of (state, *args) that JAX can trace, or gives anything but one real number."""
     of = "(state, args)" if args else "the state"
     if not callable(function):
-        raise ValueError(f"{field}: got {function!r}, a function of {of} is required.")
+        raise ValueError(f"{field}: got {function!r}, required is a function of {of}.")
     try:
         value = eqx.filter_eval_shape(function, state, *args)
     except Exception as error:  # whatever the user's function raises
