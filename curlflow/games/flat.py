@@ -48,8 +48,11 @@ def own_entries(losses: PlayerLosses, state: PyTree) -> Bool[np.ndarray, "player
     strategies = strategies_of(state)
 
     def owned(player: str) -> np.ndarray:
-        marks = {p: jax.tree.map(lambda x, p=p: np.full(np.shape(x), p == player), strategies[p]) for p in strategies}
-        return np.asarray(flattened(_in_place(marks, state)), dtype=bool)
+        ones = {
+            p: jax.tree.map(lambda x, p=p: np.full(np.shape(x), float(p == player)), strategies[p])
+            for p in strategies
+        }
+        return np.asarray(flattened(_in_place(ones, state))) == 1
 
     return np.stack([owned(player) for player in losses.players])
 

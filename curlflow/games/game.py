@@ -1,6 +1,6 @@
 """Games as systems: `Game`, whose flows and updates every study takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -75,8 +75,8 @@ class Game(eqx.Module):
 
     def __init__(
         self,
-        losses: Mapping[str, Callable],
-        state: Mapping[str, PyTree],
+        losses: Any,
+        state: Any,
         args: PyTree = None,
         *,
         mixed: bool = False,
@@ -87,9 +87,9 @@ class Game(eqx.Module):
 
     def flow(
         self,
-        method: str = "simultaneous",
+        method: Any = "simultaneous",
         *,
-        coefficient: float | None = None,
+        coefficient: Any = None,
         integrator: Adaptive | FixedSteps | None = None,
     ) -> Flow:
         """The flow of all players.
@@ -109,7 +109,7 @@ class Game(eqx.Module):
         play = Play(self.losses, None, _coefficient(method, coefficient))
         return Flow(velocity, self.state, play, constraint=self._constraint, integrator=integrator)
 
-    def updates(self, method: str = "simultaneous", *, learning_rate: float, coefficient: float | None = None) -> Map:
+    def updates(self, method: Any = "simultaneous", *, learning_rate: Any, coefficient: Any = None) -> Map:
         """Updates of all players, one an iteration; an iteration is `learning_rate` units of time.
 
         **Arguments:**
@@ -136,7 +136,7 @@ class Game(eqx.Module):
     def _remembering(self) -> steps.Remembering:
         return steps.Remembering(self.state, jax.tree.map(np.asarray, self.losses.gradients(self.state)))
 
-    def _method(self, name: str, part: str) -> GameMethod:
+    def _method(self, name: Any, part: str) -> GameMethod:
         """The method of that name. **Raises:** `ValueError` where the game or the method has no such part."""
         allowed = [n for n, m in METHODS.items() if m.mixed == self.mixed and getattr(m, part) is not None]
         if name in allowed:

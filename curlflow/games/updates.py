@@ -31,8 +31,8 @@ class Remembering(eqx.Module):
     gradients: Strategies
 
 
-def strategies_of(state: Strategies | Remembering) -> Strategies:
-    """The strategies in the state of any method."""
+def strategies_of(state: PyTree) -> PyTree:
+    """The strategies in a state with a memory; any other state as it is."""
     return state.strategies if isinstance(state, Remembering) else state
 
 

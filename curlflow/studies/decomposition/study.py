@@ -1,6 +1,6 @@
 """Gradient and curl parts of a learning rule at points of weight space, and along learning: `decomposition`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from ...measures.jacobian_parts import Parts
 from ...spec import Spec
 from ...systems import AbstractSystem, Flow, Map
 from ...variable import EXACT, Variable
-from ..arguments import Bar, Batching, Function, Graph, Positive, Rule, Seed, study, whole
+from ..arguments import Bar, Batching, Graph, Positive, Rule, Seed, study, whole
 from ..assemble import assembled
 from ..runs import finished, side_by_side
 from ..subject import Subject
@@ -40,7 +40,7 @@ def decomposition(
     times: Sequence[float] | np.ndarray | None = None,
     rule: Rule = None,
     graph: Graph = None,
-    loss: Function | Mapping[str, Callable[..., Any]] | None = None,
+    loss: Any = None,
     method: Literal["auto", "exact", "estimate"] = "auto",
     probes: whole(2, 1_000_000) = 512,
     seed: Seed = 0,
