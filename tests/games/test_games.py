@@ -8,7 +8,7 @@ from sweep_cells import bilinear_updates
 
 import curlflow
 from curlflow.games import METHODS, Game, Remembering, bilinear_game, dirac_gan
-from curlflow.systems.flat import flattened, unflattened
+from curlflow.systems.flat import flattened, flow_of, unflattened
 
 RNG = np.random.default_rng(5)
 MATRIX = RNG.normal(size=(3, 3))
@@ -49,7 +49,13 @@ def test_exponents_of_a_bilinear_game(method):
     updates = bilinear_game(MATRIX).updates(method, learning_rate=RATE, **coefficient_of(method))
     expected = np.sort(np.repeat(PER_ITERATION[method], 2))[::-1] / RATE
     # Alternating ones shear, so that what is seen of their zeros shrinks as one over the duration.
-    lengths = {"duration": 3e5 * RATE, "transient": 0, "alignment": 2e4 * RATE, "exponents": len(expected)}
+    lengths = {
+        "duration": 3e5 * RATE,
+        "transient": 0,
+        "alignment": 2e4 * RATE,
+        "exponents": len(expected),
+        "block": 10 * RATE,
+    }
     ds = curlflow.lyapunov(updates, **lengths)
     np.testing.assert_allclose(ds.lyapunov_exponent[0], expected, atol=1e-6)
 
@@ -120,17 +126,6 @@ def test_updates_and_flows_of_three_players(three_players, x64):
         np.testing.assert_allclose(velocity, (by_hand(method, START) - START) / RATE, rtol=1e-10, err_msg=method)
 
 
-def test_optimistic_updates_remember_the_last_gradients(three_players):
-    updates = three_players.updates("optimistic", learning_rate=RATE)
-    assert isinstance(updates.state, Remembering)
-    ds = curlflow.simulate(updates, times=[0, 1, 2, 3])
-    before, z = START, START
-    for step in range(4):
-        xi = gradients_by_hand(before)
-        np.testing.assert_allclose(ds.state[0, step], np.concatenate([z, xi]), rtol=1e-11)
-        before, z = z, z - RATE * (2 * gradients_by_hand(z) - xi)
-
-
 def check_players(ds, z, velocity):
     """Compare the numbers of every player with those by hand; whatever follows the strategies is zero."""
     xi = gradients_by_hand(z)
@@ -154,45 +149,43 @@ def check_norms(ds, jacobian):
 
 def test_decomposition_of_a_game(three_players):
     # The potential and the Hamiltonian part are those of the hand-written Jacobian, up to the sign of descent.
-    ds = curlflow.decomposition(three_players.flow()).isel(realization=0)
-    check_norms(ds, -JACOBIAN)
-    check_players(ds, START, -gradients_by_hand(START))
-    np.testing.assert_allclose(ds.player_gradient_angle, 0, atol=1e-12)
-    assert "gradient_angle" not in ds
-    # A method that turns the gradients: angles are not zero, own gradients are the same.
-    ds = curlflow.decomposition(three_players.flow("symplectic", coefficient=COEFFICIENT)).isel(realization=0)
-    check_norms(ds, -JACOBIAN - COEFFICIENT * (JACOBIAN.T - JACOBIAN) @ JACOBIAN / 2)
-    check_players(ds, START, by_hand("symplectic", START) - START)
+    # The adjustment turns the gradients: angles are not zero, own gradients are the same.
+    xi = gradients_by_hand(START)
+    for coefficient in (0.0, COEFFICIENT):
+        ds = curlflow.decomposition(three_players.flow("symplectic", coefficient=coefficient)).isel(realization=0)
+        turned = JACOBIAN + coefficient * (JACOBIAN.T - JACOBIAN) @ JACOBIAN / 2
+        check_norms(ds, -turned)
+        check_players(ds, START, -xi - coefficient * (JACOBIAN.T - JACOBIAN) @ xi / 2)
+        assert np.allclose(ds.player_gradient_angle, 0, atol=1e-12) == (coefficient == 0)
+        assert "gradient_angle" not in ds
 
 
 def test_decomposition_of_updates(three_players):
-    ds = curlflow.decomposition(three_players.updates("extragradient", learning_rate=RATE), times=[0, 1, 2])
-    z = START
+    # (xᵢ₊₁ − xᵢ)/η, of the strategies and of the gradients that are remembered.
+    updates = three_players.updates("optimistic", learning_rate=RATE)
+    assert isinstance(updates.state, Remembering)
+    ds = curlflow.decomposition(updates, times=[0, 1, 2])
+    before, z, identity = START, START, np.eye(7)
     for step in range(3):
-        ahead = by_hand("extragradient", z)
+        after = z - RATE * (2 * gradients_by_hand(z) - gradients_by_hand(before))
         at = ds.isel(realization=0, iteration=step)
-        check_norms(at, RATE * JACOBIAN @ JACOBIAN - JACOBIAN)
-        check_players(at, z, ahead - z)
-        z = ahead
-    ds = curlflow.decomposition(three_players.updates("optimistic", learning_rate=RATE)).isel(realization=0)
-    identity = np.eye(7)
-    check_norms(ds, np.block([[-2 * JACOBIAN, identity], [JACOBIAN / RATE, -identity / RATE]]))
-    check_players(ds, START, -gradients_by_hand(START))
+        check_norms(at, np.block([[-2 * JACOBIAN, identity], [JACOBIAN / RATE, -identity / RATE]]))
+        check_players(at, z, after - z)
+        before, z = z, after
 
 
-def test_decomposition_of_a_map_is_that_of_its_change():
+def test_decomposition_of_a_map_is_that_of_its_change(x64):
     # x′ = 1 − ax² + y − x, y′ = bx − y at an iteration per unit of time.
     ds = curlflow.decomposition(curlflow.systems.henon(a=1.4, b=0.3), at=[0.5, 0.2], loss=lambda x: x @ x / 2)
-    jacobian = np.array([[-2 * 1.4 * 0.5 - 1, 1.0], [0.3, -1.0]])
     velocity = np.array([1 - 1.4 * 0.25 + 0.2 - 0.5, 0.15 - 0.2])
-    check_norms(ds.isel(realization=0), jacobian)
+    check_norms(ds.isel(realization=0), np.array([[-2 * 1.4 * 0.5 - 1, 1.0], [0.3, -1.0]]))
     np.testing.assert_allclose(ds.speed, np.linalg.norm(velocity), rtol=1e-12)
     cosine = -velocity @ [0.5, 0.2] / np.linalg.norm(velocity) / np.hypot(0.5, 0.2)
     np.testing.assert_allclose(np.cos(ds.gradient_angle), cosine, rtol=1e-12)
-    # Iterations are counted: x ← x + i leaves the change i.
-    counting = curlflow.Map(lambda i, x, args: x + i * args, [0.0, 0.0], 0.5, np.array([1.0, -1.0]))
-    speed = curlflow.decomposition(counting, times=[0, 1, 2]).speed[0]
-    np.testing.assert_allclose(speed, np.array([0, 1, 2]) * np.sqrt(2) / 0.5, rtol=1e-12)
+    # Iterations are counted, and last 0.1 units of time: x ← x + i u has the velocity i u/0.1.
+    change = flow_of(curlflow.Map(lambda i, x, args: x + i * args, [0.0, 0.0], 0.1, np.array([1.0, -1.0])))
+    for i in range(8):
+        np.testing.assert_allclose(change.velocity(i * 0.1, np.zeros(2)), [10 * i, -10 * i], rtol=1e-12)
 
 
 def test_losses_of_players_go_with_a_flow_of_ones_own(three_players):
