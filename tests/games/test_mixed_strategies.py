@@ -210,6 +210,20 @@ def test_several_distributions_that_are_as_sure_as_can_be(x64):
     np.testing.assert_allclose(velocity, [[0, 0.25 * 0.75, -0.25 * 0.75], [0, 0, 0]], atol=1e-15)
 
 
+def test_stability_on_simplices():
+    # At the equilibrium J² = −(ε² + 3)/9 on the simplices. Updates multiply by 1 + ηJ; the sums are no directions.
+    uniform, frequency = {name: np.full(3, 1 / 3) for name in "xy"}, np.sqrt(0.25 + 3) / 3
+    game = rock_paper_scissors(0.5, state=uniform)
+    ds = curlflow.stability(game.flow("replicator"))
+    np.testing.assert_allclose(np.sort(ds.eigenvalue_imag[0]), frequency * np.array([-1, -1, 1, 1]), rtol=1e-12)
+    np.testing.assert_allclose(ds.eigenvalue_real[0], 0, atol=1e-12)
+    ds = curlflow.stability(game.updates("multiplicative_weights", learning_rate=0.1))
+    expected = np.log(1 + 0.1j * frequency * np.array([-1, -1, 1, 1])) / 0.1
+    np.testing.assert_allclose(ds.eigenvalue_real[0], expected.real, rtol=1e-10)
+    np.testing.assert_allclose(np.sort(ds.eigenvalue_imag[0]), expected.imag, rtol=1e-10)
+    assert int(ds.neutral_dimension[0]) == 2
+
+
 @pytest.mark.quick
 def test_what_are_no_mixed_strategies_is_refused():
     game = rock_paper_scissors()
