@@ -117,7 +117,8 @@ class Game(eqx.Module):
         - `method`: `"simultaneous"`, `"alternating"`, `"extragradient"`, `"optimistic"`, `"consensus"`,
           `"symplectic"`, or, for mixed strategies, `"multiplicative_weights"`. The state of optimistic updates is a
           `curlflow.games.Remembering`; their first step is a simultaneous one.
-        - `learning_rate`: η. A player whose loss is multiplied by a number has so many times that learning rate.
+        - `learning_rate`: η. A player whose loss is multiplied by a number has so many times that learning rate, with
+          methods that have no coefficient.
         - `coefficient`: as for `flow`.
 
         **Raises:** `ValueError` as `flow`, and for a learning rate that is not positive.

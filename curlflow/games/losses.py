@@ -5,7 +5,7 @@ With the strategies x = (x₁, …, xₙ) and the losses ℓ₁, …, ℓₙ, al
     ξ(x) = (∇₁ℓ₁(x), …, ∇ₙℓₙ(x)),    J = Dξ = S + A,    S = (J + Jᵀ)/2,    A = (J − Jᵀ)/2.
 
 ξ is the gradient of one function, a *potential game*, if and only if A = 0 everywhere; where S = 0 the game is
-*Hamiltonian*, and simultaneous descent keeps |ξ|² (for constant J).
+*Hamiltonian*, and the flow x′ = −ξ keeps |ξ|², whose derivative is −2ξᵀSξ.
 
 Source: Balduzzi, Racanière, Martens, Foerster, Tuyls & Graepel, ICML 2018, arXiv:1802.05642.
 """
