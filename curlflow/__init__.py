@@ -29,6 +29,7 @@ _HOMES = {
     "Diffusion": "curlflow.systems",
     "Experiment": "curlflow.experiment",
     "Flow": "curlflow.systems",
+    "Game": "curlflow.games",
     "Interrupted": "curlflow.interrupts",
     "Map": "curlflow.systems",
     "Problem": "curlflow.problem",
@@ -48,6 +49,7 @@ __all__ = [  # modules, names with a home, and every study of the catalogue
     "Diffusion",
     "Experiment",
     "Flow",
+    "Game",
     "Interrupted",
     "Map",
     "Problem",
@@ -55,6 +57,7 @@ __all__ = [  # modules, names with a home, and every study of the catalogue
     "Status",
     "cache",
     "constraints",
+    "games",
     "load",
     "losses",
     "measures",
@@ -78,6 +81,7 @@ __all__ += [study.name for study in STUDIES]
 if TYPE_CHECKING:
     from . import (
         constraints,
+        games,
         losses,
         measures,
         networks,
@@ -94,6 +98,7 @@ if TYPE_CHECKING:
     from .caching import cache
     from .diagrams import bifurcation
     from .experiment import Experiment
+    from .games import Game
     from .interrupts import Interrupted
     from .problem import Data, Problem
     from .results import load, save

@@ -4,6 +4,7 @@ A flow on the set follows the projected velocity and is retracted against roundi
 retracted. The tangent space has the dimension of the weights less the `codimension`.
 """
 
+import math
 from abc import abstractmethod
 from typing import Any, TypeVar
 
@@ -89,6 +90,28 @@ class FrobeniusSpheres(AbstractConstraint):
             raise ValueError(f"radii: got {len(self.radii)}, required is one for each of {len(leaves)} layers.")
         scaled = [w * (r / jnp.sqrt(jnp.sum(w * w))) for w, r in zip(leaves, self.radii, strict=True)]
         return jax.tree.unflatten(structure, scaled)
+
+
+class Simplex(AbstractConstraint):
+    """xₐ ≥ 0 and Σₐ xₐ = 1 along the last axis of every array leaf of the state: probabilities.
+
+    tangent: v less its mean along the last axis. retraction: x/Σx, with zeros for what is negative. codimension: one
+    for every distribution. Where some probabilities are zero the tangent space is that of the whole simplex, so that
+    exponents also say whether what is missing would grow; a velocity must not point out of the simplex there.
+    """
+
+    def codimension(self, state: State) -> int:
+        return sum(math.prod(np.shape(leaf)[:-1]) for leaf in jax.tree.leaves(state))
+
+    def tangent(self, state: State, velocity: State) -> State:
+        return jax.tree.map(lambda v: v - jnp.mean(v, axis=-1, keepdims=True), velocity)
+
+    def retract(self, state: State) -> State:
+        def normalised(x):
+            x = jnp.where(x < 0, 0.0, x)
+            return x / jnp.sum(x, axis=-1, keepdims=True)
+
+        return jax.tree.map(normalised, state)
 
 
 class FreeBiases(AbstractConstraint):

@@ -63,6 +63,7 @@ DATASETS: dict[str, list[Callable[[], xr.Dataset]]] = {
         lambda: curlflow.decomposition(SPEC),
         lambda: curlflow.decomposition(UPDATES, times=[0, 3, 6]),
         lambda: curlflow.decomposition(systems.lorenz63(), method="estimate", probes=8),
+        lambda: curlflow.decomposition(curlflow.games.dirac_gan().updates(learning_rate=0.1)),
     ],
     "plane_decomposition": [
         lambda: curlflow.plane_decomposition(SPEC, grid=6),

@@ -201,3 +201,8 @@ def learning(rate, hidden=2):
     """An experiment of the user's for every cell."""
     network = {"inputs": 3, "hidden": hidden}
     return curlflow.Experiment(network=network, dynamics={"kind": "updates", "learning_rate": rate})
+
+
+def bilinear_updates(rate):
+    """A game of the user's for every cell: ℓ_x = xy = −ℓ_y."""
+    return curlflow.games.bilinear_game([[1.0]]).updates(learning_rate=rate)

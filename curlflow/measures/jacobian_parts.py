@@ -196,8 +196,7 @@ def without_noise(parts: Parts, scale: Scales) -> Parts:
 def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector, scale: Scales) -> tuple[Array, Array, Array]:
     """|F|, the angle between F and −∇loss (projected), and the loss; these two are NaN where `loss` is None.
 
-    The angle is 2 atan2(|a − b|, |a + b|) for unit vectors a and b, which is accurate for all angles (Kahan). It is
-    NaN where F or ∇loss is zero up to rounding (including that of the projection, relative to `scale`).
+    The angle is NaN where F or ∇loss is zero up to rounding (including that of the projection, relative to `scale`).
     """
     speed = jnp.linalg.norm(field(x))
     if loss is None:
@@ -206,12 +205,16 @@ def speed_and_angle(field: Any, loss: Any, project: Any, x: Vector, scale: Scale
     def descent(x):
         return -project(x, jax.grad(loss)(x))
 
-    a, b = _unit(field, x, NOISE * scale.speed), _unit(descent, x, NOISE * scale.slope)
-    angle = 2 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
-    return speed, angle, loss(x)
+    a, b = unit_vector(field, x, NOISE * scale.speed), unit_vector(descent, x, NOISE * scale.slope)
+    return speed, angle_between(a, b), loss(x)
 
 
-def _unit(field: Field, x: Vector, least: Any) -> Vector:
+def angle_between(a: Vector, b: Vector) -> Array:
+    """The angle 2 atan2(|a − b|, |a + b|) between unit vectors, which is accurate for all angles (Kahan)."""
+    return 2 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
+
+
+def unit_vector(field: Field, x: Vector, least: Any) -> Vector:
     """F/|F|, or NaN where the rounding of x alone could have made F, and where |F| is `least` or less."""
     signs = jax.random.rademacher(random_key(0), x.shape, dtype=float)
     f, change = jax.jvp(field, (x,), (x * signs,))

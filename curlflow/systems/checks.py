@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ..constraints import AbstractConstraint, Free
+from ..outside import reason
 from ..precision import to_float64
 from ..solvers.integrate import IMPLICIT, IMPLICIT_LIMIT, Adaptive
 from ..tangents import size
@@ -74,6 +75,24 @@ def _as_real(leaf: Any) -> Any:
     if not hasattr(leaf, "dtype"):
         raise ValueError(f"state: got {leaf!r}, numbers are required.")
     return leaf.astype(float) if leaf.dtype.kind in "iub" else leaf
+
+
+def check_real_function(function: Any, field: str, state: PyTree, *args: PyTree) -> None:
+    """Refuse what is no function of (state, *args) that JAX can trace, or gives anything but one real number."""
+    of = "(state, args)" if args else "the state"
+    if not callable(function):
+        raise ValueError(f"{field}: got {function!r}, required is a function of {of}.")
+    try:
+        value = eqx.filter_eval_shape(function, state, *args)
+    except Exception as error:  # whatever the user's function raises
+        raise ValueError(
+            f"{field}: JAX cannot trace it on the state ({reason(error)}); required is a function of {of}, written "
+            "with jax.numpy, that gives one real number."
+        ) from error
+    shape, dtype = getattr(value, "shape", ()), np.dtype(getattr(value, "dtype", type(value)))
+    if shape != () or dtype.kind not in "iuf" or dtype in (np.float16, np.float32):
+        what = f"{dtype} of shape {shape}" if hasattr(value, "dtype") else type(value).__name__
+        raise ValueError(f"{field}: it gives {what}, required is one real number in double precision.")
 
 
 def check_implicit(integrator: Adaptive, state: PyTree, tangents: PyTree | None) -> None:

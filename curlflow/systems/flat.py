@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from ..precision import Scalar
 from ..tangents import from_rows
 from .flow import Flow
+from .map import Map
 
 Vector = Float[Array, " n"] | Float[np.ndarray, " n"]
 
@@ -27,6 +28,22 @@ def flattened(state: PyTree) -> Vector:
 def unflattened(x: Vector, like: PyTree) -> PyTree:
     """The inverse of `flattened`, for states like `like`."""
     return jax.tree.map(lambda leaf: leaf[0], from_rows(x[None], like))
+
+
+class Change(eqx.Module):
+    """(xᵢ₊₁ − xᵢ)/τ of a map with the time per step τ, as a vector field."""
+
+    map: Map
+
+    def __call__(self, t: Any, state: PyTree, args: None) -> PyTree:
+        unit = self.map.time_per_step
+        after = self.map.step(jnp.rint(t / unit).astype(int), state, self.map.args)
+        return jax.tree.map(lambda a, b: (a - b) / unit, self.map.constraint.retract(after), state)
+
+
+def flow_of(system: Flow | Map) -> Flow:
+    """A flow as it is; of a map the flow whose velocity is the change over an iteration, per unit of time."""
+    return system if isinstance(system, Flow) else Flow(Change(system), system.state, constraint=system.constraint)
 
 
 class FlatVelocity(eqx.Module):

@@ -9,10 +9,10 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 
 
-PRINTED = ["docs/interoperability.md", "docs/experiments.md"]
+PRINTED = ["docs/interoperability.md", "docs/experiments.md", "docs/games.md"]
 SLOW = [
     pytest.param(f"docs/{page}.md", marks=pytest.mark.slow)
-    for page in ("decomposition", "interoperability", "random_matrix")
+    for page in ("decomposition", "games", "interoperability", "random_matrix")
 ]
 
 
@@ -30,5 +30,5 @@ def test_pages_run(page, tmp_path, monkeypatch, capsys):
     for number, block in enumerate(blocks, start=1):
         exec(compile(block, f"{page}, block {number}", "exec"), namespace)
         if page in PRINTED:
-            comments = re.findall(r"^print.*\n((?:# .*\n)*)", block, flags=re.M)
+            comments = re.findall(r"^ *print.*\n((?:# .*\n)*)", block, flags=re.M)
             assert capsys.readouterr().out == re.sub("^# ", "", "".join(comments), flags=re.M)

@@ -512,7 +512,6 @@ BAD = [
     (matrix_flow(), {"loss": lambda x: "a"}, "loss: it gives str, required is one real number"),
     (matrix_flow(), {"loss": lambda x: x}, r"loss: it gives float64 of shape \(6,\), required is one real number"),
     (GOOD.replace("constraint.kind", "frobenius"), {"at": "origin"}, "at: all weights of layer 1 are 0, so"),
-    (curlflow.systems.henon(), {}, "spec_or_system: got a Map, which has no velocity"),
 ]  # fmt: skip
 
 
@@ -555,7 +554,7 @@ def test_bad_numbers_are_refused():
     ]:
         with pytest.raises(ValueError, match=sentence):
             plane_decomposition(GOOD, **arguments)
-    with pytest.raises(ValueError, match="realization: got 1, but a flow has one only"):
+    with pytest.raises(ValueError, match="realization: got 1, but a system has one only"):
         plane_decomposition(matrix_flow(), realization=1)
     half = curlflow.Flow(lambda t, x, args: jnp.log(x), [1.0, 1.0])
     with pytest.raises(ValueError, match=r"extent: the velocity is not finite everywhere .* shrink it\.$"):

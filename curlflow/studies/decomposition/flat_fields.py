@@ -1,6 +1,6 @@
 """The velocity, the tangent projection and the loss of a spec or a flow, on flat vectors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,48 +10,61 @@ import numpy as np
 from jaxtyping import Float, PyTree
 
 from ...constraints import Free, FreeBiases, FrobeniusSpheres, Masked
+from ...games.flat import FlatLosses, FlatOwnGradients, losses_of, own_entries
+from ...games.losses import PlayerLosses, check_losses, checked_strategies
+from ...games.updates import strategies_of
 from ...measures.jacobian_parts import Plane, Scales, orthonormal, scales
 from ...measures.metrics import Composed, Metric, Projected
+from ...measures.players import of_players
 from ...outside import rely_on
 from ...problem import Problem
 from ...systems import Flow
+from ...systems.checks import check_real_function
 from ...systems.flat import (
     FlatProjection,
     FlatVectorField,
     FlatVelocity,
     OnConstraint,
     StateFunction,
+    flow_of,
     unflattened,
 )
 from ...tangents import size
 from ..subject import Subject
 
 WITHOUT_VELOCITY = (
-    "which has no velocity; required is a Flow or a Spec (of updates the flow of the same rule is taken)"
+    "which has no velocity; required is a Flow, a Map or a Spec (of updates the flow of the same rule is taken)"
 )
 
 
 @dataclass(frozen=True)
 class FlatField:
-    """The velocity of `flow` and the `loss` that it may be compared with, for a spec with its `problem`."""
+    """The velocity of `flow` and the `loss` that it may be compared with, for a spec with its `problem`.
+
+    Of a game `losses` are those of its players.
+    """
 
     flow: Flow
     loss: Callable | None
     problem: Problem | None = None
+    losses: PlayerLosses | None = None
 
     @classmethod
     def of(cls, subject: Subject, loss: Any = None, realization: int = 0) -> "FlatField":
-        """The field of a flow, or of a realization of a spec, with its training error as the loss.
+        """The field of a flow or a map, or of a realization of a spec, with its training error as the loss.
 
-        **Raises:** `ValueError` for a loss that goes with a spec or is no function.
+        **Raises:** `ValueError` for a loss that goes with a spec, or is no function, nor one for each player.
         """
         if subject.learning:
             if loss is not None:
                 raise ValueError("loss: a spec has its own, the training error; leave it out.")
             problem = subject.build(realization).without_optimizer()  # it is about the velocity of the rule
             return cls(problem.flow(), StateFunction(problem.training_error.error, problem.student), problem)
-        flow = subject.given
-        return cls(flow, None if loss is None else _checked_loss(loss, flow.state))
+        flow = flow_of(subject.given)
+        if isinstance(loss, Mapping):
+            check_losses(loss, checked_strategies(strategies_of(flow.state), mixed=False), field="loss")
+            return cls(flow, None, losses=PlayerLosses(loss))
+        return cls(flow, None if loss is None else _checked_loss(loss, flow.state), losses=losses_of(subject.given))
 
     @property
     def size(self) -> int:
@@ -99,6 +112,15 @@ class FlatField:
     def vector_field(self, time: float = 0.0) -> FlatVectorField:
         """What the field at `time` is a projection of."""
         return FlatVectorField(self.flow, np.float64(time))
+
+    def of_players(self, x: Float[np.ndarray, " n"], time: float) -> dict[str, np.ndarray]:
+        """The numbers of the players of a game; nothing of other fields."""
+        if self.losses is None:
+            return {}
+        functions = (kind(self.losses, self.flow.state) for kind in (FlatLosses, FlatOwnGradients))
+        own = own_entries(self.losses, self.flow.state)
+        found = of_players(self.velocity(time), *functions, self.projection, x, own, self.scales(x, time))
+        return {name: np.asarray(values) for name, values in found.items()}
 
     def on_constraint(self, loop: Callable) -> Callable:
         """A loop or a surface, retracted onto the constraint."""
@@ -162,17 +184,6 @@ def _innermost(flow: Flow) -> Any:
 
 def _checked_loss(loss: Any, state: PyTree) -> StateFunction:
     """A real function of the state that JAX can differentiate; anything else is refused."""
-    try:
-        value = eqx.filter_eval_shape(loss, state)
-    except Exception as error:  # whatever the user's function raises
-        reason = (str(error).strip().splitlines() or [""])[0]
-        raise ValueError(
-            f"loss: JAX cannot trace it on the state ({type(error).__name__}: {reason}); required is a function of "
-            "the state, written with jax.numpy, that gives one real number."
-        ) from error
-    shape, dtype = getattr(value, "shape", ()), np.dtype(getattr(value, "dtype", type(value)))
-    if shape != () or dtype.kind not in "iuf" or dtype in (np.float16, np.float32):
-        what = f"{dtype} of shape {shape}" if hasattr(value, "dtype") else type(value).__name__
-        raise ValueError(f"loss: it gives {what}, required is one real number in double precision.")
+    check_real_function(loss, "loss", state)
     rely_on(loss, state)
     return StateFunction(loss, state)

@@ -11,7 +11,7 @@ from ...measures.helmholtz import CELLS, NODES, Rectangle, edge_integrals, helmh
 from ...measures.jacobian_parts import NOISE, Plane
 from ...measures.surfaces import FlatPlane, components, evaluated, norm, value
 from ...spec import Spec
-from ...systems import AbstractSystem, Flow
+from ...systems import AbstractSystem, Flow, Map
 from ...systems.flat import OnConstraint
 from ...variable import EXACT, Variable
 from ..arguments import Function, Graph, Rule, check, study, whole
@@ -60,7 +60,7 @@ def plane_decomposition(
 
     **Arguments:**
 
-    - `spec_or_system`: a `curlflow.Spec` or a `Flow`. For updates the velocity is that of the flow of the same rule.
+    - `spec_or_system`: a `curlflow.Spec`, a `Flow` or a `Map`, as `curlflow.decomposition` takes them.
     - `at`: the centre of the plane, as `curlflow.decomposition` takes it, but no dataset.
     - `directions`: as `curlflow.decomposition` takes them; `ds.direction` of an earlier call gives its plane again.
     - `extent`: half the width of the rectangle in units of weight, or two numbers, one for each direction. Its cells
@@ -69,7 +69,7 @@ def plane_decomposition(
     - `realization`: of the spec; any number from 0, also beyond its `realizations`.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
-    - `loss`: for a flow of your own, a function of the state; for a spec it is the training error.
+    - `loss`: for a system of your own, a function of the state; for a spec it is the training error.
 
     **Description:** F = ∇φ + rot ψ + h with φ = ψ = 0 on the boundary and h free of divergence and curl. The parts
     are unique, orthogonal and add up. ∇φ + h is the largest curl-free part: a rule that is a gradient has no curl
@@ -87,11 +87,11 @@ def plane_decomposition(
 
     **Sources:** `curlflow.measures.helmholtz`; docs/model.md, section on gradient and curl parts.
     """
-    subject = Subject.of(spec_or_system, rule=rule, graph=graph, systems=(Flow,), others=WITHOUT_VELOCITY)
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, systems=(Flow, Map), others=WITHOUT_VELOCITY)
     half_widths = tuple(length("extent", a) for a in _pair("extent", extent))
     cells = tuple(check("grid", n, whole(2)) for n in _pair("grid", grid))
     if realization and not subject.learning:
-        raise ValueError(f"realization: got {realization}, but a flow has one only; leave it out.")
+        raise ValueError(f"realization: got {realization}, but a system has one only; leave it out.")
     field = FlatField.of(subject, loss, realization)
     if field.size < 2:
         raise ValueError("spec_or_system: it has one weight or state variable, and a plane needs two.")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ...measures import circulation
+from ...measures import circulation, players
 from ...measures import jacobian_parts as jp
 from ...measures.metrics import Metric, normalised
 from ...precision import random_key
@@ -85,6 +85,9 @@ class FieldRun(Run):
             for name, size in sizes.items()
             if name == metric.name and size <= LARGEST
         }
+        if field.losses is not None:
+            values |= {v.name: np.full((points, len(field.losses.players)), np.nan) for v in players.VARIABLES}
+            values |= {players.GRADIENT.name: np.full((points, n), np.nan)} if n <= STORED else {}
         own = {"field": field, "states": states, "times": times, "values": values}
         return cls.at_start(index, field.flow, status=status, **own)
 
@@ -100,6 +103,7 @@ def decompose(run: FieldRun, options: DecompositionOptions, report: Progress) ->
 
             at_point = _all_numbers if options.metric is None else _in_both_metrics
             found = yield from at_point(run.field.through(x), x, time, options, part)
+            found |= run.field.of_players(x, time)
             for name in found.keys() & run.values.keys():
                 run.values[name][k] = found[name]
             if not found["finite"]:

@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 
 from ... import results
+from ...measures import players
 from ...measures.jacobian_parts import Parts
 from ...spec import Spec
-from ...systems import AbstractSystem, Flow
+from ...systems import AbstractSystem, Flow, Map
 from ...variable import EXACT, Variable
-from ..arguments import Bar, Batching, Function, Graph, Positive, Rule, Seed, study, whole
+from ..arguments import Bar, Batching, Graph, Positive, Rule, Seed, study, whole
 from ..assemble import assembled
 from ..runs import finished, side_by_side
 from ..subject import Subject
@@ -39,7 +40,7 @@ def decomposition(
     times: Sequence[float] | np.ndarray | None = None,
     rule: Rule = None,
     graph: Graph = None,
-    loss: Function | None = None,
+    loss: Any = None,
     method: Literal["auto", "exact", "estimate"] = "auto",
     probes: whole(2, 1_000_000) = 512,
     seed: Seed = 0,
@@ -64,13 +65,18 @@ def decomposition(
     the orthonormal vectors of the circle's plane, up to 2,000 weights; `status`. The ratio is NaN where S and A
     vanish, the angle where the velocity or ∇error does; up to rounding, also that of the constraint's projection.
 
+    Of a game also over `player`: `player_loss`; `player_gradient_norm`, of the gradient of the player's loss with
+    respect to its own strategy; `player_gradient_angle`, between the player's part of the velocity and minus that
+    gradient; and `player_gradient`, these gradients one after the other (over `weight`, up to 2,000).
+
     In another metric than the Euclidean one also `metric` (`realization`, `weight`; up to 3,000 weights) or
     `layer_metric` (`realization`, `layer`), its diagonal, and of the Euclidean metric `euclidean_symmetric_norm`,
     `euclidean_antisymmetric_norm`, `euclidean_curl_ratio` and `euclidean_gradient_angle`.
 
     **Arguments:**
 
-    - `spec_or_system`: a `curlflow.Spec` or a `Flow`. For updates the velocity is that of the flow of the same rule.
+    - `spec_or_system`: a `curlflow.Spec`, a `Flow` or a `Map`, such as those of a `curlflow.Game`. For a spec with
+      updates the velocity is that of the flow of the same rule, for a map (xᵢ₊₁ − xᵢ) over the time of an iteration.
     - `at`: the point. It is "start", "solution" (the teacher's weights), "origin", a `Feedforward`, a list of one
       array (post, pre) per layer, or a list of networks, one for each realization; for a flow of your own "start",
       "origin" or a state. Or a dataset of `curlflow.simulate`, recorded with `weights="all"`: all its points. It must
@@ -78,7 +84,8 @@ def decomposition(
     - `times`: along the dynamics of the spec or flow from its start, as `curlflow.simulate` takes them.
     - `rule`: a rule object of your own in place of the spec's.
     - `graph`: a `networkx.DiGraph` of the spec's widths: which synapses there are, and their signs; docs/graphs.md.
-    - `loss`: for a flow of your own, a function of the state in place of the training error.
+    - `loss`: for a system of your own, a function of the state in place of the training error; or, for a game whose
+      state is a mapping of players, one such function for each of them. Systems of a `curlflow.Game` have theirs.
     - `method`: "exact" takes n products with J and n with Jᵀ; "estimate" takes `probes` of each with random signs
       (Hutchinson); "auto" (default) is exact up to 20,000 weights.
     - `probes`: how many random vectors, 2 to 1,000,000.
@@ -101,7 +108,8 @@ def decomposition(
     P J P, the derivative within the constraint's tangent space; circles are retracted onto the constraint. The
     spheres of the norm constraint are those through the point: the teacher's weights need not share them with the
     start. A rule is a gradient, of any function, if and only if A = 0 everywhere. The error is the training error
-    ½⟨|ŷ − y|²⟩; with nonlinear outputs gradient descent follows another loss, and the angle is not zero.
+    ½⟨|ŷ − y|²⟩; with nonlinear outputs gradient descent follows another loss, and the angle is not zero. For
+    simultaneous descent in a game −S and −A are its potential and its Hamiltonian part (Balduzzi et al. 2018).
 
     In a metric G with scalar product aᵀ G b and square root G^½ the coordinates u = G^½ w are orthonormal. There the
     Jacobian is J′ = G^½ J G^−½, and its symmetric and antisymmetric parts, their Frobenius norms and their ratio are
@@ -122,13 +130,13 @@ def decomposition(
     as one number for each layer with the norm constraint: P is then orthogonal in both, and P J′ P the derivative
     within the tangent space for the metric that the constraint inherits. Any other is refused.
 
-    **Raises:** `ValueError` for arguments out of range and for a map; `curlflow.Interrupted` on Ctrl-C, with what was
-    finished in its attribute `dataset` (that of `curlflow.simulate` as long as the trajectory runs). A run that
-    diverges has a `status` and NaN from there on.
+    **Raises:** `ValueError` for arguments out of range and for a diffusion; `curlflow.Interrupted` on Ctrl-C, with
+    what was finished in its attribute `dataset` (that of `curlflow.simulate` as long as the trajectory runs). A run
+    that diverges has a `status` and NaN from there on.
 
     **Sources:** docs/model.md, section on gradient and curl parts.
     """
-    subject = Subject.of(spec_or_system, rule=rule, graph=graph, systems=(Flow,), others=WITHOUT_VELOCITY)
+    subject = Subject.of(spec_or_system, rule=rule, graph=graph, systems=(Flow, Map), others=WITHOUT_VELOCITY)
     fields = [FlatField.of(subject, loss, i) for i in range(subject.realizations)]
     check_directions(directions, fields[0])
     if method == "auto":
@@ -158,6 +166,8 @@ def _dataset(
     dims = ("realization",) if single else ("realization", *coordinates["time"][0])
     if "direction" in rows[0]:
         coordinates["component"] = (("component",), ["first", "second"], "direction of the circle's plane")
+    if "player_loss" in rows[0]:
+        coordinates["player"] = (("player",), list(runs[0].field.losses.players), "player of the game")
     if "layer_metric" in rows[0]:
         layers = 1 + np.arange(len(runs[0].field.sizes))
         coordinates["layer"] = (("layer",), layers, "layer of weights")
@@ -165,7 +175,7 @@ def _dataset(
     settings = vars(options) | {"directions": described(options.directions), "metric": metric, "at": points.label}
     if options.method == "exact":
         del settings["probes"], settings["seed"]
-    field = "velocity of the flow, projected onto its constraint; J is the derivative within the tangent space"
+    field = "velocity, projected onto the constraint; J is the derivative within the tangent space"
     about = {**attributes, "method": options.method, "at": points.label, "field": field, "metric": metric}
     return assembled("decomposition", _variables(dims), rows, coordinates, settings, about)
 
@@ -184,6 +194,8 @@ def _variables(dims: tuple[str, ...]) -> list[Variable]:
     for name, along, text in (("metric", "weight", "weight"), ("layer_metric", "layer", "weight of each layer")):
         text = f"diagonal of the metric, a number for each {text}, of geometric mean 1 over all weights"
         declared.append(Variable(name, (*dims, along), text, uncertainty=FOUND))
+    for v in (*players.VARIABLES, players.GRADIENT):
+        declared.append(replace(v, dims=(*dims, v.dims[1]), attributes={"ancillary_variables": "status"}))
     for v in MEASURED + EUCLIDEAN:
         error = f"{v.name}_se"
         estimated = v.name.removeprefix("euclidean_") in Parts._fields

@@ -148,9 +148,12 @@ def _abscissa_of_products(system: AbstractSystem, state: Any) -> float:
     return spectrum.largest_symmetric(lambda v: symmetric(v) - 2 * scale * normal(v), n, scale=scale)
 
 
-def in_rates(found: Linearised, n: int, time: float) -> Linearised:
-    """The linearisation of a map of `n` dimensions with its multipliers as rates per unit of time."""
-    zeros = 0 if found.neutral is None else n - len(found.eigenvalues)
+def in_rates(found: Linearised, n: int, removed: int, time: float) -> Linearised:
+    """The linearisation of a map with its multipliers as rates per unit of time.
+
+    Of the `n` dimensions of the state the constraint has `removed` some, whose multipliers of zero are no rates.
+    """
+    zeros = 0 if found.neutral is None else n - removed - len(found.eigenvalues)
     rates = rates_of_multipliers(found.eigenvalues, zeros, time)
     neutral = None if found.neutral is None else n - len(rates)
     return Linearised(rates, spectrum.NEUTRAL / time, np.nan, neutral, found.method, found.status)

@@ -60,7 +60,8 @@ class PointRun(Run):
         """Keep what was found, and what follows from it."""
         continuous = self.system.continuous
         if not continuous:
-            found = in_rates(found, size(self.state), float(self.system.time(1)))
+            removed = self.system.constraint.codimension(self.state)
+            found = in_rates(found, size(self.state), removed, float(self.system.time(1)))
         step = None if self.problem is None else self.problem.step
         optimizer = None if self.problem is None else self.problem.optimizer
         known = {"extreme": found.extreme, "converged": found.status == Status.completed}
