@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from .studies.decomposition.plane import plane_decomposition
     from .studies.decomposition.study import decomposition
     from .studies.fluctuations.study import fluctuations
+    from .studies.inner_lyapunov.study import inner_lyapunov
     from .studies.lyapunov.covariant import covariant_vectors
     from .studies.lyapunov.study import lyapunov
     from .studies.simulate import simulate
