@@ -87,7 +87,7 @@ class Recurrent(eqx.Module):
         for name, required in own.items():
             if np.shape(getattr(self, name)) != required:
                 raise ValueError(f"{name}: got shape {np.shape(getattr(self, name))}, required is {required}.")
-        if self.tau is None and self.step != 1:
+        if self.tau is None and self.step != 1.0:
             raise ValueError(f"step: got {self.step!r}, allowed is 1 in discrete time; tau makes time continuous.")
         if self.tau is not None and not 0 < self.step <= self.tau < np.inf:
             raise ValueError(f"step: got {self.step!r} with tau = {self.tau!r}, allowed is 0 < step ≤ tau.")
