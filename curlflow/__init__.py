@@ -66,6 +66,7 @@ __all__ = [  # modules, names with a home, and every study of the catalogue
     "plot",
     "preset",
     "presets",
+    "problem",
     "random_matrix",
     "rules",
     "save",
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
         networks,
         optimizers,
         plot,
+        problem,
         random_matrix,
         rules,
         solvers,
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
     from .studies.decomposition.plane import plane_decomposition
     from .studies.decomposition.study import decomposition
     from .studies.fluctuations.study import fluctuations
+    from .studies.inner_lyapunov.study import inner_lyapunov
     from .studies.lyapunov.covariant import covariant_vectors
     from .studies.lyapunov.study import lyapunov
     from .studies.simulate import simulate

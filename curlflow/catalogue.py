@@ -23,6 +23,7 @@ class Study(NamedTuple):
     - `columns`: what the command line prints as a table: the names of variables, and of dimensions whose positions
       have rows of their own; or the name of a table in `curlflow.cli.tables` that says more.
     - `sweeps`: whether `curlflow.sweep` takes it by its name; not if it has no spec, or makes a sweep itself.
+    - `shell`: whether the command line has it; not if what it is about takes objects, which no spec in TOML has.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Study(NamedTuple):
     version: int = 1
     batch: str | None = None
     sweeps: bool = True
+    shell: bool = True
 
     @property
     def command(self) -> str:
@@ -59,6 +61,16 @@ STUDIES = (
         picture="lyapunov",
         version=3,
         batch=f"{_HOME}.cells:lyapunov",
+    ),
+    Study(
+        "inner_lyapunov",
+        f"{_HOME}.inner_lyapunov.study:inner_lyapunov",
+        "curlflow:inner_lyapunov",
+        "Lyapunov exponents inside a recurrent network, at times of its learning.",
+        (),
+        columns=("time", "epoch", "exponent", "inner_exponent", "inner_exponent_se", "converged", "status"),
+        picture="numbers",
+        shell=False,
     ),
     Study(
         "covariant_vectors",

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import jax
 import xarray as xr
 
 import curlflow
-from curlflow import systems
+from curlflow import problem, systems
+from curlflow.networks import Recurrent
 
 SPEC = curlflow.Spec(
     network={"inputs": 3, "hidden": 2}, data={"samples": 8, "test_samples": 4}, realizations=2,
@@ -21,11 +23,19 @@ def _convergence() -> xr.Dataset:
     return curlflow.convergence(UPDATES.replace("rule.gain", 0.3), epochs=300, records=10, threshold=0.05)
 
 
+def _inner_lyapunov() -> xr.Dataset:
+    data = problem.integration(samples=5, test_samples=0, steps=6)
+    network = Recurrent.drawn(jax.random.key(0), inputs=1, hidden=5, outputs=1, gain=2.0)
+    learning = curlflow.Experiment(model=network, data=data, dynamics={"kind": "updates"})
+    return curlflow.inner_lyapunov(learning, times=[0, 5, 10], exponents=2, transient=10, alignment=10, duration=60)
+
+
 DATASETS: dict[str, list[Callable[[], xr.Dataset]]] = {
     "lyapunov": [
         lambda: curlflow.lyapunov(UPDATES, **TANGENTS),
         lambda: curlflow.lyapunov(systems.henon(), exponents=2, transient=100, alignment=100, duration=300),
     ],
+    "inner_lyapunov": [_inner_lyapunov],
     "covariant_vectors": [
         lambda: curlflow.covariant_vectors(UPDATES, **TANGENTS),
         lambda: curlflow.covariant_vectors(systems.henon(), transient=100, alignment=100, duration=300),

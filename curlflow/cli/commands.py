@@ -44,7 +44,7 @@ app = typer.Typer(
     "Exit codes: 0 ok, 2 bad input, 3 ran but some realizations failed, 130 interrupted.",
     rich_markup_mode="rich",
 )
-for row in STUDIES:
+for row in (row for row in STUDIES if row.shell):
     app.command(row.command, help=row.summary)(lambda: None)
 for command in files.COMMANDS:
     app.command()(command)

@@ -2,5 +2,6 @@
 
 from .own_data import Data
 from .problem import EPOCH, Problem
+from .time_tasks import delayed_match, integration, sine_generation
 
-__all__ = ["EPOCH", "Data", "Problem"]
+__all__ = ["EPOCH", "Data", "Problem", "delayed_match", "integration", "sine_generation"]

@@ -4,7 +4,8 @@
 - feedback alignment is `FeedbackAlignment(matrices)`: it travels back through fixed matrices;
 - curl descent is `SignFlipped(Gradient(), gains)`: the same signal, but some neurons learn with the other sign;
 - predictive coding is `PredictiveCoding()`: activities settle between inputs and targets before weights follow;
-- Oja's and Sanger's rules are `Oja()` and `Sanger()`: every layer finds principal components of its own inputs.
+- Oja's and Sanger's rules are `Oja()` and `Sanger()`: every layer finds principal components of its own inputs;
+- recurrent networks learn by `Gradient()` through time, `RandomFeedback(matrix)`, `RFLO(matrix)` and `EProp()`.
 
 - `FunctionRule(function)`: whatever a function makes of a model and a batch of samples.
 
@@ -27,15 +28,19 @@ from .gradient import Gradient
 from .oja import Oja, Sanger
 from .predictive_coding import PredictiveCoding
 from .sign_flipped import SignFlipped
+from .through_time import RFLO, EProp, RandomFeedback
 
 __all__ = [
+    "RFLO",
     "AbstractErrorDrivenRule",
     "AbstractLearningRule",
+    "EProp",
     "FeedbackAlignment",
     "FunctionRule",
     "Gradient",
     "Oja",
     "PredictiveCoding",
+    "RandomFeedback",
     "Sanger",
     "SignFlipped",
 ]

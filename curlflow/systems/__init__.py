@@ -5,6 +5,7 @@ from .base import AbstractSystem
 from .classical import henon, linear, logistic, lorenz63, lorenz96, rossler, standard_map
 from .diffusion import Diffusion
 from .flow import Flow
+from .inner import inner_dynamics
 from .map import Map
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Flow",
     "Map",
     "henon",
+    "inner_dynamics",
     "linear",
     "logistic",
     "lorenz63",

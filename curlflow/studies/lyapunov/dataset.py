@@ -75,7 +75,7 @@ def lyapunov_dataset(
         "resolution": max(ROUNDING, tolerances.get("rtol", 0.0)),
     }
     together = _over_starts(runs) if ensemble else None
-    rows = [_row(r, None if together is None else together.agree) for r in runs]
+    rows = [numbers_of(r, None if together is None else together.agree) for r in runs]
     whole = {} if together is None else {"ensemble_exponent": together.mean, "ensemble_exponent_se": together.error}
     return assembled("lyapunov", VARIABLES, rows, coordinates, settings, dict(attributes) | described, whole=whole)
 
@@ -87,7 +87,7 @@ def _over_starts(runs: list[TangentRun]) -> OverStarts:
     return over_starts(np.array(means or none), np.array([r.errors(series) for r, series in local] or none))
 
 
-def _row(r: TangentRun, agree: Any) -> dict[str, Any]:
+def numbers_of(r: TangentRun, agree: Any) -> dict[str, Any]:
     """What one realization contributes to every variable; `agree` says which exponents are those of other starts,
     None if there are none."""
     options, order, state = r.options, r.leading, np.asarray(ravel_pytree(r.state)[0])

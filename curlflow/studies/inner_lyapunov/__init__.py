@@ -1,0 +1,1 @@
+"""Lyapunov exponents of a recurrent network's own dynamics while it learns."""
