@@ -6,6 +6,9 @@
 - predictive coding is `PredictiveCoding()`: activities settle between inputs and targets before weights follow;
 - Oja's and Sanger's rules are `Oja()` and `Sanger()`: every layer finds principal components of its own inputs.
 
+- Kolen–Pollack learning is `KolenPollack(matrices, decay)`: the feedback matrices learn as the weights do;
+- `EligibilityTrace(rule, time_constant)`: weights follow a low-pass filter of the velocity of another rule.
+
 - `FunctionRule(function)`: whatever a function makes of a model and a batch of samples.
 
 The parts combine freely (`SignFlipped(FeedbackAlignment(matrices), gains)`), and a rule of your own is a
@@ -21,9 +24,12 @@ class Hebbian(curlflow.rules.AbstractLearningRule):
 """
 
 from .base import AbstractErrorDrivenRule, AbstractLearningRule
+from .eligibility_trace import EligibilityTrace
 from .feedback_alignment import FeedbackAlignment
 from .function import FunctionRule
 from .gradient import Gradient
+from .kolen_pollack import KolenPollack
+from .memory import AbstractRuleWithMemory
 from .oja import Oja, Sanger
 from .predictive_coding import PredictiveCoding
 from .sign_flipped import SignFlipped
@@ -31,9 +37,12 @@ from .sign_flipped import SignFlipped
 __all__ = [
     "AbstractErrorDrivenRule",
     "AbstractLearningRule",
+    "AbstractRuleWithMemory",
+    "EligibilityTrace",
     "FeedbackAlignment",
     "FunctionRule",
     "Gradient",
+    "KolenPollack",
     "Oja",
     "PredictiveCoding",
     "Sanger",

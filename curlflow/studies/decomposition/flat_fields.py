@@ -14,6 +14,7 @@ from ...measures.jacobian_parts import Plane, Scales, orthonormal, scales
 from ...measures.metrics import Composed, Metric, Projected
 from ...outside import rely_on
 from ...problem import Problem
+from ...rules.memory import check_without_memory
 from ...systems import Flow
 from ...systems.flat import (
     FlatProjection,
@@ -43,12 +44,14 @@ class FlatField:
     def of(cls, subject: Subject, loss: Any = None, realization: int = 0) -> "FlatField":
         """The field of a flow, or of a realization of a spec, with its training error as the loss.
 
-        **Raises:** `ValueError` for a loss that goes with a spec or is no function.
+        **Raises:** `ValueError` for a loss that goes with a spec or is no function, and for a rule with a memory.
         """
         if subject.learning:
             if loss is not None:
                 raise ValueError("loss: a spec has its own, the training error; leave it out.")
             problem = subject.build(realization).without_optimizer()  # it is about the velocity of the rule
+            why = "so that its velocity is no field on the weights alone; give problem.flow() in place of the spec."
+            check_without_memory(problem.rule, problem.student, why)
             return cls(problem.flow(), StateFunction(problem.training_error.error, problem.student), problem)
         flow = subject.given
         return cls(flow, None if loss is None else _checked_loss(loss, flow.state))
