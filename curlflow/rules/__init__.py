@@ -7,6 +7,8 @@
 - Oja's and Sanger's rules are `Oja()` and `Sanger()`: every layer finds principal components of its own inputs.
 
 - Kolen–Pollack learning is `KolenPollack(matrices, decay)`: the feedback matrices learn as the weights do;
+- weight mirrors are `WeightMirror(matrices, rate, decay)`: the feedback matrices are driven towards the weights;
+- the BCM rule is `BCM(time_constant)`: units grow selective by thresholds that slide;
 - `EligibilityTrace(rule, time_constant)`: weights follow a low-pass filter of the velocity of another rule.
 
 - `FunctionRule(function)`: whatever a function makes of a model and a batch of samples.
@@ -24,6 +26,7 @@ class Hebbian(curlflow.rules.AbstractLearningRule):
 """
 
 from .base import AbstractErrorDrivenRule, AbstractLearningRule
+from .bcm import BCM
 from .eligibility_trace import EligibilityTrace
 from .feedback_alignment import FeedbackAlignment
 from .function import FunctionRule
@@ -33,8 +36,10 @@ from .memory import AbstractRuleWithMemory
 from .oja import Oja, Sanger
 from .predictive_coding import PredictiveCoding
 from .sign_flipped import SignFlipped
+from .weight_mirror import WeightMirror
 
 __all__ = [
+    "BCM",
     "AbstractErrorDrivenRule",
     "AbstractLearningRule",
     "AbstractRuleWithMemory",
@@ -47,4 +52,5 @@ __all__ = [
     "PredictiveCoding",
     "Sanger",
     "SignFlipped",
+    "WeightMirror",
 ]

@@ -173,6 +173,32 @@ class KolenPollackRule(FeedbackAlignmentRule):
         return KolenPollack(super().base_rule(widths, key).matrices, self.decay)
 
 
+class WeightMirrorRule(FeedbackAlignmentRule):
+    """Weight mirrors, optionally with flips: feedback weights are driven towards the weights."""
+
+    kind: Literal["weight_mirror"] = "weight_mirror"  # type: ignore[assignment]
+    rate: Nonnegative = Field(1.0, description="ρ of the feedback weights, noise power included, per unit of time")
+    decay: Nonnegative = Field(1.0, description="λ of the feedback weights, per unit of time")
+
+    def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
+        from ..rules import WeightMirror
+
+        return WeightMirror(super().base_rule(widths, key).matrices, self.rate, self.decay)
+
+
+class BCMRule(CurlRule):
+    """The rule of Bienenstock, Cooper and Munro, optionally with flips."""
+
+    kind: Literal["bcm"] = "bcm"  # type: ignore[assignment]
+    time_constant: PositiveFloat = Field(0.1, description="τ of the thresholds, in units of time")
+    threshold: Nonnegative = Field(1.0, description="θ of all units at the start")
+
+    def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
+        from ..rules import BCM
+
+        return BCM(self.time_constant, self.threshold)
+
+
 class EligibilityTraceRule(CurlRule):
     """An eligibility trace: a low-pass filter of the velocity of another rule, optionally with flips."""
 
@@ -207,6 +233,8 @@ RULES = (
     OjaRule,
     SangerRule,
     KolenPollackRule,
+    WeightMirrorRule,
+    BCMRule,
     EligibilityTraceRule,
     CustomRule,
 )

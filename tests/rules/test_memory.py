@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 import curlflow
+from curlflow.constraints import Free
+from curlflow.networks import Feedforward
+from curlflow.optimizers import Memory, Plain
 from curlflow.precision import jax_settings
-from curlflow.rules import AbstractRuleWithMemory, EligibilityTrace, Gradient, KolenPollack
-from curlflow.systems.optimized import Learner
+from curlflow.rules import BCM, AbstractRuleWithMemory, EligibilityTrace, Gradient, KolenPollack
+from curlflow.systems.optimized import Learner, optimized_flow
+from curlflow.tasks import Samples
 
 SPEC = curlflow.Spec(
     network={"inputs": 3, "hidden": 2, "activation": "tanh"},
@@ -135,3 +139,76 @@ def test_a_memory_of_another_structure_is_refused():
     for make in (problem.flow, problem.updates):
         with pytest.raises(ValueError, match="rule: Wrong changes its memory by"):
             make()
+
+
+def test_weight_mirrors_turn_as_in_a_loop():
+    problem = SPEC.replace("rule", {"kind": "weight_mirror", "rate": 0.7, "decay": 0.4}).build()
+    (w1, w2), b = (np.array(w) for w in problem.student.weights), np.array(problem.rule.memory0(problem.student)[0])
+    n = problem.x_train.shape[1]
+    for _ in range(30):
+        f1, f2 = np.zeros_like(w1), np.zeros_like(w2)
+        for x, y in zip(problem.x_train.T, problem.y_train.T, strict=True):
+            h = np.tanh(w1 @ x)
+            error = w2 @ h - y
+            f2 -= np.outer(error, h) / n
+            f1 -= np.outer(b.T @ error * (1 - h**2), x) / n
+        w1, w2, b = w1 + 0.05 * f1, w2 + 0.05 * f2, b + 0.05 * (0.7 * w2 - 0.4 * b)
+    state = after(problem.updates(), 30)
+
+    def cosine(a, b):
+        return np.sum(a * b) / np.linalg.norm(a) / np.linalg.norm(b)
+
+    found = cosine(np.asarray(state.rule_memory[0]), np.asarray(state.network.weights[1]))
+    np.testing.assert_allclose(found, cosine(b, w2), atol=1e-9)
+    np.testing.assert_allclose(state.network.weights[0], w1, atol=1e-12)
+
+
+def bcm_flow(tau, inputs):
+    """One linear unit with two inputs of equal probability."""
+    task = Samples(inputs, np.zeros((1, 2)))
+    parts = Feedforward([np.array([[0.7, 0.2]])]), BCM(tau), task, Free(), 0.1, Plain()
+    return optimized_flow(*parts)
+
+
+def test_a_bcm_unit_becomes_selective():
+    inputs = np.array([[1.0, 0.3], [0.2, 1.0]])
+    end = after(bcm_flow(0.05, inputs), 200.0)
+    np.testing.assert_allclose(np.asarray(end.network.weights[0]) @ inputs, [[2.0, 0.0]], atol=1e-5)
+    np.testing.assert_allclose(end.rule_memory[0], [2.0], atol=1e-5)
+
+
+def test_slow_thresholds_oscillate_beyond_a_hopf_bifurcation():
+    # Orthogonal inputs of squared length g: trace g − 1/τ, determinant g/τ; the other direction decays at g.
+    g = 1.5
+    inputs = np.sqrt(g) * np.eye(2)
+    for ratio in (0.95, 1.05):
+        flow = bcm_flow(ratio / g, inputs)
+        at = Learner(
+            flow.state.network.with_weights([np.array([[2 / np.sqrt(g), 0.0]])]), Memory(), (np.array([2.0]),)
+        )
+        ds = curlflow.stability(flow, at=at)
+        trace, determinant = g - g / ratio, g**2 / ratio
+        np.testing.assert_allclose(ds.eigenvalue_real[0], [trace / 2, trace / 2, -g], atol=1e-9)
+        frequency = np.sqrt(determinant - trace**2 / 4)
+        np.testing.assert_allclose(np.abs(ds.eigenvalue_imag[0]), [frequency, frequency, 0], atol=1e-9)
+        assert bool(ds.stable[0]) == (ratio < 1)
+
+
+def test_bcm_is_that_of_a_loop():
+    problem = SPEC.replace("rule", {"kind": "bcm", "time_constant": 0.3}).build()
+    weights, thetas = [np.array(w) for w in problem.student.weights], [np.ones(2), np.ones(1)]
+    n = problem.x_train.shape[1]
+    for _ in range(20):
+        moved, means = [np.zeros_like(w) for w in weights], [np.zeros_like(t) for t in thetas]
+        for x in problem.x_train.T:
+            h = x
+            for layer, (w, theta) in enumerate(zip(weights, thetas, strict=True)):
+                y = np.tanh(w @ h) if layer == 0 else w @ h
+                moved[layer] += np.outer(y * (y - theta), h) / n
+                means[layer] += y**2 / n
+                h = y
+        weights = [w + 0.05 * f for w, f in zip(weights, moved, strict=True)]
+        thetas = [t + 0.05 / 0.3 * (m - t) for t, m in zip(thetas, means, strict=True)]
+    state = after(problem.updates(), 20)
+    for a, b in zip((*state.network.weights, *state.rule_memory), (*weights, *thetas), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
