@@ -5,12 +5,13 @@
 - any gradient transformation of optax is `Optax(optax.lion(1e-3))`.
 
 They take F in place of −∇loss and so go with every rule. Weights and memory together are the state of a map
-(`curlflow.systems.optimized`). `Momentum(0.0)` is a plain update, W + η F.
+(`curlflow.systems.optimized`). `Plain()` is a plain update, W + η F, and so is `Momentum(0.0)`.
 """
 
 from .adaptive import Adam, RMSprop
 from .base import AbstractOptimizer, Memory
 from .given import Optax
 from .momentum import Accelerated, Momentum, Nesterov
+from .plain import Plain
 
-__all__ = ["AbstractOptimizer", "Accelerated", "Adam", "Memory", "Momentum", "Nesterov", "Optax", "RMSprop"]
+__all__ = ["AbstractOptimizer", "Accelerated", "Adam", "Memory", "Momentum", "Nesterov", "Optax", "Plain", "RMSprop"]

@@ -17,6 +17,7 @@ from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.model import Model
 from ..outside import reason
+from ..rules.memory import velocities
 from . import draw
 from .own_data import Data
 
@@ -226,7 +227,8 @@ def _check_loss(problem: "Problem") -> None:
 def _check_update(problem: "Problem") -> None:
     student = problem.student
     try:
-        velocity = eqx.filter_eval_shape(problem.rule.velocity, student, problem.task)
+        memory = problem.rule.memory0(student)
+        velocity, _ = eqx.filter_eval_shape(velocities, problem.rule, student, problem.task, memory)
     except ValueError:
         raise
     except Exception as error:  # whatever the user's rule raises

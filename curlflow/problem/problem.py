@@ -19,7 +19,7 @@ from ..networks import Feedforward
 from ..networks.architecture import Architecture
 from ..networks.graph import to_graph
 from ..networks.model import Model
-from ..optimizers import AbstractOptimizer
+from ..optimizers import AbstractOptimizer, Plain
 from ..optimizers.base import checked_optimizer
 from ..precision import double_precision
 from ..rules import AbstractLearningRule
@@ -100,6 +100,11 @@ class Problem:
     def signal(self, network: Any) -> ErrorSignal | None:
         """That of the rule at these weights, where errors are those of a `regression`; else None."""
         return self.rule.signal(network) if self.regression else None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether an optimizer or the rule has a memory; the state of learning is then more than the network."""
+        return self.optimizer is not None or self.rule.memory0(self.student) is not None
 
     @property
     def task(self) -> AbstractTask:
@@ -191,12 +196,12 @@ class Problem:
         ```
 
         **Returns:** a problem whose student and rule are the compressed ones, with its `compression`; or the problem
-        itself where nothing is gained, and where there is an optimizer. The wide student is not kept:
+        itself where nothing is gained, and where an optimizer or the rule has a memory. The wide student is not kept:
         `compression.expand` makes it again.
 
         **Arguments:** `pad`, `extra` and `kinds` as for `curlflow.compression.compress`.
         """
-        narrows = self.optimizer is None and isinstance(self.student, Feedforward)
+        narrows = not self.remembers and isinstance(self.student, Feedforward)
         if self.compression is not None or not narrows:
             return self
         found = compress(self.student, self.rule, self.constraint, extra=extra, pad=pad, kinds=kinds)
@@ -222,8 +227,8 @@ class Problem:
         dynamics = self._dynamics("flow", solver=solver, rtol=rtol, atol=atol)
         integrator = Adaptive(**dynamics.model_dump(include={"solver", "rtol", "atol"}))
         parts = self.student, self.rule, self.task, self.constraint
-        if self.optimizer is not None:
-            return optimized_flow(*parts, EPOCH, self.optimizer, integrator)
+        if self.remembers:
+            return optimized_flow(*parts, EPOCH, self._optimizer(), integrator)
         return learning_flow(*parts, integrator)
 
     @double_precision
@@ -237,12 +242,12 @@ class Problem:
     ) -> Map:
         """The rule as a map, one epoch per iteration. What is not given is taken as for `flow`.
 
-        With an optimizer, that of the spec or one of `curlflow.optimizers` that is given, the state is a
-        `curlflow.systems.optimized.Learner`.
+        With an optimizer, that of the spec or one of `curlflow.optimizers` that is given, or with a rule that has a
+        memory, the state is a `curlflow.systems.optimized.Learner`.
         """
         dynamics = self._dynamics("updates", learning_rate=learning_rate, batch=batch, drawing=drawing)
         rate, parts = dynamics.learning_rate, (self.student, self.rule)
-        optimizer = self.optimizer if optimizer is None else checked_optimizer(optimizer)
+        optimizer = self._optimizer(optimizer)
         if dynamics.batch == "full":
             whole = *parts, self.task, self.constraint, rate
             return full_batch_updates(*whole) if optimizer is None else optimized_updates(*whole, optimizer)
@@ -284,6 +289,12 @@ class Problem:
         dynamics = self._dynamics("updates", batch=batch, drawing=drawing)
         size = samples if dynamics.batch == "full" else dynamics.batch
         return np.asarray(DRAWINGS[dynamics.drawing](self.batch_key, epoch, samples, size))
+
+    def _optimizer(self, other: Any = None) -> AbstractOptimizer | None:
+        """The optimizer, or `other` in its place; `Plain()` where the rule alone has a memory, else None."""
+        if other is not None:
+            return checked_optimizer(other)
+        return Plain() if self.optimizer is None and self.remembers else self.optimizer
 
     def _dynamics(self, kind: str, **given: Any) -> Any:
         """The spec's dynamics with the given values in place of its fields, validated by the spec."""

@@ -5,8 +5,11 @@
 - curl descent is `SignFlipped(Gradient(), gains)`: the same signal, but some neurons learn with the other sign;
 - predictive coding is `PredictiveCoding()`: activities settle between inputs and targets before weights follow;
 - Oja's and Sanger's rules are `Oja()` and `Sanger()`: every layer finds principal components of its own inputs;
-- recurrent networks learn by `Gradient()` through time, `RandomFeedback(matrix)`, `RFLO(matrix)` and `EProp()`.
-
+- recurrent networks learn by `Gradient()` through time, `RandomFeedback(matrix)`, `RFLO(matrix)` and `EProp()`;
+- Kolen–Pollack learning is `KolenPollack(matrices, decay)`: the feedback matrices learn as the weights do;
+- weight mirrors are `WeightMirror(matrices, rate, decay)`: the feedback matrices are driven towards the weights;
+- the BCM rule is `BCM(time_constant)`: units grow selective by thresholds that slide;
+- `EligibilityTrace(rule, time_constant)`: weights follow a low-pass filter of the velocity of another rule;
 - `FunctionRule(function)`: whatever a function makes of a model and a batch of samples.
 
 The parts combine freely (`SignFlipped(FeedbackAlignment(matrices), gains)`), and a rule of your own is a
@@ -22,25 +25,35 @@ class Hebbian(curlflow.rules.AbstractLearningRule):
 """
 
 from .base import AbstractErrorDrivenRule, AbstractLearningRule
+from .bcm import BCM
+from .eligibility_trace import EligibilityTrace
 from .feedback_alignment import FeedbackAlignment
 from .function import FunctionRule
 from .gradient import Gradient
+from .kolen_pollack import KolenPollack
+from .memory import AbstractRuleWithMemory
 from .oja import Oja, Sanger
 from .predictive_coding import PredictiveCoding
 from .sign_flipped import SignFlipped
 from .through_time import RFLO, EProp, RandomFeedback
+from .weight_mirror import WeightMirror
 
 __all__ = [
+    "BCM",
     "RFLO",
     "AbstractErrorDrivenRule",
     "AbstractLearningRule",
+    "AbstractRuleWithMemory",
     "EProp",
+    "EligibilityTrace",
     "FeedbackAlignment",
     "FunctionRule",
     "Gradient",
+    "KolenPollack",
     "Oja",
     "PredictiveCoding",
     "RandomFeedback",
     "Sanger",
     "SignFlipped",
+    "WeightMirror",
 ]

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import PyTree
 
 from ..networks import Feedforward
 from ..networks.activations import ACTIVATIONS
@@ -46,6 +47,8 @@ class AbstractLearningRule(eqx.Module):
       updates may then be replaced by faster ones, and the eigenvalues at zero weights are known in closed form.
     - `needs_layers = True`, if it learns in a `Feedforward` alone, and in no other model.
     - `unflipped`, for a rule that multiplies the velocity of another by gains. `SignFlipped` does so for all.
+
+    Rules with a memory of their own are subclasses of `curlflow.rules.AbstractRuleWithMemory`.
     """
 
     second_moments_suffice: ClassVar[bool] = False
@@ -56,6 +59,10 @@ class AbstractLearningRule(eqx.Module):
     @abstractmethod
     def velocity(self, network: Feedforward, task: AbstractTask) -> Feedforward:
         """dW/dt, and db/dt where it has biases, at the weights of `network`, as a network of the same shapes."""
+
+    def memory0(self, network: Any) -> PyTree:
+        """The memory with which learning begins; None for a rule without one."""
+        return None
 
     def signal(self, network: Feedforward) -> ErrorSignal | None:
         """The feedback matrices and gains at the weights of `network`.
@@ -101,17 +108,21 @@ class AbstractErrorDrivenRule(AbstractLearningRule):
 
     @double_precision
     def velocity(self, network: Feedforward, task: AbstractTask) -> Feedforward:
-        x, delta = task.residuals(network)
-        a, h = network.forward(x)
-        feedback = self.feedback(network)
-        derivative = ACTIVATIONS[network.activation].derivative
-        velocities, drifts = [], []
-        for layer in reversed(range(len(network.weights))):
-            velocities.append(-(delta @ (h[layer].T if layer > 0 else task.transposed(x))))
-            if network.biases is not None:
-                drifts.append(-delta.sum(axis=1))
-            if layer > 0:
-                delta = feedback[layer - 1].T @ delta
-                if network.activation != "linear":
-                    delta = delta * derivative(a[layer - 1], h[layer])
-        return network.with_weights(reversed(velocities), reversed(drifts) if drifts else None)
+        return driven_by_errors(network, task, self.feedback(network))
+
+
+def driven_by_errors(network: Feedforward, task: AbstractTask, feedback: tuple[Matrix, ...]) -> Feedforward:
+    """The velocity (2) with the matrices B₂, …, B_L."""
+    x, delta = task.residuals(network)
+    a, h = network.forward(x)
+    derivative = ACTIVATIONS[network.activation].derivative
+    velocities, drifts = [], []
+    for layer in reversed(range(len(network.weights))):
+        velocities.append(-(delta @ (h[layer].T if layer > 0 else task.transposed(x))))
+        if network.biases is not None:
+            drifts.append(-delta.sum(axis=1))
+        if layer > 0:
+            delta = feedback[layer - 1].T @ delta
+            if network.activation != "linear":
+                delta = delta * derivative(a[layer - 1], h[layer])
+    return network.with_weights(reversed(velocities), reversed(drifts) if drifts else None)

@@ -10,12 +10,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Num
+from jaxtyping import Array, Num, PyTree
 
 from ..networks import Feedforward
 from ..precision import double_precision, to_float64
 from ..tasks import AbstractTask
 from .base import AbstractLearningRule
+from .memory import velocities
 from .signals import ErrorSignal
 
 
@@ -77,9 +78,16 @@ class SignFlipped(AbstractLearningRule):
     def narrowed(self, turned: Callable, chosen: Callable) -> "SignFlipped":
         return SignFlipped(self.rule.narrowed(turned, chosen), chosen(self.gains), self.biases)
 
+    def memory0(self, network: Any) -> PyTree:
+        return self.rule.memory0(network)
+
     @double_precision
-    def velocity(self, network: Any, task: AbstractTask) -> Any:
-        velocity = self.rule.velocity(network, task)
+    def velocity(self, network: Any, task: AbstractTask, memory: PyTree = None) -> Any:
+        """As for the rule that is flipped; gains multiply the velocity of the weights, not that of a memory."""
+        velocity, change = velocities(self.rule, network, task, memory)
+        return self._multiplied(velocity) if memory is None else (self._multiplied(velocity), change)
+
+    def _multiplied(self, velocity: Any) -> Any:
         if len(self.gains) != len(velocity.weights):
             raise ValueError(f"gains: got {len(self.gains)} layers, the network has {len(velocity.weights)}.")
         for layer, (gain, weights) in enumerate(zip(self.gains, velocity.weights, strict=True), start=1):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, TypeAdapter, WithJsonSchema
 
-from .tables import Positive, PositiveFloat, Table
+from .tables import Nonnegative, Positive, PositiveFloat, Table
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -161,6 +161,60 @@ class SangerRule(CurlRule):
         return Sanger()
 
 
+class KolenPollackRule(FeedbackAlignmentRule):
+    """Kolen–Pollack learning, optionally with flips: feedback weights learn with the products of the weights."""
+
+    kind: Literal["kolen_pollack"] = "kolen_pollack"  # type: ignore[assignment]
+    decay: Nonnegative = Field(0.01, description="λ of weights and feedback weights, per unit of time")
+
+    def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
+        from ..rules import KolenPollack
+
+        return KolenPollack(super().base_rule(widths, key).matrices, self.decay)
+
+
+class WeightMirrorRule(FeedbackAlignmentRule):
+    """Weight mirrors, optionally with flips: feedback weights are driven towards the weights."""
+
+    kind: Literal["weight_mirror"] = "weight_mirror"  # type: ignore[assignment]
+    rate: Nonnegative = Field(1.0, description="ρ of the feedback weights, noise power included, per unit of time")
+    decay: Nonnegative = Field(1.0, description="λ of the feedback weights, per unit of time")
+
+    def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
+        from ..rules import WeightMirror
+
+        return WeightMirror(super().base_rule(widths, key).matrices, self.rate, self.decay)
+
+
+class BCMRule(CurlRule):
+    """The rule of Bienenstock, Cooper and Munro, optionally with flips."""
+
+    kind: Literal["bcm"] = "bcm"  # type: ignore[assignment]
+    time_constant: PositiveFloat = Field(0.1, description="τ of the thresholds, in units of time")
+    threshold: Nonnegative = Field(1.0, description="θ of all units at the start")
+
+    def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
+        from ..rules import BCM
+
+        return BCM(self.time_constant, self.threshold)
+
+
+class EligibilityTraceRule(CurlRule):
+    """An eligibility trace: a low-pass filter of the velocity of another rule, optionally with flips."""
+
+    kind: Literal["eligibility_trace"] = "eligibility_trace"  # type: ignore[assignment]
+    filtered: Literal["gradient", "feedback_alignment", "predictive_coding", "oja", "sanger", "kolen_pollack"] = (
+        Field("gradient", description="the kind of the rule that is filtered, with its default values")
+    )
+    time_constant: PositiveFloat = Field(1.0, description="τ of the trace, in units of time")
+
+    def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
+        from ..rules import EligibilityTrace
+
+        kinds = {table.model_fields["kind"].default: table for table in RULES}
+        return EligibilityTrace(kinds[self.filtered]().build(widths, key), self.time_constant)
+
+
 class CustomRule(Table):
     """A rule object that was given to `build` or a study by `rule=`; TOML never imports code."""
 
@@ -171,5 +225,17 @@ class CustomRule(Table):
         raise ValueError(f"rule.kind: got custom ({self.name}); give the rule object itself by rule=.")
 
 
-RULES = (GradientRule, CurlRule, FeedbackAlignmentRule, PredictiveCodingRule, OjaRule, SangerRule, CustomRule)
+RULES = (
+    GradientRule,
+    CurlRule,
+    FeedbackAlignmentRule,
+    PredictiveCodingRule,
+    OjaRule,
+    SangerRule,
+    KolenPollackRule,
+    WeightMirrorRule,
+    BCMRule,
+    EligibilityTraceRule,
+    CustomRule,
+)
 """The kinds of rules, in the order in which messages name them."""

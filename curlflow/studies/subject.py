@@ -20,6 +20,7 @@ from ..networks.graph import from_graph
 from ..outside import digest
 from ..problem.problem import Problem, qualified_name
 from ..results import FINGERPRINT
+from ..rules.memory import check_without_memory
 from ..spec import Spec
 from ..systems import AbstractSystem, Diffusion, Flow, Map
 from ..systems.checks import started_at
@@ -191,6 +192,8 @@ class Subject:
             raise ValueError(
                 "transverse: with an optimizer, whose memory turns as well, no orbits are known; leave it out."
             )
+        alone = "which turns as well, so that no orbits are known; leave transverse out."
+        check_without_memory(problem.rule, problem.student, alone)
         signal, shape = problem.signal(problem.student), geometry(problem.constraint)
         if signal is None or shape is None:
             raise ValueError(

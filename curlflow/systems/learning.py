@@ -37,21 +37,22 @@ def learning_flow(
     has_tableau = isinstance(integrator, Adaptive) and integrator.solver not in (*IMPLICIT, "rkc2")
     fast = has_tableau and isinstance(task, SecondMoments) and is_of_rank_one(student, rule, constraint)
     integrate = RankOneFlow(constraint.radii) if fast else None
-    switching = _pre_activations if _has_few_kinks(student, task) and isinstance(integrator, Adaptive) else None
+    switching = pre_activations if locates_kinks(student, task, integrator) else None
     ways = {"constraint": constraint, "integrator": integrator, "integrate": integrate, "switching": switching}
     return Flow(learning_velocity, student, (rule, task), **ways)
 
 
-def _has_few_kinks(student: Feedforward | Model, task: AbstractTask) -> bool:
-    """Whether the velocity jumps where one of not too many pre-activations changes its sign."""
-    if not isinstance(task, Samples | LossSamples) or not isinstance(student, Feedforward):
+def locates_kinks(student: Feedforward | Model, task: AbstractTask, integrator: Adaptive | FixedSteps) -> bool:
+    """Whether steps are adaptive, and the velocity jumps where one of a few pre-activations changes its sign."""
+    layered = isinstance(task, Samples | LossSamples) and isinstance(student, Feedforward)
+    if not layered or not isinstance(integrator, Adaptive):
         return False
     names = [student.activation] * (len(student.weights) - 1) + [student.output_activation]
     units = sum(w.shape[0] for w, name in zip(student.weights, names, strict=True) if name == "relu")
     return 0 < units * task.x.shape[-1] <= MOST_KINKS
 
 
-def _pre_activations(t, network, args):
+def pre_activations(t, network, args):
     """Those of all rectified units and samples, which are the switching functions of learning."""
     names = [network.activation] * (len(network.weights) - 1) + [network.output_activation]
     found = network.forward(args[1].x).pre_activations

@@ -1,4 +1,7 @@
-"""Learning with an optimizer: maps and flows whose state is a network together with the memory of the optimizer.
+"""Learning with a memory: maps and flows whose state is a network with what its optimizer and its rule remember.
+
+The memory of a rule (`curlflow.rules.memory`) follows plain updates W → W + η F, or the flow, beside the weights, and
+is under no constraint. What follows is about the memory of an optimizer.
 
 Under a constraint weights take a free step and are retracted, as without an optimizer, W → R(W + Δ). The momentum v
 is projected onto the tangent space at the new weights with them, so that the pair stays on the tangent bundle
@@ -23,12 +26,13 @@ from ..constraints import AbstractConstraint, Free, FrobeniusSpheres, Masked
 from ..networks import Feedforward
 from ..networks.model import Model
 from ..optimizers import AbstractOptimizer, Memory
-from ..precision import Scalar, double_precision
+from ..precision import Scalar, double_precision, to_float64
 from ..rules import AbstractLearningRule
+from ..rules.memory import velocities
 from ..solvers.integrate import Adaptive, FixedSteps
 from ..tasks import AbstractTask, LossSamples, Samples
 from .flow import Flow
-from .learning import DRAWINGS
+from .learning import DRAWINGS, locates_kinks, pre_activations
 from .map import Map
 
 Rate = Scalar | Callable[[Any], Any]
@@ -36,10 +40,14 @@ Rate = Scalar | Callable[[Any], Any]
 
 
 class Learner(eqx.Module):
-    """A network and what its optimizer remembers: the state of learning with an optimizer."""
+    """A network, what its optimizer remembers and what its rule does: the state of learning with a memory.
+
+    `rule_memory` is a tree like the `memory0` of the rule; None for a rule without a memory.
+    """
 
     network: Feedforward | Model
     memory: Memory
+    rule_memory: PyTree = None
 
 
 def network_of(state: PyTree) -> Any:
@@ -94,7 +102,7 @@ class TangentBundle(AbstractConstraint):
             share = jax.tree.map(_along_normal, *parts)
             moved = jax.tree.map(lambda f, k, v: f - k * v, moved, share, memory.momentum)
             momentum = jax.tree.map(lambda f, k, w: f - k * w, momentum, share, network)
-        return Learner(moved, Memory(momentum, squares, velocity.memory.rest))
+        return Learner(moved, Memory(momentum, squares, velocity.memory.rest), velocity.rule_memory)
 
     def retract(self, state: Learner) -> Learner:
         network, momentum, squares = self.weights.retract(state.network), state.memory.momentum, state.memory.squares
@@ -102,7 +110,23 @@ class TangentBundle(AbstractConstraint):
             momentum = self.weights.tangent(network, momentum)
         if _has(squares):
             squares = self.synapses.retract(squares)
-        return Learner(network, Memory(momentum, squares, state.memory.rest))
+        return Learner(network, Memory(momentum, squares, state.memory.rest), state.rule_memory)
+
+
+class OnNetwork(AbstractConstraint):
+    """Any constraint on the weights of a `Learner` without momentum and second moments."""
+
+    weights: AbstractConstraint
+
+    def codimension(self, state: Learner) -> int:
+        return self.weights.codimension(state.network)
+
+    def tangent(self, state: Learner, velocity: Learner) -> Learner:
+        moved = self.weights.tangent(state.network, velocity.network)
+        return Learner(moved, velocity.memory, velocity.rule_memory)
+
+    def retract(self, state: Learner) -> Learner:
+        return Learner(self.weights.retract(state.network), state.memory, state.rule_memory)
 
 
 def _along_normal(v: Array, w: Array, moved: Array, turned: Array) -> Array:
@@ -112,6 +136,18 @@ def _along_normal(v: Array, w: Array, moved: Array, turned: Array) -> Array:
 
 def _has(part: PyTree) -> bool:
     return bool(jax.tree.leaves(part))
+
+
+def _begun(student: Any, rule: AbstractLearningRule, task: AbstractTask, memory: Memory) -> Learner:
+    """The state with which learning begins, with a memory of the rule that fits its velocity."""
+    remembered = to_float64(rule.memory0(student), "memory0")
+    if remembered is not None:
+        eqx.filter_eval_shape(velocities, rule, student, task, remembered)
+    return Learner(student, memory, remembered)
+
+
+def _constrained(constraint: AbstractConstraint, memory: Memory) -> AbstractConstraint:
+    return TangentBundle(constraint) if _has(memory) else OnNetwork(constraint)
 
 
 @double_precision
@@ -128,9 +164,9 @@ def optimized_updates(
     A learning rate that is a function of the epoch makes the map non-autonomous. An epoch is then as many units of
     time as the learning rate of epoch 0 says, all along.
     """
-    args = rule, task, learning_rate, optimizer
-    start = Learner(student, optimizer.start(student))
-    return Map(_full_batch_update, start, _rate_at(learning_rate, 0), args, constraint=TangentBundle(constraint))
+    args, memory = (rule, task, learning_rate, optimizer), optimizer.start(student)
+    start, within = _begun(student, rule, task, memory), _constrained(constraint, memory)
+    return Map(_full_batch_update, start, _rate_at(learning_rate, 0), args, constraint=within)
 
 
 def _full_batch_update(epoch, learner, args):
@@ -154,19 +190,20 @@ def optimized_minibatch_updates(
 
     Arguments are as for `curlflow.systems.learning.minibatch_updates`, learning rates as for `optimized_updates`.
     """
-    bundle, start = TangentBundle(constraint), Learner(student, optimizer.start(student))
-    epoch, args = _OptimizedEpoch(batch, DRAWINGS[drawing], bundle), (rule, task, learning_rate, key, optimizer)
-    return Map(epoch, start, _rate_at(learning_rate, 0), args, constraint=bundle)
+    memory = optimizer.start(student)
+    start, within = _begun(student, rule, task, memory), _constrained(constraint, memory)
+    epoch, args = _OptimizedEpoch(batch, DRAWINGS[drawing], within), (rule, task, learning_rate, key, optimizer)
+    return Map(epoch, start, _rate_at(learning_rate, 0), args, constraint=within)
 
 
 class _OptimizedEpoch(eqx.Module):
     batch: int = eqx.field(static=True)
     batches: Callable = eqx.field(static=True)
-    constraint: TangentBundle
+    constraint: AbstractConstraint
 
     def __call__(self, epoch, learner, args):
         rule, task, rate, key, optimizer = args
-        indices = self.batches(key, epoch, task.x.shape[1], self.batch)
+        indices = self.batches(key, epoch, task.x.shape[-1], self.batch)
         step = _rate_at(rate, epoch) / indices.shape[0]
 
         def update(learner, batch):
@@ -177,9 +214,10 @@ class _OptimizedEpoch(eqx.Module):
 
 def _updated(learner: Learner, rule, task, rate: Any, optimizer: AbstractOptimizer) -> Learner:
     network = learner.network
-    velocity = rule.velocity(network, task)
+    velocity, change = velocities(rule, network, task, learner.rule_memory)
     increment, memory = optimizer.step(velocity, learner.memory, network, rate)
-    return Learner(jax.tree.map(lambda w, d: jnp.asarray(w) + d, network, increment), memory)
+    remembered = jax.tree.map(lambda m, g: jnp.asarray(m) + rate * g, learner.rule_memory, change)
+    return Learner(jax.tree.map(lambda w, d: jnp.asarray(w) + d, network, increment), memory, remembered)
 
 
 def _rate_at(rate: Rate, epoch: Any) -> Any:
@@ -200,19 +238,30 @@ def optimized_flow(
 
     **Raises:** `ValueError` for an optimizer of which no flow is known.
     """
-    bundle, velocity = TangentBundle(constraint), rule.velocity(student, task)
-    start = bundle.retract(Learner(student, optimizer.start_of_flow(velocity, student, learning_rate)))
-    args = rule, task, learning_rate, optimizer, constraint
-    return Flow(_optimized_field, start, args, constraint=bundle, integrator=integrator)
+    integrator = Adaptive() if integrator is None else integrator
+    start = _begun(student, rule, task, Memory())
+    velocity, _ = velocities(rule, student, task, start.rule_memory)
+    memory = optimizer.start_of_flow(velocity, student, learning_rate)
+    within, args = _constrained(constraint, memory), (rule, task, learning_rate, optimizer, constraint)
+    start = within.retract(Learner(student, memory, start.rule_memory))
+    # Flows of optimizers alone are as they were before crossings were located.
+    jumps = start.rule_memory is not None and locates_kinks(student, task, integrator)
+    ways = {"integrator": integrator, "switching": _kinks if jumps else None}
+    return Flow(_optimized_field, start, args, constraint=within, **ways)
+
+
+def _kinks(t, learner, args):
+    return pre_activations(t, learner.network, args)
 
 
 def _optimized_field(t, learner, args):
     rule, task, rate, optimizer, constraint = args
     network, memory = jax.tree.map(jnp.asarray, learner.network), learner.memory
-    moved, changed = optimizer.field(rule.velocity(network, task), memory, network, rate)
+    velocity, remembered = velocities(rule, network, task, learner.rule_memory)
+    moved, changed = optimizer.field(velocity, memory, network, rate)
     moved = constraint.tangent(network, moved)
     if not _has(memory.momentum):
-        return Learner(moved, changed)
+        return Learner(moved, changed, remembered)
     _, turned = jax.jvp(lambda w: constraint.tangent(w, memory.momentum), (network,), (moved,))
     momentum = jax.tree.map(jnp.add, constraint.tangent(network, changed.momentum), turned)
-    return Learner(moved, Memory(momentum, changed.squares, changed.rest))
+    return Learner(moved, Memory(momentum, changed.squares, changed.rest), remembered)

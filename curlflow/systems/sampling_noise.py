@@ -30,6 +30,7 @@ from ..networks import Feedforward
 from ..networks.model import Model
 from ..precision import Scalar, double_precision
 from ..rules import AbstractLearningRule
+from ..rules.memory import check_without_memory
 from ..tasks import AbstractTask, GivenErrors, Samples
 from .diffusion import Diffusion
 from .learning import learning_velocity
@@ -61,8 +62,8 @@ def learning_diffusion(
     - `steps`: how many Euler–Maruyama steps an epoch has.
     - `correction`: whether the drift is (26).
 
-    **Raises:** `ValueError` for a task without samples, a batch that is larger than their number, and a rule whose
-    velocity is not a sum over samples of terms linear in their errors.
+    **Raises:** `ValueError` for a task without samples, a batch that is larger than their number, and a rule that has
+    a memory or whose velocity is not a sum over samples of terms linear in their errors.
     """
     if not isinstance(samples, Samples):
         raise ValueError(
@@ -72,6 +73,7 @@ def learning_diffusion(
     n = samples.x.shape[1]
     if not 1 <= batch <= n:
         raise ValueError(f"batch: got {batch}, allowed are 1 to {n}, the number of samples.")
+    check_without_memory(rule, student, 'whose noise is not known; set dynamics.kind to "updates".')
     noise = _noise
     if rule.signal(student) is None:
         check_linear_in_errors(rule, student, samples)

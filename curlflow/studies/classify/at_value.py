@@ -73,9 +73,10 @@ def at_value(
     if subject.learning:
         # NaN where the student cannot have the teacher's weights, or stay there.
         data["solution_rate"] = np.full(len(runs), np.nan)
+        problem = subject.problems[0]
         decays = getattr(spec_or_system.optimizer, "weight_decay", 0.0) > 0
-        teacher = subject.problems[0].teacher
-        if teacher is not None and teacher.widths == spec_or_system.widths and not decays:
+        stays = not decays and problem.rule.memory0(problem.student) is None
+        if problem.teacher is not None and problem.teacher.widths == spec_or_system.widths and stays:
             data["solution_rate"] = stability(spec_or_system).leading_real_part.to_numpy()
     coordinates = {
         "realization": (R, np.arange(len(runs)), "realization"),

@@ -119,7 +119,7 @@ def _silent_error(problem: Problem) -> float:
 
 def _rotates(problem: Problem) -> bool:
     """Whether the rotations of hidden units are known that leave the dynamics alone."""
-    if problem.optimizer is not None:
+    if problem.remembers:
         return False
     network, signal = problem.student, problem.signal(problem.student)
     if signal is None or geometry(problem.constraint) is None:

@@ -18,6 +18,7 @@ from ...measures.metrics import Composed, Metric, Projected
 from ...measures.players import of_players
 from ...outside import rely_on
 from ...problem import Problem
+from ...rules.memory import check_without_memory
 from ...systems import Flow
 from ...systems.checks import check_real_function
 from ...systems.flat import (
@@ -53,12 +54,15 @@ class FlatField:
     def of(cls, subject: Subject, loss: Any = None, realization: int = 0) -> "FlatField":
         """The field of a flow or a map, or of a realization of a spec, with its training error as the loss.
 
-        **Raises:** `ValueError` for a loss that goes with a spec, or is no function, nor one for each player.
+        **Raises:** `ValueError` for a loss that goes with a spec, or is no function, nor one for each player; and for a
+        rule with a memory.
         """
         if subject.learning:
             if loss is not None:
                 raise ValueError("loss: a spec has its own, the training error; leave it out.")
             problem = subject.build(realization).without_optimizer()  # it is about the velocity of the rule
+            why = "so that its velocity is no field on the weights alone; give problem.flow() in place of the spec."
+            check_without_memory(problem.rule, problem.student, why)
             return cls(problem.flow(), StateFunction(problem.training_error.error, problem.student), problem)
         flow = flow_of(subject.given)
         if isinstance(loss, Mapping):

@@ -17,7 +17,6 @@ from ...measures.covariant_window import GROWTH, OF_FLIPPED, SHARES, Places, cov
 from ...measures.frames import CAPACITY, frames
 from ...measures.lyapunov import lyapunov_blocks
 from ...problem import Problem
-from ...spec import Spec
 from ...status import Status
 from ...tangents import size
 from ..arguments import Bar, Batching, Count, Flag, Graph, Length, Positive, Rule, Seed, Tolerance, study
@@ -153,8 +152,10 @@ def _forward(r: FramedRun, report: Progress) -> Iterator[None]:
 
 def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) -> xr.Dataset:
     """All realizations, finished or not."""
-    # Vectors of a state with biases, or with the memory of an optimizer, do not live on synapses alone.
-    places = _places(subject.build()) if subject.learning and _has_synapses_alone(subject.given) else None
+    problem = subject.build() if subject.learning and subject.given.network is not None else None
+    # Vectors of a state with biases, or with a memory, do not live on synapses alone.
+    alone = problem is not None and not subject.given.has_biases and not problem.remembers
+    places = _places(problem) if alone else None
     rows = [_row(r, places) for r in runs]
     number = np.arange(1, runs[0].options.exponents + 1)
     coordinates = {
@@ -164,10 +165,6 @@ def _dataset(runs: list[FramedRun], subject: Subject, settings: dict[str, Any]) 
     if places is not None:
         coordinates |= _unit_coordinates(places)
     return assembled("covariant_vectors", VARIABLES, rows, coordinates, settings, subject.attributes)
-
-
-def _has_synapses_alone(spec: Spec) -> bool:
-    return spec.network is not None and not spec.has_biases and spec.optimizer.kind == "none"
 
 
 def _places(problem: Problem) -> Places:

@@ -11,6 +11,7 @@ from ...networks import Feedforward
 from ...networks.model import Model
 from ...optimizers import AbstractOptimizer
 from ...problem import EPOCH, Problem
+from ...rules.memory import check_without_memory
 from ...status import Status
 from ...systems import AbstractSystem
 from ...systems.learning import learning_flow
@@ -50,9 +51,14 @@ class PointRun(Run):
 
     @classmethod
     def at(cls, index: int, place: Problem | AbstractSystem, point: Any) -> "PointRun":
-        """A point of a problem, or of a system."""
+        """A point of a problem, or of a system.
+
+        **Raises:** `ValueError` for a rule with a memory.
+        """
         if not isinstance(place, Problem):
             return cls(index, place, point, place.clock())
+        why = "which a point does not tell; give problem.flow() or problem.updates(), and a state of it by at=."
+        check_without_memory(place.rule, place.student, why)
         flow = learning_flow(point, place.rule, place.task, place.constraint)
         return cls(index, flow, point, flow.clock(), problem=place)
 

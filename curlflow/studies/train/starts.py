@@ -38,14 +38,14 @@ def prepared(
 ) -> tuple[Problem, tuple[Feedforward, Feedforward] | None]:
     """A problem narrowed where that is exact, and where it starts at its teacher that and the deviation from it.
 
-    Without `deviate` the weights are stepped wherever a run starts, and with an optimizer, as they are, in any case.
+    Without `deviate` the weights are stepped wherever a run starts, and with a memory, as they are, in any case.
     Without `rotate` inputs stay as they are.
     """
     plain = problem.spec.rule.kind != "custom" and problem.architecture is None
     if plain and isinstance(problem.student, Feedforward):
         # Gains of one where nothing happens to be flipped: a sweep compiles once for all fractions.
         problem = dataclasses.replace(problem, rule=with_gains(problem.rule, problem.student))
-    if problem.optimizer is not None:
+    if problem.remembers:
         return problem, None
     deviation = _deviation_from_teacher(problem) if deviate else None
     if compress:

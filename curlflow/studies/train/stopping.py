@@ -51,9 +51,10 @@ LARGEST = 3000
 def rates_at(problem: Problem, network: Feedforward | Model) -> Rates | None:
     """The linearised dynamics of `problem` at the solution `network`; None where no kernel tells.
 
-    Nor does one tell of an optimizer, whose memory moves too: such runs go on until their whole state repeats.
+    Nor does one tell of optimizers and rules with a memory, which moves too: such runs go on until their whole state
+    repeats.
     """
-    if problem.optimizer is not None:
+    if problem.remembers:
         return None
     signal, shape = problem.signal(network), geometry(problem.constraint)
     samples = virtual_samples(network, problem.task)

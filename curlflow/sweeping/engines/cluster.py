@@ -130,7 +130,7 @@ class Cluster(contextlib.AbstractContextManager):
 
 
 def _cut_off(record: logging.LogRecord) -> bool:
-    """Leave out dask's tracebacks of lost connections and of attempts to reconnect: `completed` says what happened."""
+    """Leave out dask's tracebacks of connections that were lost or not made again: `completed` says what happened."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError | OSError))
 
 
