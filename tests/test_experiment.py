@@ -215,6 +215,14 @@ def test_accuracies_are_those_of_the_weights_at_the_end(of_modules):
     np.testing.assert_allclose(at.train_accuracy, right, rtol=1e-12)
 
 
+def test_realizations_and_calls_share_what_is_compiled_for_modules(of_modules, compilations):
+    curlflow.simulate(of_modules, times=[0, 1])
+    assert compilations(lambda: curlflow.simulate(of_modules.replace("realizations", 3), times=[0, 1])) == 0
+    other = of_modules.replace("model", lambda key: eqx.nn.MLP(3, 2, 4, 1, activation=jnp.sin, key=key))
+    errors = curlflow.simulate(other, times=[0]).train_error
+    assert not np.allclose(errors, curlflow.simulate(of_modules, times=[0]).train_error)
+
+
 def test_every_realization_has_a_model_of_its_own_that_its_seed_determines(of_modules):
     first, second = (of_modules.build(realization=i).student.weights for i in range(2))
     assert not np.allclose(first[0], second[0])

@@ -101,9 +101,22 @@ def _themselves(parameters: PyTree) -> PyTree:
 def _of_modules(modules: list) -> list[Model]:
     """Models of modules that differ in their parameters alone."""
     pairs = [eqx.partition(module, eqx.is_inexact_array) for module in modules]
-    whole = functools.partial(_combined, pairs[0][1])
-    apply = functools.partial(_applied, whole)
+    leaves, structure = jax.tree.flatten(pairs[0][1])
+    try:
+        apply, whole = _functions_of(structure, tuple((type(leaf), leaf) for leaf in leaves))
+    except TypeError:  # arrays of integers, which have no hash
+        apply, whole = _functions_of.__wrapped__(structure, tuple((type(leaf), leaf) for leaf in leaves))
     return [Model(parameters, apply, whole) for parameters, _ in pairs]
+
+
+@functools.lru_cache(maxsize=64)
+def _functions_of(structure: Any, rest: tuple) -> tuple[Callable, Callable]:
+    """The functions of modules that agree in all but their parameters.
+
+    They are the same objects for all of these, so that what JAX has compiled for one realization serves the others.
+    """
+    whole = functools.partial(_combined, jax.tree.unflatten(structure, [leaf for _, leaf in rest]))
+    return functools.partial(_applied, whole), whole
 
 
 def _combined(rest: PyTree, parameters: PyTree) -> Any:

@@ -317,9 +317,7 @@ def ranks_of_groups(dataset, problem):
     ("dynamics", "constraint"),
     [
         pytest.param("flow", "frobenius", marks=pytest.mark.slow),
-        ("updates", "frobenius"),
         ("updates", "none"),
-        pytest.param("flow", "none", marks=pytest.mark.slow),
     ],
 )
 def test_merged_spectra_are_those_of_the_wide_network(x64, dynamics, constraint):

@@ -151,7 +151,7 @@ def test_stability_and_decomposition(depth, by_hand):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [4])
+@pytest.mark.parametrize("depth", [3])
 def test_exponents_and_their_vectors(depth, by_hand):
     number = by_hand.start.size - depth
     rough = spec(depth, **{"dynamics.rtol": 1e-6})
@@ -169,7 +169,7 @@ def test_exponents_and_their_vectors(depth, by_hand):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [4])
+@pytest.mark.parametrize("depth", [3])
 def test_windows_and_verdicts(depth):
     rough = spec(depth, **{"dynamics.rtol": 1e-6})
     window = curlflow.fluctuations(rough, window=(20.0, 60.0), interval=0.5)

@@ -121,10 +121,10 @@ def test_an_early_stop_changes_nothing(dynamics):
 def test_the_floor_alone_never_stops_a_run(dynamics):
     """Near the teacher, stable runs stop at once; unstable ones leave, whenever that is."""
     spec = SPEC.replace(
-        {**AT_TEACHER, "rule.flipped.inputs": 0.0, "dynamics": DYNAMICS[dynamics], "realizations": 12}
+        {**AT_TEACHER, "rule.flipped.inputs": 0.0, "dynamics": DYNAMICS[dynamics], "realizations": 8}
     )
     left = stayed = 0
-    for flips in range(5):
+    for flips in (0, 1, 3):
         cell = spec.replace("rule.flipped.hidden", {"count": flips})
         ds = curlflow.train(cell, epochs=20_000, records=60)
         verdict = curlflow.stability(cell)
@@ -138,7 +138,7 @@ def test_the_floor_alone_never_stops_a_run(dynamics):
                 assert one.peak_error > 1e-8
                 left += 1
             stayed += stable
-    assert min(left, stayed) > 10
+    assert min(left, stayed) > 4
 
 
 @double_precision

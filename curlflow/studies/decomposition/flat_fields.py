@@ -54,8 +54,8 @@ class FlatField:
     def of(cls, subject: Subject, loss: Any = None, realization: int = 0) -> "FlatField":
         """The field of a flow or a map, or of a realization of a spec, with its training error as the loss.
 
-        **Raises:** `ValueError` for a rule with a memory, and for a loss that goes with a spec, or is no function, nor
-        one for each player.
+        **Raises:** `ValueError` for a rule with a memory, and for a loss that goes with a spec, or that is neither a
+        function nor one for each player.
         """
         if subject.learning:
             if loss is not None:
