@@ -181,16 +181,17 @@ def of_modules():
 
 @pytest.mark.filterwarnings("ignore:at. these weights")
 def test_every_study_takes_a_model(of_modules):
+    updates = of_modules.replace("dynamics", {"kind": "updates"})
     for ds in (
         curlflow.lyapunov(of_modules, **SHORT),
-        curlflow.covariant_vectors(of_modules, **SHORT),
-        curlflow.train(of_modules, epochs=20),
+        curlflow.covariant_vectors(updates, **SHORT),
+        curlflow.train(updates, epochs=20),
         curlflow.convergence(of_modules, epochs=50, threshold=0.5),
-        curlflow.fluctuations(of_modules, window=(5, 20)),
-        curlflow.classify(of_modules, duration=20, transient=5),
+        curlflow.fluctuations(updates, window=(5, 20)),
+        curlflow.classify(updates, duration=20, transient=5),
         curlflow.stability(of_modules, at="start"),
         curlflow.decomposition(of_modules),
-        curlflow.simulate(of_modules, times=[0, 1]),
+        curlflow.simulate(updates, times=[0, 1]),
     ):
         assert ds.sizes["realization"] == 2
         assert (ds.status.isin([0, 9, 10, 13]) | (ds.study == "stability")).all()

@@ -120,9 +120,7 @@ def test_an_early_stop_changes_nothing(dynamics):
 @pytest.mark.parametrize("dynamics", ["full_batch", "flow"])
 def test_the_floor_alone_never_stops_a_run(dynamics):
     """Near the teacher, stable runs stop at once; unstable ones leave, whenever that is."""
-    spec = SPEC.replace(
-        {**AT_TEACHER, "rule.flipped.inputs": 0.0, "dynamics": DYNAMICS[dynamics], "realizations": 8}
-    )
+    spec = SPEC.replace({**AT_TEACHER, "rule.flipped.inputs": 0.0, "dynamics": DYNAMICS[dynamics], "realizations": 8})
     left = stayed = 0
     for flips in (0, 1, 3):
         cell = spec.replace("rule.flipped.hidden", {"count": flips})
