@@ -2,6 +2,8 @@
 
 - gradient descent is `Gradient()`: the error travels back through the weights themselves;
 - feedback alignment is `FeedbackAlignment(matrices)`: it travels back through fixed matrices;
+- direct feedback alignment is `DirectFeedbackAlignment(matrices)`: every hidden layer has a fixed matrix of its own;
+- the exponentiated gradient is `ExponentiatedGradient()`: synapses move in proportion to their strength;
 - curl descent is `SignFlipped(Gradient(), gains)`: the same signal, but some neurons learn with the other sign;
 - predictive coding is `PredictiveCoding()`: activities settle between inputs and targets before weights follow;
 - Oja's and Sanger's rules are `Oja()` and `Sanger()`: every layer finds principal components of its own inputs;
@@ -26,7 +28,9 @@ class Hebbian(curlflow.rules.AbstractLearningRule):
 
 from .base import AbstractErrorDrivenRule, AbstractLearningRule
 from .bcm import BCM
+from .direct_feedback_alignment import DirectFeedbackAlignment
 from .eligibility_trace import EligibilityTrace
+from .exponentiated_gradient import ExponentiatedGradient
 from .feedback_alignment import FeedbackAlignment
 from .function import FunctionRule
 from .gradient import Gradient
@@ -44,8 +48,10 @@ __all__ = [
     "AbstractErrorDrivenRule",
     "AbstractLearningRule",
     "AbstractRuleWithMemory",
+    "DirectFeedbackAlignment",
     "EProp",
     "EligibilityTrace",
+    "ExponentiatedGradient",
     "FeedbackAlignment",
     "FunctionRule",
     "Gradient",

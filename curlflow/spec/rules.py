@@ -123,6 +123,32 @@ class FeedbackAlignmentRule(CurlRule):
         return FeedbackAlignment(drawn_weights(widths, "uniform", self.scale, key(FEEDBACK))[1:])
 
 
+class DirectFeedbackAlignmentRule(FeedbackAlignmentRule):
+    """Direct feedback alignment, optionally with flips: every hidden layer has a feedback matrix of its own."""
+
+    kind: Literal["direct_feedback_alignment"] = "direct_feedback_alignment"  # type: ignore[assignment]
+
+    def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
+        """Of two layers of weights the matrix is that of feedback alignment."""
+        from ..problem.draw import FEEDBACK, drawn_weights
+        from ..rules import DirectFeedbackAlignment
+
+        *_, outputs = widths
+        ways = [(*widths[: layer + 1], outputs) for layer in range(1, len(widths) - 1)]
+        return DirectFeedbackAlignment(drawn_weights(way, "uniform", self.scale, key(FEEDBACK))[-1] for way in ways)
+
+
+class ExponentiatedGradientRule(CurlRule):
+    """The exponentiated gradient, optionally with flips: synapses keep their signs."""
+
+    kind: Literal["exponentiated_gradient"] = "exponentiated_gradient"  # type: ignore[assignment]
+
+    def base_rule(self, widths: tuple[int, ...], key: "Key") -> "AbstractLearningRule":
+        from ..rules import ExponentiatedGradient
+
+        return ExponentiatedGradient()
+
+
 class PredictiveCodingRule(CurlRule):
     """Predictive coding, optionally with flips."""
 
@@ -236,6 +262,8 @@ RULES = (
     WeightMirrorRule,
     BCMRule,
     EligibilityTraceRule,
+    DirectFeedbackAlignmentRule,
+    ExponentiatedGradientRule,
     CustomRule,
 )
 """The kinds of rules, in the order in which messages name them."""

@@ -7,6 +7,8 @@ import pytest
 from curlflow.networks import Feedforward
 from curlflow.rules import (
     AbstractLearningRule,
+    DirectFeedbackAlignment,
+    ExponentiatedGradient,
     FeedbackAlignment,
     Gradient,
     Oja,
@@ -41,6 +43,8 @@ RULES = {
     "flipped synapses": SignFlipped(Gradient(), SYNAPTIC),
     "flipped feedback": SignFlipped(FeedbackAlignment(FEEDBACK), PRESYNAPTIC),
     "flipped twice": SignFlipped(SignFlipped(Gradient(), PRESYNAPTIC), PRESYNAPTIC),
+    "direct feedback": DirectFeedbackAlignment([RNG.normal(size=(WIDTHS[-1], units)) for units in WIDTHS[1:-1]]),
+    "exponentiated gradient": ExponentiatedGradient(),
     "predictive coding": PredictiveCoding(0.7, steps=20),
     "flipped predictive coding": SignFlipped(PredictiveCoding(), PRESYNAPTIC),
     "oja": Oja(),
