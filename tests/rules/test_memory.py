@@ -109,6 +109,65 @@ def test_studies(kind):
     assert wide.compressed() is wide
 
 
+def test_flips_rates_momentum_and_spheres_act_on_the_weights_alone():
+    """Kolen–Pollack learning with heavy-ball momentum, v ← 0.9 v + η G F, against a loop over full batches."""
+    spec = SPEC.replace(
+        {
+            "rule.flipped": {"inputs": {"count": 1}, "hidden": {"count": 1}},
+            "dynamics.layer_rates": [0.5, 2.0],
+            "optimizer": {"kind": "momentum", "momentum": 0.9},
+            "constraint": {"kind": "frobenius"},
+        }
+    )
+    problem = spec.build()
+    state = after(problem.system(), 15)
+    (w1, w2), x, y = (np.array(w) for w in problem.student.weights), problem.x_train, problem.y_train
+    b, v1, v2 = np.array(problem.rule.memory0(problem.student)[0]), np.zeros_like(w1), np.zeros_like(w2)
+    radii, signs = [np.linalg.norm(w) for w in (w1, w2)], (np.array([-1, 1, 1]), np.array([-1, 1]))
+    for _ in range(15):
+        h = np.tanh(w1 @ x)
+        error = (w2 @ h - y) / x.shape[1]
+        f1, f2 = -(((b.T @ error) * (1 - h**2)) @ x.T), -(error @ h.T)
+        v1 = 0.9 * v1 + 0.05 * 0.5 * signs[0] * (f1 - 0.3 * w1)
+        v2 = 0.9 * v2 + 0.05 * 2.0 * signs[1] * (f2 - 0.3 * w2)
+        w1, w2, b = w1 + v1, w2 + v2, b + 0.05 * (f2 - 0.3 * b)
+        w1, w2 = (r * w / np.linalg.norm(w) for r, w in zip(radii, (w1, w2), strict=True))
+        v1, v2 = (v - w * np.sum(v * w) / np.sum(w * w) for v, w in ((v1, w1), (v2, w2)))
+    for found, expected in zip((*state.network.weights, state.rule_memory[0]), (w1, w2, b), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_a_rule_object_is_that_of_the_table():
+    fields = {name: value for name, value in SPEC.model_dump().items() if name != "rule"}
+    experiment = curlflow.Experiment(**fields, rule=SPEC.build().rule)
+    one, other = (curlflow.simulate(given, times=[0, 7], weights="all") for given in (SPEC, experiment))
+    np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_realizations_together_and_crossings():
+    spec = SPEC.replace({"realizations": 2, "dynamics": {"kind": "flow"}})
+    apart, together = (
+        curlflow.lyapunov(spec, exponents=2, transient=1, alignment=1, duration=3, block=0.5, batching=how)
+        for how in ("apart", "together")
+    )
+    np.testing.assert_allclose(together.lyapunov_exponent, apart.lyapunov_exponent, atol=1e-7)
+    curve = curlflow.simulate(spec, times=[0, 1, 2, 3]).train_error
+    level = float(np.sqrt(curve[0, 1] * curve[0, 2]))
+    ds = curlflow.convergence(spec.replace("realizations", 1), threshold=level, error="train", epochs=100)
+    time = float(ds.convergence_time.sel(rule="kolen_pollack")[0])
+    at = curlflow.simulate(spec.replace("realizations", 1), times=[0, time]).train_error[0, 1]
+    np.testing.assert_allclose(at, level, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["weight_mirror", "bcm"])
+def test_further_kinds_in_specs(kind):
+    spec = SPEC.replace("rule", {"kind": kind, "flipped": {"hidden": 0.5}})
+    assert curlflow.Spec.from_toml_string(spec.to_toml()) == spec
+    assert np.isfinite(curlflow.simulate(spec, times=[0, 5]).train_error).all()
+    exponents = curlflow.lyapunov(spec, exponents=2, transient=1, alignment=1, duration=2)
+    assert np.isfinite(exponents.lyapunov_exponent).all()
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
