@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 from ..networks import Feedforward
 from ..precision import Scalar, double_precision
 from ..tasks import AbstractSampleTask
-from .memory import AbstractRuleWithMemory, checked_number
+from .memory import AbstractRuleWithMemory, checked_rate
 
 Thresholds = tuple[Float[Array | np.ndarray, " _"], ...]
 
@@ -45,8 +45,8 @@ class BCM(AbstractRuleWithMemory):
     threshold: Scalar
 
     def __init__(self, time_constant: Any = 0.1, threshold: Any = 1.0):
-        self.time_constant = checked_number("time_constant", time_constant)
-        self.threshold = checked_number("threshold", threshold, zero=True)
+        self.time_constant = checked_rate("time_constant", time_constant)
+        self.threshold = checked_rate("threshold", threshold, zero=True)
 
     def memory0(self, network: Feedforward) -> Thresholds:
         if network.biases is not None:

@@ -19,7 +19,7 @@ from jaxtyping import PyTree
 from ..precision import Scalar, double_precision
 from ..tasks import AbstractTask
 from .base import AbstractLearningRule
-from .memory import AbstractRuleWithMemory, checked_number, velocities
+from .memory import AbstractRuleWithMemory, checked_rate, velocities
 
 
 class EligibilityTrace(AbstractRuleWithMemory):
@@ -40,7 +40,7 @@ class EligibilityTrace(AbstractRuleWithMemory):
         if not isinstance(rule, AbstractLearningRule):
             raise ValueError(f"rule: got {rule!r}, required is a rule, for example curlflow.rules.Gradient().")
         self.rule = rule
-        self.time_constant = checked_number("time_constant", time_constant)
+        self.time_constant = checked_rate("time_constant", time_constant)
 
     @property
     def second_moments_suffice(self) -> bool:

@@ -20,7 +20,7 @@ from ..precision import Scalar, double_precision
 from ..tasks import AbstractTask
 from .base import driven_by_errors
 from .feedback_alignment import FeedbackAlignment
-from .memory import AbstractRuleWithMemory, checked_number
+from .memory import AbstractRuleWithMemory, checked_rate
 
 
 class KolenPollack(AbstractRuleWithMemory):
@@ -42,7 +42,7 @@ class KolenPollack(AbstractRuleWithMemory):
 
     def __init__(self, matrices: Any, decay: Any = 0.01):
         self.start = FeedbackAlignment(matrices)
-        self.decay = checked_number("decay", decay, zero=True)
+        self.decay = checked_rate("decay", decay, zero=True)
 
     def memory0(self, network: Feedforward) -> tuple[Matrix, ...]:
         return self.start.feedback(network)

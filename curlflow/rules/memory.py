@@ -65,7 +65,7 @@ def check_without_memory(rule: AbstractLearningRule, network: Any, why: str) -> 
         raise ValueError(f"rule: {name_of(rule)} has a memory of its own, {why}")
 
 
-def checked_number(name: str, value: Any, zero: bool = False) -> Scalar:
+def checked_rate(name: str, value: Any, zero: bool = False) -> Scalar:
     """A finite number above 0, or with `zero` from 0, in double precision (that of a traced one is not known yet).
 
     **Raises:** `ValueError` for anything else.

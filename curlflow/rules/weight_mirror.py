@@ -23,7 +23,7 @@ from ..precision import Scalar, double_precision
 from ..tasks import AbstractTask
 from .base import driven_by_errors
 from .feedback_alignment import FeedbackAlignment
-from .memory import AbstractRuleWithMemory, checked_number
+from .memory import AbstractRuleWithMemory, checked_rate
 
 
 class WeightMirror(AbstractRuleWithMemory):
@@ -46,8 +46,8 @@ class WeightMirror(AbstractRuleWithMemory):
 
     def __init__(self, matrices: Any, rate: Any = 1.0, decay: Any = 1.0):
         self.start = FeedbackAlignment(matrices)
-        self.rate = checked_number("rate", rate, zero=True)
-        self.decay = checked_number("decay", decay, zero=True)
+        self.rate = checked_rate("rate", rate, zero=True)
+        self.decay = checked_rate("decay", decay, zero=True)
 
     def memory0(self, network: Feedforward) -> tuple[Matrix, ...]:
         return self.start.feedback(network)
