@@ -188,7 +188,7 @@ def test_every_study_takes_a_model(of_modules):
         curlflow.train(updates, epochs=20),
         curlflow.convergence(of_modules, epochs=50, threshold=0.5),
         curlflow.fluctuations(updates, window=(5, 20)),
-        curlflow.classify(updates, duration=20, transient=5),
+        curlflow.classify(updates, duration=60, transient=5),
         curlflow.stability(of_modules, at="start"),
         curlflow.decomposition(of_modules),
         curlflow.simulate(updates, times=[0, 1]),
