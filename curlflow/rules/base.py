@@ -90,6 +90,13 @@ class AbstractLearningRule(eqx.Module):
         return self
 
 
+def checked_rule(given: Any) -> AbstractLearningRule:
+    """A rule that another one wraps. **Raises:** `ValueError` for anything else."""
+    if not isinstance(given, AbstractLearningRule):
+        raise ValueError(f"rule: got {given!r}, required is a rule, for example curlflow.rules.Gradient().")
+    return given
+
+
 class AbstractErrorDrivenRule(AbstractLearningRule):
     """A rule of the form (2). *For developers:* a new member supplies `feedback`."""
 

@@ -18,7 +18,7 @@ from jaxtyping import PyTree
 
 from ..precision import Scalar, double_precision
 from ..tasks import AbstractTask
-from .base import AbstractLearningRule
+from .base import AbstractLearningRule, checked_rule
 from .memory import AbstractRuleWithMemory, checked_rate, velocities
 
 
@@ -37,9 +37,7 @@ class EligibilityTrace(AbstractRuleWithMemory):
     time_constant: Scalar
 
     def __init__(self, rule: Any, time_constant: Any = 1.0):
-        if not isinstance(rule, AbstractLearningRule):
-            raise ValueError(f"rule: got {rule!r}, required is a rule, for example curlflow.rules.Gradient().")
-        self.rule = rule
+        self.rule = checked_rule(rule)
         self.time_constant = checked_rate("time_constant", time_constant)
 
     @property

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from ..networks import Feedforward
 from ..precision import double_precision
 from ..tasks import AbstractTask
-from .base import AbstractLearningRule
+from .base import AbstractLearningRule, checked_rule
 from .gradient import Gradient
 
 
@@ -38,9 +38,7 @@ class ExponentiatedGradient(AbstractLearningRule):
     rule: AbstractLearningRule
 
     def __init__(self, rule: Any = None):
-        self.rule = Gradient() if rule is None else rule
-        if not isinstance(self.rule, AbstractLearningRule):
-            raise ValueError(f"rule: got {rule!r}, required is a rule, for example curlflow.rules.Gradient().")
+        self.rule = Gradient() if rule is None else checked_rule(rule)
 
     @property
     def second_moments_suffice(self) -> bool:

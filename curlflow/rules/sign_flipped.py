@@ -15,7 +15,7 @@ from jaxtyping import Array, Num, PyTree
 from ..networks import Feedforward
 from ..precision import double_precision, to_float64
 from ..tasks import AbstractTask
-from .base import AbstractLearningRule
+from .base import AbstractLearningRule, checked_rule
 from .memory import velocities
 from .signals import ErrorSignal
 
@@ -41,11 +41,9 @@ class SignFlipped(AbstractLearningRule):
     biases: bool = eqx.field(static=True)
 
     def __init__(self, rule: Any, gains: Any, biases: bool = False):
-        if not isinstance(rule, AbstractLearningRule):
-            raise ValueError(f"rule: got {rule!r}, required is a rule, for example curlflow.rules.Gradient().")
         if isinstance(gains, str) or not isinstance(gains, Iterable) or getattr(gains, "ndim", 1) == 0:
             raise ValueError(f"gains: got {gains!r}, required is one matrix (post or 1, pre or 1) for every layer.")
-        self.rule = rule
+        self.rule = checked_rule(rule)
         self.gains = tuple(_checked(gain, layer) for layer, gain in enumerate(gains, start=1))
         self.biases = biases
         if biases and any(gain.shape[1] > 1 for gain in self.gains):
